@@ -1,0 +1,1 @@
+"""The house: words, policy, gateways, tables, use cases and the Celery app."""

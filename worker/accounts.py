@@ -1,0 +1,105 @@
+"""What every account's section of the configuration may say, whatever its gateway.
+
+Each gateway's own schema derives from `AccountSettings` and stands in its own file.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import time
+from typing import Annotated, Any, ClassVar, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from worker.codes import Meaning, pattern_of
+from worker.durations import Duration
+from worker.terms import MessageClass, Reports
+
+
+class Hours(NamedTuple):
+    """A daily span in Asia/Shanghai, from `start` to before `end`; the same twice is all day."""
+
+    start: time
+    end: time
+
+    def holds(self, at: time) -> bool:
+        """Tell whether the clock time `at` lies in the span, which may pass midnight."""
+        if self.start <= self.end:
+            return self.start == self.end or self.start <= at < self.end
+        return at >= self.start or at < self.end
+
+
+def _hours(value: object) -> object:
+    if isinstance(value, Hours):
+        return value
+    match = re.fullmatch(r"(\d\d?):(\d\d)\s*[-–]\s*(\d\d?):(\d\d)", str(value).strip())
+    if value == "any":
+        return Hours(time(), time())
+    if match is None:
+        msg = 'write sending hours as "08:00-21:00", or "any"'
+        raise ValueError(msg)
+    first_hour, first_minute, last_hour, last_minute = map(int, match.groups())
+    return Hours(time(first_hour, first_minute), time(last_hour % 24, last_minute))
+
+
+class AccountSettings(BaseModel):
+    """Credentials and settings at one gateway. Durations are in seconds once read."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+    #: Where the gateway's own number of texts per call ends, and what a caller may lower.
+    MAX_CONCURRENCY: ClassVar[int] = 1000
+
+    gateway: str
+    base_url: str
+    #: The classes it serves unless a call names it; None means all.
+    classes: frozenset[MessageClass] | None = None
+    #: The higher goes first; among equals traffic is shared by weight.
+    priority: int = 0
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    #: The most messages in one submission, when fewer than the gateway allows.
+    max_batch: Annotated[int, Field(ge=1)] | None = None
+    #: The total deadline of one call.
+    timeout: Annotated[Duration, Field(gt=0, le=120)] = 10.0
+    #: Submissions under way at the same time, over all processes.
+    concurrency: Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)] = 8
+    #: How reports come; None means as the gateway offers: pull, else none.
+    reports: Reports | None = None
+    sending_hours: Annotated[Hours, BeforeValidator(_hours)] = Hours(time(8), time(21))
+    #: True when nobody else sends on the account: its counters may then prove "taken".
+    sole_user: bool = False
+    #: What the platform adds to each text, as 【name】: it counts in the segments.
+    added_signature: str = ""
+    collect_reports_every: Annotated[Duration, Field(gt=0)] = 30.0
+    collect_inbound_every: Annotated[Duration, Field(gt=0)] = 60.0
+    check_balance_every: Annotated[Duration, Field(gt=0)] = 600.0
+    codes: Mapping[str, Meaning] = Field(default_factory=dict)
+
+    @field_validator("base_url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            msg = "write it with its scheme and host, as https://sms.example.com"
+            raise ValueError(msg)
+        if parts.query or parts.fragment or parts.username or parts.password:
+            msg = "leave out the query, the fragment and any password: settings of their own exist"
+            raise ValueError(msg)
+        return url.rstrip("/")
+
+    @field_validator("codes", mode="before")
+    @classmethod
+    def _short(cls, codes: Any) -> Any:
+        if not isinstance(codes, Mapping):
+            return codes
+        for key in codes:
+            pattern_of(key)
+        return {
+            key: {"outcome": said} if isinstance(said, str) else said for key, said in codes.items()
+        }
+
+    def serves(self, message_class: MessageClass) -> bool:
+        """Tell whether traffic of a class may be routed here without naming the account."""
+        return self.classes is None or message_class in self.classes

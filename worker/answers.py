@@ -1,0 +1,123 @@
+"""What gateways say, as values: the results of a call, reports, inbound messages, balances."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from worker.terms import Advice, Fault, Outcome, ReportStatus
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Our reading of an answer: what became of the messages (or of any other call).
+
+    `code` is the gateway's own word, kept raw; `words` is what it said beside it. `hold` is in
+    seconds and goes with `account_held`; None there means until a person or a probe releases it.
+    """
+
+    outcome: Outcome
+    code: str = ""
+    words: str = ""
+    gateway_id: str | None = None
+    fault: Fault | None = None
+    advice: Advice | None = None
+    hold: float | None = None
+    #: False when the code stands in no table, the gateway's or the account's own.
+    mapped: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What became of each message: `each` by MSISDN where the gateway tells, else `one` for all."""
+
+    one: Result
+    each: Mapping[str, Result] = field(default_factory=dict)
+
+    def of(self, msisdn: str) -> Result:
+        """Return the result of one message."""
+        return self.each.get(msisdn, self.one)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One delivery report as the gateway gave it.
+
+    It names its submission by our `reference`, by the gateway's own id, or by neither; `msisdn` may
+    be masked (`135****9831`). `code` is the literal status. `reported_at` is aware, or None.
+    """
+
+    msisdn: str
+    status: ReportStatus
+    code: str
+    reference: str | None = None
+    gateway_id: str | None = None
+    words: str = ""
+    reported_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One text from a handset as the gateway gave it.
+
+    `extension` is the sub-extension it was sent to, where the gateway tells; `service_number` the
+    whole number it was sent to. `received_at` is aware, or None.
+    """
+
+    msisdn: str
+    text: str
+    extension: str | None = None
+    service_number: str | None = None
+    gateway_id: str | None = None
+    received_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """What one read returned: the items, or why the gateway refused.
+
+    `refusal` is None when the read succeeded; `damaged` counts rows that could not be read, which
+    stay in the raw page for a later parse.
+    """
+
+    items: tuple[Item, ...] = ()
+    refusal: Result | None = None
+    damaged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One stock of texts or money at the gateway. `remaining` is in the gateway's own unit."""
+
+    name: str
+    remaining: int | None
+    postpaid: bool = False
+    #: True for the pool that this account's submissions draw on.
+    used: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is left at the gateway, by pool, or why it would not say."""
+
+    pools: tuple[Pool, ...] = ()
+    refusal: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentCount:
+    """How many texts the gateway says that the account has ever sent, or why it would not say."""
+
+    sent: int | None = None
+    refusal: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push brought: reports, inbound messages, or both."""
+
+    reports: tuple[Report, ...] = ()
+    inbound: tuple[Inbound, ...] = ()
+    damaged: int = 0

@@ -1,0 +1,87 @@
+"""Every error that Xinshi raises on purpose.
+
+::
+
+    XinshiError
+    ├── Refused                  bad input; nothing was stored
+    │   └── KeyConflict          the idempotency key stands for another request
+    ├── NotFound
+    ├── TooLate                  the message has already been handed over
+    ├── ConfigurationError       the configuration's faults, all at once
+    ├── Unavailable              the database does not answer; repeat with the same key
+    └── WireError                raised by `worker.wire` alone
+        ├── NotSent              no byte of the request left this machine
+        └── OutcomeUnknown       the gateway may have taken it
+
+Messages name what is wrong, where, and what to do; never a secret, a whole number or a text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class XinshiError(Exception):
+    """The root: catch this to catch whatever Xinshi raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with what was handed in.
+
+    `where` names the argument, key or row (`"to"`, `"text"`, `"row 3"`); `what` says what is wrong
+    and what to do.
+    """
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        """`where: what`."""
+        return f"{self.where}: {self.what}"
+
+
+class Refused(XinshiError):
+    """Bad input: nothing was stored and nothing will be sent.
+
+    `problems` holds every problem that was found, not only the first.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+
+class KeyConflict(Refused):
+    """The idempotency key was used before, by the same sender, for another request."""
+
+
+class NotFound(XinshiError):
+    """No message, campaign or account goes by that name."""
+
+
+class TooLate(XinshiError):
+    """What was asked cannot be done any more: the message has been handed over, or has ended."""
+
+
+class ConfigurationError(XinshiError):
+    """The configuration is wrong. `problems` holds every fault, each with its key."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class Unavailable(XinshiError):
+    """The database does not answer: whether the call took effect is unknown; repeat it by its key."""
+
+
+class WireError(XinshiError):
+    """A call ended without an answer."""
+
+
+class NotSent(WireError):
+    """No byte of the request left this machine: it is safe to send it again."""
+
+
+class OutcomeUnknown(WireError):
+    """The gateway may have taken the request: never send it again on this ground alone."""

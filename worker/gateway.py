@@ -1,0 +1,171 @@
+"""What a gateway is: the protocol of one upstream service, as pure functions.
+
+A gateway turns messages into an `httpx.Request` and an `httpx.Response` into values. It neither
+sends, sleeps, logs, retries, nor reads the clock or the environment: time comes in as an argument.
+Each gateway is one module in `worker.gateways` with its code table beside it; no other module knows
+its name. All gateways run through one conformance suite, `tests/gateways/`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+import httpx
+
+from worker.accounts import AccountSettings
+from worker.answers import (
+    Balance,
+    Inbound,
+    Page,
+    Pushed,
+    Report,
+    Result,
+    Results,
+    SentCount,
+)
+from worker.codes import CodeTable
+from worker.errors import Problem
+from worker.terms import NumberKind, Reports
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What all messages of one submission share.
+
+    `text` is the whole text, or what a template mode takes in its place; `options` is what only one
+    gateway knows, checked by `Gateway.problems`.
+    """
+
+    text: str
+    extension: str | None = None
+    template: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """The messages of one submission as an adapter sees them.
+
+    `msisdns` holds 1 to the batch cap numbers, each once; `reference` is ours and unique, 32
+    lower-case hex digits, for gateways that take one.
+    """
+
+    msisdns: tuple[str, ...]
+    content: Content
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an account can carry. Lengths are in characters of the whole text."""
+
+    batch_cap: int
+    charset: str = "utf-8"
+    longest: int | None = None
+    kinds: frozenset[NumberKind] = frozenset({NumberKind.MOBILE})
+    emoji: bool = True
+    extension: bool = False
+    templates: bool = False
+    #: Ways in which reports can reach us; empty where the gateway has none.
+    reports: frozenset[Reports] = frozenset()
+    inbound: bool = False
+    balance: bool = False
+    sent_count: bool = False
+    #: True where the gateway tells hours apart and a read by hour can be repeated.
+    inbound_by_hour: bool = False
+
+
+class Gateway(ABC):
+    """One account at a gateway: its settings and its code table, and nothing that changes.
+
+    Subclasses set `name`, `Settings` and `codes`, and implement the two halves of submitting; the
+    other pairs of request and reader default to "this gateway cannot". A request method returns
+    None when the gateway has no such call.
+    """
+
+    #: The word that a configuration writes in `gateway = "…"`.
+    name: ClassVar[str]
+    #: The schema of an account at this gateway.
+    Settings: ClassVar[type[AccountSettings]]
+    #: `code → meaning → source`, from the data file beside the module.
+    codes: ClassVar[CodeTable]
+
+    def __init__(self, settings: AccountSettings) -> None:
+        self.table = self.codes.overlaid(settings.codes)
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What this account can carry, with its settings taken into account."""
+
+    def problems(self, content: Content) -> list[Problem]:
+        """Say why this account cannot carry `content`: each problem with what to do; [] if it can.
+
+        The charset, the length and what `Capabilities` states are checked by the caller for all
+        gateways alike; here stands what only this gateway knows: its `options`, its templates, the
+        form of its extensions.
+        """
+        return [Problem(f"options.{key}", f"is unknown at {self.name}") for key in content.options]
+
+    def body(self, content: Content) -> str:
+        """The text as this gateway is given it; what it must encode and what is counted."""
+        return content.text
+
+    @abstractmethod
+    def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
+        """Build the one request that submits `parcel`, as of `at` (aware)."""
+
+    @abstractmethod
+    def read_results(self, response: httpx.Response, parcel: Parcel) -> Results:
+        """Read the answer to `submit_request`. Never raises: what cannot be read is `unknown`."""
+
+    def reports_request(self, at: datetime) -> httpx.Request | None:
+        """Build the request that reads reports. Treat the read as destructive."""
+        return None
+
+    def read_reports(self, response: httpx.Response) -> Page[Report]:
+        """Read a page of reports. Never raises."""
+        raise NotImplementedError
+
+    def inbound_request(self, at: datetime, hour: datetime | None = None) -> httpx.Request | None:
+        """Build the request that reads inbound messages, of one `hour` where that is possible."""
+        return None
+
+    def read_inbound(self, response: httpx.Response) -> Page[Inbound]:
+        """Read a page of inbound messages. Never raises."""
+        raise NotImplementedError
+
+    def balance_request(self, at: datetime) -> httpx.Request | None:
+        """Build the request that asks for the balance; it can be repeated."""
+        return None
+
+    def read_balance(self, response: httpx.Response) -> Balance:
+        """Read the answer to `balance_request`. Never raises."""
+        raise NotImplementedError
+
+    def sent_count_request(self, at: datetime) -> httpx.Request | None:
+        """Build the request that asks for the sent counter; it can be repeated."""
+        return None
+
+    def read_sent_count(self, response: httpx.Response) -> SentCount:
+        """Read the answer to `sent_count_request`. Never raises."""
+        raise NotImplementedError
+
+    def password_request(self, new_password: str) -> httpx.Request | None:
+        """Build the request that changes the account's password; never sent by itself."""
+        return None
+
+    def read_password(self, response: httpx.Response) -> Result:
+        """Read the answer to `password_request`. Never raises."""
+        raise NotImplementedError
+
+    def read_push(self, push: httpx.Request) -> Pushed:
+        """Read what the gateway pushed to us: its method, query, headers and body. Never raises."""
+        raise NotImplementedError
+
+    def push_answer(self) -> httpx.Response:
+        """The exact answer that the gateway expects once a push is stored."""
+        raise NotImplementedError

@@ -1,0 +1,73 @@
+"""Numbers: brought to one form, told apart by kind, and masked.
+
+A mainland mobile is 11 digits, `1[3-9]` and nine more; `+86`, `86` and `0086` are stripped on the
+way in. Landlines keep their area code with its leading 0 and have 10 to 12 digits (document 001
+prints `02185418874` and `0218882228`, section 4). Some machine numbers have 13 digits and begin
+with `10` or `14`.
+"""
+
+import re
+
+from worker.terms import NumberKind
+
+_NOISE = re.compile(r"[\s\-().\u00a0\u200b-\u200f\u202a-\u202e\u2010-\u2015\ufeff]+")
+_PREFIX = re.compile(r"^(?:\+|00)?86(?=1\d{10}$|10\d{11}$|14\d{11}$|0\d{9,11}$)")
+_KINDS = (
+    (re.compile(r"1[3-9]\d{9}"), NumberKind.MOBILE),
+    (re.compile(r"0[1-9]\d{8,10}"), NumberKind.LANDLINE),
+    (re.compile(r"1[04]\d{11}"), NumberKind.IOT),
+)
+_FULL_WIDTH = str.maketrans("０１２３４５６７８９＋－", "0123456789+-")
+
+
+def normalise(number: str) -> str:
+    """Bring `number` to the form that is stored, or raise `ValueError` saying what is wrong.
+
+    Blanks, hyphens, dots, brackets, invisible marks and full-width digits are forgiven; a country
+    code of 86 is stripped. The error never repeats the whole number.
+    """
+    bare = _NOISE.sub("", number.translate(_FULL_WIDTH))
+    if not bare:
+        msg = "the number is empty"
+        raise ValueError(msg)
+    digits = _PREFIX.sub("", bare)
+    if kind(digits) is None:
+        raise ValueError(_complaint(digits))
+    return digits
+
+
+def kind(msisdn: str) -> NumberKind | None:
+    """Tell what a normalised number is by its form; None when it is no number we know."""
+    for form, name in _KINDS:
+        if form.fullmatch(msisdn) and msisdn.isascii():
+            return name
+    return None
+
+
+def mask(msisdn: str) -> str:
+    """Hide the middle: `13812345678` becomes `138****5678`. Safe for logs, errors and pages."""
+    if len(msisdn) < 8:
+        return "*" * len(msisdn)
+    return f"{msisdn[:3]}****{msisdn[-4:]}"
+
+
+def matches(masked: str, msisdn: str) -> bool:
+    """Tell whether a number as a gateway prints it, whole or masked with `*`, can be `msisdn`.
+
+    apiv1 prints `135****9831` in its samples (document 003, report and mo).
+    """
+    if "*" not in masked:
+        return masked == msisdn
+    head, tail = masked.split("*", 1)[0], masked.rsplit("*", 1)[1]
+    return len(masked) == len(msisdn) and msisdn.startswith(head) and msisdn.endswith(tail)
+
+
+def _complaint(digits: str) -> str:
+    shown = mask(digits)
+    if digits.startswith(("+", "00")):
+        return f"{shown} is a number abroad; only mainland numbers can be sent to"
+    if not (digits.isascii() and digits.isdigit()):
+        return f"{shown} holds something other than digits"
+    if digits.startswith("1") and len(digits) != 11:
+        return f"{shown} has {len(digits)} digits; a mobile number has 11"
+    return f"{shown} is neither a mobile number (1[3-9] and nine digits) nor a landline (0 + area)"

@@ -1,0 +1,154 @@
+"""The closed vocabularies: every state, class and outcome that Xinshi knows, one word for each.
+
+These words stand in tables, the API, the command line, logs and documents alike; the moves between
+states are in `worker.lifecycle`. This module imports nothing of ours.
+"""
+
+from enum import StrEnum
+
+
+class MessageClass(StrEnum):
+    """What a message is, and so what may be done with it."""
+
+    #: A login code: never delayed by others, worthless after minutes, may be sent once more.
+    OTP = "otp"
+    #: An order notice: the default.
+    NOTICE = "notice"
+    #: Advertising: sending hours and opt-outs apply.
+    MARKETING = "marketing"
+
+
+class MessageState(StrEnum):
+    """Where a message is. The last five, `submitted` and the two report states are ends."""
+
+    #: Accepted from its sender and waiting; set by `enqueue` or by a way back from `submitting`.
+    QUEUED = "queued"
+    #: Claimed by a worker, or its request is under way.
+    SUBMITTING = "submitting"
+    #: The gateway took it. An end where the account has no reports.
+    SUBMITTED = "submitted"
+    #: A report says that the handset has it. Never overwritten by a lesser report.
+    DELIVERED = "delivered"
+    #: A report says that it did not arrive.
+    UNDELIVERED = "undelivered"
+    #: The gateway, or every account, said no for good.
+    REJECTED = "rejected"
+    #: Its time was over before it was sent; provably never sent.
+    EXPIRED = "expired"
+    #: Taken back by its sender; provably never sent.
+    CANCELLED = "cancelled"
+    #: The recipient has opted out; provably never sent.
+    SUPPRESSED = "suppressed"
+    #: Nobody knows whether the gateway took it: shown, and settled by evidence.
+    UNKNOWN = "unknown"
+
+
+class SubmissionState(StrEnum):
+    """Where a submission is: one request to a gateway, carrying messages with one text."""
+
+    #: Waits for its time (`next_at`) to be leased.
+    PLANNED = "planned"
+    #: A worker holds it until `lease_until` and has not called yet; may go back to `planned`.
+    LEASED = "leased"
+    #: The write-ahead record: from its commit on, the outcome is unknown until proven otherwise.
+    IN_FLIGHT = "in_flight"
+    #: The gateway took its messages.
+    ACCEPTED = "accepted"
+    #: The gateway refused its messages for good.
+    REJECTED = "rejected"
+    #: The gateway provably took none; the messages went elsewhere (a later submission, or an end).
+    NOT_SENT = "not_sent"
+    #: The call ended without a readable answer.
+    UNKNOWN = "unknown"
+
+
+class CampaignState(StrEnum):
+    """Where a campaign is."""
+
+    #: Its recipients are still coming in; nothing is sent.
+    LOADING = "loading"
+    #: Wholly loaded, and waiting for a person to start it.
+    READY = "ready"
+    RUNNING = "running"
+    #: Stopped by a person; nothing new is submitted until it is resumed.
+    PAUSED = "paused"
+    #: No message of it is queued or submitting.
+    DONE = "done"
+    #: Stopped for good; what was not yet submitted is `cancelled`.
+    CANCELLED = "cancelled"
+
+
+class Outcome(StrEnum):
+    """Our reading of what became of a message in one call."""
+
+    ACCEPTED = "accepted"
+    #: Refused for good; the message ends.
+    REJECTED = "rejected"
+    #: Refused for now; later again, and it counts as an attempt.
+    DEFERRED = "deferred"
+    #: Refused because of our pace; later again, and it counts as no attempt.
+    THROTTLED = "throttled"
+    #: The account is at fault, not the message; the message goes back, the account is held.
+    ACCOUNT_HELD = "account_held"
+    #: Never left this machine, said by the wire alone.
+    NOT_SENT = "not_sent"
+    #: Not in the gateway's table, or no readable answer: never a guess.
+    UNKNOWN = "unknown"
+
+
+class Fault(StrEnum):
+    """Whose fault a refusal is, where the gateway's table says so."""
+
+    #: One number of the batch: the others can go.
+    NUMBER = "number"
+    #: The text, the same for all: never split.
+    TEXT = "text"
+    #: The form of the request: ours to mend.
+    REQUEST = "request"
+    #: Login, funds, permission.
+    ACCOUNT = "account"
+    #: The gateway itself.
+    GATEWAY = "gateway"
+
+
+class Advice(StrEnum):
+    """What the table tells us to do after a refusal, beyond its outcome."""
+
+    #: We are too fast for the account: slow it down.
+    SLOW_DOWN = "slow_down"
+    #: Too many single submissions: gather equal texts into fewer.
+    GATHER = "gather"
+    #: This recipient has to wait for the next second.
+    RECIPIENT_SECOND = "recipient_second"
+    #: This recipient has to wait for the next day.
+    RECIPIENT_DAY = "recipient_day"
+    #: Vague: send again only after the sent counter proved that nothing was taken.
+    ASK_COUNTER = "ask_counter"
+    #: Once more at once with a fresh request; if that fails too, the account is at fault.
+    ONCE_MORE = "once_more"
+
+
+class ReportStatus(StrEnum):
+    """A delivery report, classified; the gateway's literal is always kept beside it."""
+
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    #: The gateway itself does not know, or not yet.
+    UNKNOWN = "unknown"
+
+
+class Reports(StrEnum):
+    """How reports reach us from an account."""
+
+    NONE = "none"
+    PULL = "pull"
+    PUSH = "push"
+
+
+class NumberKind(StrEnum):
+    """What a number is, by its form."""
+
+    MOBILE = "mobile"
+    LANDLINE = "landline"
+    #: 13 digits, mainland machine-to-machine.
+    IOT = "iot"
