@@ -72,7 +72,7 @@ class ConfigurationError(XinshiError):
 
 
 class Unavailable(XinshiError):
-    """The database does not answer: whether the call took effect is unknown; repeat it by its key."""
+    """The database does not answer: perhaps the call took effect; repeat it with its key."""
 
 
 class WireError(XinshiError):

@@ -94,6 +94,7 @@ class Gateway(ABC):
     codes: ClassVar[CodeTable]
 
     def __init__(self, settings: AccountSettings) -> None:
+        self.settings = settings
         self.table = self.codes.overlaid(settings.codes)
 
     @property
@@ -169,3 +170,29 @@ class Gateway(ABC):
     def push_answer(self) -> httpx.Response:
         """The exact answer that the gateway expects once a push is stored."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Account:
+    """Credentials and settings at one gateway, under the name that users give it."""
+
+    name: str
+    gateway: Gateway
+
+    @property
+    def settings(self) -> AccountSettings:
+        """The account's section of the configuration."""
+        return self.gateway.settings
+
+    @property
+    def batch_cap(self) -> int:
+        """The most messages that one submission may carry."""
+        cap = self.gateway.capabilities.batch_cap
+        return min(cap, self.settings.max_batch or cap)
+
+    @property
+    def reports(self) -> Reports:
+        """How reports reach us: as set, else pulled where the gateway offers it."""
+        if self.settings.reports is not None:
+            return self.settings.reports
+        return Reports.PULL if Reports.PULL in self.gateway.capabilities.reports else Reports.NONE

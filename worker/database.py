@@ -1,0 +1,120 @@
+"""Connections: an engine for each of the three databases, and transactions that behave alike.
+
+- PostgreSQL and MySQL: READ COMMITTED.
+- SQLite: WAL, `synchronous=FULL`; a transaction that writes begins with `BEGIN IMMEDIATE`, behind a
+  file lock that makes turns fair (SQLite's own busy handler lets a busy writer starve the others).
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from worker.errors import Unavailable
+
+#: How long a connection may take to be made, and an SQLite lock to be had.
+PATIENCE = 5
+
+
+def connect(url: str, *, pool_size: int = 5) -> Engine:
+    """Return an engine for a database's URL; nothing is connected yet.
+
+    Raises `ConfigurationError`-worthy `ValueError` when the URL's driver is not installed.
+    """
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
+    if backend == "sqlite":
+        options["connect_args"] = {"timeout": PATIENCE}
+    else:
+        options |= {"pool_pre_ping": True, "pool_timeout": PATIENCE, "pool_recycle": 1800}
+    if backend == "postgresql":
+        options["connect_args"] = {"connect_timeout": PATIENCE, "tcp_user_timeout": 10_000}
+    if backend in {"mysql", "mariadb"}:
+        options["isolation_level"] = "READ COMMITTED"
+        options["connect_args"] = {"connect_timeout": PATIENCE, "read_timeout": 30}
+        parsed = parsed.update_query_dict({"charset": "utf8mb4"})
+    if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        msg = "an SQLite database has to be a file: other processes must see it"
+        raise ValueError(msg)
+    try:
+        engine = create_engine(parsed, **options)
+    except ModuleNotFoundError as error:
+        msg = f"the driver {error.name} is not installed: pip install 'xinshi[{backend}]'"
+        raise ValueError(msg) from None
+    if backend == "sqlite":
+        _prepare_sqlite(engine)
+    return engine
+
+
+@contextlib.contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Run the block in one transaction that writes; commit at its end, roll back on an error.
+
+    Raises `Unavailable` when the database cannot be reached or the commit was cut off.
+    """
+    with _turn(engine), _translated(), engine.connect() as plain:
+        connection = plain.execution_options(sqlite_begin="IMMEDIATE")
+        with connection.begin():
+            yield connection
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Run the block in one transaction that only reads. Raises `Unavailable` as `writing` does."""
+    with _translated(), engine.connect() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        msg = f"the database does not answer as it should: {reason(error)}"
+        raise Unavailable(msg) from error
+
+
+def reason(error: DBAPIError) -> str:
+    """Say why a statement failed, in one line, without its parameters."""
+    return " ".join(str(error.orig).split())[:300]
+
+
+@contextlib.contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    import fcntl
+
+    # One descriptor for each turn: it is neither shared by threads nor inherited by forks.
+    lock = os.open(f"{engine.url.database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={PATIENCE * 1000}",
+            "foreign_keys=ON",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        how = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {how}")

@@ -1,0 +1,89 @@
+"""The states' legal moves, and what a submission's state says of its messages.
+
+Every write that changes a state is guarded by the state that it leaves (and, for submissions, by
+the fence); `worker.store` may make no move that is not listed here, and a test holds it to that.
+"""
+
+from types import MappingProxyType
+
+from worker.terms import CampaignState, MessageState, SubmissionState
+from worker.terms import MessageState as M
+from worker.terms import SubmissionState as S
+
+#: What the messages of a submission are, unless they have a state of their own.
+MESSAGES_OF = MappingProxyType(
+    {
+        S.PLANNED: M.QUEUED,
+        S.LEASED: M.SUBMITTING,
+        S.IN_FLIGHT: M.SUBMITTING,
+        S.ACCEPTED: M.SUBMITTED,
+        S.REJECTED: M.REJECTED,
+        # Its messages have gone on to another submission or have an end of their own.
+        S.NOT_SENT: M.QUEUED,
+        S.UNKNOWN: M.UNKNOWN,
+    }
+)
+
+SUBMISSION_MOVES = MappingProxyType(
+    {
+        S.PLANNED: frozenset({S.LEASED, S.NOT_SENT}),
+        S.LEASED: frozenset({S.PLANNED, S.IN_FLIGHT, S.NOT_SENT}),
+        S.IN_FLIGHT: frozenset({S.ACCEPTED, S.REJECTED, S.NOT_SENT, S.UNKNOWN}),
+        # Out of doubt by evidence, by a late answer, or by proof that nothing was taken.
+        S.UNKNOWN: frozenset({S.ACCEPTED, S.REJECTED, S.NOT_SENT}),
+        S.ACCEPTED: frozenset[SubmissionState](),
+        S.REJECTED: frozenset[SubmissionState](),
+        S.NOT_SENT: frozenset[SubmissionState](),
+    }
+)
+
+MESSAGE_MOVES = MappingProxyType(
+    {
+        M.QUEUED: frozenset({M.SUBMITTING, M.EXPIRED, M.CANCELLED, M.SUPPRESSED, M.REJECTED}),
+        M.SUBMITTING: frozenset(
+            {
+                M.QUEUED,
+                M.SUBMITTED,
+                M.REJECTED,
+                M.UNKNOWN,
+                M.EXPIRED,
+                M.CANCELLED,
+                M.SUPPRESSED,
+                # A report may come before the answer was recorded.
+                M.DELIVERED,
+                M.UNDELIVERED,
+            }
+        ),
+        M.SUBMITTED: frozenset({M.DELIVERED, M.UNDELIVERED}),
+        M.UNKNOWN: frozenset({M.SUBMITTED, M.DELIVERED, M.UNDELIVERED, M.REJECTED, M.QUEUED}),
+        # A later, better report; never the other way.
+        M.UNDELIVERED: frozenset({M.DELIVERED}),
+        M.DELIVERED: frozenset[MessageState](),
+        M.REJECTED: frozenset[MessageState](),
+        M.EXPIRED: frozenset[MessageState](),
+        M.CANCELLED: frozenset[MessageState](),
+        M.SUPPRESSED: frozenset[MessageState](),
+    }
+)
+
+CAMPAIGN_MOVES = MappingProxyType(
+    {
+        CampaignState.LOADING: frozenset({CampaignState.READY, CampaignState.CANCELLED}),
+        CampaignState.READY: frozenset({CampaignState.RUNNING, CampaignState.CANCELLED}),
+        CampaignState.RUNNING: frozenset(
+            {CampaignState.PAUSED, CampaignState.DONE, CampaignState.CANCELLED}
+        ),
+        CampaignState.PAUSED: frozenset(
+            {CampaignState.RUNNING, CampaignState.DONE, CampaignState.CANCELLED}
+        ),
+        CampaignState.DONE: frozenset[CampaignState](),
+        CampaignState.CANCELLED: frozenset[CampaignState](),
+    }
+)
+
+#: Nothing more happens to a message in one of these; `submitted` and `unknown` await a report.
+ENDS = frozenset({M.DELIVERED, M.UNDELIVERED, M.REJECTED, M.EXPIRED, M.CANCELLED, M.SUPPRESSED})
+#: A campaign is done when none of its messages is in one of these.
+OPEN = frozenset({M.QUEUED, M.SUBMITTING})
+#: The failed, which `campaign retry` sends again: never the unknown.
+FAILED = frozenset({M.UNDELIVERED, M.REJECTED, M.EXPIRED})

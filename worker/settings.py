@@ -1,0 +1,214 @@
+"""The configuration: one TOML file and `XINSHI_…` environment variables, read once.
+
+`load` reports every fault at once, each with its key, and suggests the nearest name for a
+misspelt one. An environment variable wins over the file; a double underscore goes one table down:
+`XINSHI_ACCOUNTS__BULK__PASSWORD` is `password` in `[accounts.bulk]`.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from worker import config_faults
+from worker.durations import Duration
+from worker.errors import ConfigurationError, Problem
+from worker.gateway import Account
+from worker.gateways import registered
+from worker.terms import MessageClass
+
+FILE = "xinshi.toml"
+PREFIX = "XINSHI_"
+#: Not settings: where the file is, and what the test suite reads.
+_RESERVED = re.compile(r"XINSHI_(CONFIG$|TEST_)")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class Top(BaseModel):
+    """The keys outside of `[accounts]`. Durations are in seconds once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    #: Any SQLAlchemy URL of SQLite, PostgreSQL (psycopg) or MySQL and MariaDB (pymysql).
+    database_url: str = "sqlite:///xinshi.db"
+    #: `embedded`, or the URL of Redis, Sentinel or RabbitMQ.
+    broker_url: str = "embedded"
+    #: The throttle's Redis; None means the broker, when that is Redis or embedded.
+    redis_url: str | None = None
+    #: Takes messages through the broker by a Celery task, numbers and texts included.
+    celery_door: bool = False
+    #: How long a claim holds beyond its account's `timeout`, before others may take it over.
+    lease: Annotated[Duration, Field(gt=0, le=600)] = 15.0
+    #: How often each process looks for work by itself.
+    look_every: Annotated[Duration, Field(gt=0, le=60)] = 1.0
+    #: How often what was left behind (leases, validity, unmatched reports) is swept.
+    sweep_every: Annotated[Duration, Field(gt=0, le=600)] = 5.0
+    #: After this a message without a report is closed out, and shown as such.
+    close_out_after: Annotated[Duration, Field(gt=0)] = 72 * 3600.0
+    #: How long a message may wait, by class, unless its sender says otherwise.
+    valid_otp: Annotated[Duration, Field(gt=0)] = 300.0
+    valid_notice: Annotated[Duration, Field(gt=0)] = 24 * 3600.0
+    valid_marketing: Annotated[Duration, Field(gt=0)] = 24 * 3600.0
+    #: Whether opt-outs hold for notices too; they always hold for marketing, never for otp.
+    opt_out_notice: bool = False
+    log_level: str = "INFO"
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, level: str) -> str:
+        if level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            msg = "choose DEBUG, INFO, WARNING or ERROR"
+            raise ValueError(msg)
+        return level.upper()
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker(cls, url: str) -> str:
+        schemes = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps")
+        if url != "embedded" and url.partition("://")[0] not in schemes:
+            msg = f'write "embedded", or a URL that begins with {", ".join(schemes)}'
+            raise ValueError(msg)
+        return url
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, url: str) -> str:
+        backends = ("sqlite", "postgresql", "mysql", "mariadb")
+        if url.partition("://")[0].partition("+")[0] not in backends or "://" not in url:
+            msg = "write sqlite:///FILE, postgresql+psycopg://… or mysql+pymysql://…"
+            raise ValueError(msg)
+        return url
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration as the program uses it."""
+
+    top: Top
+    accounts: Mapping[str, Account]
+    #: Where the file lies: relative paths and the embedded server start here.
+    directory: Path
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL, an SQLite file's relative path resolved at the file's directory."""
+        scheme, slashes, path = self.top.database_url.partition(":///")
+        if scheme.partition("+")[0] != "sqlite" or path in {"", ":memory:"} or path[0] == "/":
+            return self.top.database_url
+        return f"{scheme}{slashes}{(self.directory / path).absolute()}"
+
+    def validity(self, message_class: MessageClass) -> float:
+        """How many seconds a message of a class is good for, unless its sender says otherwise."""
+        return {
+            MessageClass.OTP: self.top.valid_otp,
+            MessageClass.NOTICE: self.top.valid_notice,
+            MessageClass.MARKETING: self.top.valid_marketing,
+        }[message_class]
+
+
+def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the configuration, or raise `ConfigurationError` with every fault in it.
+
+    The file is `path`, else `XINSHI_CONFIG`, else `./xinshi.toml`; without any, the environment
+    alone has to say something.
+    """
+    environ = os.environ if environ is None else environ
+    named = path or environ.get("XINSHI_CONFIG")
+    file = Path(named or FILE)
+    overrides = _from_environment(environ)
+    raw = _from_file(file) if named or file.exists() or not overrides else {}
+    return parse(_merged(raw, overrides), file.absolute().parent, environ)
+
+
+def parse(
+    raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Check a configuration that was read into tables; `load` says what is raised."""
+    problems: list[Problem] = []
+    sections = raw.get("accounts", {})
+    top = _checked(Top, "", {k: v for k, v in raw.items() if k != "accounts"}, problems, {})
+    context = {"directory": directory, "environ": os.environ if environ is None else environ}
+    accounts: dict[str, Account] = {}
+    if not isinstance(sections, Mapping):
+        problems.append(Problem("accounts", "has to be tables, one an account: [accounts.NAME]"))
+        sections = {}
+    for name, section in sections.items():
+        account = _account(name, section, problems, context)
+        if account is not None:
+            accounts[name] = account
+    if problems or top is None:
+        raise ConfigurationError(problems)
+    return Settings(top, accounts, directory)
+
+
+def _account(
+    name: str, section: Any, problems: list[Problem], context: Mapping[str, Any]
+) -> Account | None:
+    key = f"accounts.{name}"
+    if not _NAME.fullmatch(name):
+        problems.append(Problem(key, "a name is letters, digits, - and _, at most 64"))
+        return None
+    if not isinstance(section, Mapping):
+        problems.append(Problem(key, f"has to be a table: [accounts.{name}]"))
+        return None
+    gateway = registered().get(str(section.get("gateway", "")))
+    if gateway is None:
+        problems.append(config_faults.gateway(key, section.get("gateway"), sorted(registered())))
+        return None
+    settings = _checked(gateway.Settings, key, section, problems, context)
+    return None if settings is None else Account(name, gateway(settings))
+
+
+def _checked(
+    model: type[BaseModel],
+    key: str,
+    section: Mapping[str, Any],
+    problems: list[Problem],
+    context: Mapping[str, Any],
+) -> Any:
+    try:
+        return model.model_validate(dict(section), context=dict(context))
+    except ValidationError as error:
+        problems += config_faults.explain(error, key, model)
+        return None
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8-sig"))
+    except FileNotFoundError:
+        what = "there is no such file; write one, or name it with --config or XINSHI_CONFIG"
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        what = f"is not TOML: {error}"
+    raise ConfigurationError([Problem(str(file), what)])
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX) or _RESERVED.match(variable):
+            continue
+        *tables, key = variable.removeprefix(PREFIX).lower().split("__")
+        place = found
+        for table in tables:
+            place = place.setdefault(table, {})
+        place[key] = value
+    return found
+
+
+def _merged(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(raw)
+    for key, value in overrides.items():
+        below = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            merged[key] = _merged(below, value)
+        else:
+            merged[key] = value
+    return merged

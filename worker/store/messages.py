@@ -1,0 +1,166 @@
+"""Messages: how they are described, and their own states where these differ."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, column, func, or_, select, table, update
+
+from worker import views
+from worker.clock import now
+from worker.lifecycle import MESSAGE_MOVES
+from worker.store.submissions import Member
+from worker.tables import message, submission
+from worker.terms import MessageState, SubmissionState
+
+#: The view, as far as statements here name its columns.
+seen = table(
+    views.NAME, *(column(each.name, each.type) for each in views.described().selected_columns)
+)
+
+
+def described(connection: Connection, ids: Sequence[tuple[int, int]]) -> list[Row[Any]]:
+    """Return the view's rows of messages, in the order asked for; missing ones are left out."""
+    if not ids:
+        return []
+    by_request: dict[int, list[int]] = {}
+    for request_id, n in ids:
+        by_request.setdefault(request_id, []).append(n)
+    found = {}
+    for request_id, numbers in by_request.items():
+        rows = connection.execute(
+            select(seen).where(seen.c.request_id == request_id, seen.c.n.in_(numbers))
+        )
+        found |= {(row.request_id, row.n): row for row in rows}
+    return [found[one] for one in ids if one in found]
+
+
+def search(
+    connection: Connection,
+    *,
+    limit: int,
+    msisdn: str | None = None,
+    state: str | None = None,
+    account: str | None = None,
+    since: Any = None,
+    request_id: int | None = None,
+) -> list[Row[Any]]:
+    """Return the view's rows that fit, the newest first; of campaigns only by `request_id`.
+
+    A campaign is searched as a whole: the number of its messages is not indexed.
+    """
+    query = select(seen)
+    if request_id is None:
+        query = query.where(seen.c.single.is_not(None))
+    else:
+        query = query.where(seen.c.request_id == request_id)
+    for name, value in (("msisdn", msisdn), ("state", state), ("account", account)):
+        if value is not None:
+            query = query.where(seen.c[name] == value)
+    if since is not None:
+        query = query.where(seen.c.created_at >= since)
+    newest = query.order_by(seen.c.request_id.desc(), seen.c.n).limit(limit)
+    return list(connection.execute(newest))
+
+
+def end(connection: Connection, ended: Iterable[Member]) -> None:
+    """Give messages the ends that a write-ahead found for them, unless they have one already."""
+    rows = [
+        {"of": one.request_id, "nth": one.n, "becomes": one.state.value}
+        for one in ended
+        if one.state is not None
+    ]
+    if rows:
+        connection.execute(
+            update(message)
+            .where(
+                message.c.request_id == bindparam("of"),
+                message.c.n == bindparam("nth"),
+                message.c.state.is_(None),
+            )
+            .values(state=bindparam("becomes"), finished_at=now()),
+            rows,
+        )
+
+
+def end_members(connection: Connection, ids: Collection[int], state: MessageState) -> int:
+    """Give all messages of submissions a state of their own; returns how many had none."""
+    ended = 0
+    bounds = connection.execute(
+        select(submission.c.id, submission.c.request_id, submission.c.lo, submission.c.hi).where(
+            submission.c.id.in_(list(ids))
+        )
+    ).all()
+    for row in bounds:
+        carried = message.c.submission_id == row.id
+        if row.lo is not None:
+            in_range = (
+                (message.c.request_id == row.request_id)
+                & (message.c.n >= row.lo)
+                & (message.c.n < row.hi)
+                & message.c.submission_id.is_(None)
+            )
+            carried = or_(carried, in_range)
+        ended += connection.execute(
+            update(message)
+            .where(carried, message.c.state.is_(None))
+            .values(state=state.value, finished_at=now())
+        ).rowcount
+    return ended
+
+
+def cancel(connection: Connection, request_id: int, n: int) -> MessageState | None:
+    """Take one message back, unless it was handed over: returns the state that it has then.
+
+    None when there is no such message. The caller has locked the request; the submission that
+    covers the message is locked here, so that a write-ahead comes wholly before or after.
+    """
+    covering = connection.execute(
+        select(submission.c.id, submission.c.state)
+        .join(message, message.c.request_id == request_id)
+        .where(
+            message.c.n == n,
+            submission.c.state != SubmissionState.NOT_SENT.value,
+            or_(
+                submission.c.id == message.c.submission_id,
+                (submission.c.request_id == request_id)
+                & (submission.c.lo <= n)
+                & (submission.c.hi > n)
+                & message.c.submission_id.is_(None),
+            ),
+        )
+        .with_for_update()
+    ).first()
+    before = {SubmissionState.PLANNED.value, SubmissionState.LEASED.value}
+    if covering is None or covering.state in before:
+        connection.execute(
+            update(message)
+            .where(message.c.request_id == request_id, message.c.n == n, message.c.state.is_(None))
+            .values(state=MessageState.CANCELLED.value, finished_at=now())
+        )
+    state = connection.execute(
+        select(seen.c.state).where(seen.c.request_id == request_id, seen.c.n == n)
+    ).scalar()
+    return None if state is None else MessageState(state)
+
+
+def move(connection: Connection, rows: Sequence[Mapping[str, Any]], to: MessageState) -> int:
+    """Give messages a report's state: only from states that it may be reached from.
+
+    Each row has `of` (request), `nth`, `code` and `at`. A message whose own state is NULL is as its
+    submission says, which is submitted, unknown or (answer not yet recorded) submitting.
+    """
+    lesser = [state.value for state, next_ones in MESSAGE_MOVES.items() if to in next_ones]
+    return connection.execute(
+        update(message)
+        .where(
+            message.c.request_id == bindparam("of"),
+            message.c.n == bindparam("nth"),
+            or_(message.c.state.is_(None), message.c.state.in_(lesser)),
+        )
+        .values(
+            state=to.value,
+            code=bindparam("code"),
+            finished_at=func.coalesce(bindparam("at", type_=message.c.finished_at.type), now()),
+        ),
+        list(rows),
+    ).rowcount

@@ -1,0 +1,219 @@
+"""Requests and their messages: how they come in, and how far they have been handed out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from worker.clock import later, now
+from worker.gateway import Content
+from worker.tables import message, request
+from worker.terms import MessageClass, MessageState
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """What is stored of a request. Times are aware; `validity` in seconds counts from its start."""
+
+    sender: str
+    key: str | None
+    fingerprint: str
+    message_class: MessageClass
+    account: str | None
+    content: Content
+    kinds: str
+    not_before: datetime | None
+    not_after: datetime | None
+    validity: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """A request as it stands: new, or the one that had this key before."""
+
+    id: int
+    total: int
+    fingerprint: str | None
+    existed: bool
+
+
+def add(connection: Connection, new: NewRequest, total: int, *, due: bool) -> StoredRequest:
+    """Insert a request, or find the one with its sender and key.
+
+    `due` says whether its messages may be handed out (from `not_before` on); a campaign's are not
+    before it is started.
+    """
+    values = {
+        "sender": new.sender,
+        "key": new.key,
+        "fingerprint": new.fingerprint,
+        "message_class": new.message_class.value,
+        "account": new.account,
+        "text": new.content.text,
+        "template": new.content.template,
+        "extension": new.content.extension,
+        "variables": dict(new.content.variables) or None,
+        "options": dict(new.content.options) or None,
+        "kinds": new.kinds,
+        "not_before": new.not_before,
+        "not_after": new.not_after or _valid_until(new),
+        "total": total,
+        "next_n": 0,
+        "next_at": (new.not_before or now()) if due else None,
+        "rest": MessageState.QUEUED.value,
+        "created_at": now(),
+    }
+    if new.key is None:
+        made = connection.execute(insert(request).values(values))
+        return StoredRequest(made.inserted_primary_key[0], total, new.fingerprint, existed=False)
+    return _add_once(connection, new, values, total)
+
+
+def _valid_until(new: NewRequest) -> Any:
+    if new.not_before is None:
+        return later(new.validity)
+    return new.not_before + timedelta(seconds=new.validity)
+
+
+def _add_once(
+    connection: Connection, new: NewRequest, values: Mapping[str, Any], total: int
+) -> StoredRequest:
+    """Insert unless the key is there. A rival that has not committed yet is waited for."""
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        # The row that is there answers with its own id; one affected row means that ours is new.
+        statement: Any = mysql.insert(request).values(values)
+        made = connection.execute(
+            statement.on_duplicate_key_update(id=func.last_insert_id(request.c.id))
+        )
+        found, is_new = made.lastrowid, made.rowcount == 1
+    else:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(request).values(values).on_conflict_do_nothing()
+        found = connection.execute(statement.returning(request.c.id)).scalar()
+        is_new = found is not None
+    if is_new:
+        return StoredRequest(found, total, new.fingerprint, existed=False)
+    # Locked, so that a snapshot older than the rival's commit cannot hide it.
+    row = connection.execute(
+        select(request.c.id, request.c.total, request.c.fingerprint)
+        .where(request.c.sender == new.sender, request.c.key == new.key)
+        .with_for_update(read=True)
+    ).one()
+    return StoredRequest(row.id, row.total, row.fingerprint, existed=True)
+
+
+def add_messages(
+    connection: Connection, request_id: int, msisdns: Sequence[str], first: int = 0
+) -> None:
+    """Insert the messages of `enqueue`, numbered from `first`."""
+    connection.execute(
+        insert(message),
+        [
+            {"request_id": request_id, "n": n, "msisdn": msisdn, "single": True}
+            for n, msisdn in enumerate(msisdns, first)
+        ],
+    )
+
+
+def add_campaign_messages(
+    connection: Connection,
+    request_id: int,
+    rows: Iterable[tuple[int, str, Mapping[str, str] | None]],
+) -> None:
+    """Insert messages of a campaign: their numbers in it, their MSISDNs, their variables."""
+    connection.execute(
+        insert(message),
+        [
+            {"request_id": request_id, "n": n, "msisdn": msisdn, "variables": variables}
+            for n, msisdn, variables in rows
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DueRequest:
+    """A request that has messages to hand out."""
+
+    id: int
+    message_class: MessageClass
+    account: str | None
+    content: Content
+    kinds: str
+    total: int
+    next_n: int
+    expired: bool
+
+
+def due(connection: Connection, message_class: MessageClass, limit: int) -> list[DueRequest]:
+    """Lock up to `limit` requests whose turn it is, the longest waiting first."""
+    rows = connection.execute(
+        select(request, (request.c.not_after <= now()).label("expired"))
+        .where(request.c.message_class == message_class.value, request.c.next_at <= now())
+        .order_by(request.c.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [
+        DueRequest(
+            row.id,
+            message_class,
+            row.account,
+            content_of(row),
+            row.kinds,
+            row.total,
+            row.next_n,
+            bool(row.expired),
+        )
+        for row in rows
+    ]
+
+
+def content_of(row: Any) -> Content:
+    """Return the content that a request's row holds."""
+    return Content(row.text, row.extension, row.template, row.variables or {}, row.options or {})
+
+
+def advance(connection: Connection, due_request: DueRequest, next_n: int) -> None:
+    """Move the cursor to `next_n`; a request with more to come goes to the end of the queue."""
+    connection.execute(
+        update(request)
+        .where(request.c.id == due_request.id, request.c.next_n == due_request.next_n)
+        .values(next_n=next_n, next_at=now() if next_n < due_request.total else None)
+    )
+
+
+def postpone(connection: Connection, request_id: int, seconds: float) -> None:
+    """Let a due request wait, because no account can take it now."""
+    connection.execute(
+        update(request)
+        .where(request.c.id == request_id, request.c.next_at.is_not(None))
+        .values(next_at=later(seconds))
+    )
+
+
+def end_rest(connection: Connection, request_id: int, state: MessageState) -> bool:
+    """Give the messages that were not handed out yet their end. True if there were any."""
+    done = connection.execute(
+        update(request)
+        .where(
+            request.c.id == request_id,
+            request.c.rest == MessageState.QUEUED.value,
+            request.c.next_n < request.c.total,
+        )
+        .values(rest=state.value, next_at=None)
+    )
+    return done.rowcount == 1
+
+
+def expire(connection: Connection, limit: int = 500) -> int:
+    """End what waits past its validity; returns how many requests."""
+    late = connection.execute(
+        select(request.c.id)
+        .where(request.c.next_at.is_not(None), request.c.not_after <= now())
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).scalars()
+    return sum(end_rest(connection, one, MessageState.EXPIRED) for one in late)

@@ -1,0 +1,523 @@
+"""Submissions: planned, leased, written ahead, recorded; each write guarded by state and fence."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
+
+from worker.answers import Result
+from worker.clock import later, now
+from worker.gateway import Content
+from worker.store.requests import content_of
+from worker.tables import message, opt_out, request, submission
+from worker.terms import MessageClass, MessageState, Outcome
+from worker.terms import SubmissionState as S
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to submit, until its time, under its fence.
+
+    `lo` and `hi` are None when the messages name the submission themselves.
+    """
+
+    id: int
+    fence: int
+    account: str
+    message_class: MessageClass
+    request_id: int
+    lo: int | None
+    hi: int | None
+    size: int
+    attempts: int
+    content: Content
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A submission that waits, with what is needed to choose its account anew."""
+
+    id: int
+    fence: int
+    account: str
+    named: str | None
+    message_class: MessageClass
+    request_id: int
+    lo: int | None
+    hi: int | None
+    size: int
+    attempts: int
+    content: Content
+    kinds: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One message of a submission; `state` is the end that it has to take instead of being sent."""
+
+    submission_id: int
+    request_id: int
+    n: int
+    msisdn: str
+    variables: Mapping[str, str] | None
+    state: MessageState | None
+
+
+def planned(connection: Connection, message_class: MessageClass, limit: int) -> list[Planned]:
+    """Lock up to `limit` submissions whose time has come, the longest waiting first."""
+    rows = connection.execute(
+        select(submission)
+        .where(
+            submission.c.message_class == message_class.value,
+            submission.c.state == S.PLANNED.value,
+            submission.c.next_at <= now(),
+        )
+        .order_by(submission.c.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    wanted = {row.request_id for row in rows}
+    found = connection.execute(select(request).where(request.c.id.in_(wanted))) if rows else ()
+    requests = {row.id: row for row in found}
+    return [_planned(row, requests[row.request_id]) for row in rows]
+
+
+def _planned(row: Any, its_request: Any) -> Planned:
+    return Planned(
+        row.id,
+        row.fence,
+        row.account,
+        its_request.account,
+        MessageClass(row.message_class),
+        row.request_id,
+        row.lo,
+        row.hi,
+        row.size,
+        row.attempts,
+        content_of(its_request),
+        its_request.kinds,
+    )
+
+
+def lease(
+    connection: Connection,
+    waiting: Planned,
+    account: str,
+    segments: int,
+    reference: str,
+    *,
+    seconds: float,
+    owner: str,
+) -> Lease | None:
+    """Take a planned submission: `planned` → `leased`, fence + 1; None when another has it."""
+    taken = connection.execute(
+        update(submission)
+        .where(
+            submission.c.id == waiting.id,
+            submission.c.state == S.PLANNED.value,
+            submission.c.fence == waiting.fence,
+        )
+        .values(
+            state=S.LEASED.value,
+            fence=waiting.fence + 1,
+            account=account,
+            segments=segments,
+            reference=reference or None,
+            lease_until=later(seconds),
+            owner=owner,
+        )
+    )
+    if taken.rowcount != 1:
+        return None
+    return Lease(
+        waiting.id,
+        waiting.fence + 1,
+        account,
+        waiting.message_class,
+        waiting.request_id,
+        waiting.lo,
+        waiting.hi,
+        waiting.size,
+        waiting.attempts,
+        waiting.content,
+        reference,
+    )
+
+
+def open_range(
+    connection: Connection,
+    new: Sequence[Lease],
+    *,
+    segments: int,
+    seconds: float,
+    owner: str,
+) -> list[Lease]:
+    """Insert submissions for fresh ranges of one request, leased from the start.
+
+    The leases come in with id 0 and go out with their own, in the same order.
+    """
+    rows = [
+        {
+            "account": one.account,
+            "message_class": one.message_class.value,
+            "state": S.LEASED.value,
+            "request_id": one.request_id,
+            "lo": one.lo,
+            "hi": one.hi,
+            "size": one.size,
+            "segments": segments,
+            "fence": one.fence,
+            "owner": owner,
+            "attempts": one.attempts,
+            "reference": one.reference or None,
+        }
+        for one in new
+    ]
+    values = {
+        "lease_until": later(seconds),
+        "created_at": now(),
+        "not_after": select(request.c.not_after)
+        .where(request.c.id == new[0].request_id)
+        .scalar_subquery(),
+    }
+    return [
+        replace(one, id=made)
+        for one, made in zip(new, _inserted(connection, rows, values), strict=True)
+    ]
+
+
+def _inserted(
+    connection: Connection, rows: list[dict[str, Any]], values: dict[str, Any]
+) -> list[int]:
+    """Insert rows and return their ids in order; one statement where the database can."""
+    statement = insert(submission).values(**values)
+    if connection.dialect.insert_executemany_returning_sort_by_parameter_order:
+        made = connection.execute(
+            statement.returning(submission.c.id, sort_by_parameter_order=True), rows
+        )
+        return list(made.scalars())
+    return [connection.execute(statement.values(**row)).inserted_primary_key[0] for row in rows]
+
+
+def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: float) -> set[int]:
+    """Put leased submissions in flight: `leased` → `in_flight`, guarded by fence and lease.
+
+    Returns the ids of those that are. Once this is committed, what becomes of their messages is
+    unknown until it is proven.
+    """
+    ids = [one.id for one in leases]
+    connection.execute(
+        update(submission)
+        .where(
+            tuple_(submission.c.id, submission.c.fence).in_(
+                [(one.id, one.fence) for one in leases]
+            ),
+            submission.c.state == S.LEASED.value,
+            submission.c.lease_until > now(),
+        )
+        .values(
+            state=S.IN_FLIGHT.value,
+            attempts=submission.c.attempts + 1,
+            called_at=now(),
+            lease_until=later(seconds),
+        )
+    )
+    fences = {one.id: one.fence for one in leases}
+    rows = connection.execute(
+        select(submission.c.id, submission.c.fence).where(
+            submission.c.id.in_(ids), submission.c.state == S.IN_FLIGHT.value
+        )
+    )
+    return {row.id for row in rows if fences[row.id] == row.fence}
+
+
+def members(
+    connection: Connection, ids: Collection[int], opt_out_classes: Collection[str]
+) -> list[Member]:
+    """Return the messages that submissions carry, each with the end it must take, if any.
+
+    An end is `expired` (past its validity) or `suppressed` (opted out, for the classes where
+    opt-outs hold). A message that has a state of its own is carried by nobody.
+    """
+    by_range = and_(
+        message.c.request_id == submission.c.request_id,
+        message.c.n >= submission.c.lo,
+        message.c.n < submission.c.hi,
+        message.c.submission_id.is_(None),
+    )
+    by_name = message.c.submission_id == submission.c.id
+    refused = and_(
+        opt_out.c.msisdn == message.c.msisdn,
+        submission.c.message_class.in_(list(opt_out_classes)),
+    )
+    columns = (
+        submission.c.id.label("submission_id"),
+        message.c.request_id,
+        message.c.n,
+        message.c.msisdn,
+        message.c.variables,
+        (submission.c.not_after <= now()).label("late"),
+        opt_out.c.msisdn.is_not(None).label("refused"),
+    )
+    halves = [
+        select(*columns)
+        .select_from(submission)
+        .join(message, how)
+        .outerjoin(opt_out, refused)
+        .where(submission.c.id.in_(list(ids)), message.c.state.is_(None), which)
+        for how, which in (
+            (by_range, submission.c.lo.is_not(None)),
+            (by_name, literal(value=True)),
+        )
+    ]
+    return [
+        Member(
+            row.submission_id,
+            row.request_id,
+            row.n,
+            row.msisdn,
+            row.variables,
+            _end(late=bool(row.late), refused=bool(row.refused)),
+        )
+        for row in connection.execute(
+            union_all(*halves).order_by("submission_id", "request_id", "n")
+        )
+    ]
+
+
+def _end(*, late: bool, refused: bool) -> MessageState | None:
+    if late:
+        return MessageState.EXPIRED
+    return MessageState.SUPPRESSED if refused else None
+
+
+def resize(connection: Connection, sizes: Mapping[int, int]) -> None:
+    """Write down how many messages submissions carry after the write-ahead left some out."""
+    if sizes:
+        connection.execute(
+            update(submission)
+            .where(submission.c.id == bindparam("one"))
+            .values(size=bindparam("size")),
+            [{"one": one, "size": size} for one, size in sizes.items()],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is written of one call."""
+
+    lease: Lease
+    state: S
+    result: Result
+
+
+def record(connection: Connection, calls: Sequence[Recorded]) -> list[Recorded]:
+    """Write outcomes: `in_flight` → the state of each, guarded by its fence.
+
+    Returns those that lost the race: somebody (the sweep) had settled their submission before. They
+    are evidence now, nothing else.
+    """
+    done = connection.execute(
+        update(submission)
+        .where(
+            submission.c.id == bindparam("one"),
+            submission.c.fence == bindparam("held"),
+            submission.c.state == S.IN_FLIGHT.value,
+        )
+        .values(
+            state=bindparam("becomes"),
+            outcome=bindparam("outcome"),
+            code=bindparam("code"),
+            words=bindparam("words"),
+            gateway_id=bindparam("gateway_id"),
+            answered_at=now(),
+            lease_until=None,
+        ),
+        [_facts(call) for call in calls],
+    )
+    if done.rowcount == len(calls):
+        return []
+    rows = connection.execute(
+        select(submission.c.id, submission.c.fence, submission.c.state).where(
+            submission.c.id.in_([call.lease.id for call in calls])
+        )
+    )
+    found = {row.id: (row.fence, row.state) for row in rows}
+    return [
+        call for call in calls if found.get(call.lease.id) != (call.lease.fence, call.state.value)
+    ]
+
+
+def settle(connection: Connection, call: Recorded) -> bool:
+    """End a doubt by evidence: `unknown` → the state that the evidence shows, same fence."""
+    facts = _facts(call)
+    done = connection.execute(
+        update(submission)
+        .where(
+            submission.c.id == call.lease.id,
+            submission.c.fence == call.lease.fence,
+            submission.c.state == S.UNKNOWN.value,
+        )
+        .values(
+            state=call.state.value,
+            outcome=facts["outcome"],
+            code=facts["code"],
+            words=facts["words"],
+            gateway_id=func.coalesce(facts["gateway_id"], submission.c.gateway_id),
+            answered_at=now(),
+        )
+    )
+    return done.rowcount == 1
+
+
+def _facts(call: Recorded) -> dict[str, Any]:
+    return {
+        "one": call.lease.id,
+        "held": call.lease.fence,
+        "becomes": call.state.value,
+        "outcome": call.result.outcome.value,
+        "code": call.result.code[:64] or None,
+        "words": call.result.words[:200] or None,
+        "gateway_id": call.result.gateway_id,
+    }
+
+
+def succeed(
+    connection: Connection, lease: Lease, bounds: tuple[int, int] | None, *, wait: float, tries: int
+) -> int:
+    """Plan the submission that goes on with a lease's messages, or with a part of its range."""
+    lo, hi = bounds or (lease.lo, lease.hi)
+    made = connection.execute(
+        insert(submission).values(
+            account=lease.account,
+            message_class=lease.message_class.value,
+            state=S.PLANNED.value,
+            request_id=lease.request_id,
+            lo=lo,
+            hi=hi,
+            size=lease.size if hi is None or lo is None else hi - lo,
+            attempts=tries,
+            parent_id=lease.id,
+            next_at=later(wait),
+            not_after=select(request.c.not_after)
+            .where(request.c.id == lease.request_id)
+            .scalar_subquery(),
+            created_at=now(),
+        )
+    ).inserted_primary_key[0]
+    connection.execute(
+        update(message)
+        .where(message.c.submission_id == lease.id, message.c.state.is_(None))
+        .values(submission_id=made)
+    )
+    return int(made)
+
+
+def unlease(connection: Connection, leases: Iterable[Lease], wait: float) -> None:
+    """Give leases back before anything was written ahead: `leased` → `planned`."""
+    for one in leases:
+        connection.execute(
+            update(submission)
+            .where(
+                submission.c.id == one.id,
+                submission.c.fence == one.fence,
+                submission.c.state == S.LEASED.value,
+            )
+            .values(state=S.PLANNED.value, next_at=later(wait), lease_until=None)
+        )
+
+
+def postpone(connection: Connection, submission_id: int, wait: float) -> None:
+    """Let a planned submission wait, because no account can take it now."""
+    connection.execute(
+        update(submission)
+        .where(submission.c.id == submission_id, submission.c.state == S.PLANNED.value)
+        .values(next_at=later(wait))
+    )
+
+
+def under_way(connection: Connection) -> dict[str, int]:
+    """Count the submissions that are leased or in flight, by account."""
+    rows = connection.execute(
+        select(submission.c.account, func.count())
+        .where(submission.c.lease_until.is_not(None))
+        .group_by(submission.c.account)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def sweep(connection: Connection, limit: int = 500) -> tuple[list[int], list[int]]:
+    """End leases that ran out: `leased` → `planned`, `in_flight` → `unknown`.
+
+    Returns the ids of either. A lease that ran out before the write-ahead harms nobody; after it,
+    the gateway may have the messages.
+    """
+    rows = connection.execute(
+        select(submission.c.id, submission.c.fence, submission.c.state)
+        .where(submission.c.lease_until <= now())
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    back = [row for row in rows if row.state == S.LEASED.value]
+    lost = [row for row in rows if row.state == S.IN_FLIGHT.value]
+    for row in back:
+        connection.execute(
+            update(submission)
+            .where(
+                submission.c.id == row.id,
+                submission.c.fence == row.fence,
+                submission.c.state == S.LEASED.value,
+            )
+            .values(state=S.PLANNED.value, next_at=now(), lease_until=None)
+        )
+    for row in lost:
+        connection.execute(
+            update(submission)
+            .where(
+                submission.c.id == row.id,
+                submission.c.fence == row.fence,
+                submission.c.state == S.IN_FLIGHT.value,
+            )
+            .values(
+                state=S.UNKNOWN.value, outcome=Outcome.UNKNOWN.value, code="lease", lease_until=None
+            )
+        )
+    return [row.id for row in back], [row.id for row in lost]
+
+
+def expired(connection: Connection, limit: int = 100) -> list[int]:
+    """Lock planned submissions that are past their validity, and return their ids."""
+    return list(
+        connection.execute(
+            select(submission.c.id)
+            .where(submission.c.state == S.PLANNED.value, submission.c.not_after <= now())
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        ).scalars()
+    )
+
+
+def close(connection: Connection, ids: Collection[int], *states: S) -> None:
+    """End submissions that carry nothing any more: one of `states` → `not_sent`."""
+    connection.execute(
+        update(submission)
+        .where(
+            submission.c.id.in_(list(ids)),
+            or_(*(submission.c.state == state.value for state in states)),
+        )
+        .values(state=S.NOT_SENT.value, next_at=None, lease_until=None, answered_at=now())
+    )
