@@ -68,6 +68,8 @@ class Capabilities:
     kinds: frozenset[NumberKind] = frozenset({NumberKind.MOBILE})
     emoji: bool = True
     extension: bool = False
+    #: True where submissions carry a reference of ours.
+    reference: bool = False
     templates: bool = False
     #: Ways in which reports can reach us; empty where the gateway has none.
     reports: frozenset[Reports] = frozenset()
@@ -76,6 +78,8 @@ class Capabilities:
     sent_count: bool = False
     #: True where the gateway tells hours apart and a read by hour can be repeated.
     inbound_by_hour: bool = False
+    #: Seconds that have to lie between two reads of inbound messages.
+    inbound_spacing: float = 0.0
 
 
 class Gateway(ABC):

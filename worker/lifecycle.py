@@ -56,9 +56,9 @@ MESSAGE_MOVES = MappingProxyType(
         ),
         M.SUBMITTED: frozenset({M.DELIVERED, M.UNDELIVERED}),
         M.UNKNOWN: frozenset({M.SUBMITTED, M.DELIVERED, M.UNDELIVERED, M.REJECTED, M.QUEUED}),
-        # A later, better report; never the other way.
+        # A better report of a text of one part; and a failed part of a longer one.
         M.UNDELIVERED: frozenset({M.DELIVERED}),
-        M.DELIVERED: frozenset[MessageState](),
+        M.DELIVERED: frozenset({M.UNDELIVERED}),
         M.REJECTED: frozenset[MessageState](),
         M.EXPIRED: frozenset[MessageState](),
         M.CANCELLED: frozenset[MessageState](),

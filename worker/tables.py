@@ -76,6 +76,8 @@ request = Table(
     Column("extension", String(20)),
     Column("variables", JSON(none_as_null=True)),
     Column("options", JSON(none_as_null=True)),
+    #: True when its messages have variables of their own.
+    Column("personal", Boolean, nullable=False, default=False),
     #: The kinds of its numbers, sorted, with commas: an account has to take all of them.
     Column("kinds", String(40), nullable=False),
     Column("not_before", Instant()),
@@ -201,6 +203,8 @@ submission = Table(
     #: When the write-ahead was committed: it is never called before.
     Column("called_at", Instant()),
     Column("answered_at", Instant()),
+    #: When we stopped to wait for the reports of its messages; says nothing of their fate.
+    Column("closed_at", Instant()),
     **_MYSQL,
 )
 Index("ix_xinshi_submission_range", submission.c.request_id, submission.c.lo)
@@ -209,6 +213,12 @@ _some(
     submission,
     "message_class",
     "next_at",
+    where=submission.c.state == "planned",
+)
+_some(
+    "ix_xinshi_submission_planned",
+    submission,
+    "request_id",
     where=submission.c.state == "planned",
 )
 _some(
@@ -334,8 +344,6 @@ account_state = Table(
     #: {"pools": […], "sent": …} as last read, and when.
     Column("balance", JSON(none_as_null=True)),
     Column("balance_at", Instant()),
-    #: Where a repeatable read goes on, by kind of read.
-    Column("cursors", JSON(none_as_null=True)),
     **_MYSQL,
 )
 
@@ -347,6 +355,8 @@ tick = Table(
     #: While set and not over, one process is at it.
     Column("lease_until", Instant()),
     Column("owner", String(64)),
+    #: Where it goes on.
+    Column("cursor", JSON(none_as_null=True)),
     **_MYSQL,
 )
 

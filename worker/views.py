@@ -67,6 +67,7 @@ def described() -> Select[tuple[object, ...]]:
                 message.c.finished_at,
                 case((submission.c.state == "rejected", submission.c.answered_at)),
             ).label("finished_at"),
+            submission.c.closed_at,
             request.c.sender,
             message.c.single,
         )

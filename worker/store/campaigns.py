@@ -1,15 +1,16 @@
 """Campaigns: their states, their progress, their messages by state."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, and_, case, func, insert, literal, select, update
 
 from worker.clock import now
 from worker.lifecycle import CAMPAIGN_MOVES, MESSAGES_OF, OPEN
+from worker.store.messages import seen
 from worker.tables import campaign, message, request, submission
 from worker.terms import CampaignState, MessageState, SubmissionState
 
@@ -126,6 +127,46 @@ def listed(connection: Connection, limit: int) -> list[int]:
         connection.execute(
             select(campaign.c.request_id).order_by(campaign.c.request_id.desc()).limit(limit)
         ).scalars()
+    )
+
+
+def is_drained(connection: Connection, request_id: int) -> bool:
+    """Tell whether none of a request's messages is queued or submitting. Three short looks."""
+    waiting = select(request.c.id).where(
+        request.c.id == request_id,
+        request.c.rest == MessageState.QUEUED.value,
+        request.c.next_n < request.c.total,
+    )
+    planned = select(submission.c.id).where(
+        submission.c.request_id == request_id,
+        submission.c.state == SubmissionState.PLANNED.value,
+    )
+    under_way = select(submission.c.id).where(
+        submission.c.request_id == request_id, submission.c.lease_until.is_not(None)
+    )
+    looks = (waiting, planned, under_way)
+    return all(connection.execute(look.limit(1)).first() is None for look in looks)
+
+
+def failed(connection: Connection, request_id: int, states: Collection[str]) -> list[Row[Any]]:
+    """Return number and variables of a campaign's messages in `states`, not yet tried again.
+
+    Those that a retry of this campaign carries already are left out.
+    """
+    again = message.alias("again")
+    taken = (
+        select(again.c.n)
+        .join(campaign, campaign.c.request_id == again.c.request_id)
+        .where(campaign.c.retry_of == request_id, again.c.msisdn == message.c.msisdn)
+    )
+    return list(
+        connection.execute(
+            select(message.c.msisdn, message.c.variables)
+            .join(seen, and_(seen.c.request_id == message.c.request_id, seen.c.n == message.c.n))
+            .where(message.c.request_id == request_id, seen.c.state.in_(list(states)))
+            .where(~taken.exists())
+            .order_by(message.c.n)
+        )
     )
 
 

@@ -7,7 +7,6 @@ from sqlalchemy import Connection, Row, bindparam, column, func, or_, select, ta
 
 from worker import views
 from worker.clock import now
-from worker.lifecycle import MESSAGE_MOVES
 from worker.store.submissions import Member
 from worker.tables import message, submission
 from worker.terms import MessageState, SubmissionState
@@ -25,7 +24,7 @@ def described(connection: Connection, ids: Sequence[tuple[int, int]]) -> list[Ro
     by_request: dict[int, list[int]] = {}
     for request_id, n in ids:
         by_request.setdefault(request_id, []).append(n)
-    found = {}
+    found: dict[tuple[int, int], Row[Any]] = {}
     for request_id, numbers in by_request.items():
         rows = connection.execute(
             select(seen).where(seen.c.request_id == request_id, seen.c.n.in_(numbers))
@@ -143,19 +142,25 @@ def cancel(connection: Connection, request_id: int, n: int) -> MessageState | No
     return None if state is None else MessageState(state)
 
 
-def move(connection: Connection, rows: Sequence[Mapping[str, Any]], to: MessageState) -> int:
-    """Give messages a report's state: only from states that it may be reached from.
+def report(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], to: MessageState, *, parts: int
+) -> int:
+    """Give messages what their reports say: only from states that it may be reached from.
 
-    Each row has `of` (request), `nth`, `code` and `at`. A message whose own state is NULL is as its
-    submission says, which is submitted, unknown or (answer not yet recorded) submitting.
+    Each row has `of` (request), `nth`, `code` and `at`. A message without a state of its own is as
+    its submission says: submitted, unknown, or submitting when the answer is not recorded yet. Of a
+    text of one part `delivered` wins for good; of several parts one that failed decides.
     """
-    lesser = [state.value for state, next_ones in MESSAGE_MOVES.items() if to in next_ones]
+    lesser = {MessageState.SUBMITTED, MessageState.UNKNOWN}
+    wins = MessageState.DELIVERED if parts == 1 else MessageState.UNDELIVERED
+    if to is wins:
+        lesser |= {MessageState.DELIVERED, MessageState.UNDELIVERED} - {to}
     return connection.execute(
         update(message)
         .where(
             message.c.request_id == bindparam("of"),
             message.c.n == bindparam("nth"),
-            or_(message.c.state.is_(None), message.c.state.in_(lesser)),
+            or_(message.c.state.is_(None), message.c.state.in_([state.value for state in lesser])),
         )
         .values(
             state=to.value,

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.dialects import mysql
 
 from worker.clock import later, now
 from worker.gateway import Content
-from worker.tables import message, request
-from worker.terms import MessageClass, MessageState
+from worker.store.rows import insert_unless_there, new_id
+from worker.tables import message, request, submission
+from worker.terms import MessageClass, MessageState, SubmissionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def add(connection: Connection, new: NewRequest, total: int, *, due: bool) -> St
     }
     if new.key is None:
         made = connection.execute(insert(request).values(values))
-        return StoredRequest(made.inserted_primary_key[0], total, new.fingerprint, existed=False)
+        return StoredRequest(new_id(made), total, new.fingerprint, existed=False)
     return _add_once(connection, new, values, total)
 
 
@@ -82,20 +83,9 @@ def _add_once(
     connection: Connection, new: NewRequest, values: Mapping[str, Any], total: int
 ) -> StoredRequest:
     """Insert unless the key is there. A rival that has not committed yet is waited for."""
-    if connection.dialect.name in {"mysql", "mariadb"}:
-        # The row that is there answers with its own id; one affected row means that ours is new.
-        statement: Any = mysql.insert(request).values(values)
-        made = connection.execute(
-            statement.on_duplicate_key_update(id=func.last_insert_id(request.c.id))
-        )
-        found, is_new = made.lastrowid, made.rowcount == 1
-    else:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(request).values(values).on_conflict_do_nothing()
-        found = connection.execute(statement.returning(request.c.id)).scalar()
-        is_new = found is not None
-    if is_new:
-        return StoredRequest(found, total, new.fingerprint, existed=False)
+    made = _insert_unless_there(connection, values)
+    if made is not None:
+        return StoredRequest(made, total, new.fingerprint, existed=False)
     # Locked, so that a snapshot older than the rival's commit cannot hide it.
     row = connection.execute(
         select(request.c.id, request.c.total, request.c.fingerprint)
@@ -103,6 +93,18 @@ def _add_once(
         .with_for_update(read=True)
     ).one()
     return StoredRequest(row.id, row.total, row.fingerprint, existed=True)
+
+
+def _insert_unless_there(connection: Connection, values: Mapping[str, Any]) -> int | None:
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        # The row that is there answers with its own id; one affected row means that ours is new.
+        insertion = mysql.insert(request).values(values)
+        made = connection.execute(
+            insertion.on_duplicate_key_update(id=func.last_insert_id(request.c.id))
+        )
+        return int(made.lastrowid) if made.rowcount == 1 else None
+    statement = insert_unless_there(connection, request).values(values)
+    return connection.execute(statement.returning(request.c.id)).scalar()
 
 
 def add_messages(
@@ -133,6 +135,60 @@ def add_campaign_messages(
     )
 
 
+def loaded(
+    connection: Connection,
+    request_id: int,
+    *,
+    total: int,
+    kinds: str,
+    fingerprint: str | None,
+    personal: bool,
+) -> None:
+    """Write how many messages of a campaign were accepted so far, and at the end what it is."""
+    connection.execute(
+        update(request)
+        .where(request.c.id == request_id)
+        .values(total=total, kinds=kinds, fingerprint=fingerprint, personal=personal)
+    )
+
+
+def empty(connection: Connection, request_id: int) -> None:
+    """Remove the messages of a campaign whose loading broke off."""
+    connection.execute(delete(message).where(message.c.request_id == request_id))
+
+
+def extend(connection: Connection, request_id: int, not_after: datetime) -> None:
+    """Give a request, and what waits of it, another end of its validity."""
+    connection.execute(
+        update(request).where(request.c.id == request_id).values(not_after=not_after)
+    )
+    connection.execute(
+        update(submission)
+        .where(
+            submission.c.request_id == request_id,
+            submission.c.state == SubmissionState.PLANNED.value,
+        )
+        .values(not_after=not_after)
+    )
+
+
+def validity_over(connection: Connection, request_id: int) -> bool:
+    """Tell whether a request is past its validity, by the database's clock."""
+    return bool(
+        connection.execute(
+            select(request.c.not_after <= now()).where(request.c.id == request_id)
+        ).scalar()
+    )
+
+
+def lock(connection: Connection, request_id: int) -> bool:
+    """Lock a request against claims; False when there is none."""
+    found = connection.execute(
+        select(request.c.id).where(request.c.id == request_id).with_for_update()
+    )
+    return found.first() is not None
+
+
 @dataclass(frozen=True, slots=True)
 class DueRequest:
     """A request that has messages to hand out."""
@@ -144,31 +200,43 @@ class DueRequest:
     kinds: str
     total: int
     next_n: int
+    #: True when its messages have variables of their own.
+    personal: bool
     expired: bool
 
 
 def due(connection: Connection, message_class: MessageClass, limit: int) -> list[DueRequest]:
     """Lock up to `limit` requests whose turn it is, the longest waiting first."""
     rows = connection.execute(
-        select(request, (request.c.not_after <= now()).label("expired"))
-        .where(request.c.message_class == message_class.value, request.c.next_at <= now())
+        _described.where(request.c.message_class == message_class.value, request.c.next_at <= now())
         .order_by(request.c.next_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [
-        DueRequest(
-            row.id,
-            message_class,
-            row.account,
-            content_of(row),
-            row.kinds,
-            row.total,
-            row.next_n,
-            bool(row.expired),
-        )
-        for row in rows
-    ]
+    return [_due(row) for row in rows]
+
+
+def by_id(connection: Connection, request_id: int) -> DueRequest | None:
+    """Return a request; None when there is none."""
+    row = connection.execute(_described.where(request.c.id == request_id)).first()
+    return None if row is None else _due(row)
+
+
+_described = select(request, (request.c.not_after <= now()).label("expired"))
+
+
+def _due(row: Any) -> DueRequest:
+    return DueRequest(
+        row.id,
+        MessageClass(row.message_class),
+        row.account,
+        content_of(row),
+        row.kinds,
+        row.total,
+        row.next_n,
+        bool(row.personal),
+        bool(row.expired),
+    )
 
 
 def content_of(row: Any) -> Content:

@@ -22,6 +22,7 @@ from worker.answers import Result
 from worker.clock import later, now
 from worker.gateway import Content
 from worker.store.requests import content_of
+from worker.store.rows import new_id
 from worker.tables import message, opt_out, request, submission
 from worker.terms import MessageClass, MessageState, Outcome
 from worker.terms import SubmissionState as S
@@ -210,7 +211,7 @@ def _inserted(
             statement.returning(submission.c.id, sort_by_parameter_order=True), rows
         )
         return list(made.scalars())
-    return [connection.execute(statement.values(**row)).inserted_primary_key[0] for row in rows]
+    return [new_id(connection.execute(statement.values(**row))) for row in rows]
 
 
 def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: float) -> set[int]:
@@ -384,6 +385,50 @@ def settle(connection: Connection, call: Recorded) -> bool:
     return done.rowcount == 1
 
 
+def accept(connection: Connection, one: int, fence: int, gateway_id: str | None) -> bool:
+    """End a doubt by a report: `unknown` → `accepted`, adopting the gateway's id if it was lost."""
+    done = connection.execute(
+        update(submission)
+        .where(
+            submission.c.id == one,
+            submission.c.fence == fence,
+            submission.c.state == S.UNKNOWN.value,
+        )
+        .values(
+            state=S.ACCEPTED.value,
+            outcome=Outcome.ACCEPTED.value,
+            gateway_id=func.coalesce(submission.c.gateway_id, gateway_id),
+            answered_at=now(),
+        )
+    )
+    return done.rowcount == 1
+
+
+def close_out(connection: Connection, account: str, after: int, seconds: float, limit: int) -> int:
+    """Stop waiting for reports of submissions older than `seconds`; returns the last id, or 0.
+
+    `after` is the id that the last call returned: history is walked once.
+    """
+    ids = list(
+        connection.execute(
+            select(submission.c.id)
+            .where(
+                submission.c.id > after,
+                submission.c.account == account,
+                submission.c.called_at <= later(-seconds),
+            )
+            .order_by(submission.c.id)
+            .limit(limit)
+        ).scalars()
+    )
+    connection.execute(
+        update(submission)
+        .where(submission.c.id.in_(ids), submission.c.state == S.ACCEPTED.value)
+        .values(closed_at=now())
+    )
+    return ids[-1] if ids else 0
+
+
 def _facts(call: Recorded) -> dict[str, Any]:
     return {
         "one": call.lease.id,
@@ -401,30 +446,29 @@ def succeed(
 ) -> int:
     """Plan the submission that goes on with a lease's messages, or with a part of its range."""
     lo, hi = bounds or (lease.lo, lease.hi)
-    made = connection.execute(
-        insert(submission).values(
-            account=lease.account,
-            message_class=lease.message_class.value,
-            state=S.PLANNED.value,
-            request_id=lease.request_id,
-            lo=lo,
-            hi=hi,
-            size=lease.size if hi is None or lo is None else hi - lo,
-            attempts=tries,
-            parent_id=lease.id,
-            next_at=later(wait),
-            not_after=select(request.c.not_after)
-            .where(request.c.id == lease.request_id)
-            .scalar_subquery(),
-            created_at=now(),
-        )
-    ).inserted_primary_key[0]
+    planning = insert(submission).values(
+        account=lease.account,
+        message_class=lease.message_class.value,
+        state=S.PLANNED.value,
+        request_id=lease.request_id,
+        lo=lo,
+        hi=hi,
+        size=lease.size if hi is None or lo is None else hi - lo,
+        attempts=tries,
+        parent_id=lease.id,
+        next_at=later(wait),
+        not_after=select(request.c.not_after)
+        .where(request.c.id == lease.request_id)
+        .scalar_subquery(),
+        created_at=now(),
+    )
+    made = new_id(connection.execute(planning))
     connection.execute(
         update(message)
         .where(message.c.submission_id == lease.id, message.c.state.is_(None))
         .values(submission_id=made)
     )
-    return int(made)
+    return made
 
 
 def unlease(connection: Connection, leases: Iterable[Lease], wait: float) -> None:
@@ -507,6 +551,20 @@ def expired(connection: Connection, limit: int = 100) -> list[int]:
             .where(submission.c.state == S.PLANNED.value, submission.c.not_after <= now())
             .limit(limit)
             .with_for_update(skip_locked=True)
+        ).scalars()
+    )
+
+
+def waiting_of(connection: Connection, request_id: int) -> list[int]:
+    """Lock the submissions of a request that were not handed over yet, and return their ids."""
+    return list(
+        connection.execute(
+            select(submission.c.id)
+            .where(
+                submission.c.request_id == request_id,
+                submission.c.state.in_([S.PLANNED.value, S.LEASED.value]),
+            )
+            .with_for_update()
         ).scalars()
     )
 

@@ -1,0 +1,215 @@
+"""Collecting what gateways keep for us: reports, inbound messages, balances.
+
+Reads at these gateways destroy what they return, so the raw page is committed to `inbox` before a
+byte of it is read, and reading it can be repeated.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import httpx
+import structlog
+from sqlalchemy import Connection, Engine, Row
+
+from worker import database, hours, receiving, reporting
+from worker.answers import Balance, Page, Result
+from worker.errors import WireError
+from worker.gateway import Account
+from worker.settings import Settings
+from worker.store import accounts, events, pages, ticks
+from worker.terms import Outcome
+from worker.wire import Wire
+
+log = structlog.get_logger()
+Out = TypeVar("Out")
+
+#: Pages read in one go; the next tick goes on.
+MOST_PAGES = 50
+#: A page with fewer rows than this was the last one.
+SMALL_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection brought: pages, rows that were new, and why it ended early, if it did."""
+
+    pages: int = 0
+    new: int = 0
+    problem: str | None = None
+    #: Seconds until the gateway may be asked again, where it wants to be asked rarely.
+    wait: float = 0.0
+
+
+class Collector:
+    """Asks accounts for what they keep; the caller holds the account's tick."""
+
+    def __init__(self, settings: Settings, engine: Engine, wire: Wire, owner: str) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.wire = wire
+        self.owner = owner
+
+    async def reports(self, account: Account) -> Collected:
+        """Read reports until there are no more."""
+        done = Collected()
+        while done.pages < MOST_PAGES:
+            request = account.gateway.reports_request(datetime.now(UTC))
+            if request is None:
+                return Collected(problem="has no reports to collect")
+            rows, new, problem = await self._page(account, "reports", request)
+            done = Collected(done.pages + 1, done.new + new, problem)
+            if problem or rows < SMALL_PAGE:
+                break
+        return done
+
+    async def inbound(self, account: Account) -> Collected:
+        """Read inbound messages: an hour where the gateway tells hours apart, else all."""
+        if account.gateway.capabilities.inbound_by_hour:
+            return await self._hour(account)
+        done = Collected()
+        while done.pages < MOST_PAGES:
+            request = account.gateway.inbound_request(datetime.now(UTC))
+            if request is None:
+                return Collected(problem="has no inbound messages to collect")
+            rows, new, problem = await self._page(account, "inbound", request)
+            done = Collected(done.pages + 1, done.new + new, problem)
+            if problem or rows < SMALL_PAGE:
+                break
+        return done
+
+    async def balance(self, account: Account) -> Balance:
+        """Ask for the balance and the sent counter, and keep what was said."""
+        at = datetime.now(UTC)
+        request = account.gateway.balance_request(at)
+        if request is None:
+            return Balance()
+        try:
+            found = account.gateway.read_balance(await self._send(account, request))
+            count = account.gateway.sent_count_request(at)
+            sent = None
+            if count is not None and found.refusal is None:
+                answer = await self._send(account, count)
+                sent = account.gateway.read_sent_count(answer).sent
+        except WireError as error:
+            return Balance(refusal=Result(Outcome.UNKNOWN, type(error).__name__, str(error)))
+        await self._in_transaction(lambda c: self._keep_balance(c, account, found, sent))
+        return found
+
+    async def _hour(self, account: Account) -> Collected:
+        at = datetime.now(UTC)
+        tick = f"inbound:{account.name}"
+        stored = await self._in_transaction(lambda c: ticks.cursor(c, tick))
+        cursor = hours.load(stored, at)
+        wait = hours.wait(cursor, account.gateway.capabilities.inbound_spacing, at)
+        if wait > 0:
+            return Collected(problem=f"may be asked again in {wait:.0f} s", wait=wait)
+        hour = hours.next_hour(cursor, at)
+        request = account.gateway.inbound_request(at, hour)
+        if request is None:
+            return Collected(problem="has no inbound messages to collect")
+        # The spacing counts from the request, whatever comes of it.
+        asked = hours.dump(hours.asked(cursor, at))
+        await self._in_transaction(lambda c: ticks.write_cursor(c, tick, asked))
+        _, new, problem = await self._page(account, "inbound", request)
+        if problem is None:
+            done = hours.dump(hours.read(cursor, hour, at))
+            await self._in_transaction(lambda c: ticks.write_cursor(c, tick, done))
+        return Collected(1, new, problem)
+
+    async def _page(
+        self, account: Account, kind: str, request: httpx.Request
+    ) -> tuple[int, int, str | None]:
+        """Fetch, keep and read one page: rows, how many were new, and what went wrong."""
+        try:
+            response = await self._send(account, request)
+        except WireError as error:
+            return 0, 0, f"did not answer: {error}"
+        inbox_id = await self._in_transaction(
+            lambda c: pages.keep(
+                c,
+                account.name,
+                kind,
+                response.content,
+                status=response.status_code,
+                headers={"content-type": response.headers.get("content-type", "")},
+            )
+        )
+        return await self._in_transaction(
+            lambda c: read(c, account, kind, inbox_id, response, self.owner)
+        )
+
+    def _keep_balance(
+        self, connection: Connection, account: Account, found: Balance, sent: int | None
+    ) -> None:
+        if found.refusal is not None:
+            heed(connection, account.name, found.refusal, self.owner)
+            return
+        said: Mapping[str, Any] = {
+            "pools": [
+                {
+                    "name": pool.name,
+                    "remaining": pool.remaining,
+                    "postpaid": pool.postpaid,
+                    "used": pool.used,
+                }
+                for pool in found.pools
+            ],
+            "sent": sent,
+        }
+        accounts.write_balance(connection, account.name, said)
+
+    async def _send(self, account: Account, request: httpx.Request) -> httpx.Response:
+        return await self.wire.call(request, account.settings.timeout)
+
+    async def _in_transaction(self, work: Callable[[Connection], Out]) -> Out:
+        def run() -> Out:
+            with database.writing(self.engine) as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(run)
+
+
+def read(
+    connection: Connection,
+    account: Account,
+    kind: str,
+    inbox_id: int,
+    response: httpx.Response,
+    owner: str,
+) -> tuple[int, int, str | None]:
+    """Read a raw page that is in the inbox, and note that it was read."""
+    if kind == "reports":
+        page: Page[Any] = account.gateway.read_reports(response)
+        new = reporting.take(connection, account.name, inbox_id, page.items)
+    else:
+        page = account.gateway.read_inbound(response)
+        new = receiving.take(connection, account.name, inbox_id, page.items)
+    pages.parsed(connection, inbox_id, len(page.items), page.damaged)
+    if page.damaged:
+        log.warning("page.damaged", account=account.name, inbox=inbox_id, rows=page.damaged)
+    problem = None
+    if page.refusal is not None:
+        heed(connection, account.name, page.refusal, owner)
+        problem = f"refused: {page.refusal.code} {page.refusal.words}".strip()
+    return len(page.items), new, problem
+
+
+def reread(connection: Connection, settings: Settings, row: Row[Any], owner: str) -> int:
+    """Read a raw page again that was not read to its end; returns how many rows were new."""
+    account = settings.accounts.get(row.account)
+    if account is None:
+        return 0
+    response = httpx.Response(row.status or 200, headers=row.headers or {}, content=row.body)
+    return read(connection, account, row.kind, row.id, response, owner)[1]
+
+
+def heed(connection: Connection, account: str, refusal: Result, owner: str) -> None:
+    """Hold an account whose refusal of any call says that it is at fault."""
+    if refusal.outcome is Outcome.ACCOUNT_HELD:
+        accounts.hold(connection, account, refusal.code, refusal.words, refusal.hold)
+        events.add(
+            connection, "account.held", owner, account=account, detail={"code": refusal.code}
+        )

@@ -1,0 +1,54 @@
+"""What a page of inbound messages changes: each is kept once, and an opt-out is heeded."""
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from worker import reporting
+from worker.answers import Inbound
+from worker.clock import now
+from worker.store import events, pages
+
+#: A reply that is one of these, as a whole, in any case or width, means "no more": what Chinese
+#: platforms print below advertising (R, T, TD, N), and the words themselves.
+OPT_OUT_WORDS = frozenset({"r", "t", "td", "n", "退订", "拒收"})
+
+
+def take(connection: Connection, account: str, inbox_id: int, inbound: Iterable[Inbound]) -> int:
+    """Store a page's inbound messages; returns how many were new."""
+    new = pages.add_inbound(connection, [_row(account, inbox_id, one) for one in inbound])
+    leaving = [row.msisdn for row in new if is_opt_out(row.text) and "*" not in row.msisdn]
+    if leaving:
+        for _ in pages.opt_outs(connection, leaving, f"a reply to {account}"):
+            events.add(connection, "recipient.opted_out", "inbound", account=account)
+    return len(new)
+
+
+def is_opt_out(text: str) -> bool:
+    """Tell whether a reply asks for no more: the whole of it, not a part."""
+    folded = unicodedata.normalize("NFKC", text).strip().strip("。.!").strip().casefold()
+    return folded in OPT_OUT_WORDS
+
+
+def _row(account: str, inbox_id: int, inbound: Inbound) -> dict[str, Any]:
+    facts = (
+        inbound.gateway_id or "",
+        inbound.msisdn,
+        inbound.service_number or inbound.extension or "",
+        inbound.text,
+        inbound.received_at.isoformat() if inbound.received_at else "",
+    )
+    return {
+        "account": account,
+        "msisdn": inbound.msisdn[:16],
+        "text": inbound.text,
+        "extension": inbound.extension,
+        "service_number": inbound.service_number,
+        "gateway_id": inbound.gateway_id,
+        "received_at": inbound.received_at,
+        "digest": reporting.digest(facts),
+        "inbox_id": inbox_id,
+        "stored_at": now(),
+    }

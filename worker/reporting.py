@@ -1,0 +1,128 @@
+"""What a page of reports changes: each report is kept once, matched, and moves its message once.
+
+A report that matches nothing yet stays and is tried again: it may come before our own answer.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from worker import msisdn as numbers
+from worker.answers import Report
+from worker.clock import now
+from worker.store import events, messages, pages, submissions
+from worker.store.pages import Origin
+from worker.terms import MessageState, ReportStatus, SubmissionState
+
+#: With more reports than this for a submission its whole range is read instead of single numbers.
+FEW = 200
+
+
+def take(connection: Connection, account: str, inbox_id: int, reports: Iterable[Report]) -> int:
+    """Store a page's reports and apply those that are new; returns how many were new."""
+    new = pages.add_reports(connection, [_row(account, inbox_id, one) for one in reports])
+    apply(connection, account, new)
+    return len(new)
+
+
+def apply(connection: Connection, account: str, reports: Sequence[Row[Any]]) -> int:
+    """Match reports with messages and move these; returns how many were matched."""
+    origins = pages.origins(
+        connection,
+        account,
+        {one.reference for one in reports if one.reference},
+        {one.gateway_id for one in reports if one.gateway_id},
+    )
+    by_name: dict[str, list[Origin]] = defaultdict(list)
+    for origin in origins:
+        for name in {origin.reference, origin.gateway_id} - {None}:
+            by_name[str(name)].append(origin)
+    belonging: dict[Origin, list[Row[Any]]] = defaultdict(list)
+    for one in reports:
+        for origin in by_name.get(one.reference or one.gateway_id or "", ())[:1]:
+            belonging[origin].append(one)
+    return sum(_apply(connection, origin, found) for origin, found in belonging.items())
+
+
+def _apply(connection: Connection, origin: Origin, reports: list[Row[Any]]) -> int:
+    named = {one.msisdn for one in reports}
+    whole = len(named) > FEW or any("*" in msisdn for msisdn in named)
+    carried = pages.numbers_of(connection, origin, None if whole else named)
+    by_number = {row.msisdn: row for row in carried}
+    pairs = []
+    for one in reports:
+        found = by_number.get(one.msisdn) or _unmasked(one.msisdn, carried)
+        if found is not None:
+            pairs.append((one, found))
+    pages.match(
+        connection, [{"one": one.id, "of": row.request_id, "nth": row.n} for one, row in pairs]
+    )
+    if pairs and origin.state is SubmissionState.UNKNOWN:
+        _settle(connection, origin, pairs[0][0])
+    _move(connection, origin, pairs)
+    return len(pairs)
+
+
+def _unmasked(masked: str, carried: Sequence[Row[Any]]) -> Row[Any] | None:
+    """A masked number belongs to a message only if exactly one of the submission fits."""
+    fitting = [row for row in carried if numbers.matches(masked, row.msisdn)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _settle(connection: Connection, origin: Origin, evidence: Row[Any]) -> None:
+    """A report proves that the gateway took the submission: `unknown` → `accepted`."""
+    if submissions.accept(connection, origin.id, origin.fence, evidence.gateway_id):
+        events.add(
+            connection,
+            "submission.settled",
+            "report",
+            account=origin.account,
+            submission_id=origin.id,
+            detail={"report": evidence.id},
+        )
+
+
+def _move(
+    connection: Connection, origin: Origin, pairs: Sequence[tuple[Row[Any], Row[Any]]]
+) -> None:
+    """Move messages by their reports; a text of several parts failed if one of them did."""
+    by_state: dict[MessageState, list[dict[str, Any]]] = defaultdict(list)
+    for one, row in pairs:
+        status = ReportStatus(one.status)
+        if status is not ReportStatus.UNKNOWN:
+            by_state[MessageState(status.value)].append(
+                {"of": row.request_id, "nth": row.n, "code": one.code, "at": one.reported_at}
+            )
+    for state in (MessageState.UNDELIVERED, MessageState.DELIVERED):
+        if by_state[state]:
+            messages.report(connection, by_state[state], state, parts=origin.segments)
+
+
+def _row(account: str, inbox_id: int, report: Report) -> dict[str, Any]:
+    facts = (
+        report.reference or report.gateway_id or "",
+        report.msisdn,
+        report.code,
+        report.reported_at.isoformat() if report.reported_at else "",
+    )
+    return {
+        "account": account,
+        "msisdn": report.msisdn[:16],
+        "reference": report.reference,
+        "gateway_id": report.gateway_id,
+        "status": report.status.value,
+        "code": report.code[:64],
+        "words": report.words[:200] or None,
+        "reported_at": report.reported_at,
+        "digest": digest(facts),
+        "inbox_id": inbox_id,
+        "received_at": now(),
+    }
+
+
+def digest(facts: Iterable[str]) -> str:
+    """Hash what a gateway said, so that the same said twice is one row."""
+    return hashlib.sha256("\x1f".join(facts).encode()).hexdigest()[:32]

@@ -1,0 +1,204 @@
+"""The inbox of raw pages and pushes, and what was read from them: reports and inbound messages."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+
+from worker.clock import later, now
+from worker.store.rows import insert_unless_there, new_id
+from worker.tables import inbound_message, inbox, message, opt_out, report, submission
+from worker.terms import SubmissionState
+
+
+def keep(
+    connection: Connection,
+    account: str,
+    kind: str,
+    body: bytes,
+    *,
+    status: int | None = None,
+    target: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> int:
+    """Store a raw page or push before anything is read from it; returns its id."""
+    row = insert(inbox).values(
+        account=account,
+        kind=kind,
+        status=status,
+        target=target,
+        headers=dict(headers or {}),
+        body=body,
+        received_at=now(),
+    )
+    return new_id(connection.execute(row))
+
+
+def waiting(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Return raw pages that were not parsed yet, the oldest first."""
+    rows = connection.execute(
+        select(inbox).where(inbox.c.parsed_at.is_(None)).order_by(inbox.c.id).limit(limit)
+    )
+    return list(rows)
+
+
+def parsed(connection: Connection, inbox_id: int, rows: int, damaged: int) -> None:
+    """Note that a page was read, and how many rows it had; damaged ones can be read again."""
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id == inbox_id)
+        .values(parsed_at=now(), rows=rows, damaged=damaged)
+    )
+
+
+def add_reports(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Row[Any]]:
+    """Store reports that are new (by account and digest) and return their rows."""
+    return _add_new(connection, report, rows)
+
+
+def add_inbound(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Row[Any]]:
+    """Store inbound messages that are new (by account and digest) and return their rows."""
+    return _add_new(connection, inbound_message, rows)
+
+
+def _add_new(
+    connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]
+) -> list[Row[Any]]:
+    by_digest = {row["digest"]: row for row in rows}
+    if not by_digest:
+        return []
+    here = (table.c.account == rows[0]["account"]) & table.c.digest.in_(list(by_digest))
+    for (digest,) in connection.execute(select(table.c.digest).where(here)).all():
+        del by_digest[digest]
+    if not by_digest:
+        return []
+    connection.execute(insert_unless_there(connection, table), list(by_digest.values()))
+    new = (table.c.account == rows[0]["account"]) & table.c.digest.in_(list(by_digest))
+    return list(connection.execute(select(table).where(new).order_by(table.c.id)))
+
+
+def unmatched(connection: Connection, limit: int, seconds: float, after: int) -> list[Row[Any]]:
+    """Return reports younger than `seconds` whose message was not found, with ids past `after`."""
+    rows = connection.execute(
+        select(report)
+        .where(
+            report.c.request_id.is_(None),
+            report.c.received_at >= later(-seconds),
+            report.c.id > after,
+        )
+        .order_by(report.c.id)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A submission that a report may belong to."""
+
+    id: int
+    fence: int
+    account: str
+    state: SubmissionState
+    request_id: int
+    lo: int | None
+    hi: int | None
+    segments: int
+    reference: str | None
+    gateway_id: str | None
+
+
+def origins(
+    connection: Connection, account: str, references: Collection[str], ids: Collection[str]
+) -> list[Origin]:
+    """Return the submissions of an account with one of our references or of the gateway's ids."""
+    rows = connection.execute(
+        select(submission).where(
+            submission.c.account == account,
+            or_(
+                submission.c.reference.in_(list(references)),
+                submission.c.gateway_id.in_(list(ids)),
+            ),
+        )
+    )
+    return [
+        Origin(
+            row.id,
+            row.fence,
+            row.account,
+            SubmissionState(row.state),
+            row.request_id,
+            row.lo,
+            row.hi,
+            row.segments,
+            row.reference,
+            row.gateway_id,
+        )
+        for row in rows
+    ]
+
+
+def numbers_of(
+    connection: Connection, origin: Origin, msisdns: Collection[str] | None
+) -> list[Row[Any]]:
+    """Return request, n, number and own state of an origin's messages: all, or some numbers."""
+    carried = message.c.submission_id == origin.id
+    if origin.lo is not None:
+        in_range = (
+            (message.c.request_id == origin.request_id)
+            & (message.c.n >= origin.lo)
+            & (message.c.n < origin.hi)
+            & message.c.submission_id.is_(None)
+        )
+        carried = or_(carried, in_range)
+    query = select(message.c.request_id, message.c.n, message.c.msisdn, message.c.state).where(
+        carried
+    )
+    if msisdns is not None:
+        query = query.where(message.c.msisdn.in_(list(msisdns)))
+    return list(connection.execute(query))
+
+
+def match(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write down which messages reports belong to: each row has `one`, `of` and `nth`."""
+    if rows:
+        connection.execute(
+            update(report)
+            .where(report.c.id == bindparam("one"))
+            .values(request_id=bindparam("of"), n=bindparam("nth")),
+            list(rows),
+        )
+
+
+def statuses_of(connection: Connection, request_id: int, n: int) -> list[str]:
+    """Return the statuses of all reports of a message."""
+    rows = connection.execute(
+        select(report.c.status).where(report.c.request_id == request_id, report.c.n == n)
+    )
+    return list(rows.scalars())
+
+
+def opt_outs(connection: Connection, msisdns: Collection[str], why: str) -> list[str]:
+    """Note who does not want any more; returns those that are new."""
+    known = set(
+        connection.execute(
+            select(opt_out.c.msisdn).where(opt_out.c.msisdn.in_(list(msisdns)))
+        ).scalars()
+    )
+    new = [one for one in dict.fromkeys(msisdns) if one not in known]
+    for msisdn in new:
+        connection.execute(insert(opt_out).values(msisdn=msisdn, since=now(), why=why))
+    return new
+
+
+def inbound(
+    connection: Connection, limit: int, *, msisdn: str | None = None, account: str | None = None
+) -> list[Row[Any]]:
+    """Return inbound messages, the newest first."""
+    query = select(inbound_message)
+    if msisdn is not None:
+        query = query.where(inbound_message.c.msisdn == msisdn)
+    if account is not None:
+        query = query.where(inbound_message.c.account == account)
+    return list(connection.execute(query.order_by(inbound_message.c.id.desc()).limit(limit)))

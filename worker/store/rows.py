@@ -1,0 +1,27 @@
+"""What the three databases say differently about inserting rows."""
+
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Table
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+
+def new_id(made: CursorResult[Any]) -> int:
+    """Return the id of the one row that was inserted."""
+    key = made.inserted_primary_key
+    if key is None:
+        msg = "nothing was inserted"
+        raise LookupError(msg)
+    return int(key[0])
+
+
+def insert_unless_there(connection: Connection, table: Table) -> Any:
+    """Return an INSERT that leaves a row alone whose unique key is there already."""
+    match connection.dialect.name:
+        case "postgresql":
+            return postgresql.insert(table).on_conflict_do_nothing()
+        case "sqlite":
+            return sqlite.insert(table).on_conflict_do_nothing()
+        case _:
+            some = next(iter(table.primary_key.columns))
+            return mysql.insert(table).on_duplicate_key_update({some.name: some})

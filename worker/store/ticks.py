@@ -1,0 +1,72 @@
+"""Due rows: whoever moves `next_at` on runs the tick, so that two beats are as good as one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, or_, select, update
+
+from worker.clock import later, now
+from worker.store.rows import insert_unless_there
+from worker.tables import tick
+
+
+def ensure(connection: Connection, names: set[str]) -> None:
+    """Make sure that each tick has its row, due at once."""
+    made = insert_unless_there(connection, tick)
+    for name in sorted(missing(connection, names)):
+        connection.execute(made.values(name=name, next_at=now()))
+
+
+def missing(connection: Connection, names: set[str]) -> set[str]:
+    """Return the ticks that have no row yet."""
+    there = connection.execute(select(tick.c.name).where(tick.c.name.in_(names))).scalars()
+    return names - set(there)
+
+
+def due(connection: Connection, names: set[str]) -> list[str]:
+    """Return the ticks whose time has come and which nobody is at."""
+    rows = connection.execute(
+        select(tick.c.name).where(tick.c.name.in_(names), tick.c.next_at <= now(), _free)
+    )
+    return list(rows.scalars())
+
+
+_free = or_(tick.c.lease_until.is_(None), tick.c.lease_until <= now())
+
+
+def take(
+    connection: Connection,
+    name: str,
+    owner: str,
+    *,
+    every: float,
+    lease: float,
+    force: bool = False,
+) -> bool:
+    """Take a tick that is due (or, with `force`, that nobody is at): next time `every` from now."""
+    where = [tick.c.name == name, _free]
+    if not force:
+        where.append(tick.c.next_at <= now())
+    taken = connection.execute(
+        update(tick)
+        .where(*where)
+        .values(next_at=later(every), lease_until=later(lease), owner=owner)
+    )
+    return taken.rowcount == 1
+
+
+def leave(connection: Connection, name: str, owner: str) -> None:
+    """Let the next one at it."""
+    connection.execute(
+        update(tick).where(tick.c.name == name, tick.c.owner == owner).values(lease_until=None)
+    )
+
+
+def cursor(connection: Connection, name: str) -> Mapping[str, Any]:
+    """Return where a tick goes on; empty when it has not begun."""
+    return connection.execute(select(tick.c.cursor).where(tick.c.name == name)).scalar() or {}
+
+
+def write_cursor(connection: Connection, name: str, where: Mapping[str, Any]) -> None:
+    """Keep where a tick goes on."""
+    connection.execute(update(tick).where(tick.c.name == name).values(cursor=dict(where)))

@@ -1,0 +1,241 @@
+"""The ticks of one worker process: what is due is done by whichever process moves its row on.
+
+A thread with an event loop of its own; it looks by itself, so that ticks go on without beat and
+without a broker. A doorbell only makes it look at once.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Engine
+
+from worker import campaigns, collecting, database, reporting
+from worker.collecting import Collector
+from worker.errors import XinshiError
+from worker.gateway import Account
+from worker.settings import Settings
+from worker.store import accounts, messages, pages, requests, submissions, ticks
+from worker.store import events as happened
+from worker.terms import MessageState, Reports, SubmissionState
+from worker.wire import Wire
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Something that is done every so often, by one process at a time."""
+
+    every: float
+    #: How long a run may take before another process may start one.
+    lease: float
+    run: Callable[[], Awaitable[None]]
+
+
+class Ticker:
+    """Looks for due ticks until it is stopped."""
+
+    def __init__(self, settings: Settings, engine: Engine, owner: str) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.owner = owner
+        self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bell = asyncio.Event()
+        self._started = threading.Event()
+        self._stopping = False
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to look for due ticks."""
+        self._thread.start()
+        self._started.wait()
+
+    def ring(self) -> None:
+        """Look now. May be called from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._bell.set)
+
+    def stop(self, patience: float) -> bool:
+        """Begin no tick any more and finish those that run. True when all was finished."""
+        self._stopping = True
+        self.ring()
+        self._thread.join(patience)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        asyncio.run(self._drive())
+
+    async def _drive(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        wire = Wire(connections=10)
+        all_ticks = self._ticks(Collector(self.settings, self.engine, wire, self.owner))
+        self._started.set()
+        try:
+            while not self._stopping:
+                self._bell.clear()
+                await self._look(all_ticks)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.settings.top.look_every):
+                        await self._bell.wait()
+            if self._running:
+                await asyncio.wait(self._running)
+        finally:
+            await wire.close()
+
+    async def _look(self, all_ticks: Mapping[str, Tick]) -> None:
+        try:
+            for name in await asyncio.to_thread(self._due, set(all_ticks)):
+                if await asyncio.to_thread(self._take, name, all_ticks[name]):
+                    task = asyncio.create_task(self._do(name, all_ticks[name]))
+                    self._running.add(task)
+                    task.add_done_callback(self._running.discard)
+        except XinshiError as error:
+            log.warning("tick.look_failed", why=str(error))
+
+    def _due(self, names: set[str]) -> list[str]:
+        with database.reading(self.engine) as connection:
+            found = ticks.due(connection, names)
+            missing = ticks.missing(connection, names)
+        if missing:
+            with database.writing(self.engine) as connection:
+                ticks.ensure(connection, missing)
+        return found
+
+    def _take(self, name: str, tick: Tick) -> bool:
+        with database.writing(self.engine) as connection:
+            return ticks.take(connection, name, self.owner, every=tick.every, lease=tick.lease)
+
+    async def _do(self, name: str, tick: Tick) -> None:
+        try:
+            await tick.run()
+        except XinshiError as error:
+            log.warning("tick.failed", tick=name, why=str(error))
+        finally:
+            with contextlib.suppress(XinshiError):
+                await asyncio.to_thread(self._leave, name)
+
+    def _leave(self, name: str) -> None:
+        with database.writing(self.engine) as connection:
+            ticks.leave(connection, name, self.owner)
+
+    def _ticks(self, collector: Collector) -> dict[str, Tick]:
+        """All ticks of this configuration, by name."""
+        top = self.settings.top
+        found = {"sweep": Tick(top.sweep_every, 60.0, self._sweep)}
+        for name, account in self.settings.accounts.items():
+            can, settings = account.gateway.capabilities, account.settings
+            patience = 10 * settings.timeout + 60.0
+            if account.reports is not Reports.NONE:
+                found[f"close_out:{name}"] = Tick(60.0, 60.0, self._closing(name))
+            if account.reports is Reports.PULL:
+                found[f"reports:{name}"] = Tick(
+                    settings.collect_reports_every, patience, self._for(account, collector.reports)
+                )
+            if can.inbound:
+                found[f"inbound:{name}"] = Tick(
+                    settings.collect_inbound_every, patience, self._for(account, collector.inbound)
+                )
+            if can.balance:
+                found[f"balance:{name}"] = Tick(
+                    settings.check_balance_every, patience, self._for(account, collector.balance)
+                )
+        return found
+
+    def _for(
+        self, account: Account, ask: Callable[[Account], Awaitable[object]]
+    ) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            # A held account is asked for nothing.
+            if account.name not in await asyncio.to_thread(self._held):
+                await ask(account)
+
+        return run
+
+    def _closing(self, account: str) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            await asyncio.to_thread(close_out, self.engine, self.settings, account)
+
+        return run
+
+    def _held(self) -> frozenset[str]:
+        with database.reading(self.engine) as connection:
+            return accounts.held(connection)
+
+    async def _sweep(self) -> None:
+        await asyncio.to_thread(sweep, self.engine, self.settings, self.owner)
+
+
+def sweep(engine: Engine, settings: Settings, owner: str) -> None:
+    """Put right what was left behind; each step commits for itself."""
+    rescue(engine, owner)
+    expire(engine)
+    for campaign_id in campaigns.finish_drained(engine):
+        log.info("campaign.done", campaign=campaign_id)
+    reread_pages(engine, settings, owner)
+    match_reports(engine, settings)
+
+
+def rescue(engine: Engine, owner: str) -> None:
+    """End leases that ran out: back to the queue before the write-ahead, `unknown` after it."""
+    with database.writing(engine) as connection:
+        back, lost = submissions.sweep(connection)
+        for one in lost:
+            happened.add(
+                connection,
+                "submission.unknown",
+                owner,
+                submission_id=one,
+                detail={"code": "lease", "why": "its worker did not come back"},
+            )
+    if back or lost:
+        log.warning("leases.ended", planned=len(back), unknown=len(lost))
+
+
+def expire(engine: Engine) -> None:
+    """End what waits past its validity."""
+    with database.writing(engine) as connection:
+        requests.expire(connection)
+        late = submissions.expired(connection)
+        if late:
+            messages.end_members(connection, late, MessageState.EXPIRED)
+            submissions.close(connection, late, SubmissionState.PLANNED)
+
+
+def reread_pages(engine: Engine, settings: Settings, owner: str) -> None:
+    """Read the raw pages that a crash left unread."""
+    with database.reading(engine) as connection:
+        rows = pages.waiting(connection, 100)
+    for row in rows:
+        with database.writing(engine) as connection:
+            collecting.reread(connection, settings, row, owner)
+
+
+def match_reports(engine: Engine, settings: Settings) -> None:
+    """Try again the reports that matched nothing."""
+    after = 0
+    while True:
+        with database.writing(engine) as connection:
+            rows = pages.unmatched(connection, 500, settings.top.close_out_after, after)
+            for account in {row.account for row in rows}:
+                reporting.apply(
+                    connection, account, [row for row in rows if row.account == account]
+                )
+        if not rows:
+            return
+        after = rows[-1].id
+
+
+def close_out(engine: Engine, settings: Settings, account: str) -> None:
+    """Stop waiting for reports that are too late; the messages stay what they are."""
+    name = f"close_out:{account}"
+    with database.writing(engine) as connection:
+        after = ticks.cursor(connection, name).get("last", 0)
+        last = submissions.close_out(connection, account, after, settings.top.close_out_after, 1000)
+        if last:
+            ticks.write_cursor(connection, name, {"last": last})
