@@ -63,10 +63,14 @@ class Lane:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._bell.set)
 
-    def stop(self, patience: float) -> bool:
-        """Claim nothing new, finish what is under way, record it. True when all was finished."""
+    def halt(self) -> None:
+        """Begin nothing new."""
         self._stopping = True
         self.ring()
+
+    def stop(self, patience: float) -> bool:
+        """Wait until what is under way is finished and recorded; False when that takes longer."""
+        self.halt()
         self._thread.join(patience)
         return not self._thread.is_alive()
 

@@ -61,10 +61,14 @@ class Ticker:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._bell.set)
 
-    def stop(self, patience: float) -> bool:
-        """Begin no tick any more and finish those that run. True when all was finished."""
+    def halt(self) -> None:
+        """Begin nothing new."""
         self._stopping = True
         self.ring()
+
+    def stop(self, patience: float) -> bool:
+        """Wait until the ticks that run are finished; False when that takes longer."""
+        self.halt()
         self._thread.join(patience)
         return not self._thread.is_alive()
 

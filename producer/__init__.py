@@ -1,0 +1,144 @@
+"""Enqueue text messages from an application.
+
+    from producer import enqueue
+
+    enqueue("13812345678", "【Shop】Your code is 1234", message_class="otp")
+
+The configuration is `XINSHI_CONFIG`, else `./xinshi.toml`, read at the first call; `configure`
+names another. Once a call returns, the messages are in the database; a broker that does not answer
+costs latency, never an error and never a message.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from producer.client import Producer
+from producer.words import Words
+from worker.campaigns import Loaded, Row
+from worker.describing import Message
+from worker.enqueuing import Enqueued
+from worker.errors import (
+    ConfigurationError,
+    KeyConflict,
+    NotFound,
+    Problem,
+    Refused,
+    TooLate,
+    Unavailable,
+    XinshiError,
+)
+from worker.terms import MessageClass, MessageState
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.orm import Session
+
+__all__ = [
+    "ConfigurationError",
+    "Enqueued",
+    "KeyConflict",
+    "Loaded",
+    "Message",
+    "MessageClass",
+    "MessageState",
+    "NotFound",
+    "Problem",
+    "Producer",
+    "Refused",
+    "Row",
+    "TooLate",
+    "Unavailable",
+    "XinshiError",
+    "cancel",
+    "configure",
+    "enqueue",
+    "enqueue_async",
+    "enqueue_campaign",
+    "get",
+    "ring",
+]
+
+_lock = threading.Lock()
+_default: Producer | None = None
+
+
+def configure(path: str | Path | None = None) -> Producer:
+    """Read a configuration for the functions of this module; raises `ConfigurationError`."""
+    global _default  # noqa: PLW0603 - one configuration a process is the promise of this module
+    made = Producer.from_file(path)
+    with _lock:
+        _default = made
+    return made
+
+
+def _producer() -> Producer:
+    return _default or configure()
+
+
+def enqueue(
+    to: str | Sequence[str],
+    text: str = "",
+    *,
+    session: "Session | None" = None,
+    connection: Any = None,
+    **words: Unpack[Words],
+) -> Enqueued:
+    """Accept one text for one or more numbers: once this returns, the messages are stored.
+
+    A list is all or nothing. With `session` (SQLAlchemy) or `connection` (DB-API) the messages are
+    part of the caller's transaction: they exist when it commits, and not when it rolls back; a
+    session rings by itself after the commit, after a commit of your own connection call `ring`.
+
+    Raises `Refused` with every problem (nothing is stored then), `KeyConflict` when `key` stands
+    for another request, and `Unavailable` when the database does not answer: then repeat the call
+    with its key. `producer.words.Words` lists the other arguments.
+    """
+    return _producer().enqueue(to, text, session=session, connection=connection, **words)
+
+
+async def enqueue_async(
+    to: str | Sequence[str],
+    text: str = "",
+    *,
+    session: "AsyncSession | None" = None,
+    **words: Unpack[Words],
+) -> Enqueued:
+    """Do as `enqueue` does, without blocking the event loop; `session` is an `AsyncSession`."""
+    return await _producer().enqueue_async(to, text, session=session, **words)
+
+
+def enqueue_campaign(
+    name: str,
+    recipients: Iterable[str | Mapping[str, str] | Row],
+    text: str = "",
+    *,
+    start: bool = True,
+    skip_bad: bool = False,
+    **words: Unpack[Words],
+) -> Loaded:
+    """Load a campaign from a stream of recipients, and start it once it is wholly loaded.
+
+    A recipient is a number, or a mapping with `msisdn` and the values for `{name}` in the text. A
+    number that was there before is left out. With a bad row nothing is sent and the campaign stays
+    `ready`, unless `skip_bad`; the result lists the rows. Raises as `enqueue` does.
+    """
+    return _producer().enqueue_campaign(
+        name, recipients, text, start=start, skip_bad=skip_bad, **words
+    )
+
+
+def get(message_id: str) -> Message:
+    """Return a message as it stands, or raise `NotFound`."""
+    return _producer().get(message_id)
+
+
+def cancel(message_id: str) -> Message:
+    """Take a message back. Raises `TooLate` when it was handed over already, or `NotFound`."""
+    return _producer().cancel(message_id)
+
+
+def ring(message_class: MessageClass | str = MessageClass.NOTICE) -> bool:
+    """Tell the workers of a class to look now, after a commit of your own; False if not heard."""
+    return _producer().ring(message_class)

@@ -1,0 +1,165 @@
+"""The producer of one configuration: enqueue, look up, cancel.
+
+`Producer` is what the functions of `producer` are made of; use it when an application has more than
+one configuration, or wants to hand one over instead of having the file read.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from sqlalchemy import Engine, event
+
+from producer.borrowed import borrowed
+from producer.doorbell import Doorbell
+from producer.words import Words
+from worker import campaigns, database, describing, enqueuing
+from worker.campaigns import Loaded, Row
+from worker.describing import Message
+from worker.enqueuing import Checked, Enqueued, Order
+from worker.errors import Problem, Refused
+from worker.settings import Settings, load
+from worker.terms import MessageClass
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.orm import Session
+
+
+class Producer:
+    """Enqueues for one configuration. Threads may share it; make one after a fork, not before."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._doorbell = Doorbell(settings)
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_file(cls, path: str | Path | None = None) -> "Producer":
+        """Read the configuration as `worker.settings.load` does."""
+        return cls(load(path))
+
+    @property
+    def engine(self) -> Engine:
+        """The database; connected when it is first needed."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = database.connect(self.settings.database_url)
+            return self._engine
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def enqueue(
+        self,
+        to: str | Sequence[str],
+        text: str = "",
+        *,
+        session: "Session | None" = None,
+        connection: Any = None,
+        **words: Unpack[Words],
+    ) -> Enqueued:
+        """Accept messages; `producer.enqueue` says what is promised."""
+        order = _order(to, text, words)
+        checked = enqueuing.check(self.settings, order)
+        if session is not None:
+            return self._with_session(session, checked)
+        if connection is not None:
+            with borrowed(connection) as lent:
+                return enqueuing.store(lent, checked)
+        with database.writing(self.engine) as own:
+            done = enqueuing.store(own, checked)
+        self.ring(order.message_class)
+        return done
+
+    async def enqueue_async(
+        self,
+        to: str | Sequence[str],
+        text: str = "",
+        *,
+        session: "AsyncSession | None" = None,
+        **words: Unpack[Words],
+    ) -> Enqueued:
+        """Do as `enqueue` does, without blocking the event loop."""
+        if session is None:
+            return await asyncio.to_thread(self.enqueue, to, text, **words)
+        return await session.run_sync(lambda sync: self.enqueue(to, text, session=sync, **words))
+
+    def enqueue_campaign(
+        self,
+        name: str,
+        recipients: Iterable[str | Mapping[str, str] | Row],
+        text: str = "",
+        *,
+        start: bool = True,
+        skip_bad: bool = False,
+        **words: Unpack[Words],
+    ) -> Loaded:
+        """Load a campaign and start it; `producer.enqueue_campaign` says what is promised."""
+        order = _order((), text, {"message_class": MessageClass.MARKETING, **words})
+        loaded = campaigns.create(
+            self.engine,
+            self.settings,
+            name,
+            order,
+            (_row(nth, one) for nth, one in enumerate(recipients, 1)),
+            start=start,
+            skip_bad=skip_bad,
+        )
+        self.ring(order.message_class)
+        return loaded
+
+    def get(self, message_id: str) -> Message:
+        """Return a message as it stands, or raise `NotFound`."""
+        return describing.get(self.engine, message_id)
+
+    def cancel(self, message_id: str) -> Message:
+        """Take a message back, or raise `TooLate` (it was handed over) or `NotFound`."""
+        return describing.cancel(self.engine, message_id)
+
+    def ring(self, message_class: MessageClass | str = MessageClass.NOTICE) -> bool:
+        """Tell the workers of a class to look now: after a commit of the caller's own."""
+        return self._doorbell.ring(MessageClass(message_class))
+
+    def _with_session(self, session: "Session", checked: Checked) -> Enqueued:
+        done = enqueuing.store(session.connection(), checked)
+        message_class = checked.request.message_class
+
+        over = False
+
+        def committed(_session: object) -> None:
+            if not over:
+                self.ring(message_class)
+
+        def rolled_back(_session: object) -> None:
+            nonlocal over
+            over = True
+
+        event.listen(session, "after_commit", committed, once=True)
+        event.listen(session, "after_rollback", rolled_back, once=True)
+        return done
+
+
+def _order(to: str | Sequence[str], text: str, words: Words) -> Order:
+    given: dict[str, Any] = dict(words)
+    try:
+        given["message_class"] = MessageClass(given.get("message_class", MessageClass.NOTICE))
+    except ValueError:
+        what = f"is none; choose one of {', '.join(MessageClass)}"
+        raise Refused([Problem("message_class", what)]) from None
+    return Order([to] if isinstance(to, str) else list(to), text, **given)
+
+
+def _row(nth: int, one: str | Mapping[str, str] | Row) -> Row:
+    if isinstance(one, Row):
+        return one
+    if isinstance(one, str):
+        return Row(nth, one)
+    variables = dict(one)
+    return Row(nth, variables.pop("msisdn", ""), variables or None)

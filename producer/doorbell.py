@@ -1,0 +1,67 @@
+"""Ringing: tell the workers of a class that there may be work, within a bounded time.
+
+Never an error: a broker that does not answer costs latency, because workers look by themselves.
+After a failed ring nobody in this process rings for ten seconds.
+"""
+
+import os
+import threading
+import time
+from typing import Any
+
+import structlog
+
+from worker import broker, marks
+from worker.settings import Settings
+from worker.terms import MessageClass
+
+log = structlog.get_logger()
+
+#: How long nobody rings after a ring that failed, in seconds.
+QUIET = 10.0
+
+
+class Doorbell:
+    """Rings for one configuration. Threads may share it; a fork makes a connection of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._quiet_until = 0.0
+        self._app: Any = None
+        self._pid = 0
+        self._lock = threading.Lock()
+
+    def ring(self, message_class: MessageClass) -> bool:
+        """Ring for a class; False when the broker did not take it, or not asked now."""
+        if time.monotonic() < self._quiet_until:
+            return False
+        try:
+            if marks.set_mark(self._settings, message_class.value):
+                self._publish(message_class.value)
+        except Exception as error:  # noqa: BLE001 - whatever a broker raises, the message is stored
+            self._quiet_until = time.monotonic() + QUIET
+            log.warning("doorbell.failed", why=type(error).__name__, quiet_for=QUIET)
+            return False
+        return True
+
+    def _publish(self, message_class: str) -> None:
+        self._celery().send_task(
+            broker.RING,
+            args=(message_class,),
+            queue=message_class,
+            ignore_result=True,
+            retry=False,
+            argsrepr="()",
+        )
+
+    def _celery(self) -> Any:
+        with self._lock:
+            if self._app is None or self._pid != os.getpid():
+                # Imported here: a web app that never enqueues does not pay for it.
+                from celery import Celery
+
+                self._pid = os.getpid()
+                self._app = Celery("xinshi-producer", set_as_current=False)
+                self._app.conf.update(broker.options(self._settings))
+                self._app.conf.broker_transport_options |= {"socket_timeout": broker.PATIENCE}
+            return self._app

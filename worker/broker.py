@@ -1,0 +1,108 @@
+"""The broker is a doorbell: its names, its address, and how long anybody waits for it.
+
+A doorbell says "there may be work" and carries a class at most. Losing one, doubling one or having
+one an hour late changes nothing but latency.
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from worker.errors import ConfigurationError, Problem
+from worker.settings import Settings
+from worker.terms import MessageClass
+
+RING = "xinshi.ring"
+TICK = "xinshi.tick"
+ENQUEUE = "xinshi.enqueue"
+#: The queue of the ticks; each class has one under its own name.
+TICKS = "ticks"
+#: A Unix socket's path has no more bytes than this.
+LONGEST_SOCKET = 107
+#: How long a doorbell may take, in seconds.
+PATIENCE = 1.0
+
+
+def url(settings: Settings) -> str:
+    """Return the broker's address; `embedded` is the socket of this configuration's own server."""
+    if settings.top.broker_url != "embedded":
+        return settings.top.broker_url
+    return f"redis+socket://{socket(settings)}"
+
+
+def redis_url(settings: Settings) -> str | None:
+    """Return the address of the Redis that serves the throttle; None when there is none."""
+    if settings.top.redis_url:
+        return settings.top.redis_url
+    broker = settings.top.broker_url
+    if broker == "embedded":
+        return f"unix://{socket(settings)}"
+    if broker.startswith("redis+socket://"):
+        return broker.replace("redis+socket", "unix", 1)
+    return broker if broker.startswith(("redis://", "rediss://")) else None
+
+
+def folder(settings: Settings) -> Path:
+    """Return the folder of the embedded server: beside the database, or the configuration."""
+    scheme, _, path = settings.database_url.partition(":///")
+    beside = Path(path).parent if scheme.startswith("sqlite") else settings.directory
+    return beside.absolute() / ".xinshi"
+
+
+def socket(settings: Settings) -> Path:
+    """Return the embedded server's socket: a fixed place for each configuration."""
+    path = folder(settings) / "valkey.sock"
+    if len(str(path).encode()) <= LONGEST_SOCKET:
+        return path
+    name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"xinshi-{name}" / "valkey.sock"
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """Return the Celery settings that both ends of a doorbell share."""
+    address = url(settings)
+    amqp = address.startswith("amqp")
+    transport: dict[str, Any] = {
+        "socket_timeout": 5.0,
+        "socket_connect_timeout": PATIENCE,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        # Redelivery only rings again; it need not be soon.
+        "visibility_timeout": 3600,
+    }
+    if amqp:
+        # Without confirmation a publish into a dying connection is lost without a word.
+        transport = {"confirm_publish": True}
+    return {
+        "broker_url": address,
+        "broker_transport_options": transport,
+        "broker_connection_timeout": PATIENCE,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_pool_acquire_timeout": PATIENCE,
+        "task_queues": [_queue(name, amqp=amqp) for name in (*MessageClass, TICKS)],
+        "task_default_queue": MessageClass.NOTICE.value,
+        "task_create_missing_queues": False,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_store_errors_even_if_ignored": False,
+        "timezone": "UTC",
+    }
+
+
+def _queue(name: str, *, amqp: bool) -> Any:
+    # Imported here: whoever never rings does not pay for it.
+    from kombu.entity import Queue
+
+    # A queue of doorbells need not be long: the database knows what there is to do.
+    arguments = {"x-queue-type": "quorum", "x-max-length": 100} if amqp else None
+    return Queue(str(name), routing_key=str(name), queue_arguments=arguments)
+
+
+def check(settings: Settings) -> None:
+    """Raise `ConfigurationError` when accounts have to be paced and there is no Redis to do it."""
+    if settings.accounts and redis_url(settings) is None:
+        what = f"is missing: {settings.top.broker_url.partition(':')[0]} cannot pace accounts"
+        raise ConfigurationError([Problem("redis_url", what)])

@@ -1,0 +1,63 @@
+"""What one worker process holds: a lane for each class it serves, and the ticker."""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Collection
+
+import structlog
+from sqlalchemy import Engine
+
+from worker import database
+from worker.lanes import Lane
+from worker.settings import Settings
+from worker.terms import MessageClass
+from worker.ticking import Ticker
+
+log = structlog.get_logger()
+
+
+class Runtime:
+    """The threads of a worker process. Made and started after a fork, never before."""
+
+    def __init__(self, settings: Settings, classes: Collection[MessageClass]) -> None:
+        self.owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.settings = settings
+        self.engines: list[Engine] = []
+        self.lanes = {
+            one: Lane(settings, self._engine(3), one, self.owner)
+            for one in MessageClass
+            if one in classes
+        }
+        self.ticker = Ticker(settings, self._engine(3), self.owner)
+
+    def _engine(self, pool_size: int) -> Engine:
+        """Connections of its own for each lane: none waits for another's."""
+        self.engines.append(database.connect(self.settings.database_url, pool_size=pool_size))
+        return self.engines[-1]
+
+    def start(self) -> None:
+        """Begin to work."""
+        for lane in self.lanes.values():
+            lane.start()
+        self.ticker.start()
+        log.info("worker.started", owner=self.owner, lanes=[one.value for one in self.lanes])
+
+    def ring(self, message_class: str) -> None:
+        """Let the lane of a class look now; nothing happens when this process does not serve it."""
+        lane = self.lanes.get(MessageClass(message_class))
+        if lane is not None:
+            lane.ring()
+
+    def stop(self) -> None:
+        """Claim nothing new, finish and record what is under way, within deadline + 5 s."""
+        deadlines = (one.settings.timeout for one in self.settings.accounts.values())
+        until = time.monotonic() + max(deadlines, default=0.0) + 5.0
+        parts: list[Lane | Ticker] = [*self.lanes.values(), self.ticker]
+        for part in parts:
+            part.halt()
+        finished = [part.stop(max(0.0, until - time.monotonic())) for part in parts]
+        for engine in self.engines:
+            engine.dispose()
+        log.info("worker.stopped", owner=self.owner, clean=all(finished))
