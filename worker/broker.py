@@ -98,7 +98,9 @@ def _queue(name: str, *, amqp: bool) -> Any:
 
     # A queue of doorbells need not be long: the database knows what there is to do.
     arguments = {"x-queue-type": "quorum", "x-max-length": 100} if amqp else None
-    return Queue(str(name), routing_key=str(name), queue_arguments=arguments)
+    return Queue(  # type: ignore[no-untyped-call]
+        str(name), routing_key=str(name), queue_arguments=arguments
+    )
 
 
 def check(settings: Settings) -> None:

@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from worker import reporting
 from worker.answers import Inbound
-from worker.clock import now
 from worker.store import events, pages
 
 #: A reply that is one of these, as a whole, in any case or width, means "no more": what Chinese
@@ -50,5 +49,4 @@ def _row(account: str, inbox_id: int, inbound: Inbound) -> dict[str, Any]:
         "received_at": inbound.received_at,
         "digest": reporting.digest(facts),
         "inbox_id": inbox_id,
-        "stored_at": now(),
     }

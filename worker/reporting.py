@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Row
 
 from worker import msisdn as numbers
 from worker.answers import Report
-from worker.clock import now
 from worker.store import events, messages, pages, submissions
 from worker.store.pages import Origin
 from worker.terms import MessageState, ReportStatus, SubmissionState
@@ -119,7 +118,6 @@ def _row(account: str, inbox_id: int, report: Report) -> dict[str, Any]:
         "reported_at": report.reported_at,
         "digest": digest(facts),
         "inbox_id": inbox_id,
-        "received_at": now(),
     }
 
 

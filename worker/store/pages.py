@@ -54,16 +54,16 @@ def parsed(connection: Connection, inbox_id: int, rows: int, damaged: int) -> No
 
 def add_reports(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Row[Any]]:
     """Store reports that are new (by account and digest) and return their rows."""
-    return _add_new(connection, report, rows)
+    return _add_new(connection, report, report.c.received_at, rows)
 
 
 def add_inbound(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Row[Any]]:
     """Store inbound messages that are new (by account and digest) and return their rows."""
-    return _add_new(connection, inbound_message, rows)
+    return _add_new(connection, inbound_message, inbound_message.c.stored_at, rows)
 
 
 def _add_new(
-    connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]
+    connection: Connection, table: Any, stamp: Any, rows: Sequence[Mapping[str, Any]]
 ) -> list[Row[Any]]:
     by_digest = {row["digest"]: row for row in rows}
     if not by_digest:
@@ -73,7 +73,8 @@ def _add_new(
         del by_digest[digest]
     if not by_digest:
         return []
-    connection.execute(insert_unless_there(connection, table), list(by_digest.values()))
+    insertion = insert_unless_there(connection, table).values({stamp: now()})
+    connection.execute(insertion, list(by_digest.values()))
     new = (table.c.account == rows[0]["account"]) & table.c.digest.in_(list(by_digest))
     return list(connection.execute(select(table).where(new).order_by(table.c.id)))
 

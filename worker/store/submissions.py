@@ -14,7 +14,6 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
-    union_all,
     update,
 )
 
@@ -285,6 +284,7 @@ def members(
             (by_name, literal(value=True)),
         )
     ]
+    rows = [row for half in halves for row in connection.execute(half)]
     return [
         Member(
             row.submission_id,
@@ -294,9 +294,7 @@ def members(
             row.variables,
             _end(late=bool(row.late), refused=bool(row.refused)),
         )
-        for row in connection.execute(
-            union_all(*halves).order_by("submission_id", "request_id", "n")
-        )
+        for row in sorted(rows, key=lambda row: (row.submission_id, row.request_id, row.n))
     ]
 
 

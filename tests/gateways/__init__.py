@@ -1,0 +1,1 @@
+"""What every gateway promises, and what was recorded of each."""

@@ -1,0 +1,41 @@
+"""Answers that say nothing by themselves: wrong HTTP statuses and bodies that cannot be read.
+
+Both go through the account's own codes, so that an operator can map what a reseller's front end
+says (`"HTTP 403" = "account_held"`, `"/维护/" = …`); unmapped they are `unknown`.
+"""
+
+from dataclasses import replace
+
+import httpx
+
+from worker.answers import Result
+from worker.codes import CodeTable
+from worker.gateways._values import decoded, tidy
+from worker.terms import Advice, Outcome
+
+#: The code of an answer that is not in the gateway's language.
+UNREADABLE = "unreadable"
+
+
+def failure(table: CodeTable, response: httpx.Response) -> Result | None:
+    """Return the result of an answer outside of 2xx, or None when the body may speak.
+
+    The code is `HTTP 502`. Only 429 is read without a mapping: it says "too many requests" (RFC
+    6585, section 4), which is no doubt about what became of the messages.
+    """
+    if response.is_success:
+        return None
+    result = table.read(f"HTTP {response.status_code}", page(response))
+    if response.status_code == 429 and not result.mapped:
+        return replace(result, outcome=Outcome.THROTTLED, advice=Advice.SLOW_DOWN, mapped=True)
+    return result
+
+
+def unreadable(table: CodeTable, text: str) -> Result:
+    """Return the result of a 2xx answer that is not in the gateway's language."""
+    return table.read(UNREADABLE, tidy(text))
+
+
+def page(response: httpx.Response) -> str:
+    """Return the beginning of a page on one line, for people."""
+    return tidy(decoded(response.content, "utf-8", "gbk"))

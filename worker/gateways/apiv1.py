@@ -1,0 +1,231 @@
+"""The unnamed platform of document 003: `/api/v1/…`, forms in, JSON out, two callbacks.
+
+The document's sections have no numbers; they are named here by their calls. No code but "00" is
+known. Rows are taken to be gone once they were read: nothing selects them.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import httpx
+from pydantic import Field
+
+from worker.accounts import AccountSettings
+from worker.answers import Balance, Inbound, Page, Pool, Pushed, Report, Result, Results
+from worker.codes import CodeTable
+from worker.errors import Problem
+from worker.gateway import Capabilities, Content, Gateway, Parcel
+from worker.gateways import _content, _json
+from worker.gateways._answered import failure, unreadable
+from worker.gateways._forms import Endpoint, form, numbers
+from worker.gateways._pushes import pushed
+from worker.gateways._values import beijing, decoded, number, said, tidy, whole, word
+from worker.secret import Secret
+from worker.terms import Reports, ReportStatus
+
+#: The one code that is known, a text: the number 0 is not it.
+SUCCESS = "00"
+
+#: Section report prints DELIVER for success, the callback DELIVRD; exactly these, since DELIVERED
+#: and UNDELIV would pass a looser test.
+DELIVERED = frozenset({"DELIVRD", "DELIVER"})
+#: The carriers' words for "no report" and "on its way": the document calls all that is not success
+#: a failure, but these say that nobody knows yet.
+UNDECIDED = frozenset({"UNKNOWN", "ACCEPTD", "ENROUTE"})
+
+_REFERENCE = re.compile(r"[0-9a-f]{32}")
+_EXTENSION = re.compile(r"[1-9][0-9]{0,18}")
+
+
+class ApiV1Settings(AccountSettings):
+    """An account at the platform of document 003, whose host the document does not give."""
+
+    account: str
+    #: The interface password itself; its MD5 is sent.
+    password: Secret
+    #: The document does not say how the MD5's letters are written.
+    password_case: Literal["lower", "upper"] = "lower"  # noqa: S105 - a case, no password
+    #: True where the platform is known to refuse a repeated `taskId`; settling asks for it.
+    repeat_reference: bool = False
+    #: Section send advises 500 characters and sets no limit; None sets none either.
+    longest: Annotated[int, Field(ge=1)] | None = None
+
+
+class ApiV1(Gateway):
+    """Document 003: `send`, `report`, `mo`, `queryBalance`, and callbacks for the middle two."""
+
+    name = "apiv1"
+    Settings = ApiV1Settings
+    codes = CodeTable.load(name)
+
+    def __init__(self, settings: ApiV1Settings) -> None:
+        super().__init__(settings)
+        self._send, self._report, self._mo, self._balance = (
+            Endpoint(httpx.URL(f"{settings.base_url}/api/v1/{call}"))
+            for call in ("send", "report", "mo", "queryBalance")
+        )
+        secret = settings.password.get_secret_value().encode()
+        digest = hashlib.md5(secret, usedforsecurity=False).hexdigest()
+        if settings.password_case == "upper":  # noqa: S105 - a case, no password
+            digest = digest.upper()
+        self._login = form({"account": settings.account, "pwd": digest})
+        self._capabilities = Capabilities(
+            batch_cap=3000,
+            longest=settings.longest,
+            extension=True,
+            reports=frozenset({Reports.PULL, Reports.PUSH}),
+            inbound=True,
+            balance=True,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """3,000 mobiles in a submission (section send); reports by pull and by push."""
+        return self._capabilities
+
+    def problems(self, content: Content) -> list[Problem]:
+        """Check that the extension is a positive integer; refuse options and templates."""
+        found = [
+            *_content.unknown_options(self.name, content.options, ()),
+            *_content.no_template(self.name, content),
+        ]
+        if content.extension and not _EXTENSION.fullmatch(content.extension):
+            found.append(Problem("extension", "is a positive whole number; no 0 in front"))
+        return found
+
+    def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
+        """Build a `send` call: `taskId` is always ours, `extNo` only where there is one."""
+        told = {"content": parcel.content.text}
+        if parcel.content.extension:
+            told["extNo"] = parcel.content.extension
+        return self._send.request(
+            f"{self._login}&taskId={parcel.reference}&mobiles={numbers(parcel.msisdns)}&{form(told)}"
+        )
+
+    def read_results(self, response: httpx.Response, parcel: Parcel) -> Results:
+        """Read `code` and `data.taskId`, which may be empty (section send prints it so)."""
+        answer = self._answer(response)
+        if isinstance(answer, Result):
+            return Results(answer)
+        data = answer.get("data")
+        task = word(data.get("taskId")) if isinstance(data, dict) else ""
+        return Results(self._result(answer, task or None))
+
+    def reports_request(self, at: datetime) -> httpx.Request:
+        """Build a `report` call."""
+        return self._report.request(self._login)
+
+    def read_reports(self, response: httpx.Response) -> Page[Report]:
+        """Read rows of `sendId`, `status`, `times` and `mobile` (section report)."""
+        rows, damaged = self._rows(response)
+        if isinstance(rows, Result):
+            return Page(refusal=rows)
+        found = [report for row in rows if (report := _report(row))]
+        return Page(tuple(found), damaged=damaged + len(rows) - len(found))
+
+    def inbound_request(self, at: datetime, hour: datetime | None = None) -> httpx.Request:
+        """Build a `mo` call; it knows no hours."""
+        return self._mo.request(self._login)
+
+    def read_inbound(self, response: httpx.Response) -> Page[Inbound]:
+        """Read rows of `mobile`, `content`, `times` and `extNo` (section mo)."""
+        rows, damaged = self._rows(response)
+        if isinstance(rows, Result):
+            return Page(refusal=rows)
+        found = [inbound for row in rows if (inbound := _inbound(row))]
+        return Page(tuple(found), damaged=damaged + len(rows) - len(found))
+
+    def balance_request(self, at: datetime) -> httpx.Request:
+        """Build a `queryBalance` call."""
+        return self._balance.request(self._login)
+
+    def read_balance(self, response: httpx.Response) -> Balance:
+        """Read `balance`, and `payment`: 1 is paid afterwards (section queryBalance)."""
+        answer = self._answer(response)
+        if isinstance(answer, Result):
+            return Balance(refusal=answer)
+        if word(answer["code"]) != SUCCESS:
+            return Balance(refusal=self._result(answer))
+        data = answer.get("data")
+        data = data if isinstance(data, dict) else {}
+        left = whole(data.get("balance"))
+        if left is None:
+            return Balance(refusal=unreadable(self.table, "no balance"))
+        return Balance((Pool("balance", left, postpaid=word(data.get("payment")) == "1"),))
+
+    def read_push(self, push: httpx.Request) -> Pushed:
+        """Read a callback: a report has `status`, a reply has `content`.
+
+        The document prints JSON with a comma too many, and names neither method nor type.
+        """
+        rows, damaged = pushed(push, "mobile")
+        items = [_report(row) if "status" in row else _inbound(row) for row in rows]
+        return Pushed(
+            tuple(item for item in items if isinstance(item, Report)),
+            tuple(item for item in items if isinstance(item, Inbound)),
+            damaged + items.count(None),
+        )
+
+    def push_answer(self) -> httpx.Response:
+        """Status 200, which is all that is asked for; each push comes once."""
+        return httpx.Response(200)
+
+    def _answer(self, response: httpx.Response) -> Mapping[str, Any] | Result:
+        failed = failure(self.table, response)
+        if failed:
+            return failed
+        text = decoded(response.content, "utf-8", "gbk")
+        try:
+            answer = _json.read(text)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict) or not word(answer.get("code")):
+            return unreadable(self.table, text)
+        return answer
+
+    def _result(self, answer: Mapping[str, Any], gateway_id: str | None = None) -> Result:
+        return self.table.read(word(answer["code"]), tidy(answer.get("message")), gateway_id)
+
+    def _rows(self, response: httpx.Response) -> tuple[list[dict[str, Any]] | Result, int]:
+        answer = self._answer(response)
+        if isinstance(answer, Result):
+            return answer, 0
+        if word(answer["code"]) != SUCCESS:
+            return self._result(answer), 0
+        return _json.rows(answer.get("data"), "mobile")
+
+
+def _report(row: Mapping[str, Any]) -> Report | None:
+    msisdn, status = number(row.get("mobile")), word(row.get("status"))
+    if msisdn is None or not status:
+        return None
+    task = word(row.get("sendId")) or None
+    return Report(
+        msisdn,
+        _status(status),
+        status,
+        reference=task if task and _REFERENCE.fullmatch(task) else None,
+        gateway_id=task,
+        reported_at=beijing(row.get("times")),
+    )
+
+
+def _status(status: str) -> ReportStatus:
+    if status in DELIVERED:
+        return ReportStatus.DELIVERED
+    return ReportStatus.UNKNOWN if status in UNDECIDED else ReportStatus.UNDELIVERED
+
+
+def _inbound(row: Mapping[str, Any]) -> Inbound | None:
+    msisdn, text = number(row.get("mobile")), said(row.get("content"))
+    if msisdn is None or text is None:
+        return None
+    return Inbound(
+        msisdn,
+        text,
+        extension=word(row.get("extNo")) or None,
+        received_at=beijing(row.get("times")),
+    )

@@ -1,0 +1,100 @@
+"""The personal Fetion gateway of document 000: one form, one JSON answer, nothing to collect.
+
+Public code of the library behind it adds: it logs in, posts one group message and logs out at each
+call, so calls are made one at a time; numbers that are not friends of the sender are dropped in
+silence; and whatever it could not read becomes the number -1, which therefore proves nothing.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import httpx
+from pydantic import AfterValidator, Field
+
+from worker.accounts import AccountSettings
+from worker.answers import Result, Results
+from worker.codes import CodeTable
+from worker.durations import Duration
+from worker.errors import Problem
+from worker.gateway import Capabilities, Content, Gateway, Parcel
+from worker.gateways import _content, _json
+from worker.gateways._answered import failure, unreadable
+from worker.gateways._forms import Endpoint, form, numbers
+from worker.gateways._values import decoded, tidy, word
+from worker.msisdn import normalise
+from worker.secret import Secret
+from worker.terms import MessageClass
+
+
+class FetionSettings(AccountSettings):
+    """A person's Fetion login. `base_url` has no default: it is a stranger's host and gets it."""
+
+    #: It is somebody's own phone: nothing goes this way unless a call names the account.
+    classes: frozenset[MessageClass] | None = frozenset()
+    #: Each call is a login and a logout of the same person.
+    concurrency: Annotated[int, Field(ge=1, le=AccountSettings.MAX_CONCURRENCY)] = 1
+    timeout: Annotated[Duration, Field(gt=0, le=120)] = 30.0
+    #: The sender's own number (`from` in the configuration and on the wire).
+    sender: Annotated[str, Field(alias="from"), AfterValidator(normalise)]
+    password: Secret
+    method: Literal["POST", "GET"] = "POST"
+
+
+class Fetion(Gateway):
+    """Document 000: `from`, `pswd`, `to` (left out to oneself; commas between several), `msg`."""
+
+    name = "fetion"
+    Settings = FetionSettings
+    codes = CodeTable.load(name)
+
+    def __init__(self, settings: FetionSettings) -> None:
+        super().__init__(settings)
+        self._sender = settings.sender
+        self._endpoint = Endpoint(httpx.URL(f"{settings.base_url}/"), settings.method)
+        login = {"from": settings.sender, "pswd": settings.password.get_secret_value()}
+        self._login = form(login)
+        # Document 000 takes several numbers and says that their most was never tested.
+        self._capabilities = Capabilities(
+            batch_cap=settings.max_batch or 1,
+            longest=_LONGEST_IN_URL if settings.method == "GET" else None,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """UTF-8 texts to mobiles, one in a submission unless `max_batch` says otherwise."""
+        return self._capabilities
+
+    def problems(self, content: Content) -> list[Problem]:
+        """Refuse options, templates and extensions: document 000 has none."""
+        return [
+            *_content.unknown_options(self.name, content.options, ()),
+            *_content.no_template(self.name, content),
+            *_content.no_extension(self.name, content),
+        ]
+
+    def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
+        """Build the one call of document 000 (1)."""
+        to = "" if parcel.msisdns == (self._sender,) else f"&to={numbers(parcel.msisdns)}"
+        return self._endpoint.request(f"{self._login}{to}&{form({'msg': parcel.content.text})}")
+
+    def read_results(self, response: httpx.Response, parcel: Parcel) -> Results:
+        """Read `sendCode`, a text or a number, and never `info` (document 000 (2)).
+
+        One code speaks for all numbers.
+        """
+        return Results(failure(self.table, response) or self._result(response))
+
+    def _result(self, response: httpx.Response) -> Result:
+        text = decoded(response.content, "utf-8", "gbk")
+        try:
+            answer = _json.read(text)
+        except ValueError:
+            answer = None
+        code = word(answer.get("sendCode")) if isinstance(answer, dict) else ""
+        if not code:
+            return unreadable(self.table, text)
+        return self.table.read(code, tidy(answer.get("info")))
+
+
+#: Where a URL is kept under the 64 KiB that httpx carries, at 9 bytes for a Chinese character.
+_LONGEST_IN_URL = 5000

@@ -1,0 +1,266 @@
+"""The gateway of document 004 (jzyyun.com and its resellers): a servlet's forms, or SOAP.
+
+Its sections are named as the document numbers them: part one (HTTP) 1 to 5, part two (SOAP) 1 to 4.
+Defaults are the document's (BASE64 password, GBK text); resellers run the same platform with clear
+passwords, UTF-8, other paths and ports, as public client code shows, so these are settings.
+"""
+
+import re
+from base64 import b64encode
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import httpx
+from pydantic import Field, field_validator
+
+from worker import segments
+from worker.accounts import AccountSettings
+from worker.answers import Balance, Inbound, Page, Report, Result, Results
+from worker.codes import CodeTable
+from worker.errors import Problem
+from worker.gateway import Capabilities, Content, Gateway, Parcel
+from worker.gateways import _content
+from worker.gateways import jzyyun_pages as pages
+from worker.gateways._answered import failure, unreadable
+from worker.gateways._forms import Endpoint, encoded, form, numbers
+from worker.gateways._values import bare, decoded, tidy, word
+from worker.gateways.jzyyun_soap import SoapEndpoint, SoapFault, carries, returned
+from worker.secret import Secret
+from worker.terms import Reports
+
+_PATH = r"^/[!-~]*$"
+_CODE = re.compile(r"[0-9]")
+_END = re.compile(r"[;；]")
+_AFTER_ID = re.compile(r"[\s;]")
+
+
+class JzyyunSettings(AccountSettings):
+    """An account at document 004's platform."""
+
+    base_url: str = "http://smsapi.jzyyun.com:9003"
+    username: str
+    password: Secret
+    #: The pool that it draws on: 0 card, 1 gateway, 2 member (the document prints `01,2`).
+    smstype: Literal[0, 1, 2] = 1
+    #: `isLongSms`; None says so when the text has more than one segment.
+    long_sms: bool | None = None
+    transport: Literal["http", "soap"] = "http"
+    charset: Literal["gbk", "utf-8"] = "gbk"
+    password_encoding: Literal["base64", "clear"] = "base64"  # noqa: S105 - a way of writing
+    #: Where reports and replies are read, when not at `base_url`: some resellers part them by port.
+    report_base_url: str | None = None
+    path: Annotated[str, Field(pattern=_PATH)] = "/servlet/UserServiceAPI"
+    soap_path: Annotated[str, Field(pattern=_PATH)] = "/services/userApi"
+    #: The WSDL's `targetNamespace`, which the document does not give: "" sends none.
+    soap_namespace: str = ""
+    #: Whether arguments stand in that namespace too (`elementFormDefault` in the WSDL).
+    soap_qualified: bool = True
+    #: A host in public client code takes the extension as a seventh argument; the document has six.
+    soap_extension: bool = False
+
+    @field_validator("report_base_url")
+    @classmethod
+    def _reachable(cls, url: str | None) -> str | None:
+        return None if url is None else cls._http(url)
+
+
+class Jzyyun(Gateway):
+    """Document 004: `sendSMS`, `getRestMoney`, `getSmsReport`, `getRecvSMS`, `updatePassword`."""
+
+    name = "jzyyun"
+    Settings = JzyyunSettings
+    codes = CodeTable.load(name)
+    settings: JzyyunSettings
+
+    def __init__(self, settings: JzyyunSettings) -> None:
+        super().__init__(settings)
+        self._charset = settings.charset
+        self._http, self._http_reports = (
+            Endpoint(httpx.URL(f"{base}{settings.path}")) for base in _bases(settings)
+        )
+        self._soap, self._soap_reports = (
+            SoapEndpoint(
+                httpx.URL(f"{base}{settings.soap_path}"),
+                settings.soap_namespace,
+                qualified=settings.soap_qualified,
+            )
+            for base in _bases(settings)
+        )
+        self._over_soap = settings.transport == "soap"
+        self._login = {"username": settings.username, "password": _password(settings)}
+        self._form_login = form(self._login, settings.charset)
+        self._charsets = ("gbk", "utf-8") if settings.charset == "gbk" else ("utf-8", "gbk")
+        self._capabilities = Capabilities(
+            batch_cap=20_000,
+            # SOAP travels in UTF-8, but the platform behind it is the same: what its charset lacks
+            # would arrive as question marks.
+            charset=settings.charset,
+            extension=settings.soap_extension or not self._over_soap,
+            reports=frozenset({Reports.PULL}),
+            inbound=True,
+            balance=True,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """20,000 mobiles in a submission (part one, 1); reports and replies by pull."""
+        return self._capabilities
+
+    def problems(self, content: Content) -> list[Problem]:
+        """Check the options `smstype` and `long_sms`, the extension, and what XML can hold."""
+        found = [
+            *_content.unknown_options(self.name, content.options, ("smstype", "long_sms")),
+            *_content.no_template(self.name, content),
+            *_content.digits_only(content),
+        ]
+        if not self._capabilities.extension:
+            found.extend(_content.no_extension("its SOAP service", content))
+        if word(content.options.get("smstype", 0)) not in {"0", "1", "2"}:
+            found.append(Problem("options.smstype", "is 0 (card), 1 (gateway) or 2 (member)"))
+        if not isinstance(content.options.get("long_sms", False), bool):
+            found.append(Problem("options.long_sms", "is true or false"))
+        if self._over_soap and not carries(content.text):
+            found.append(Problem("text", "holds control characters, which XML cannot carry"))
+        return found
+
+    def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
+        """Build a `sendSMS` call (part one, 1), or `sendSms` over SOAP (part two, 1)."""
+        content = parcel.content
+        extension = content.extension if self._capabilities.extension else None
+        pool = word(content.options.get("smstype", self.settings.smstype))
+        long = str(int(self._long(content)))
+        if self._over_soap:
+            arguments = self._login | {
+                "smstype": pool,
+                "content": content.text,
+                "mobile": ",".join(parcel.msisdns),
+                "isLongSms": long,
+            }
+            optional = {"extenno": extension or ""} if self.settings.soap_extension else {}
+            return self._soap.request("sendSms", arguments | optional)
+        begin = f"method=sendSMS&isLongSms={long}&{self._form_login}&smstype={pool}"
+        middle = f"&{form({'extenno': extension})}" if extension else ""
+        text = form({"content": content.text}, self._charset)
+        return self._http.request(f"{begin}{middle}&mobile={numbers(parcel.msisdns)}&{text}")
+
+    def read_results(self, response: httpx.Response, parcel: Parcel) -> Results:
+        """Read `success;batch id`, the id missing over SOAP, or `failure;` and words.
+
+        Part one, 1 and part two, 1. Failure texts are listed nowhere: the account's own codes may
+        map them, else they are `unknown`.
+        """
+        text = self._returned(response)
+        if isinstance(text, Result):
+            return Results(text)
+        head, tail = _parted(text)
+        if head == "success":
+            batch = word(_AFTER_ID.split(tail, maxsplit=1)[0])
+            return Results(self.table.read(head, gateway_id=batch or None))
+        return Results(self._refusal(text))
+
+    def reports_request(self, at: datetime) -> httpx.Request:
+        """Build a `getSmsReport` call (part one, 3; part two, 3)."""
+        return self._read("getSmsReport", reports=True)
+
+    def read_reports(self, response: httpx.Response) -> Page[Report]:
+        """Read `psreport` rows; status 1 arrived, 0 did not, 2 is not known (part one, 3)."""
+        text = self._returned(response)
+        if isinstance(text, Result):
+            return Page(refusal=text)
+        return pages.reports(text) or Page(refusal=self._refusal(text))
+
+    def inbound_request(self, at: datetime, hour: datetime | None = None) -> httpx.Request:
+        """Build a `getRecvSMS` call (part one, 4; part two, 4); it knows no hours."""
+        return self._read("getRecvSMS", reports=True)
+
+    def read_inbound(self, response: httpx.Response) -> Page[Inbound]:
+        """Read `psrerecv` rows; `content` is BASE64 of the charset's bytes (part one, 4)."""
+        text = self._returned(response)
+        if isinstance(text, Result):
+            return Page(refusal=text)
+        return pages.inbound(text, self._charsets) or Page(refusal=self._refusal(text))
+
+    def balance_request(self, at: datetime) -> httpx.Request:
+        """Build a `getRestMoney` call; the gateway minds being asked often (public code)."""
+        return self._read("getRestMoney")
+
+    def read_balance(self, response: httpx.Response) -> Balance:
+        """Read `memberSmsNum=…;gateSmsNum=…;kaSmsNum=…` by name, in texts (part one, 2)."""
+        text = self._returned(response)
+        if isinstance(text, Result):
+            return Balance(refusal=text)
+        found = pages.pools(text, self.settings.smstype)
+        return Balance(found) if found else Balance(refusal=self._refusal(text))
+
+    def password_request(self, new_password: str) -> httpx.Request:
+        """Build an `updatePassword` call: HTTP only, both passwords clear (part one, 5)."""
+        change = {
+            "method": "updatePassword",
+            "username": self.settings.username,
+            "password": self.settings.password.get_secret_value(),
+            "newPassword": new_password,
+        }
+        return self._http.request(form(change, self._charset))
+
+    def read_password(self, response: httpx.Response) -> Result:
+        """Read 1 to 4 (part one, 5): the codes `updatePassword 1` to `updatePassword 4`."""
+        failed = failure(self.table, response)
+        if failed:
+            return failed
+        text = bare(decoded(response.content, *self._charsets))
+        if _CODE.fullmatch(text):
+            return self.table.read(f"updatePassword {text}")
+        return self._refusal(text)
+
+    def _long(self, content: Content) -> bool:
+        asked = content.options.get("long_sms", self.settings.long_sms)
+        if asked is None:
+            return segments.count(content.text, self.settings.added_signature) > 1
+        return bool(asked)
+
+    def _read(self, method: str, *, reports: bool = False) -> httpx.Request:
+        if self._over_soap:
+            return (self._soap_reports if reports else self._soap).request(method, self._login)
+        endpoint = self._http_reports if reports else self._http
+        return endpoint.request(f"method={method}&{self._form_login}")
+
+    def _returned(self, response: httpx.Response) -> str | Result:
+        failed = failure(self.table, response)
+        if not self._over_soap:
+            return failed or bare(decoded(response.content, *self._charsets))
+        text = decoded(response.content, "utf-8", "gbk")
+        try:
+            value = returned(text)
+        except SoapFault as fault:
+            code = failed.code if failed else "SOAP fault"
+            return self.table.read(code, tidy(str(fault)))
+        except ValueError:
+            return failed or unreadable(self.table, text)
+        return failed or bare(value)
+
+    def _refusal(self, text: str) -> Result:
+        head, words = _parted(text)
+        if head != "failure":
+            return unreadable(self.table, text)
+        told = self.table.read(head, tidy(words))
+        known = f"failure;{told.words}"
+        if told.mapped or known not in self.codes.meanings:
+            return told
+        return self.table.read(known, told.words)
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """Return what stands before the first `;`, in lower case, and what follows it."""
+    head, *tail = _END.split(text, maxsplit=1)
+    return bare(head).lower(), bare("".join(tail))
+
+
+def _bases(settings: JzyyunSettings) -> tuple[str, str]:
+    return settings.base_url, settings.report_base_url or settings.base_url
+
+
+def _password(settings: JzyyunSettings) -> str:
+    secret: Any = settings.password.get_secret_value()
+    if settings.password_encoding == "clear":  # noqa: S105 - a way of writing, no password
+        return str(secret)
+    return b64encode(encoded(secret, settings.charset)).decode("ascii")

@@ -1,0 +1,78 @@
+"""The SOAP door of document 004 (part two, `/services/userApi`): envelopes out, one text back.
+
+The document names operations and arguments, and refers to the WSDL for the rest, above all for the
+namespace, which no public source prints. None is invented here: until the account's settings name
+it (`soap_namespace`, the WSDL's `targetNamespace`) the operation is sent in no namespace, which
+servers that dispatch on the local name take, and others refuse with a fault that says so. Services
+of the kind that public client code shows (Axis2, document/literal) qualify the arguments too;
+`soap_qualified = false` leaves them bare. Envelopes are UTF-8.
+"""
+
+import re
+from collections.abc import Mapping
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape, quoteattr
+
+import httpx
+
+from worker.gateways import _xml
+
+_HEADERS = httpx.Headers({"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'})
+_OPEN = (
+    '<?xml version="1.0" encoding="UTF-8"?>'
+    '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'
+)
+_CLOSE = "</soapenv:Body></soapenv:Envelope>"
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+
+
+class SoapFault(ValueError):
+    """The server refused the call as such; the message is its own."""
+
+
+class SoapEndpoint:
+    """One SOAP service: how its calls are written."""
+
+    def __init__(self, url: httpx.URL, namespace: str, *, qualified: bool) -> None:
+        self._url = url
+        prefix = "" if qualified or not namespace else "api:"
+        declared = f" xmlns{':api' if prefix else ''}={quoteattr(namespace)}" if namespace else ""
+        self._begin = f"{_OPEN}<{prefix}%s{declared}>"
+        self._end = f"</{prefix}%s>{_CLOSE}"
+
+    def request(self, operation: str, arguments: Mapping[str, str]) -> httpx.Request:
+        """Build a call with its arguments in their order (SOAP 1.1, document/literal)."""
+        inside = "".join(f"<{name}>{_written(value)}</{name}>" for name, value in arguments.items())
+        envelope = f"{self._begin % operation}{inside}{self._end % operation}"
+        return httpx.Request("POST", self._url, headers=_HEADERS, content=envelope.encode("utf-8"))
+
+
+def carries(text: str) -> bool:
+    """Tell whether XML can hold `text`: it has no control characters but tabs and line breaks."""
+    return _UNWRITABLE.search(text) is None
+
+
+def returned(text: str) -> str:
+    """Return what a call returned: its text, or the XML in its place.
+
+    Raises `SoapFault` with the server's words, and `ValueError` when it is no envelope.
+    """
+    root = _xml.parse(text, "Envelope")
+    body = next((part for part in root.iter() if _xml.local(part) == "Body"), None)
+    if body is None or not len(body):
+        msg = "no envelope with a body"
+        raise ValueError(msg)
+    answer = body[0]
+    if _xml.local(answer) == "Fault":
+        raise SoapFault(_fault(answer))
+    value = answer[0] if len(answer) == 1 else answer
+    return ET.tostring(value, "unicode") if len(value) else value.text or ""
+
+
+def _written(value: str) -> str:
+    return escape(value, {"\r": "&#13;"})
+
+
+def _fault(fault: ET.Element) -> str:
+    told = _xml.leaves(fault)
+    return told.get("faultstring") or "".join(fault.itertext())
