@@ -27,7 +27,12 @@ def connect(url: str, *, pool_size: int = 5) -> Engine:
     """
     parsed = make_url(url)
     backend = parsed.get_backend_name()
-    options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
+    # Parameters are numbers and texts: no error may print them.
+    options: dict[str, Any] = {
+        "pool_size": pool_size,
+        "max_overflow": pool_size,
+        "hide_parameters": True,
+    }
     if backend == "sqlite":
         options["connect_args"] = {"timeout": PATIENCE}
     else:

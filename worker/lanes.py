@@ -104,6 +104,13 @@ class Lane:
             log.warning("lane.claim_failed", lane=self.message_class.value, why=str(error))
             await self._wait(AFTER_A_FAILURE)
             return True
+        except Exception as error:
+            # A fault of ours: what was claimed comes back when its lease ends.
+            log.exception(
+                "lane.claim_failed", lane=self.message_class.value, why=type(error).__name__
+            )
+            await self._wait(AFTER_A_FAILURE)
+            return True
         for one in ready:
             self._calls.add(asyncio.create_task(self._submit(one, wire)))
         return bool(ready)
@@ -153,6 +160,10 @@ class Lane:
             except XinshiError as error:
                 log.warning("lane.record_failed", lane=self.message_class.value, why=str(error))
                 await asyncio.sleep(AFTER_A_FAILURE)
+            except Exception as error:
+                # A fault of ours: the sweep will show these as unknown.
+                log.exception("lane.record_failed", why=type(error).__name__)
+                return
             else:
                 break
         for answer in answers:

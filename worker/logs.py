@@ -7,7 +7,15 @@ from typing import Any
 import structlog
 
 #: Libraries whose records at INFO name URLs or task arguments.
-_QUIET = ("httpx", "httpcore", "celery.worker.strategy", "celery.app.trace", "kombu", "alembic")
+_QUIET = (
+    "httpx",
+    "httpcore",
+    "celery.worker.strategy",
+    "celery.app.trace",
+    "celery.beat",
+    "kombu",
+    "alembic",
+)
 
 
 def configure(level: str = "INFO", *, json: bool | None = None) -> None:

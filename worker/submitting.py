@@ -26,7 +26,14 @@ from worker.settings import Settings
 from worker.store import accounts, events, messages, requests, submissions
 from worker.store.requests import DueRequest
 from worker.store.submissions import Lease, Member, Planned, Recorded
-from worker.terms import MessageClass, MessageState, NumberKind, Outcome, SubmissionState
+from worker.terms import (
+    Fault,
+    MessageClass,
+    MessageState,
+    NumberKind,
+    Outcome,
+    SubmissionState,
+)
 
 #: How long a request waits when no account can take it now.
 NO_ACCOUNT = 2.0
@@ -230,13 +237,26 @@ async def call(
         return Answer(ready, Results(late), 0.0)
     try:
         request = gateway.submit_request(ready.parcel, datetime.now(UTC))
+    except (ValueError, TypeError) as error:
+        # It was checked when it was enqueued; the account's settings may have changed since.
+        unsayable = Result(Outcome.REJECTED, "unsayable", type(error).__name__, fault=Fault.TEXT)
+        return Answer(ready, Results(unsayable), 0.0)
+    try:
         response = await send(request, timeout)
     except WireError as error:
         outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
         results = Results(Result(outcome, type(error).__name__, str(error)))
     else:
-        results = gateway.read_results(response, ready.parcel)
+        results = _read(ready, response)
     return Answer(ready, results, boot_clock() - began)
+
+
+def _read(ready: Ready, response: httpx.Response) -> Results:
+    """Read an answer; whatever a reader stumbles over, the gateway may have taken the messages."""
+    try:
+        return ready.account.gateway.read_results(response, ready.parcel)
+    except Exception as error:  # noqa: BLE001 - readers never raise; if one does, it is unknown
+        return Results(Result(Outcome.UNKNOWN, "unreadable", type(error).__name__, mapped=False))
 
 
 # --- record --------------------------------------------------------------------------------------

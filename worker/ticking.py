@@ -120,6 +120,9 @@ class Ticker:
             await tick.run()
         except XinshiError as error:
             log.warning("tick.failed", tick=name, why=str(error))
+        except Exception as error:
+            # A fault of ours in one tick must not end the others.
+            log.exception("tick.failed", tick=name, why=type(error).__name__)
         finally:
             with contextlib.suppress(XinshiError):
                 await asyncio.to_thread(self._leave, name)

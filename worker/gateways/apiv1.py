@@ -76,6 +76,7 @@ class ApiV1(Gateway):
             batch_cap=3000,
             longest=settings.longest,
             extension=True,
+            reference=True,
             reports=frozenset({Reports.PULL, Reports.PUSH}),
             inbound=True,
             balance=True,

@@ -14,6 +14,7 @@ from pydantic import Field
 from worker.accounts import AccountSettings
 from worker.answers import Balance, Inbound, Page, Pool, Result, Results, SentCount
 from worker.codes import CodeTable
+from worker.durations import Duration
 from worker.errors import Problem
 from worker.gateway import Capabilities, Content, Gateway, Parcel
 from worker.gateways import _content
@@ -44,6 +45,8 @@ class C123Settings(AccountSettings):
     method: Literal["POST", "GET"] = "POST"
     #: The account's own number at the carriers: a reply's extension is what follows it.
     service_number: Annotated[str, Field(pattern=r"^[0-9]*$")] = ""
+    #: What has to lie between two calls of `rx`: "every 10 minutes" (section 5).
+    rx_spacing: Duration = 600.0
 
 
 class C123(Gateway):
@@ -78,6 +81,7 @@ class C123(Gateway):
             balance=True,
             sent_count=True,
             inbound_by_hour=True,
+            inbound_spacing=settings.rx_spacing,
         )
 
     @property

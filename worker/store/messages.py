@@ -160,7 +160,8 @@ def report(
         .where(
             message.c.request_id == bindparam("of"),
             message.c.n == bindparam("nth"),
-            or_(message.c.state.is_(None), message.c.state.in_([state.value for state in lesser])),
+            # Not by IN: it cannot be part of a statement that is run for many rows.
+            or_(message.c.state.is_(None), *(message.c.state == state.value for state in lesser)),
         )
         .values(
             state=to.value,
