@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""The one runner: sets up what it needs in .venv, then does what it is told.
+
+    python3 dev.py demo          run the demo
+    python3 dev.py test [ARG…]   run the tests (arguments go to pytest)
+    python3 dev.py lint          ruff: rules and format
+    python3 dev.py types         mypy, strict
+    python3 dev.py layers        import-linter: the layers in pyproject.toml
+    python3 dev.py all           lint, types, layers, test
+    python3 dev.py lock          resolve the newest releases into the lock files (needs uv)
+
+It needs Python 3.11 with pip and venv, and nothing else.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+HOME = ROOT / ".venv"
+BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
+LOCK = ROOT / "requirements-dev.lock"
+
+
+def run(*command: str | Path) -> int:
+    """Run a command in the root folder; its exit status."""
+    return subprocess.call([str(word) for word in command], cwd=ROOT)
+
+
+def set_up() -> None:
+    """Make the environment, unless it is there and as the lock file says."""
+    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    stamp = HOME / "installed"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print("setting up .venv …", flush=True)
+    venv.create(HOME, with_pip=True, clear=HOME.exists() and not stamp.exists())
+    pip = (BIN / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    for words in (
+        ("--require-hashes", "--requirement", LOCK),
+        ("--no-deps", "--no-build-isolation", "--editable", ROOT),
+    ):
+        if run(*pip, *words):
+            sys.exit("the set-up failed; see above")
+    stamp.write_text(wanted)
+
+
+def demo(words: list[str]) -> int:
+    """Run the demo."""
+    return run(BIN / "xinshi", "demo", *words)
+
+
+def test(words: list[str]) -> int:
+    """Run the tests, on two processes unless told otherwise."""
+    split = [] if any(word.startswith("-n") for word in words) else ["-n", "2"]
+    return run(BIN / "python", "-m", "pytest", *split, *words)
+
+
+def lint(_words: list[str]) -> int:
+    """Hold the code to the rules and to the format."""
+    ruff = BIN / "ruff"
+    return run(ruff, "check", ".") or run(ruff, "format", "--check", ".")
+
+
+def types(_words: list[str]) -> int:
+    """Check the types."""
+    return run(BIN / "mypy")
+
+
+def layers(_words: list[str]) -> int:
+    """Hold the imports to the layers."""
+    return run(BIN / "lint-imports")
+
+
+def everything(words: list[str]) -> int:
+    """Do all that has to be green."""
+    return lint([]) or types([]) or layers([]) or test(words)
+
+
+def lock(_words: list[str]) -> int:
+    """Resolve the newest releases; the lock files hold pins and hashes, and no host."""
+    export = ("uv", "export", "--quiet", "--no-emit-project", "--no-header", "--all-extras")
+    return (
+        run("uv", "lock", "--upgrade")
+        or run(*export, "--no-default-groups", "--output-file", ROOT / "requirements.lock")
+        or run(*export, "--group", "dev", "--output-file", LOCK)
+    )
+
+
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "demo": demo,
+    "test": test,
+    "lint": lint,
+    "types": types,
+    "layers": layers,
+    "all": everything,
+    "lock": lock,
+}
+
+
+def main(words: list[str]) -> int:
+    """Do what the first word says."""
+    if not words or words[0] not in VERBS:
+        print(__doc__)
+        return 0 if words[:1] in ([], ["--help"], ["-h"]) else 2
+    if words[0] != "lock":
+        set_up()
+    return VERBS[words[0]](words[1:])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
