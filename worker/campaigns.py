@@ -250,7 +250,9 @@ def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None
         options=row.content.options,
         key=_retry_key(campaign_id, [one.msisdn for one in failed]),
     )
-    rows = (Row(i, one.msisdn, one.variables) for i, one in enumerate(failed, 1))
+    rows = (
+        Row(nth, one.msisdn, dict(one.variables or ()) or None) for nth, one in enumerate(failed, 1)
+    )
     return create(engine, settings, f"{old.name} (retry)", order, rows, retry_of=campaign_id)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from worker.errors import Unavailable
 
@@ -79,9 +79,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, ProgrammingError) as error:
+        if any(words in str(error.orig) for words in _NO_TABLE):
+            msg = "the database has no tables of this version; run `xinshi migrate`"
+            raise Unavailable(msg) from error
         msg = f"the database does not answer as it should: {reason(error)}"
         raise Unavailable(msg) from error
+
+
+#: How the three databases say that a table or column is missing.
+_NO_TABLE = ("no such table", "no such column", "does not exist", "doesn't exist", "Unknown column")
 
 
 def reason(error: DBAPIError) -> str:

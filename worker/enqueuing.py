@@ -134,7 +134,13 @@ def content_of(order: Order, found: list[Problem]) -> Content:
         if not text.strip():
             found.append(Problem("text", "is empty"))
         variables = {}
-    return Content(text, order.extension, order.template, variables, dict(order.options or {}))
+    options = {name: _stored(value) for name, value in (order.options or {}).items()}
+    return Content(text, order.extension, order.template, variables, options)
+
+
+def _stored(value: Any) -> Any:
+    """A time as text: options are stored as JSON."""
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def carriers(

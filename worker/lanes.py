@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar, cast
 
@@ -20,7 +21,7 @@ from worker import database, submitting
 from worker.errors import XinshiError
 from worker.settings import Settings
 from worker.store import accounts, submissions
-from worker.submitting import Answer, Claim, Ready
+from worker.submitting import CROWDED, Answer, Claim, Ready
 from worker.terms import MessageClass, Outcome
 from worker.wire import Wire
 
@@ -48,6 +49,7 @@ class Lane:
         self._bell = asyncio.Event()
         self._started = threading.Event()
         self._stopping = False
+        self._crowded = False
         self._calls: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] = []
         self._answered = asyncio.Event()
@@ -87,7 +89,8 @@ class Lane:
                 while not self._stopping:
                     self._bell.clear()
                     if not await self._look(threads, wire):
-                        await self._wait(self.settings.top.look_every)
+                        every = self.settings.top.look_every
+                        await self._wait(min(every, CROWDED) if self._crowded else every)
                 while self._calls:
                     await asyncio.wait(self._calls)
             finally:
@@ -124,8 +127,10 @@ class Lane:
                 self.owner,
                 self._room(submissions.under_way(connection)),
                 accounts.held(connection),
+                datetime.now(UTC),
             )
             leases = claim.take(connection)
+            self._crowded = claim.crowded
             return submitting.write_ahead(connection, self.settings, leases) if leases else []
 
     def _room(self, under_way: Mapping[str, int]) -> dict[str, int]:

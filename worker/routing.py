@@ -1,10 +1,12 @@
 """Which account carries what: pure functions over accounts, content and numbers."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 
 from worker import segments
 from worker.errors import Problem
 from worker.gateway import Account, Content
+from worker.retry import SHANGHAI
 from worker.terms import MessageClass, NumberKind
 
 
@@ -64,6 +66,20 @@ def choose(
         if mark < 0:
             return account
     return first[-1]
+
+
+def until_open(account: Account, at: datetime) -> float:
+    """Return the seconds until marketing may be sent through an account; 0 when it may be now."""
+    here = at.astimezone(SHANGHAI)
+    hours = account.settings.sending_hours
+    if hours.holds(here.time()):
+        return 0.0
+    opening = here.replace(
+        hour=hours.start.hour, minute=hours.start.minute, second=0, microsecond=0
+    )
+    if opening <= here:
+        opening += timedelta(days=1)
+    return (opening - here).total_seconds()
 
 
 def _unsayable(text: str, charset: str) -> str | None:

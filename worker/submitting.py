@@ -35,8 +35,9 @@ from worker.terms import (
     SubmissionState,
 )
 
-#: How long a request waits when no account can take it now.
+#: How long what is due waits when no account can take it now, and when all places are taken.
 NO_ACCOUNT = 2.0
+CROWDED = 0.1
 #: Due rows looked at in one claim.
 MOST_ROWS = 64
 
@@ -79,24 +80,29 @@ class Claim:
     #: Free places by account: how many submissions may still begin.
     room: dict[str, int]
     held: frozenset[str]
+    at: datetime
+    #: True when something waits for a free place only: look again soon.
+    crowded: bool = False
 
     def take(self, connection: Connection) -> list[Lease]:
         """Lease what is due and has room: first what came back, then what is fresh."""
         taken: list[Lease] = []
-        most = min(MOST_ROWS, sum(self.room.values()))
+        most = min(MOST_ROWS, sum(places for places in self.room.values() if places > 0))
         if most <= 0:
             return taken
         for waiting in submissions.planned(connection, self.message_class, most):
             taken += self._again(connection, waiting)
-        if sum(self.room.values()) > 0:
-            for fresh in requests.due(connection, self.message_class, most):
-                taken += self._fresh(connection, fresh)
+        for fresh in requests.due(connection, self.message_class, most, self._closed()):
+            taken += self._fresh(connection, fresh)
         return taken
 
     def _again(self, connection: Connection, waiting: Planned) -> list[Lease]:
-        account = self._choose(waiting.named, waiting.content, waiting.kinds, waiting.size)
-        if account is None:
-            submissions.postpone(connection, waiting.id, NO_ACCOUNT)
+        account = self._choose(waiting.named, waiting.content, waiting.kinds)
+        if isinstance(account, float):
+            submissions.postpone(connection, waiting.id, account)
+            return []
+        if account.batch_cap < waiting.size:
+            self._cut(connection, waiting, account)
             return []
         lease = submissions.lease(
             connection,
@@ -109,37 +115,48 @@ class Claim:
         )
         return [lease] if lease else []
 
+    def _cut(self, connection: Connection, waiting: Planned, account: Account) -> None:
+        """Plan a range again in pieces that an account with a smaller cap can take."""
+        self.crowded = True
+        if waiting.lo is None or waiting.hi is None:
+            submissions.postpone(connection, waiting.id, NO_ACCOUNT)
+            return
+        for lo in range(waiting.lo, waiting.hi, account.batch_cap):
+            piece = (lo, min(lo + account.batch_cap, waiting.hi))
+            submissions.succeed(connection, waiting, piece, wait=0.0, tries=waiting.attempts)
+        submissions.close(connection, [waiting.id], SubmissionState.PLANNED)
+
     def _fresh(self, connection: Connection, fresh: DueRequest) -> list[Lease]:
         if fresh.expired:
             requests.end_rest(connection, fresh.id, MessageState.EXPIRED)
             return []
-        account = self._choose(fresh.account, fresh.content, fresh.kinds, 1)
-        if account is None:
-            requests.postpone(connection, fresh.id, NO_ACCOUNT)
+        account = self._choose(fresh.account, fresh.content, fresh.kinds)
+        if isinstance(account, float):
+            requests.postpone(connection, fresh.id, account)
             return []
         ranges = self._ranges(account, fresh)
         requests.advance(connection, fresh, ranges[-1][1])
         return submissions.open_range(
             connection,
-            [
-                Lease(
-                    0,
-                    1,
-                    account.name,
-                    self.message_class,
-                    fresh.id,
-                    lo,
-                    hi,
-                    hi - lo,
-                    0,
-                    fresh.content,
-                    _reference(account),
-                )
-                for lo, hi in ranges
-            ],
+            [self._lease(account, fresh, lo, hi) for lo, hi in ranges],
             segments=_segments(account, fresh.content),
             seconds=self._patience(account),
             owner=self.owner,
+        )
+
+    def _lease(self, account: Account, fresh: DueRequest, lo: int, hi: int) -> Lease:
+        return Lease(
+            id=0,
+            fence=1,
+            account=account.name,
+            message_class=self.message_class,
+            request_id=fresh.id,
+            lo=lo,
+            hi=hi,
+            size=hi - lo,
+            attempts=0,
+            content=fresh.content,
+            reference=_reference(account),
         )
 
     def _ranges(self, account: Account, fresh: DueRequest) -> list[tuple[int, int]]:
@@ -150,20 +167,27 @@ class Claim:
         self.room[account.name] -= len(ranges) - 1
         return ranges
 
-    def _choose(self, named: str | None, content: Content, kinds: str, size: int) -> Account | None:
-        """Choose an account with room and take a place there; None when none can take it now."""
+    def _closed(self) -> set[str]:
+        """The accounts that take nothing now; what names one of them need not be looked at."""
+        return {name for name, places in self.room.items() if places <= 0} | self.held
+
+    def _choose(self, named: str | None, content: Content, kinds: str) -> Account | float:
+        """Choose an account and take a place there, or say in how many seconds to ask again."""
         asked = routing.candidates(self.settings.accounts.values(), self.message_class, named)
         wanted = [NumberKind(kind) for kind in kinds.split(",") if kind]
-        able = [
-            one
-            for one in asked
-            if one.batch_cap >= size and not routing.problems(one, content, wanted)
-        ]
-        full = {name for name, places in self.room.items() if places <= 0}
-        account = routing.choose(able, random.random, self.held | full)
+        able = [one for one in asked if not routing.problems(one, content, wanted)]
+        free = [one for one in able if one.name not in self.held]
+        if self.message_class is MessageClass.MARKETING and free:
+            waits = [routing.until_open(one, self.at) for one in free]
+            free = [one for one, wait in zip(free, waits, strict=True) if wait <= 0]
+            if not free:
+                return min(waits)
+        account = routing.choose(free, random.random, self._closed())
         if account is not None:
             self.room[account.name] -= 1
-        return account
+            return account
+        self.crowded = self.crowded or bool(free)
+        return CROWDED if free else NO_ACCOUNT
 
     def _patience(self, account: Account) -> float:
         return self.settings.top.lease + account.settings.timeout
@@ -196,20 +220,27 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
     submissions.close(
         connection, [one for one, left in to_send.items() if not left], SubmissionState.IN_FLIGHT
     )
-    sent = [one for one in leases if to_send.get(one.id)]
+    ready = [_ready(settings, one, to_send[one.id], since) for one in leases if to_send.get(one.id)]
     submissions.resize(
         connection,
-        {one.id: len(to_send[one.id]) for one in sent if len(to_send[one.id]) != one.size},
+        {
+            one.lease.id: (len(one.parcel.msisdns), _segments(one.account, one.parcel.content))
+            for one in ready
+            if len(one.parcel.msisdns) != one.lease.size
+            or one.parcel.content is not one.lease.content
+        },
     )
-    return [_ready(settings, one, to_send[one.id], since) for one in sent]
+    return ready
 
 
 def _ready(settings: Settings, lease: Lease, members: list[Member], since: float) -> Ready:
     account = settings.accounts[lease.account]
     content = lease.content
-    if members[0].variables:
-        text = rendering.render(content.text, members[0].variables)
-        content = replace(content, text=text)
+    own = members[0].variables
+    if own and content.template:
+        content = replace(content, variables=own)
+    elif own:
+        content = replace(content, text=rendering.render(content.text, own))
     parcel = Parcel(tuple(one.msisdn for one in members), content, lease.reference)
     return Ready(replace(lease, attempts=lease.attempts + 1), account, parcel, since)
 

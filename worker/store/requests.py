@@ -1,11 +1,11 @@
 """Requests and their messages: how they come in, and how far they have been handed out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import mysql
 
 from worker.clock import later, now
@@ -29,6 +29,11 @@ class NewRequest:
     not_before: datetime | None
     not_after: datetime | None
     validity: float
+
+
+def pairs(variables: Mapping[str, str] | None) -> list[list[str]] | None:
+    """Return variables as they are stored: in their order, which JSON objects do not keep."""
+    return [[name, value] for name, value in variables.items()] if variables else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def add(connection: Connection, new: NewRequest, total: int, *, due: bool) -> St
         "text": new.content.text,
         "template": new.content.template,
         "extension": new.content.extension,
-        "variables": dict(new.content.variables) or None,
+        "variables": pairs(new.content.variables),
         "options": dict(new.content.options) or None,
         "kinds": new.kinds,
         "not_before": new.not_before,
@@ -129,7 +134,12 @@ def add_campaign_messages(
     connection.execute(
         insert(message),
         [
-            {"request_id": request_id, "n": n, "msisdn": msisdn, "variables": variables}
+            {
+                "request_id": request_id,
+                "n": n,
+                "msisdn": msisdn,
+                "variables": pairs(variables),
+            }
             for n, msisdn, variables in rows
         ],
     )
@@ -205,10 +215,19 @@ class DueRequest:
     expired: bool
 
 
-def due(connection: Connection, message_class: MessageClass, limit: int) -> list[DueRequest]:
-    """Lock up to `limit` requests whose turn it is, the longest waiting first."""
+def due(
+    connection: Connection, message_class: MessageClass, limit: int, without: Collection[str]
+) -> list[DueRequest]:
+    """Lock up to `limit` requests whose turn it is, the longest waiting first.
+
+    Those that name an account of `without` are passed over.
+    """
     rows = connection.execute(
-        _described.where(request.c.message_class == message_class.value, request.c.next_at <= now())
+        _described.where(
+            request.c.message_class == message_class.value,
+            request.c.next_at <= now(),
+            or_(request.c.account.is_(None), request.c.account.not_in(list(without))),
+        )
         .order_by(request.c.next_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -241,7 +260,8 @@ def _due(row: Any) -> DueRequest:
 
 def content_of(row: Any) -> Content:
     """Return the content that a request's row holds."""
-    return Content(row.text, row.extension, row.template, row.variables or {}, row.options or {})
+    variables = dict(row.variables or ())
+    return Content(row.text, row.extension, row.template, variables, row.options or {})
 
 
 def advance(connection: Connection, due_request: DueRequest, next_n: int) -> None:

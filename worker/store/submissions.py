@@ -291,7 +291,7 @@ def members(
             row.request_id,
             row.n,
             row.msisdn,
-            row.variables,
+            dict(row.variables) if row.variables else None,
             _end(late=bool(row.late), refused=bool(row.refused)),
         )
         for row in sorted(rows, key=lambda row: (row.submission_id, row.request_id, row.n))
@@ -304,14 +304,17 @@ def _end(*, late: bool, refused: bool) -> MessageState | None:
     return MessageState.SUPPRESSED if refused else None
 
 
-def resize(connection: Connection, sizes: Mapping[int, int]) -> None:
-    """Write down how many messages submissions carry after the write-ahead left some out."""
+def resize(connection: Connection, sizes: Mapping[int, tuple[int, int]]) -> None:
+    """Write down how many messages submissions carry, and of how many segments each.
+
+    For those of which the write-ahead left some out, or whose text is their recipient's own.
+    """
     if sizes:
         connection.execute(
             update(submission)
             .where(submission.c.id == bindparam("one"))
-            .values(size=bindparam("size")),
-            [{"one": one, "size": size} for one, size in sizes.items()],
+            .values(size=bindparam("count"), segments=bindparam("parts")),
+            [{"one": one, "count": size, "parts": parts} for one, (size, parts) in sizes.items()],
         )
 
 
@@ -440,7 +443,12 @@ def _facts(call: Recorded) -> dict[str, Any]:
 
 
 def succeed(
-    connection: Connection, lease: Lease, bounds: tuple[int, int] | None, *, wait: float, tries: int
+    connection: Connection,
+    lease: Lease | Planned,
+    bounds: tuple[int, int] | None,
+    *,
+    wait: float,
+    tries: int,
 ) -> int:
     """Plan the submission that goes on with a lease's messages, or with a part of its range."""
     lo, hi = bounds or (lease.lo, lease.hi)
