@@ -1,0 +1,1 @@
+"""The sandbox, judged from outside: by plain HTTP, raw sockets and its ledger."""

@@ -1,0 +1,37 @@
+"""How a sandbox is set up."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+#: When a ledger line that takes messages is forced to the disk: for each request, once for all
+#: requests of one turn of the loop, or never (for the server's own ceiling only).
+Fsync = Literal["each", "group", "none"]
+
+
+@dataclass(kw_only=True)
+class Config:
+    """Settings of a sandbox; times in seconds."""
+
+    #: Where the ledger is; None keeps none.
+    ledger: Path | str | None = None
+    #: A loopback address; anything else is refused.
+    host: str = "127.0.0.1"
+    #: 0 takes any free one.
+    port: int = 0
+    fsync: Fsync = "each"
+    #: From taking a message to its report.
+    report_delay: float = 0.2
+    #: How much more a late report takes.
+    late_delay: float = 5.0
+    #: From taking a message to the handset's reply, where there is one.
+    reply_delay: float = 0.3
+    #: From taking a message to the answer.
+    latency: float = 0.0
+    #: Whether ihuyi's limits per number hold (4080 and 4082 of document 002).
+    limits: bool = True
+    #: Chance and identifiers follow from it.
+    seed: int = 0
+    clock: Callable[[], float] = time.time

@@ -1,0 +1,224 @@
+"""What the sandbox knows between requests: accounts, tallies, reports and inbound messages."""
+
+import heapq
+import itertools
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from worker.sandbox.config import Config
+from worker.sandbox.exchange import Submission
+
+#: What an account can pay for unless it is told otherwise: enough for a benchmark.
+PLENTY = 100_000_000
+
+
+@dataclass(slots=True)
+class Push:
+    """Where an account's reports or inbound messages are pushed to."""
+
+    url: str
+    #: `form` or `json`.
+    form: str = "form"
+    method: str = "POST"
+    #: Whether what was pushed can be pulled too; no document says.
+    keep_for_pull: bool = False
+
+
+@dataclass(slots=True)
+class Account:
+    """A customer of a gateway."""
+
+    gateway: str
+    name: str
+    #: In clear; each side says how it travels.
+    password: str
+    #: Prepaid segments for each pool; one pool without a name unless the gateway has several.
+    funds: dict[str, int] = field(default_factory=lambda: {"": PLENTY})
+    postpaid: bool = False
+    #: The number that a handset sees, before any extension.
+    service_number: str = "1068112227282"
+    pushes: dict[str, Push] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Report:
+    """The fate of one message. `status` is `delivered`, `failed`, `unknown` or a literal word."""
+
+    gateway: str
+    account: str
+    msisdn: str
+    id: str
+    status: str
+    at: float
+    extension: str = ""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Reports of one submission that are alike but for the number, due at one time."""
+
+    gateway: str
+    account: str
+    msisdns: list[str]
+    id: str
+    status: str
+    due: float
+    extension: str = ""
+    #: The time that each report shows, where it is not when it is due.
+    shown: float | None = None
+
+    def reports(self, msisdns: list[str] | None = None) -> Iterator[Report]:
+        """Write the batch out, or the part of it for these numbers."""
+        at = self.due if self.shown is None else self.shown
+        for msisdn in self.msisdns if msisdns is None else msisdns:
+            yield Report(
+                self.gateway, self.account, msisdn, self.id, self.status, at, self.extension
+            )
+
+
+@dataclass(slots=True)
+class Inbound:
+    """A text from a handset."""
+
+    gateway: str
+    account: str
+    msisdn: str
+    text: str
+    at: float
+    extension: str = ""
+    #: The submission it answers, where the gateway knows.
+    id: str = ""
+
+
+class ReportQueue:
+    """An account's reports, read in the order in which they fall due; reading takes them out."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Batch]] = []
+        self._order = itertools.count()
+        self.size = 0
+
+    def add(self, batch: Batch) -> None:
+        """Put a batch where it belongs."""
+        self.size += len(batch.msisdns)
+        heapq.heappush(self._heap, (batch.due, next(self._order), batch))
+
+    def drain(self, now: float, limit: int) -> list[Report]:
+        """Take out up to `limit` reports that are due."""
+        rows: list[Report] = []
+        while self._heap and self._heap[0][0] <= now and len(rows) < limit:
+            batch = self._heap[0][2]
+            room = limit - len(rows)
+            rows.extend(batch.reports(batch.msisdns[:room]))
+            batch.msisdns = batch.msisdns[room:]
+            if not batch.msisdns:
+                heapq.heappop(self._heap)
+        self.size -= len(rows)
+        return rows
+
+
+class InboundBox:
+    """An account's inbound messages: read once in order, or again by the hour."""
+
+    def __init__(self) -> None:
+        self._unread: list[tuple[float, int, Inbound]] = []
+        self._order = itertools.count()
+        self._all: deque[Inbound] = deque()
+
+    def __len__(self) -> int:
+        return len(self._unread)
+
+    def add(self, inbound: Inbound) -> None:
+        """Put a message in; it shows from its own time on."""
+        heapq.heappush(self._unread, (inbound.at, next(self._order), inbound))
+        self._all.append(inbound)
+
+    def drain(self, now: float, limit: int) -> list[Inbound]:
+        """Take out up to `limit` messages that have come in by now and were not read before."""
+        rows: list[Inbound] = []
+        while self._unread and self._unread[0][0] <= now and len(rows) < limit:
+            rows.append(heapq.heappop(self._unread)[2])
+        return rows
+
+    def hour(self, begin: float, now: float) -> list[Inbound]:
+        """Return all that came in within the hour from `begin`, read or not."""
+        return [item for item in self._all if begin <= item.at < begin + 3600 and item.at <= now]
+
+    def forget(self, rows: list[Inbound]) -> None:
+        """Count these as read."""
+        gone = {id(item) for item in rows}
+        self._unread = [entry for entry in self._unread if id(entry[2]) not in gone]
+        heapq.heapify(self._unread)
+
+
+class World:
+    """Everything that lasts longer than a request, except the ledger."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.clock: Callable[[], float] = config.clock
+        self.random = Random(config.seed)  # noqa: S311 - repeatable, not secret
+        self.accounts: dict[tuple[str, str], Account] = {}
+        #: Messages and segments taken, for each gateway, account and pool.
+        self.messages: Counter[tuple[str, str, str]] = Counter()
+        self.segments: Counter[tuple[str, str, str]] = Counter()
+        self._reports: dict[tuple[str, str], ReportQueue] = {}
+        self._inbound: dict[tuple[str, str], InboundBox] = {}
+        #: Grows with each submission taken, also over restarts; identifiers are made of it.
+        self.serial = 0
+        #: Where the server listens, once it does.
+        self.base_url = ""
+
+    def add(self, account: Account, *, spent: bool) -> None:
+        """Open an account, or replace the one of that name.
+
+        Its funds pay for what is sent from now on, or, with `spent`, also for what was sent before.
+        """
+        if not spent:
+            for pool in account.funds:
+                account.funds[pool] += self.segments[account.gateway, account.name, pool]
+        self.accounts[account.gateway, account.name] = account
+
+    def balance(self, account: Account, pool: str = "") -> int:
+        """Return the segments that the account can still pay for."""
+        spent = self.segments[account.gateway, account.name, pool]
+        return account.funds.get(pool, 0) - spent
+
+    def next_serial(self) -> int:
+        """Number a submission that is about to be taken."""
+        self.serial += 1
+        return self.serial
+
+    def tally(self, gateway: str, account: str, taken: Submission) -> None:
+        """Count what was taken; it is paid with that."""
+        key = (gateway, account, taken.pool)
+        self.messages[key] += len(taken.msisdns)
+        self.segments[key] += taken.segments * len(taken.msisdns)
+
+    def sent(self, account: Account, *, messages: bool = False) -> int:
+        """Return the segments (or messages) that the account has ever sent."""
+        counter = self.messages if messages else self.segments
+        owner = (account.gateway, account.name)
+        return sum(value for key, value in counter.items() if key[:2] == owner)
+
+    def reports(self, gateway: str, account: str) -> ReportQueue:
+        """Return the account's queue of reports."""
+        return self._reports.setdefault((gateway, account), ReportQueue())
+
+    def inbound(self, gateway: str, account: str) -> InboundBox:
+        """Return the account's box of inbound messages."""
+        return self._inbound.setdefault((gateway, account), InboundBox())
+
+    def waiting(self) -> dict[str, dict[str, int]]:
+        """Count what waits to be pulled, by `gateway/account`."""
+        return {
+            "reports": {"/".join(key): queue.size for key, queue in self._reports.items()},
+            "inbound": {"/".join(key): len(box) for key, box in self._inbound.items()},
+        }
+
+    def forget(self) -> None:
+        """Throw away what waits to be pulled."""
+        self._reports.clear()
+        self._inbound.clear()
