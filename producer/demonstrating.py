@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from producer.client import Producer
@@ -70,7 +71,10 @@ def run(folder: Path, watch: Watch) -> list[Line]:
         producer = Producer(settings)
         try:
             migrations.migrate(producer.engine)
-            with Supervisor(settings, str(config)).running():
+            with (
+                (folder / "up.log").open("wb") as output,
+                Supervisor(settings, str(config), output).running(),
+            ):
                 ids = _send(producer, watch)
                 _wait(producer, ids, watch)
                 lines = _lines(producer, ids)
@@ -164,8 +168,6 @@ def _goal(account: Account) -> MessageState:
 
 def _hears(producer: Producer, name: str) -> bool:
     """Whether replies can be collected from an account."""
-    from datetime import UTC, datetime
-
     gateway = producer.settings.accounts[name].gateway
     return gateway.inbound_request(datetime.now(UTC)) is not None
 

@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import IO
 
 import structlog
 
@@ -47,9 +48,13 @@ class Part:
 class Supervisor:
     """Keeps the processes of one configuration running until it is told to stop."""
 
-    def __init__(self, settings: Settings, config: str | None) -> None:
+    def __init__(
+        self, settings: Settings, config: str | None, output: IO[bytes] | None = None
+    ) -> None:
         self._settings = settings
         self._config = config
+        #: Where the processes write; None is where this one does.
+        self._output = output
         self._parts = [Part(name, words) for name, words in PARTS.items()]
         self._stop = threading.Event()
         self._clean = True
@@ -90,6 +95,8 @@ class Supervisor:
             [sys.executable, "-P", "-m", "worker", *part.words],
             env=environment,
             stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
             # Ctrl-C reaches us alone, and we tell the others once.
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls prctl and nothing else

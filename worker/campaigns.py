@@ -1,21 +1,21 @@
 """Campaigns: loaded as a whole before anything is sent, then run, paused, resumed, cancelled."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import ClassVar, NoReturn
 
 from sqlalchemy import Connection, Engine
 
-from worker import enqueuing, routing
+from worker import enqueuing, rendering, routing
 from worker import msisdn as numbers
 from worker.clock import now
 from worker.database import reading, writing
 from worker.enqueuing import Order
 from worker.errors import NotFound, Problem, Refused, TooLate
-from worker.gateway import Content
+from worker.gateway import Account, Content
 from worker.lifecycle import FAILED
 from worker.settings import Settings
 from worker.store import campaigns, messages, requests, submissions
@@ -28,11 +28,15 @@ CHUNK = 2000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recipient as given: the line that it stood on, its number, its variables."""
+    """One recipient as given: the line that it stood on, its number, its variables.
+
+    `problem` is what its reader found wrong with it; such a row is a bad one.
+    """
 
     line: int
     number: str
     variables: Mapping[str, str] | None = None
+    problem: str | None = None
 
 
 @dataclass
@@ -73,8 +77,8 @@ def create(
     number of rows read so far. Raises `Refused` when the order itself is at fault; with a key that
     was used for the same campaign, that campaign is returned.
     """
-    content, kinds = _checked(settings, order)
-    new = enqueuing.new_request(settings, order, content, set(), ())
+    able = _checked(settings, order)
+    new = enqueuing.new_request(settings, order, able.content, set(), ())
     with writing(engine) as connection:
         stored = requests.add(connection, new, 0, due=False)
         loaded = Loaded(stored.id)
@@ -87,7 +91,7 @@ def create(
             # Its loader was cut off, and nothing of it was sent: load it again.
             requests.empty(connection, stored.id)
     seal = hashlib.sha256(new.fingerprint.encode())
-    chunks = _chunks(loaded, rows, kinds, seal.update, watch)
+    chunks = _chunks(loaded, rows, able, seal.update, watch)
     if state not in {None, CampaignState.LOADING}:
         for _ in chunks:
             pass
@@ -111,8 +115,32 @@ def create(
     return loaded
 
 
-def _checked(settings: Settings, order: Order) -> tuple[Content, frozenset[NumberKind]]:
-    """Return the content and the kinds of numbers that one account takes with it."""
+@dataclass(frozen=True, slots=True)
+class _Able:
+    """The accounts that can say a campaign's text: any of them may get any of its messages."""
+
+    content: Content
+    accounts: Sequence[Account]
+    kinds: frozenset[NumberKind]
+
+    def against(self, msisdn: str, variables: Mapping[str, str] | None) -> str | None:
+        """Say why a recipient cannot be sent to; None when it can."""
+        kind = numbers.kind(msisdn)
+        if kind not in self.kinds:
+            return f"no account that can say the text takes {kind} numbers"
+        if not variables:
+            return None
+        try:
+            text = rendering.render(self.content.text, variables)
+        except KeyError as error:
+            return f"has no {error.args[0]}, which the text names"
+        content = replace(self.content, text=text)
+        found = (problem for one in self.accounts for problem in routing.problems(one, content, ()))
+        return next((problem.what for problem in found), None)
+
+
+def _checked(settings: Settings, order: Order) -> _Able:
+    """Return who can carry an order's content; raises `Refused` when nobody can."""
     found: list[Problem] = []
     content = enqueuing.content_of(order, found)
     found += enqueuing.terms_of(order)
@@ -122,18 +150,19 @@ def _checked(settings: Settings, order: Order) -> tuple[Content, frozenset[Numbe
         raise Refused(found)
     asked = routing.candidates(settings.accounts.values(), order.message_class, order.account)
     able = [one for one in asked if not routing.problems(one, content, ())]
-    return content, max((one.gateway.capabilities.kinds for one in able), key=len)
+    kinds = max((one.gateway.capabilities.kinds for one in able), key=len)
+    return _Able(content, able, kinds)
 
 
 def _chunks(
     loaded: Loaded,
     rows: Iterable[Row],
-    kinds: frozenset[NumberKind],
+    able: _Able,
     seal: Callable[[bytes], None],
     watch: Callable[[int], None],
 ) -> Iterator[tuple[int, list[tuple[str, Mapping[str, str] | None]], set[str]]]:
     """Yield the good rows in chunks, with the number of the first and the kinds in each."""
-    good = _good(loaded, rows, kinds)
+    good = _good(loaded, rows, able)
     while chunk := list(islice(good, CHUNK)):
         first = loaded.total
         loaded.total += len(chunk)
@@ -143,20 +172,20 @@ def _chunks(
 
 
 def _good(
-    loaded: Loaded, rows: Iterable[Row], kinds: frozenset[NumberKind]
+    loaded: Loaded, rows: Iterable[Row], able: _Able
 ) -> Iterator[tuple[str, Mapping[str, str] | None]]:
     seen: set[int] = set()
     for row in rows:
         try:
-            msisdn = numbers.normalise(row.number)
+            msisdn = "" if row.problem else numbers.normalise(row.number)
         except ValueError as error:
             loaded.reject(row.line, str(error))
             continue
-        kind = numbers.kind(msisdn)
         # The leading 1 keeps a landline's 0.
         place = int(f"1{msisdn}")
-        if kind not in kinds:
-            loaded.reject(row.line, f"no account that can say the text takes {kind} numbers")
+        against = row.problem or able.against(msisdn, row.variables)
+        if against:
+            loaded.reject(row.line, against)
         elif place in seen:
             loaded.repeated += 1
         else:

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from worker.errors import Unavailable
+from worker import failpoints
+from worker.errors import CommitUnknown, Unavailable
 
 #: How long a connection may take to be made, and an SQLite lock to be had.
 PATIENCE = 5
@@ -60,12 +61,26 @@ def connect(url: str, *, pool_size: int = 5) -> Engine:
 def writing(engine: Engine) -> Iterator[Connection]:
     """Run the block in one transaction that writes; commit at its end, roll back on an error.
 
-    Raises `Unavailable` when the database cannot be reached or the commit was cut off.
+    Raises `Unavailable` when the database cannot be reached, and `CommitUnknown` when it was cut
+    off while it committed: whoever acts on what was written reads it back first.
     """
     with _turn(engine), _translated(), engine.connect() as plain:
         connection = plain.execution_options(sqlite_begin="IMMEDIATE")
-        with connection.begin():
+        with connection.begin() as transaction:
             yield connection
+            failpoints.reach("commit.before")
+            _commit(transaction)
+            failpoints.reach("commit.after")
+
+
+def _commit(transaction: Transaction) -> None:
+    try:
+        transaction.commit()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        msg = "the database was cut off while it committed"
+        raise CommitUnknown(msg) from error
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Messages and campaigns as they are shown: to Python callers, as JSON, on the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,9 +9,12 @@ from sqlalchemy import Engine, Row
 
 from worker import database
 from worker.errors import NotFound, TooLate
-from worker.store import campaigns, messages, requests
+from worker.store import campaigns, events, messages, pages, requests
 from worker.store.campaigns import Progress
 from worker.terms import MessageClass, MessageState
+
+#: Messages of a campaign that are read in one transaction.
+PART = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,54 @@ def many(engine: Engine, ids: list[str]) -> list[Message]:
     return [message(found[one]) for one in wanted]
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """A message and all that is known of it: its submissions, reports and events, in order."""
+
+    message: Message
+    submissions: Sequence[Row[Any]]
+    reports: Sequence[Row[Any]]
+    events: Sequence[Row[Any]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the message as JSON shows it, with three lists more."""
+        return self.message.as_json() | {
+            "submissions": [_named(row, _SUBMISSION) for row in self.submissions],
+            "reports": [_named(row, _REPORT) for row in self.reports],
+            "events": [_named(row, _EVENT) for row in self.events],
+        }
+
+
+_SUBMISSION = (
+    *("id", "account", "state", "outcome", "code", "words", "gateway_id", "reference"),
+    *("attempts", "created_at", "called_at", "answered_at", "next_at", "parent_id"),
+)
+_REPORT = ("status", "code", "words", "gateway_id", "reference", "reported_at", "received_at")
+_EVENT = ("at", "name", "who", "account", "detail")
+
+
+def _named(row: Row[Any], columns: Sequence[str]) -> dict[str, Any]:
+    values = {column: getattr(row, column) for column in columns}
+    return {
+        column: stamp(value) if isinstance(value, datetime) else value
+        for column, value in values.items()
+    }
+
+
+def history(engine: Engine, message_id: str) -> History:
+    """Return a message with all that happened to it, or raise `NotFound`."""
+    found = get(engine, message_id)
+    request_id, n = parse_id(message_id)
+    with database.reading(engine) as connection:
+        submissions = messages.tried(connection, request_id, n)
+        return History(
+            found,
+            submissions,
+            pages.reports_of(connection, request_id, n),
+            events.of_message(connection, request_id, n, [row.id for row in submissions]),
+        )
+
+
 def search(engine: Engine, limit: int, filters: Mapping[str, Any]) -> list[Message]:
     """Return messages that fit, the newest first, by the filters of `store.messages.search`."""
     with database.reading(engine) as connection:
@@ -148,6 +199,14 @@ def cancel(engine: Engine, message_id: str) -> Message:
         msg = f"message {message_id} {said} and cannot be cancelled"
         raise TooLate(msg)
     return get(engine, message_id)
+
+
+def every(engine: Engine, campaign_id: int, total: int) -> Iterator[Message]:
+    """Yield all messages of a campaign in order, by one short transaction for each part of it."""
+    for first in range(0, total, PART):
+        with database.reading(engine) as connection:
+            rows = campaigns.part(connection, campaign_id, first, PART)
+        yield from map(message, rows)
 
 
 def progress(engine: Engine, limit: int) -> list[Progress]:

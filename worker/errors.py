@@ -9,6 +9,7 @@
     ├── TooLate                  the message has already been handed over
     ├── ConfigurationError       the configuration's faults, all at once
     ├── Unavailable              the database does not answer; repeat with the same key
+    │   └── CommitUnknown        it was cut off while it committed; read back before acting on it
     └── WireError                raised by `worker.wire` alone
         ├── NotSent              no byte of the request left this machine
         └── OutcomeUnknown       the gateway may have taken it
@@ -73,6 +74,10 @@ class ConfigurationError(XinshiError):
 
 class Unavailable(XinshiError):
     """The database does not answer: perhaps the call took effect; repeat it with its key."""
+
+
+class CommitUnknown(Unavailable):
+    """The connection was lost during a COMMIT, which may have succeeded."""
 
 
 class WireError(XinshiError):

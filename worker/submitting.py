@@ -300,29 +300,34 @@ _ENDS: Mapping[Outcome, SubmissionState] = {
 
 
 def record(connection: Connection, answers: Sequence[Answer], owner: str) -> None:
-    """Write outcomes and what follows from them. The loser of a race leaves only evidence."""
-    calls = {
-        one.ready.lease.id: Recorded(
+    """Write outcomes and what follows from them; it may be repeated after a lost commit.
+
+    Whoever lost the race against the sweep leaves only evidence, which ends the doubt.
+    """
+    calls = [
+        Recorded(
             one.ready.lease,
             _ENDS.get(one.results.one.outcome, SubmissionState.NOT_SENT),
             one.results.one,
         )
         for one in answers
-    }
-    lost = submissions.record(connection, list(calls.values()))
-    late = {one.lease.id for one in lost if not submissions.settle(connection, one)}
-    for one in lost:
+    ]
+    found = submissions.sort(connection, calls)
+    submissions.record(connection, found.ours)
+    for call in found.ours:
+        _follow(connection, call, owner)
+    for call in found.late:
+        settled = submissions.settle(connection, call)
         events.add(
             connection,
             "submission.late_answer",
             owner,
-            account=one.lease.account,
-            submission_id=one.lease.id,
-            detail={"outcome": one.result.outcome.value, "settled": one.lease.id not in late},
+            account=call.lease.account,
+            submission_id=call.lease.id,
+            detail={"outcome": call.result.outcome.value, "settled": settled},
         )
-    for lease_id, written in calls.items():
-        if lease_id not in late:
-            _follow(connection, written, owner)
+        if settled:
+            _follow(connection, call, owner)
 
 
 def _follow(connection: Connection, written: Recorded, owner: str) -> None:

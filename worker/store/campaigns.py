@@ -170,6 +170,17 @@ def failed(connection: Connection, request_id: int, states: Collection[str]) -> 
     )
 
 
+def part(connection: Connection, request_id: int, first: int, limit: int) -> list[Row[Any]]:
+    """Return the view's rows of a campaign's messages from number `first` on, in order."""
+    return list(
+        connection.execute(
+            select(seen)
+            .where(seen.c.request_id == request_id, seen.c.n >= first, seen.c.n < first + limit)
+            .order_by(seen.c.n)
+        )
+    )
+
+
 def progress(connection: Connection, request_id: int) -> Progress | None:
     """Count a campaign's messages by state, from its submissions and the exceptions among them."""
     row = connection.execute(

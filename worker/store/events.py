@@ -1,12 +1,12 @@
 """The append-only record of what happened, who did it and why."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select
 
 from worker.clock import now
-from worker.tables import event
+from worker.tables import event, submission
 
 
 def add(
@@ -36,10 +36,21 @@ def add(
 
 
 def of_message(
-    connection: Connection, request_id: int, n: int, submission_id: int | None
+    connection: Connection, request_id: int, n: int, submissions: Collection[int]
 ) -> list[Row[Any]]:
-    """Return what happened to a message and to its submission, the oldest first."""
+    """Return what happened to a message and to its submissions, the oldest first."""
     its_own = (event.c.request_id == request_id) & (event.c.n == n)
-    its_submission = event.c.submission_id == submission_id
-    about = its_own if submission_id is None else or_(its_own, its_submission)
+    about = or_(its_own, event.c.submission_id.in_(list(submissions)))
     return list(connection.execute(select(event).where(about).order_by(event.c.id)))
+
+
+def unmapped(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Return account, code and words of answers that stood in no table, the newest first."""
+    rows = connection.execute(
+        select(event.c.account, event.c.detail, submission.c.code, submission.c.words)
+        .join(submission, submission.c.id == event.c.submission_id)
+        .where(event.c.name == "submission.unknown")
+        .order_by(event.c.id.desc())
+        .limit(limit)
+    )
+    return [row for row in rows if (row.detail or {}).get("mapped") is False]

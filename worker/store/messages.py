@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, column, func, or_, select, table, update
+from sqlalchemy import Connection, Row, and_, bindparam, column, func, or_, select, table, update
 
 from worker import views
 from worker.clock import now
@@ -31,6 +31,24 @@ def described(connection: Connection, ids: Sequence[tuple[int, int]]) -> list[Ro
         )
         found |= {(row.request_id, row.n): row for row in rows}
     return [found[one] for one in ids if one in found]
+
+
+def tried(connection: Connection, request_id: int, n: int) -> list[Row[Any]]:
+    """Return every submission that a message was part of, the first one first."""
+    its_own = select(message.c.submission_id).where(
+        message.c.request_id == request_id, message.c.n == n
+    )
+    covering = and_(
+        submission.c.request_id == request_id, submission.c.lo <= n, submission.c.hi > n
+    )
+    which = or_(covering, submission.c.id == its_own.scalar_subquery())
+    found: dict[int, Row[Any]] = {}
+    while rows := connection.execute(select(submission).where(which)).all():
+        found |= {row.id: row for row in rows}
+        # Those that they continue may have carried other messages as well.
+        before = {row.parent_id for row in rows} - {None, *found}
+        which = submission.c.id.in_(before)
+    return [found[one] for one in sorted(found)]
 
 
 def search(

@@ -180,6 +180,12 @@ def statuses_of(connection: Connection, request_id: int, n: int) -> list[str]:
     return list(rows.scalars())
 
 
+def reports_of(connection: Connection, request_id: int, n: int) -> list[Row[Any]]:
+    """Return all reports of a message, in the order in which they came."""
+    query = select(report).where(report.c.request_id == request_id, report.c.n == n)
+    return list(connection.execute(query.order_by(report.c.id)))
+
+
 def opt_outs(connection: Connection, msisdns: Collection[str], why: str) -> list[str]:
     """Note who does not want any more; returns those that are new."""
     known = set(

@@ -305,3 +305,17 @@ def expire(connection: Connection, limit: int = 500) -> int:
         .with_for_update(skip_locked=True)
     ).scalars()
     return sum(end_rest(connection, one, MessageState.EXPIRED) for one in late)
+
+
+def named_by_waiting(connection: Connection) -> dict[str, int]:
+    """Count the requests that wait for the account that they name, by account."""
+    planned = select(submission.c.request_id).where(
+        submission.c.state == SubmissionState.PLANNED.value
+    )
+    waiting = or_(request.c.next_at.is_not(None), request.c.id.in_(planned))
+    rows = connection.execute(
+        select(request.c.account, func.count())
+        .where(request.c.account.is_not(None), waiting)
+        .group_by(request.c.account)
+    )
+    return {row[0]: row[1] for row in rows}

@@ -327,13 +327,44 @@ class Recorded:
     result: Result
 
 
-def record(connection: Connection, calls: Sequence[Recorded]) -> list[Recorded]:
-    """Write outcomes: `in_flight` → the state of each, guarded by its fence.
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Calls by what their submissions are when their outcomes come in."""
 
-    Returns those that lost the race: somebody (the sweep) had settled their submission before. They
-    are evidence now, nothing else.
-    """
-    done = connection.execute(
+    #: In flight under our fence: ours to write.
+    ours: list[Recorded]
+    #: Written by us before; the commit's answer was lost.
+    written: list[Recorded]
+    #: Settled by somebody else: these calls are evidence now, nothing else.
+    late: list[Recorded]
+
+
+def sort(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
+    """Lock the submissions of calls, and tell which outcomes may still be written."""
+    rows = connection.execute(
+        select(submission.c.id, submission.c.fence, submission.c.state)
+        .where(submission.c.id.in_([call.lease.id for call in calls]))
+        .order_by(submission.c.id)
+        .with_for_update()
+    )
+    found = {row.id: (row.fence, row.state) for row in rows}
+    sorted_calls = Sorted([], [], [])
+    for call in calls:
+        stands = found.get(call.lease.id)
+        if stands == (call.lease.fence, S.IN_FLIGHT.value):
+            sorted_calls.ours.append(call)
+        elif stands == (call.lease.fence, call.state.value):
+            sorted_calls.written.append(call)
+        else:
+            sorted_calls.late.append(call)
+    return sorted_calls
+
+
+def record(connection: Connection, calls: Sequence[Recorded]) -> None:
+    """Write outcomes: `in_flight` → the state of each, guarded by its fence."""
+    if not calls:
+        return
+    connection.execute(
         update(submission)
         .where(
             submission.c.id == bindparam("one"),
@@ -351,17 +382,6 @@ def record(connection: Connection, calls: Sequence[Recorded]) -> list[Recorded]:
         ),
         [_facts(call) for call in calls],
     )
-    if done.rowcount == len(calls):
-        return []
-    rows = connection.execute(
-        select(submission.c.id, submission.c.fence, submission.c.state).where(
-            submission.c.id.in_([call.lease.id for call in calls])
-        )
-    )
-    found = {row.id: (row.fence, row.state) for row in rows}
-    return [
-        call for call in calls if found.get(call.lease.id) != (call.lease.fence, call.state.value)
-    ]
 
 
 def settle(connection: Connection, call: Recorded) -> bool:

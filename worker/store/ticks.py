@@ -70,3 +70,9 @@ def cursor(connection: Connection, name: str) -> Mapping[str, Any]:
 def write_cursor(connection: Connection, name: str, where: Mapping[str, Any]) -> None:
     """Keep where a tick goes on."""
     connection.execute(update(tick).where(tick.c.name == name).values(cursor=dict(where)))
+
+
+def late(connection: Connection, name: str) -> float | None:
+    """Return for how many seconds a tick has been due; None when it never had a row."""
+    row = connection.execute(select(tick.c.next_at, now()).where(tick.c.name == name)).first()
+    return None if row is None else float((row[1] - row[0]).total_seconds())

@@ -1,0 +1,217 @@
+"""Recipients from a CSV file, as spreadsheets write it: the numbers, and what a text names.
+
+UTF-8, with a mark at its beginning or not, or GBK; commas, semicolons or tabs. The file is read as
+a stream: a million rows take no more memory than one. Nothing is skipped in silence: a row that
+cannot be understood is handed on with its problem.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import BinaryIO
+
+from worker import config_faults, rendering
+from worker import msisdn as numbers
+from worker.campaigns import Row
+from worker.errors import Problem, Refused
+
+#: What the column of the numbers may be called, in any case.
+NUMBER_COLUMNS = frozenset(
+    {"msisdn", "mobile", "phone", "手机号", "号码", "手机", "手机号码", "电话"}
+)
+_WHERE = "recipients"
+_BLOCK = 1 << 20
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
+_SHORTENED = re.compile(r"\d(?:\.\d+)?[eE]\+?\d+")
+_FRACTION = re.compile(r"(\d{11,13})\.0+")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """A file whose header was understood; its rows are read as they are taken."""
+
+    rows: Iterator[Row]
+    #: The columns by their headers; empty where the file has no header.
+    columns: tuple[str, ...]
+    encoding: str
+    #: How many lines the file has: rows are at most as many.
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which cell of a row is what."""
+
+    width: int
+    number: int
+    #: The cells of the variables that the text names.
+    variables: Mapping[str, int]
+
+
+def read(file: BinaryIO, text: str) -> Recipients:
+    """Read a file's header, for a text with `{name}` where a column's value belongs.
+
+    `file` can be wound back, and is used up. Raises `Refused` when it is no CSV text, when the column of the
+    numbers is missing or ambiguous, and when the text names what is no column.
+    """
+    encoding, lines = _encoding(file)
+    stream = io.TextIOWrapper(file, encoding, newline="")
+    reader = csv.reader(stream, delimiter=_delimiter(stream), strict=True)
+    line, first = _first(reader)
+    layout, header = _layout(first, text)
+    found = _rows(reader, lambda line, cells: _row(line, cells, layout))
+    if not header:
+        found = chain([_row(line, first, layout)], found)
+    row = next(found, None)
+    if row is None:
+        raise _refused("the file has a header and no rows")
+    columns = tuple(map(str.strip, first)) if header else ()
+    return Recipients(chain([row], found), columns, encoding, lines)
+
+
+def _refused(what: str) -> Refused:
+    return Refused([Problem(_WHERE, what)])
+
+
+# --- which characters, which delimiter -----------------------------------------------------------
+
+
+def _encoding(file: BinaryIO) -> tuple[str, int]:
+    """Find out how the file is written by reading it once, and count its lines."""
+    file.seek(0)
+    head = file.read(4)
+    if head.startswith(_WORKBOOKS):
+        raise _refused("the file is an Excel workbook; save it as CSV UTF-8 and give that")
+    names = ["utf-16"] if head.startswith(_UTF16) else ["utf-8-sig", "gb18030"]
+    for name in names:
+        lines = _decodes(file, name)
+        if lines is not None:
+            file.seek(0)
+            return name, lines
+    raise _refused("the file is neither UTF-8 nor GBK text; save it as CSV UTF-8")
+
+
+def _decodes(file: BinaryIO, name: str) -> int | None:
+    """Count the lines of a file in an encoding; None when it is not written in that."""
+    decoder = codecs.getincrementaldecoder(name)()
+    lines = 0
+    file.seek(0)
+    try:
+        while block := file.read(_BLOCK):
+            lines += decoder.decode(block).count("\n")
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return None
+    return lines + 1
+
+
+def _delimiter(stream: io.TextIOWrapper) -> str:
+    """Return what parts the cells of the first line that has any."""
+    line = next(filter(str.strip, stream), "")
+    stream.seek(0)
+    bare = re.sub(r'"[^"]*"', "", line)
+    return max(",;\t", key=bare.count)
+
+
+# --- the header ----------------------------------------------------------------------------------
+
+
+def _first(reader: "csv._reader") -> tuple[int, list[str]]:
+    """Return the first row that holds anything, and its line, without empty cells at its end."""
+    try:
+        for cells in reader:
+            while cells and not cells[-1].strip():
+                cells.pop()
+            if cells:
+                return reader.line_num, cells
+    except csv.Error as error:
+        raise _refused(f"line {reader.line_num} is no CSV: {error}") from None
+    raise _refused("the file is empty")
+
+
+def _layout(first: Sequence[str], text: str) -> tuple[_Layout, bool]:
+    """Find the columns by the first row; the second value tells whether that is a header."""
+    columns = [cell.strip() for cell in first]
+    wanted = rendering.names(text)
+    named = [nth for nth, column in enumerate(columns) if column.casefold() in NUMBER_COLUMNS]
+    if len(named) > 1:
+        found = " and ".join(columns[nth] for nth in named)
+        raise _refused(f"{found} could both be the numbers; rename or remove one of these columns")
+    header = bool(named) or not any(map(_like_number, columns))
+    if not named and not (len(columns) == 1):
+        raise _refused(_no_numbers(columns, header=header))
+    if wanted and not header:
+        places = ", ".join(f"{{{name}}}" for name in sorted(wanted))
+        raise _refused(f"the text names {places} and the file has no header; write one above")
+    variables = {name: _column(columns, name) for name in sorted(wanted)}
+    return _Layout(len(columns), named[0] if named else 0, variables), header
+
+
+def _no_numbers(columns: Sequence[str], *, header: bool) -> str:
+    """Say that no column holds the numbers; what may be a recipient's data is not repeated."""
+    call = "call the column of the numbers msisdn"
+    if not header:
+        return f"the first line is no header; write one above it and {call}"
+    return f"no column holds the numbers; {call} (the headers are: {', '.join(columns)})"
+
+
+def _column(columns: Sequence[str], name: str) -> int:
+    if columns.count(name) == 1:
+        return columns.index(name)
+    if name in columns:
+        raise _refused(f"the text names {{{name}}} and more than one column is called that")
+    near = config_faults.near(name, columns)
+    raise _refused(f"the text names {{{name}}} and no column is called that{near}")
+
+
+def _like_number(cell: str) -> bool:
+    """Tell whether a cell is meant as a number, even if it is a bad one."""
+    return bool(_SHORTENED.fullmatch(cell)) or sum(map(str.isdigit, cell)) >= 5
+
+
+# --- the rows ------------------------------------------------------------------------------------
+
+
+def _rows(reader: "csv._reader", row: Callable[[int, list[str]], Row]) -> Iterator[Row]:
+    """Yield the rows that hold anything, each under the line that it begins at."""
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error:
+            what = f"its quotes are not closed, or not doubled, up to line {reader.line_num}"
+            yield Row(line, "", problem=what)
+            continue
+        if cells is None:
+            return
+        if any(map(str.strip, cells)):
+            yield row(line, cells)
+
+
+def _row(line: int, cells: list[str], layout: _Layout) -> Row:
+    if any(map(str.strip, cells[layout.width :])):
+        what = f"has {len(cells)} cells and the first line {layout.width}; quote what holds commas"
+        return Row(line, "", problem=what)
+    number = _cell(cells, layout.number).removeprefix("'")
+    if _SHORTENED.fullmatch(number):
+        what = "a spreadsheet has shortened the number; format its column as text, export again"
+        return Row(line, "", problem=what)
+    variables = {name: _cell(cells, nth) for name, nth in layout.variables.items()}
+    empty = next((name for name, value in variables.items() if not value), None)
+    if empty is not None:
+        return Row(line, "", problem=f"has no {empty}, which the text names")
+    exact = _FRACTION.fullmatch(number)
+    return Row(line, exact[1] if exact else number, variables or None)
+
+
+def _cell(cells: Sequence[str], nth: int) -> str:
+    """Return a cell without what spreadsheets put around it; "" where the row is too short."""
+    cell = cells[nth].strip() if nth < len(cells) else ""
+    formula = _FORMULA.fullmatch(cell)
+    return formula[1].strip() if formula else cell
