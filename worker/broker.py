@@ -43,16 +43,9 @@ def redis_url(settings: Settings) -> str | None:
     return broker if broker.startswith(("redis://", "rediss://")) else None
 
 
-def folder(settings: Settings) -> Path:
-    """Return the folder of the embedded server: beside the database, or the configuration."""
-    scheme, _, path = settings.database_url.partition(":///")
-    beside = Path(path).parent if scheme.startswith("sqlite") else settings.directory
-    return beside.absolute() / ".xinshi"
-
-
 def socket(settings: Settings) -> Path:
     """Return the embedded server's socket: a fixed place for each configuration."""
-    path = folder(settings) / "valkey.sock"
+    path = settings.folder / "valkey.sock"
     if len(str(path).encode()) <= LONGEST_SOCKET:
         return path
     name = hashlib.sha256(str(path).encode()).hexdigest()[:16]

@@ -37,7 +37,7 @@ class EmbeddedServer:
     """The server of one configuration, for as long as the `with` block lasts."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = broker.folder(settings)
+        self._folder = settings.folder
         self._socket = broker.socket(settings)
         self._owner: int | None = None
         self._process: subprocess.Popen[bytes] | None = None

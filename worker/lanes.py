@@ -15,13 +15,16 @@ from functools import partial
 from typing import TypeVar, cast
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from worker import database, submitting
-from worker.errors import XinshiError
+from worker import database, failpoints, recording, submitting
+from worker.claiming import CROWDED, Claim
+from worker.errors import CommitUnknown, XinshiError
 from worker.settings import Settings
+from worker.spool import Spool
 from worker.store import accounts, submissions
-from worker.submitting import CROWDED, Answer, Claim, Ready
+from worker.store.submissions import Recorded
+from worker.submitting import Answer, Ready
 from worker.terms import MessageClass, Outcome
 from worker.wire import Wire
 
@@ -38,12 +41,18 @@ class Lane:
     """Drives the submissions of one class until it is stopped."""
 
     def __init__(
-        self, settings: Settings, engine: Engine, message_class: MessageClass, owner: str
+        self,
+        settings: Settings,
+        engine: Engine,
+        message_class: MessageClass,
+        owner: str,
+        spool: Spool,
     ) -> None:
         self.settings = settings
         self.engine = engine
         self.message_class = message_class
         self.owner = owner
+        self._spool = spool
         self._thread = threading.Thread(target=self._run, name=f"lane-{message_class}", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
@@ -120,18 +129,34 @@ class Lane:
 
     def _claim(self) -> list[Ready]:
         """Claim and write ahead in one transaction: nothing has to be asked in between."""
-        with database.writing(self.engine) as connection:
-            claim = Claim(
-                self.settings,
-                self.message_class,
-                self.owner,
-                self._room(submissions.under_way(connection)),
-                accounts.held(connection),
-                datetime.now(UTC),
-            )
-            leases = claim.take(connection)
-            self._crowded = claim.crowded
-            return submitting.write_ahead(connection, self.settings, leases) if leases else []
+        ready: list[Ready] = []
+        try:
+            with database.writing(self.engine) as connection:
+                claim = self._look_for(connection)
+                leases = claim.take(connection)
+                if leases:
+                    ready = submitting.write_ahead(connection, self.settings, leases)
+        except CommitUnknown:
+            # What was committed is ours to call; what was not was never claimed.
+            with database.reading(self.engine) as connection:
+                ours = submissions.in_flight(connection, [one.lease for one in ready])
+            return [one for one in ready if one.lease.id in ours]
+        self._crowded = claim.crowded
+        return ready
+
+    def _look_for(self, connection: Connection) -> Claim:
+        # In this order: a place that was just freed by a failure comes with its doubt.
+        under_way = submissions.under_way(connection)
+        return Claim(
+            self.settings,
+            self.message_class,
+            self.owner,
+            self._room(under_way),
+            accounts.held(connection),
+            accounts.doubtful(connection),
+            frozenset(under_way),
+            datetime.now(UTC),
+        )
 
     def _room(self, under_way: Mapping[str, int]) -> dict[str, int]:
         return {
@@ -159,24 +184,39 @@ class Lane:
                 self._bell.set()
 
     async def _record(self, threads: ThreadPoolExecutor, answers: Sequence[Answer]) -> None:
-        while True:
-            try:
-                await self._in(threads, partial(self._write, answers))
-            except XinshiError as error:
-                log.warning("lane.record_failed", lane=self.message_class.value, why=str(error))
-                await asyncio.sleep(AFTER_A_FAILURE)
-            except Exception as error:
-                # A fault of ours: the sweep will show these as unknown.
-                log.exception("lane.record_failed", why=type(error).__name__)
-                return
-            else:
-                break
+        """Write outcomes until the database takes them; meanwhile they are on the disk."""
+        calls = [recording.recorded(one) for one in answers]
+        kept = False
+        while not await self._in(threads, partial(self._write, calls)):
+            if not kept:
+                kept = await self._in(threads, partial(self._keep, calls))
+            await asyncio.sleep(AFTER_A_FAILURE)
+        if kept:
+            await self._in(threads, self._spool.clear)
         for answer in answers:
             _tell(answer)
 
-    def _write(self, answers: Sequence[Answer]) -> None:
-        with database.writing(self.engine) as connection:
-            submitting.record(connection, answers, self.owner)
+    def _write(self, calls: Sequence[Recorded]) -> bool:
+        """Write outcomes; False when the database has to be tried again."""
+        failpoints.reach("record.before")
+        try:
+            with database.writing(self.engine) as connection:
+                recording.record(connection, calls, self.owner)
+        except XinshiError as error:
+            log.warning("lane.record_failed", lane=self.message_class.value, why=str(error))
+            return False
+        except Exception as error:
+            # A fault of ours: the sweep will show these as unknown.
+            log.exception("lane.record_failed", why=type(error).__name__)
+        return True
+
+    def _keep(self, calls: Sequence[Recorded]) -> bool:
+        try:
+            self._spool.add(calls)
+        except OSError as error:
+            log.error("spool.failed", why=error.strerror)  # noqa: TRY400 - the reason is enough
+            return False
+        return True
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -15,7 +15,6 @@ from itertools import chain
 from typing import BinaryIO
 
 from worker import config_faults, rendering
-from worker import msisdn as numbers
 from worker.campaigns import Row
 from worker.errors import Problem, Refused
 

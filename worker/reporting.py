@@ -18,6 +18,8 @@ from worker.terms import MessageState, ReportStatus, SubmissionState
 
 #: With more reports than this for a submission its whole range is read instead of single numbers.
 FEW = 200
+#: What a report can belong to: whatever the gateway may have taken.
+CALLED = frozenset({SubmissionState.IN_FLIGHT, SubmissionState.ACCEPTED, SubmissionState.UNKNOWN})
 
 
 def take(connection: Connection, account: str, inbox_id: int, reports: Iterable[Report]) -> int:
@@ -29,12 +31,13 @@ def take(connection: Connection, account: str, inbox_id: int, reports: Iterable[
 
 def apply(connection: Connection, account: str, reports: Sequence[Row[Any]]) -> int:
     """Match reports with messages and move these; returns how many were matched."""
-    origins = pages.origins(
+    found = pages.origins(
         connection,
         account,
         {one.reference for one in reports if one.reference},
         {one.gateway_id for one in reports if one.gateway_id},
     )
+    origins = [one for one in found if one.state in CALLED]
     by_name: dict[str, list[Origin]] = defaultdict(list)
     for origin in origins:
         for name in {origin.reference, origin.gateway_id} - {None}:

@@ -9,9 +9,10 @@ from collections.abc import Collection
 import structlog
 from sqlalchemy import Engine
 
-from worker import database
+from worker import database, spool
 from worker.lanes import Lane
 from worker.settings import Settings
+from worker.spool import Spool
 from worker.terms import MessageClass
 from worker.ticking import Ticker
 
@@ -26,7 +27,7 @@ class Runtime:
         self.settings = settings
         self.engines: list[Engine] = []
         self.lanes = {
-            one: Lane(settings, self._engine(3), one, self.owner)
+            one: Lane(settings, self._engine(3), one, self.owner, self._spool(one))
             for one in MessageClass
             if one in classes
         }
@@ -36,6 +37,9 @@ class Runtime:
         """Connections of its own for each lane: none waits for another's."""
         self.engines.append(database.connect(self.settings.database_url, pool_size=pool_size))
         return self.engines[-1]
+
+    def _spool(self, message_class: MessageClass) -> Spool:
+        return Spool(spool.folder(self.settings), f"{self.owner}-{message_class}")
 
     def start(self) -> None:
         """Begin to work."""

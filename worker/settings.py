@@ -102,6 +102,13 @@ class Settings:
             return self.top.database_url
         return f"{scheme}{slashes}{(self.directory / path).absolute()}"
 
+    @property
+    def folder(self) -> Path:
+        """Where this machine keeps what belongs to it: beside the SQLite database or the file."""
+        scheme, _, path = self.database_url.partition(":///")
+        beside = Path(path).parent if scheme.startswith("sqlite") else self.directory
+        return beside.absolute() / ".xinshi"
+
     def validity(self, message_class: MessageClass) -> float:
         """How many seconds a message of a class is good for, unless its sender says otherwise."""
         return {

@@ -341,6 +341,10 @@ account_state = Table(
     Column("held_until", Instant()),
     Column("held_code", String(64)),
     Column("held_why", String(200)),
+    #: Calls in a row whose outcome nobody knows; a known one sets it to 0.
+    Column("doubts", Integer, nullable=False, default=0, server_default="0"),
+    #: When the one smallest submission may go that asks whether a doubtful account works again.
+    Column("probe_at", Instant()),
     #: {"pools": […], "sent": …} as last read, and when.
     Column("balance", JSON(none_as_null=True)),
     Column("balance_at", Instant()),

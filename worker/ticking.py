@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Engine
 
-from worker import campaigns, collecting, database, reporting
+from worker import campaigns, collecting, database, recording, reporting, spool
 from worker.collecting import Collector
 from worker.errors import XinshiError
 from worker.gateway import Account
@@ -94,6 +94,8 @@ class Ticker:
 
     async def _look(self, all_ticks: Mapping[str, Tick]) -> None:
         try:
+            # On each machine for itself: a spool lies on its own disk.
+            await asyncio.to_thread(drain_spools, self.engine, self.settings, self.owner)
             for name in await asyncio.to_thread(self._due, set(all_ticks)):
                 if await asyncio.to_thread(self._take, name, all_ticks[name]):
                     task = asyncio.create_task(self._do(name, all_ticks[name]))
@@ -192,16 +194,27 @@ def rescue(engine: Engine, owner: str) -> None:
     """End leases that ran out: back to the queue before the write-ahead, `unknown` after it."""
     with database.writing(engine) as connection:
         back, lost = submissions.sweep(connection)
-        for one in lost:
+        for one, account in lost:
+            accounts.doubt(connection, account)
             happened.add(
                 connection,
                 "submission.unknown",
                 owner,
+                account=account,
                 submission_id=one,
                 detail={"code": "lease", "why": "its worker did not come back"},
             )
     if back or lost:
         log.warning("leases.ended", planned=len(back), unknown=len(lost))
+
+
+def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:
+    """Write the outcomes that dead processes of this machine left on its disk."""
+    with spool.left_behind(spool.folder(settings)) as calls:
+        if calls:
+            with database.writing(engine) as connection:
+                recording.record(connection, calls, owner)
+            log.warning("spool.drained", outcomes=len(calls))
 
 
 def expire(engine: Engine) -> None:

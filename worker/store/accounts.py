@@ -26,6 +26,11 @@ class AccountState:
     balance_at: datetime | None = None
 
 
+#: So many singles in a row may end without a known outcome before singles wait for a probe too.
+DOUBTS_OF_SINGLES = 3
+#: The longest pause between probes, in seconds.
+LONGEST_PROBE_PAUSE = 60.0
+
 _still_held = account_state.c.held_since.is_not(None) & or_(
     account_state.c.held_until.is_(None), account_state.c.held_until > now()
 )
@@ -41,6 +46,70 @@ def held(connection: Connection) -> frozenset[str]:
     return frozenset(
         connection.execute(select(account_state.c.account).where(_still_held)).scalars()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An account whose last calls ended without a known outcome."""
+
+    doubts: int
+    #: Whether the one smallest submission that asks again may go now.
+    probe_due: bool
+
+    @property
+    def of_singles(self) -> bool:
+        """Whether even single messages wait for the probe."""
+        return self.doubts >= DOUBTS_OF_SINGLES
+
+
+def doubtful(connection: Connection) -> dict[str, Doubt]:
+    """Return the accounts in doubt, by name."""
+    rows = connection.execute(
+        select(
+            account_state.c.account,
+            account_state.c.doubts,
+            (account_state.c.probe_at <= now()).label("due"),
+        ).where(account_state.c.doubts > 0)
+    )
+    return {row.account: Doubt(row.doubts, bool(row.due)) for row in rows}
+
+
+def doubt(connection: Connection, account: str) -> None:
+    """Note a call without a known outcome: the next batch waits for a probe, at first 1 s."""
+    ensure(connection, account)
+    known = connection.execute(
+        select(account_state.c.doubts).where(account_state.c.account == account).with_for_update()
+    ).scalar_one()
+    more = known + 1
+    wait = min(LONGEST_PROBE_PAUSE, 2.0 ** min(more - 1, 16))
+    connection.execute(
+        update(account_state)
+        .where(account_state.c.account == account)
+        .values(doubts=more, probe_at=later(wait))
+    )
+
+
+def trust(connection: Connection, account: str) -> None:
+    """Note a call with a known outcome: nothing waits any more."""
+    connection.execute(
+        update(account_state)
+        .where(account_state.c.account == account, account_state.c.doubts > 0)
+        .values(doubts=0, probe_at=None)
+    )
+
+
+def take_probe(connection: Connection, account: str, seconds: float) -> bool:
+    """Take the right to probe a doubtful account, for some seconds; False when another has it."""
+    taken = connection.execute(
+        update(account_state)
+        .where(
+            account_state.c.account == account,
+            account_state.c.doubts > 0,
+            account_state.c.probe_at <= now(),
+        )
+        .values(probe_at=later(seconds))
+    )
+    return taken.rowcount == 1
 
 
 def states(connection: Connection) -> dict[str, AccountState]:

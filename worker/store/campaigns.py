@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, insert, literal, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from worker.clock import now
 from worker.lifecycle import CAMPAIGN_MOVES, MESSAGES_OF, OPEN
@@ -110,6 +122,17 @@ def state_of(connection: Connection, request_id: int, *, lock: bool = False) -> 
     return connection.execute(query.with_for_update() if lock else query).scalar()
 
 
+def cancelled(connection: Connection, request_ids: Collection[int]) -> set[int]:
+    """Return which requests are cancelled campaigns; the others are kept from becoming so."""
+    rows = connection.execute(
+        select(campaign.c.request_id, campaign.c.state)
+        .where(campaign.c.request_id.in_(list(request_ids)))
+        .order_by(campaign.c.request_id)
+        .with_for_update(read=True)
+    )
+    return {row.request_id for row in rows if row.state == CampaignState.CANCELLED.value}
+
+
 def open_ones(connection: Connection) -> list[int]:
     """Return the ids of the campaigns that run or are paused."""
     return list(
@@ -131,21 +154,23 @@ def listed(connection: Connection, limit: int) -> list[int]:
 
 
 def is_drained(connection: Connection, request_id: int) -> bool:
-    """Tell whether none of a request's messages is queued or submitting. Three short looks."""
-    waiting = select(request.c.id).where(
+    """Tell whether none of a request's messages is queued or submitting.
+
+    In one statement: between two, what is under way could go back to where was looked before.
+    """
+    waiting = exists().where(
         request.c.id == request_id,
         request.c.rest == MessageState.QUEUED.value,
         request.c.next_n < request.c.total,
     )
-    planned = select(submission.c.id).where(
+    planned = exists().where(
         submission.c.request_id == request_id,
         submission.c.state == SubmissionState.PLANNED.value,
     )
-    under_way = select(submission.c.id).where(
+    under_way = exists().where(
         submission.c.request_id == request_id, submission.c.lease_until.is_not(None)
     )
-    looks = (waiting, planned, under_way)
-    return all(connection.execute(look.limit(1)).first() is None for look in looks)
+    return not connection.execute(select(or_(waiting, planned, under_way))).scalar()
 
 
 def failed(connection: Connection, request_id: int, states: Collection[str]) -> list[Row[Any]]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, column, func, or_, sele
 from worker import views
 from worker.clock import now
 from worker.store.submissions import Member
-from worker.tables import message, submission
+from worker.tables import message, request, submission
 from worker.terms import MessageState, SubmissionState
 
 #: The view, as far as statements here name its columns.
@@ -148,7 +148,12 @@ def cancel(connection: Connection, request_id: int, n: int) -> MessageState | No
         .with_for_update()
     ).first()
     before = {SubmissionState.PLANNED.value, SubmissionState.LEASED.value}
-    if covering is None or covering.state in before:
+    if covering is None:
+        query = select(request.c.rest).where(request.c.id == request_id)
+        open_still = connection.execute(query).scalar() == MessageState.QUEUED.value
+    else:
+        open_still = covering.state in before
+    if open_still:
         connection.execute(
             update(message)
             .where(message.c.request_id == request_id, message.c.n == n, message.c.state.is_(None))

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    exists,
     func,
     insert,
     literal,
@@ -22,8 +23,8 @@ from worker.clock import later, now
 from worker.gateway import Content
 from worker.store.requests import content_of
 from worker.store.rows import new_id
-from worker.tables import message, opt_out, request, submission
-from worker.terms import MessageClass, MessageState, Outcome
+from worker.tables import campaign, message, opt_out, request, submission
+from worker.terms import CampaignState, MessageClass, MessageState, Outcome
 from worker.terms import SubmissionState as S
 
 
@@ -77,6 +78,13 @@ class Member:
     state: MessageState | None
 
 
+#: What comes back while its campaign is paused waits until it is resumed.
+_stopped = exists().where(
+    campaign.c.request_id == submission.c.request_id,
+    campaign.c.state != CampaignState.RUNNING.value,
+)
+
+
 def planned(connection: Connection, message_class: MessageClass, limit: int) -> list[Planned]:
     """Lock up to `limit` submissions whose time has come, the longest waiting first."""
     rows = connection.execute(
@@ -85,6 +93,7 @@ def planned(connection: Connection, message_class: MessageClass, limit: int) -> 
             submission.c.message_class == message_class.value,
             submission.c.state == S.PLANNED.value,
             submission.c.next_at <= now(),
+            ~_stopped,
         )
         .order_by(submission.c.next_at)
         .limit(limit)
@@ -219,7 +228,6 @@ def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: flo
     Returns the ids of those that are. Once this is committed, what becomes of their messages is
     unknown until it is proven.
     """
-    ids = [one.id for one in leases]
     connection.execute(
         update(submission)
         .where(
@@ -236,13 +244,7 @@ def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: flo
             lease_until=later(seconds),
         )
     )
-    fences = {one.id: one.fence for one in leases}
-    rows = connection.execute(
-        select(submission.c.id, submission.c.fence).where(
-            submission.c.id.in_(ids), submission.c.state == S.IN_FLIGHT.value
-        )
-    )
-    return {row.id for row in rows if fences[row.id] == row.fence}
+    return in_flight(connection, leases)
 
 
 def members(
@@ -520,6 +522,17 @@ def postpone(connection: Connection, submission_id: int, wait: float) -> None:
     )
 
 
+def in_flight(connection: Connection, leases: Sequence[Lease]) -> set[int]:
+    """Return which of these leases' submissions are in flight under their fence."""
+    fences = {one.id: one.fence for one in leases}
+    rows = connection.execute(
+        select(submission.c.id, submission.c.fence).where(
+            submission.c.id.in_(list(fences)), submission.c.state == S.IN_FLIGHT.value
+        )
+    )
+    return {row.id for row in rows if fences[row.id] == row.fence}
+
+
 def under_way(connection: Connection) -> dict[str, int]:
     """Count the submissions that are leased or in flight, by account."""
     rows = connection.execute(
@@ -530,14 +543,14 @@ def under_way(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def sweep(connection: Connection, limit: int = 500) -> tuple[list[int], list[int]]:
+def sweep(connection: Connection, limit: int = 500) -> tuple[list[int], list[tuple[int, str]]]:
     """End leases that ran out: `leased` → `planned`, `in_flight` → `unknown`.
 
-    Returns the ids of either. A lease that ran out before the write-ahead harms nobody; after it,
-    the gateway may have the messages.
+    Returns the ids of either, those of the unknown with their accounts. A lease that ran out before
+    the write-ahead harms nobody; after it, the gateway may have the messages.
     """
     rows = connection.execute(
-        select(submission.c.id, submission.c.fence, submission.c.state)
+        select(submission.c.id, submission.c.fence, submission.c.state, submission.c.account)
         .where(submission.c.lease_until <= now())
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -566,7 +579,7 @@ def sweep(connection: Connection, limit: int = 500) -> tuple[list[int], list[int
                 state=S.UNKNOWN.value, outcome=Outcome.UNKNOWN.value, code="lease", lease_until=None
             )
         )
-    return [row.id for row in back], [row.id for row in lost]
+    return [row.id for row in back], [(row.id, row.account) for row in lost]
 
 
 def expired(connection: Connection, limit: int = 100) -> list[int]:

@@ -1,0 +1,187 @@
+"""Submitting by hand, one step at a time and without a network: what laws of the store need."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, func, select, update
+
+from tests.stage import LOGINS, TEXT
+from worker import campaigns, enqueuing, recording, settings, submitting
+from worker.answers import Result, Results
+from worker.campaigns import Loaded, Row
+from worker.clock import later
+from worker.database import reading, writing
+from worker.enqueuing import Enqueued, Order
+from worker.settings import Settings
+from worker.store import accounts, submissions
+from worker.store.campaigns import count
+from worker.store.submissions import Lease
+from worker.claiming import Claim
+from worker.submitting import Answer, Ready
+from worker.tables import message, metadata, request, submission
+from worker.terms import MessageClass, Outcome
+from worker.views import described
+
+NOTICE = MessageClass.NOTICE
+MARKETING = MessageClass.MARKETING
+#: Nobody listens there, and nothing is sent there.
+NOWHERE = "http://127.0.0.1:9"
+
+
+def settings_of(url: str, **sections: Mapping[str, Any]) -> Settings:
+    """Return settings with some accounts of `LOGINS`, each with more keys; `bulk` if none."""
+    wanted = sections or {"bulk": {}}
+    raw = {
+        "database_url": url,
+        "accounts": {
+            name: {"base_url": NOWHERE, "sending_hours": "any", **LOGINS[name], **more}
+            for name, more in wanted.items()
+        },
+    }
+    return settings.parse(raw, Path("/"), {})
+
+
+class Hand:
+    """A database and settings, and each step of submitting as a call."""
+
+    def __init__(self, engine: Engine, made: Settings) -> None:
+        self.engine = engine
+        self.settings = made
+
+    def enqueue(self, to: Iterable[str], text: str = TEXT, **more: Any) -> Enqueued:
+        """Take an order in."""
+        checked = enqueuing.check(self.settings, Order(list(to), text, **more))
+        with writing(self.engine) as connection:
+            return enqueuing.store(connection, checked)
+
+    def campaign(self, to: Iterable[str | Row], text: str = TEXT, **more: Any) -> Loaded:
+        """Load a campaign and start it."""
+        rows = (one if isinstance(one, Row) else Row(i, one) for i, one in enumerate(to, 1))
+        start = more.pop("start", True)
+        order = Order((), text, more.pop("message_class", MARKETING), **more)
+        return campaigns.create(self.engine, self.settings, "test", order, rows, start=start)
+
+    def claim(
+        self, message_class: MessageClass = NOTICE, owner: str = "hand", room: int = 100
+    ) -> list[Lease]:
+        """Lease what is due, in a transaction of its own."""
+        with writing(self.engine) as connection:
+            return self.claim_in(connection, message_class, owner, room)
+
+    def claim_in(
+        self, connection: Connection, message_class: MessageClass, owner: str, room: int = 100
+    ) -> list[Lease]:
+        """Lease what is due, in the caller's transaction."""
+        places = dict.fromkeys(self.settings.accounts, room)
+        held = accounts.held(connection)
+        return Claim(self.settings, message_class, owner, places, held).take(connection)
+
+    def write_ahead(self, leases: list[Lease]) -> list[Ready]:
+        """Put leases in flight."""
+        if not leases:
+            return []
+        with writing(self.engine) as connection:
+            return submitting.write_ahead(connection, self.settings, leases)
+
+    def take(self, message_class: MessageClass = NOTICE, owner: str = "hand") -> list[Ready]:
+        """Claim and write ahead in one transaction, as a lane does."""
+        with writing(self.engine) as connection:
+            leases = self.claim_in(connection, message_class, owner)
+            return submitting.write_ahead(connection, self.settings, leases) if leases else []
+
+    def record(self, *answers: Answer) -> None:
+        """Write outcomes."""
+        with writing(self.engine) as connection:
+            recording.record(connection, [recording.recorded(one) for one in answers], "hand")
+
+    def sweep(self) -> tuple[list[int], list[int]]:
+        """End leases that ran out."""
+        with writing(self.engine) as connection:
+            return submissions.sweep(connection)
+
+    def run_out(self) -> None:
+        """Let all leases run out now."""
+        with writing(self.engine) as connection:
+            connection.execute(
+                update(submission)
+                .where(submission.c.lease_until.is_not(None))
+                .values(lease_until=later(-1))
+            )
+
+    def make_due(self) -> None:
+        """Let all that waits planned be due now."""
+        with writing(self.engine) as connection:
+            connection.execute(
+                update(submission)
+                .where(submission.c.state == "planned", submission.c.next_at.is_not(None))
+                .values(next_at=later(-1))
+            )
+
+    def count(self, request_id: int) -> dict[str, int]:
+        """Count a request's messages by state, as campaigns show them."""
+        with reading(self.engine) as connection:
+            return count(connection, request_id)
+
+    def seen(self, request_id: int) -> dict[int, str]:
+        """Return the states of a request's messages, as the view shows them."""
+        rows = described().subquery()
+        with reading(self.engine) as connection:
+            found = connection.execute(
+                select(rows.c.n, rows.c.state).where(rows.c.request_id == request_id)
+            )
+            return {row.n: row.state for row in found}
+
+    def submissions(self, request_id: int) -> list[Any]:
+        """Return a request's submissions, the oldest first."""
+        with reading(self.engine) as connection:
+            query = select(submission).where(submission.c.request_id == request_id)
+            return list(connection.execute(query.order_by(submission.c.id)))
+
+    def next_n(self, request_id: int) -> int:
+        """Return how far a request has been handed out."""
+        with reading(self.engine) as connection:
+            query = select(request.c.next_n).where(request.c.id == request_id)
+            return int(connection.execute(query).scalar_one())
+
+    def own_states(self, request_id: int) -> dict[int, str | None]:
+        """Return the states that a request's messages have of their own."""
+        with reading(self.engine) as connection:
+            query = select(message.c.n, message.c.state).where(message.c.request_id == request_id)
+            return {row.n: row.state for row in connection.execute(query)}
+
+    def number_of(self, table: Any) -> int:
+        """Count the rows of a table."""
+        with reading(self.engine) as connection:
+            return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+    def clear(self) -> None:
+        """Remove every row."""
+        with writing(self.engine) as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+
+
+def answer(ready: Ready, outcome: Outcome, **more: Any) -> Answer:
+    """Return how a call ended: with this outcome for all of its messages."""
+    return Answer(ready, Results(Result(outcome, **{"code": outcome.value, **more})), 0.0)
+
+
+def before_statements(engine: Engine, act: Callable[[], None]) -> Callable[[], None]:
+    """Call `act` before each statement of `engine`; returns how to stop that."""
+
+    def heard(*_: object) -> None:
+        act()
+
+    event.listen(engine, "before_cursor_execute", heard)
+    return lambda: event.remove(engine, "before_cursor_execute", heard)
+
+
+def hurry(engine: Engine) -> None:
+    """Let SQLite not wait for the disk: many short histories, none of which has to last."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _off(raw: Any, _record: Any) -> None:
+        raw.execute("PRAGMA synchronous=OFF")

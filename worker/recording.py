@@ -1,0 +1,94 @@
+"""Recording: outcomes are written, guarded by the fence, and what follows from them is planned.
+
+Whoever lost the race against the sweep leaves only evidence, which ends the doubt.
+"""
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from worker import retry
+from worker.store import accounts, campaigns, events, messages, submissions
+from worker.store.submissions import Recorded
+from worker.submitting import Answer
+from worker.terms import MessageState, Outcome, SubmissionState
+
+_ENDS: Mapping[Outcome, SubmissionState] = {
+    Outcome.ACCEPTED: SubmissionState.ACCEPTED,
+    Outcome.REJECTED: SubmissionState.REJECTED,
+    Outcome.UNKNOWN: SubmissionState.UNKNOWN,
+}
+
+
+def recorded(answer: Answer) -> Recorded:
+    """Return what is written of an answer."""
+    result = answer.results.one
+    state = _ENDS.get(result.outcome, SubmissionState.NOT_SENT)
+    return Recorded(answer.ready.lease, state, result)
+
+
+def record(connection: Connection, calls: Sequence[Recorded], owner: str) -> None:
+    """Write outcomes and what follows from them; it may be repeated after a lost commit.
+
+    Whoever lost the race against the sweep leaves only evidence, which ends the doubt.
+    """
+    # Campaigns are locked before submissions, as those do who cancel them.
+    back = {call.lease.request_id for call in calls if call.result.outcome in retry.BACK}
+    cancelled = campaigns.cancelled(connection, back) if back else set()
+    found = submissions.sort(connection, calls)
+    submissions.record(connection, found.ours)
+    for call in found.ours:
+        _weigh(connection, call)
+        _follow(connection, call, owner, cancelled)
+    for call in found.late:
+        settled = submissions.settle(connection, call)
+        events.add(
+            connection,
+            "submission.late_answer",
+            owner,
+            account=call.lease.account,
+            submission_id=call.lease.id,
+            detail={"outcome": call.result.outcome.value, "settled": settled},
+        )
+        if settled:
+            _follow(connection, call, owner, cancelled)
+
+
+def _follow(
+    connection: Connection, written: Recorded, owner: str, cancelled: Collection[int]
+) -> None:
+    lease, result = written.lease, written.result
+    if result.outcome is Outcome.ACCOUNT_HELD:
+        accounts.hold(connection, lease.account, result.code, result.words, result.hold)
+        events.add(
+            connection, "account.held", owner, account=lease.account, detail={"code": result.code}
+        )
+    if result.outcome in retry.BACK and lease.request_id in cancelled:
+        messages.end_members(connection, [lease.id], MessageState.CANCELLED)
+    elif result.outcome in retry.BACK:
+        tries = lease.attempts - (result.outcome not in retry.COUNTED)
+        wait = retry.pause(result, tries, datetime.now(UTC), random.random)
+        submissions.succeed(connection, lease, None, wait=wait, tries=tries)
+    elif written.state is SubmissionState.UNKNOWN:
+        events.add(
+            connection,
+            "submission.unknown",
+            owner,
+            account=lease.account,
+            request_id=lease.request_id,
+            submission_id=lease.id,
+            detail={"code": result.code, "mapped": result.mapped},
+        )
+
+
+def _weigh(connection: Connection, call: Recorded) -> None:
+    """Let a call speak for its account: an outcome that nobody knows is a doubt, a known one trust.
+
+    A call that never left says nothing of the account.
+    """
+    if call.state is SubmissionState.UNKNOWN:
+        accounts.doubt(connection, call.lease.account)
+    elif call.result.outcome is not Outcome.NOT_SENT:
+        accounts.trust(connection, call.lease.account)
