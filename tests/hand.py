@@ -14,12 +14,12 @@ from worker.clock import later
 from worker.database import reading, writing
 from worker.enqueuing import Enqueued, Order
 from worker.settings import Settings
-from worker.store import accounts, submissions
+from worker.runtime import Runtime
+from worker.store import submissions
 from worker.store.campaigns import count
 from worker.store.submissions import Lease
-from worker.claiming import Claim
 from worker.submitting import Answer, Ready
-from worker.tables import message, metadata, request, submission
+from worker.tables import account_state, message, metadata, request, submission
 from worker.terms import MessageClass, Outcome
 from worker.views import described
 
@@ -35,7 +35,13 @@ def settings_of(url: str, **sections: Mapping[str, Any]) -> Settings:
     raw = {
         "database_url": url,
         "accounts": {
-            name: {"base_url": NOWHERE, "sending_hours": "any", **LOGINS[name], **more}
+            name: {
+                "base_url": NOWHERE,
+                "sending_hours": "any",
+                "concurrency": 100,
+                **LOGINS[name],
+                **more,
+            }
             for name, more in wanted.items()
         },
     }
@@ -48,6 +54,8 @@ class Hand:
     def __init__(self, engine: Engine, made: Settings) -> None:
         self.engine = engine
         self.settings = made
+        # Never started: only asked what it would look for.
+        self._lanes = Runtime(made, list(MessageClass)).lanes
 
     def enqueue(self, to: Iterable[str], text: str = TEXT, **more: Any) -> Enqueued:
         """Take an order in."""
@@ -62,20 +70,14 @@ class Hand:
         order = Order((), text, more.pop("message_class", MARKETING), **more)
         return campaigns.create(self.engine, self.settings, "test", order, rows, start=start)
 
-    def claim(
-        self, message_class: MessageClass = NOTICE, owner: str = "hand", room: int = 100
-    ) -> list[Lease]:
+    def claim(self, message_class: MessageClass = NOTICE) -> list[Lease]:
         """Lease what is due, in a transaction of its own."""
         with writing(self.engine) as connection:
-            return self.claim_in(connection, message_class, owner, room)
+            return self.claim_in(connection, message_class)
 
-    def claim_in(
-        self, connection: Connection, message_class: MessageClass, owner: str, room: int = 100
-    ) -> list[Lease]:
-        """Lease what is due, in the caller's transaction."""
-        places = dict.fromkeys(self.settings.accounts, room)
-        held = accounts.held(connection)
-        return Claim(self.settings, message_class, owner, places, held).take(connection)
+    def claim_in(self, connection: Connection, message_class: MessageClass) -> list[Lease]:
+        """Lease what is due as a lane does, in the caller's transaction."""
+        return self._lanes[message_class]._look_for(connection).take(connection)
 
     def write_ahead(self, leases: list[Lease]) -> list[Ready]:
         """Put leases in flight."""
@@ -84,16 +86,18 @@ class Hand:
         with writing(self.engine) as connection:
             return submitting.write_ahead(connection, self.settings, leases)
 
-    def take(self, message_class: MessageClass = NOTICE, owner: str = "hand") -> list[Ready]:
+    def take(self, message_class: MessageClass = NOTICE) -> list[Ready]:
         """Claim and write ahead in one transaction, as a lane does."""
         with writing(self.engine) as connection:
-            leases = self.claim_in(connection, message_class, owner)
+            leases = self.claim_in(connection, message_class)
             return submitting.write_ahead(connection, self.settings, leases) if leases else []
 
     def record(self, *answers: Answer) -> None:
         """Write outcomes."""
         with writing(self.engine) as connection:
-            recording.record(connection, [recording.recorded(one) for one in answers], "hand")
+            recording.record(
+                connection, [recording.recorded(one) for one in answers], self.settings, "hand"
+            )
 
     def sweep(self) -> tuple[list[int], list[int]]:
         """End leases that ran out."""
@@ -110,12 +114,17 @@ class Hand:
             )
 
     def make_due(self) -> None:
-        """Let all that waits planned be due now."""
+        """Let all that waits planned be due now, and all probes."""
         with writing(self.engine) as connection:
             connection.execute(
                 update(submission)
                 .where(submission.c.state == "planned", submission.c.next_at.is_not(None))
                 .values(next_at=later(-1))
+            )
+            connection.execute(
+                update(account_state)
+                .where(account_state.c.probe_at.is_not(None))
+                .values(probe_at=later(-1))
             )
 
     def count(self, request_id: int) -> dict[str, int]:

@@ -6,7 +6,7 @@ Each gateway's own schema derives from `AccountSettings` and stands in its own f
 import re
 from collections.abc import Mapping
 from datetime import time
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -70,6 +70,10 @@ class AccountSettings(BaseModel):
     sending_hours: Annotated[Hours, BeforeValidator(_hours)] = Hours(time(8), time(21))
     #: True when nobody else sends on the account: its counters may then prove "taken".
     sole_user: bool = False
+    #: What one step of the account's sent counter is.
+    counter_unit: Literal["segments", "messages"] = "segments"
+    #: How long after its last call a sent counter is believed.
+    settling_delay: Annotated[Duration, Field(ge=0, le=3600)] = 60.0
     #: What the platform adds to each text, as 【name】: it counts in the segments.
     added_signature: str = ""
     collect_reports_every: Annotated[Duration, Field(gt=0)] = 30.0

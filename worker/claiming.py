@@ -64,7 +64,12 @@ class Claim:
 
     def _again(self, connection: Connection, waiting: Planned) -> list[Lease]:
         place = self._choose(
-            connection, waiting.named, waiting.content, waiting.kinds, single=waiting.size == 1
+            connection,
+            waiting.named,
+            waiting.content,
+            waiting.kinds,
+            single=waiting.size == 1,
+            rather_not=waiting.account if waiting.resend_of else None,
         )
         if isinstance(place, float):
             submissions.postpone(connection, waiting.id, place)
@@ -159,6 +164,7 @@ class Claim:
         kinds: str,
         *,
         single: bool,
+        rather_not: str | None = None,
     ) -> Place | float:
         """Take a place at an account, or say in how many seconds to ask again."""
         asked = routing.candidates(self.settings.accounts.values(), self.message_class, named)
@@ -171,7 +177,8 @@ class Claim:
             if not free:
                 return min(waits)
         sure = [one for one in free if not self._doubted(one, single=single)]
-        account = routing.choose(sure, random.random, self._closed())
+        others = [one for one in sure if one.name != rather_not] or sure
+        account = routing.choose(others, random.random, self._closed())
         if account is not None:
             self.room[account.name] -= 1
             return Place(account, account.batch_cap, probe=False)
@@ -184,12 +191,13 @@ class Claim:
     def _doubted(self, account: Account, *, single: bool) -> bool:
         """Whether a probe has to come first: at once for batches, after some doubts for singles."""
         doubt = self.doubts.get(account.name)
-        return doubt is not None and (not single or doubt.of_singles)
+        return doubt is not None and (not single or doubt.of_singles or doubt.settling)
 
     def _probe(self, connection: Connection, account: Account) -> bool:
         """Take the right to ask a doubtful account by one smallest submission, alone."""
         name = account.name
-        if not self.doubts[name].probe_due or name in self.busy or self.room[name] <= 0:
+        doubt = self.doubts[name]
+        if doubt.settling or not doubt.probe_due or name in self.busy or self.room[name] <= 0:
             return False
         self.room[name] = 0
         return accounts.take_probe(connection, name, self._patience(account))

@@ -201,7 +201,7 @@ class Lane:
         failpoints.reach("record.before")
         try:
             with database.writing(self.engine) as connection:
-                recording.record(connection, calls, self.owner)
+                recording.record(connection, calls, self.settings, self.owner)
         except XinshiError as error:
             log.warning("lane.record_failed", lane=self.message_class.value, why=str(error))
             return False

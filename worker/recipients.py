@@ -12,11 +12,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from worker import config_faults, rendering
 from worker.campaigns import Row
 from worker.errors import Problem, Refused
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 #: What the column of the numbers may be called, in any case.
 NUMBER_COLUMNS = frozenset(
@@ -56,8 +59,8 @@ class _Layout:
 def read(file: BinaryIO, text: str) -> Recipients:
     """Read a file's header, for a text with `{name}` where a column's value belongs.
 
-    `file` can be wound back, and is used up. Raises `Refused` when it is no CSV text, when the column of the
-    numbers is missing or ambiguous, and when the text names what is no column.
+    `file` can be wound back, and is used up. Raises `Refused` when it is no CSV text, when the
+    column of the numbers is missing or ambiguous, and when the text names what is no column.
     """
     encoding, lines = _encoding(file)
     stream = io.TextIOWrapper(file, encoding, newline="")
@@ -69,13 +72,13 @@ def read(file: BinaryIO, text: str) -> Recipients:
         found = chain([_row(line, first, layout)], found)
     row = next(found, None)
     if row is None:
-        raise _refused("the file has a header and no rows")
+        _refuse("the file has a header and no rows")
     columns = tuple(map(str.strip, first)) if header else ()
     return Recipients(chain([row], found), columns, encoding, lines)
 
 
-def _refused(what: str) -> Refused:
-    return Refused([Problem(_WHERE, what)])
+def _refuse(what: str) -> NoReturn:
+    raise Refused([Problem(_WHERE, what)]) from None
 
 
 # --- which characters, which delimiter -----------------------------------------------------------
@@ -86,14 +89,14 @@ def _encoding(file: BinaryIO) -> tuple[str, int]:
     file.seek(0)
     head = file.read(4)
     if head.startswith(_WORKBOOKS):
-        raise _refused("the file is an Excel workbook; save it as CSV UTF-8 and give that")
+        _refuse("the file is an Excel workbook; save it as CSV UTF-8 and give that")
     names = ["utf-16"] if head.startswith(_UTF16) else ["utf-8-sig", "gb18030"]
     for name in names:
         lines = _decodes(file, name)
         if lines is not None:
             file.seek(0)
             return name, lines
-    raise _refused("the file is neither UTF-8 nor GBK text; save it as CSV UTF-8")
+    _refuse("the file is neither UTF-8 nor GBK text; save it as CSV UTF-8")
 
 
 def _decodes(file: BinaryIO, name: str) -> int | None:
@@ -121,7 +124,7 @@ def _delimiter(stream: io.TextIOWrapper) -> str:
 # --- the header ----------------------------------------------------------------------------------
 
 
-def _first(reader: "csv._reader") -> tuple[int, list[str]]:
+def _first(reader: "Reader") -> tuple[int, list[str]]:
     """Return the first row that holds anything, and its line, without empty cells at its end."""
     try:
         for cells in reader:
@@ -130,8 +133,8 @@ def _first(reader: "csv._reader") -> tuple[int, list[str]]:
             if cells:
                 return reader.line_num, cells
     except csv.Error as error:
-        raise _refused(f"line {reader.line_num} is no CSV: {error}") from None
-    raise _refused("the file is empty")
+        _refuse(f"line {reader.line_num} is no CSV: {error}")
+    _refuse("the file is empty")
 
 
 def _layout(first: Sequence[str], text: str) -> tuple[_Layout, bool]:
@@ -141,13 +144,13 @@ def _layout(first: Sequence[str], text: str) -> tuple[_Layout, bool]:
     named = [nth for nth, column in enumerate(columns) if column.casefold() in NUMBER_COLUMNS]
     if len(named) > 1:
         found = " and ".join(columns[nth] for nth in named)
-        raise _refused(f"{found} could both be the numbers; rename or remove one of these columns")
+        _refuse(f"{found} could both be the numbers; rename or remove one of these columns")
     header = bool(named) or not any(map(_like_number, columns))
-    if not named and not (len(columns) == 1):
-        raise _refused(_no_numbers(columns, header=header))
+    if not named and len(columns) > 1:
+        _refuse(_no_numbers(columns, header=header))
     if wanted and not header:
         places = ", ".join(f"{{{name}}}" for name in sorted(wanted))
-        raise _refused(f"the text names {places} and the file has no header; write one above")
+        _refuse(f"the text names {places} and the file has no header; write one above")
     variables = {name: _column(columns, name) for name in sorted(wanted)}
     return _Layout(len(columns), named[0] if named else 0, variables), header
 
@@ -164,9 +167,9 @@ def _column(columns: Sequence[str], name: str) -> int:
     if columns.count(name) == 1:
         return columns.index(name)
     if name in columns:
-        raise _refused(f"the text names {{{name}}} and more than one column is called that")
+        _refuse(f"the text names {{{name}}} and more than one column is called that")
     near = config_faults.near(name, columns)
-    raise _refused(f"the text names {{{name}}} and no column is called that{near}")
+    _refuse(f"the text names {{{name}}} and no column is called that{near}")
 
 
 def _like_number(cell: str) -> bool:
@@ -177,7 +180,7 @@ def _like_number(cell: str) -> bool:
 # --- the rows ------------------------------------------------------------------------------------
 
 
-def _rows(reader: "csv._reader", row: Callable[[int, list[str]], Row]) -> Iterator[Row]:
+def _rows(reader: "Reader", row: Callable[[int, list[str]], Row]) -> Iterator[Row]:
     """Yield the rows that hold anything, each under the line that it begins at."""
     while True:
         line = reader.line_num + 1

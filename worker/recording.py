@@ -10,10 +10,14 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from worker import retry
+from worker.settings import Settings
 from worker.store import accounts, campaigns, events, messages, submissions
 from worker.store.submissions import Recorded
 from worker.submitting import Answer
-from worker.terms import MessageState, Outcome, SubmissionState
+from worker.terms import MessageClass, MessageState, Outcome, SubmissionState
+
+#: Seconds beyond the settling delay that reading a counter twice may take.
+SETTLING_SLACK = 15.0
 
 _ENDS: Mapping[Outcome, SubmissionState] = {
     Outcome.ACCEPTED: SubmissionState.ACCEPTED,
@@ -29,7 +33,9 @@ def recorded(answer: Answer) -> Recorded:
     return Recorded(answer.ready.lease, state, result)
 
 
-def record(connection: Connection, calls: Sequence[Recorded], owner: str) -> None:
+def record(
+    connection: Connection, calls: Sequence[Recorded], settings: Settings, owner: str
+) -> None:
     """Write outcomes and what follows from them; it may be repeated after a lost commit.
 
     Whoever lost the race against the sweep leaves only evidence, which ends the doubt.
@@ -40,7 +46,7 @@ def record(connection: Connection, calls: Sequence[Recorded], owner: str) -> Non
     found = submissions.sort(connection, calls)
     submissions.record(connection, found.ours)
     for call in found.ours:
-        _weigh(connection, call)
+        _weigh(connection, call, settings)
         _follow(connection, call, owner, cancelled)
     for call in found.late:
         settled = submissions.settle(connection, call)
@@ -71,24 +77,45 @@ def _follow(
         tries = lease.attempts - (result.outcome not in retry.COUNTED)
         wait = retry.pause(result, tries, datetime.now(UTC), random.random)
         submissions.succeed(connection, lease, None, wait=wait, tries=tries)
+    elif written.state is SubmissionState.REJECTED and lease.resend_of is not None:
+        submissions.give_back(connection, lease.id, lease.resend_of)
     elif written.state is SubmissionState.UNKNOWN:
-        events.add(
-            connection,
-            "submission.unknown",
-            owner,
-            account=lease.account,
-            request_id=lease.request_id,
-            submission_id=lease.id,
-            detail={"code": result.code, "mapped": result.mapped},
-        )
+        unknown(connection, lease.id, lease.account, owner, result.code, mapped=result.mapped)
 
 
-def _weigh(connection: Connection, call: Recorded) -> None:
+def _weigh(connection: Connection, call: Recorded, settings: Settings) -> None:
     """Let a call speak for its account: an outcome that nobody knows is a doubt, a known one trust.
 
     A call that never left says nothing of the account.
     """
     if call.state is SubmissionState.UNKNOWN:
-        accounts.doubt(connection, call.lease.account)
+        accounts.doubt(connection, call.lease.account, settle_for(settings, call.lease.account))
     elif call.result.outcome is not Outcome.NOT_SENT:
         accounts.trust(connection, call.lease.account)
+
+
+def settle_for(settings: Settings, account: str) -> float | None:
+    """How long a doubtful account takes nothing so that its counter can tell; None without one."""
+    known = settings.accounts.get(account)
+    if known is None or not known.gateway.capabilities.sent_count:
+        return None
+    return known.settings.settling_delay + 2 * known.settings.timeout + SETTLING_SLACK
+
+
+def unknown(
+    connection: Connection, one: int, account: str, owner: str, code: str, *, mapped: bool
+) -> None:
+    """Show that nobody knows what became of a submission; send a code once more while it is valid.
+
+    The class rule: otp at most once more, through another account if there is one; no other class
+    ever by itself.
+    """
+    again = submissions.resend(connection, one, only=MessageClass.OTP)
+    events.add(
+        connection,
+        "submission.unknown",
+        owner,
+        account=account,
+        submission_id=one,
+        detail={"code": code, "mapped": mapped, "resent_as": again},
+    )

@@ -77,6 +77,7 @@ def _unmasked(masked: str, carried: Sequence[Row[Any]]) -> Row[Any] | None:
 def _settle(connection: Connection, origin: Origin, evidence: Row[Any]) -> None:
     """A report proves that the gateway took the submission: `unknown` → `accepted`."""
     if submissions.accept(connection, origin.id, origin.fence, evidence.gateway_id):
+        submissions.withdraw_resend(connection, origin.id)
         events.add(
             connection,
             "submission.settled",

@@ -102,6 +102,7 @@ def _dump(call: Recorded) -> dict[str, Any]:
         "hi": lease.hi,
         "size": lease.size,
         "attempts": lease.attempts,
+        "resend_of": lease.resend_of,
         "state": call.state.value,
         "outcome": result.outcome.value,
         "code": result.code,
@@ -127,6 +128,7 @@ def _load(kept: dict[str, Any]) -> Recorded:
         kept["attempts"],
         _NOTHING,
         "",
+        kept["resend_of"],
     )
     result = Result(
         Outcome(kept["outcome"]),

@@ -57,11 +57,12 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
     )
     flying = submissions.write_ahead(connection, leases, seconds=patience)
     members = submissions.members(connection, flying, _opt_out_classes(settings))
-    messages.end(connection, members)
     to_send: dict[int, list[Member]] = {one: [] for one in flying}
+    ended: dict[int, list[Member]] = {one: [] for one in flying}
     for member in members:
-        if member.state is None:
-            to_send[member.submission_id].append(member)
+        (to_send if member.state is None else ended)[member.submission_id].append(member)
+    for one in leases:
+        _end(connection, one, ended.get(one.id, []))
     submissions.close(
         connection, [one for one, left in to_send.items() if not left], SubmissionState.IN_FLIGHT
     )
@@ -76,6 +77,15 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
         },
     )
     return ready
+
+
+def _end(connection: Connection, lease: Lease, ended: list[Member]) -> None:
+    """Give messages that are not sent any more their end; those of a resend are unknown again."""
+    if lease.resend_of is None:
+        messages.end(connection, ended)
+    elif ended:
+        ids = [(one.request_id, one.n) for one in ended]
+        submissions.give_back(connection, lease.id, lease.resend_of, ids)
 
 
 def _ready(settings: Settings, lease: Lease, members: list[Member], since: float) -> Ready:

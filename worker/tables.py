@@ -199,6 +199,8 @@ submission = Table(
     Column("words", String(200)),
     #: The submission that this one continues.
     Column("parent_id", _ID),
+    #: The unknown submission whose messages this one sends once more.
+    Column("resend_of", _ID),
     Column("created_at", Instant(), nullable=False),
     #: When the write-ahead was committed: it is never called before.
     Column("called_at", Instant()),
@@ -244,6 +246,12 @@ _some(
     submission,
     "gateway_id",
     where=submission.c.gateway_id.is_not(None),
+)
+_some(
+    "ix_xinshi_submission_resend",
+    submission,
+    "resend_of",
+    where=submission.c.resend_of.is_not(None),
 )
 _some(
     "ix_xinshi_submission_unknown",
@@ -345,6 +353,10 @@ account_state = Table(
     Column("doubts", Integer, nullable=False, default=0, server_default="0"),
     #: When the one smallest submission may go that asks whether a doubtful account works again.
     Column("probe_at", Instant()),
+    #: Until then it takes nothing, so that its sent counter can tell what was taken.
+    Column("settle_until", Instant()),
+    #: The sent counter at a quiet moment: {"sent": …, "after": id of the last submission, …}.
+    Column("counter", JSON(none_as_null=True)),
     #: {"pools": […], "sent": …} as last read, and when.
     Column("balance", JSON(none_as_null=True)),
     Column("balance_at", Instant()),

@@ -19,7 +19,6 @@ from worker.errors import XinshiError
 from worker.gateway import Account
 from worker.settings import Settings
 from worker.store import accounts, messages, pages, requests, submissions, ticks
-from worker.store import events as happened
 from worker.terms import MessageState, Reports, SubmissionState
 from worker.wire import Wire
 
@@ -182,7 +181,7 @@ class Ticker:
 
 def sweep(engine: Engine, settings: Settings, owner: str) -> None:
     """Put right what was left behind; each step commits for itself."""
-    rescue(engine, owner)
+    rescue(engine, settings, owner)
     expire(engine)
     for campaign_id in campaigns.finish_drained(engine):
         log.info("campaign.done", campaign=campaign_id)
@@ -190,20 +189,13 @@ def sweep(engine: Engine, settings: Settings, owner: str) -> None:
     match_reports(engine, settings)
 
 
-def rescue(engine: Engine, owner: str) -> None:
+def rescue(engine: Engine, settings: Settings, owner: str) -> None:
     """End leases that ran out: back to the queue before the write-ahead, `unknown` after it."""
     with database.writing(engine) as connection:
         back, lost = submissions.sweep(connection)
         for one, account in lost:
-            accounts.doubt(connection, account)
-            happened.add(
-                connection,
-                "submission.unknown",
-                owner,
-                account=account,
-                submission_id=one,
-                detail={"code": "lease", "why": "its worker did not come back"},
-            )
+            accounts.doubt(connection, account, recording.settle_for(settings, account))
+            recording.unknown(connection, one, account, owner, "lease", mapped=True)
     if back or lost:
         log.warning("leases.ended", planned=len(back), unknown=len(lost))
 
@@ -213,7 +205,7 @@ def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:
     with spool.left_behind(spool.folder(settings)) as calls:
         if calls:
             with database.writing(engine) as connection:
-                recording.record(connection, calls, owner)
+                recording.record(connection, calls, settings, owner)
             log.warning("spool.drained", outcomes=len(calls))
 
 
@@ -222,9 +214,13 @@ def expire(engine: Engine) -> None:
     with database.writing(engine) as connection:
         requests.expire(connection)
         late = submissions.expired(connection)
+        for one, first in late:
+            if first is None:
+                messages.end_members(connection, [one], MessageState.EXPIRED)
+            else:
+                submissions.give_back(connection, one, first)
         if late:
-            messages.end_members(connection, late, MessageState.EXPIRED)
-            submissions.close(connection, late, SubmissionState.PLANNED)
+            submissions.close(connection, [one for one, _ in late], SubmissionState.PLANNED)
 
 
 def reread_pages(engine: Engine, settings: Settings, owner: str) -> None:

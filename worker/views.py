@@ -1,10 +1,10 @@
 """`xinshi_messages`: one row a message with its state, an interface for whoever reads with SQL."""
 
-from sqlalchemy import Select, String, case, cast, func, literal, select
+from sqlalchemy import Select, String, and_, case, cast, func, literal, select
 
 from worker.lifecycle import MESSAGES_OF
 from worker.tables import message, request, submission
-from worker.terms import SubmissionState
+from worker.terms import MessageState, SubmissionState
 
 NAME = "xinshi_messages"
 
@@ -28,6 +28,14 @@ def covering() -> Select[tuple[int]]:
 
 #: The state that a message has because of its submission; NULL when it has none.
 submission_says = case(
+    # What is to be sent once more may have been taken already.
+    (
+        and_(
+            submission.c.resend_of.is_not(None),
+            submission.c.state.in_([SubmissionState.PLANNED.value, SubmissionState.NOT_SENT.value]),
+        ),
+        literal(MessageState.UNKNOWN.value),
+    ),
     *(
         (submission.c.state == state.value, literal(says.value))
         for state, says in MESSAGES_OF.items()

@@ -55,6 +55,8 @@ class Doubt:
     doubts: int
     #: Whether the one smallest submission that asks again may go now.
     probe_due: bool
+    #: Whether it takes nothing, because its counter is to tell what was taken.
+    settling: bool
 
     @property
     def of_singles(self) -> bool:
@@ -69,13 +71,17 @@ def doubtful(connection: Connection) -> dict[str, Doubt]:
             account_state.c.account,
             account_state.c.doubts,
             (account_state.c.probe_at <= now()).label("due"),
+            (account_state.c.settle_until > now()).label("settling"),
         ).where(account_state.c.doubts > 0)
     )
-    return {row.account: Doubt(row.doubts, bool(row.due)) for row in rows}
+    return {row.account: Doubt(row.doubts, bool(row.due), bool(row.settling)) for row in rows}
 
 
-def doubt(connection: Connection, account: str) -> None:
-    """Note a call without a known outcome: the next batch waits for a probe, at first 1 s."""
+def doubt(connection: Connection, account: str, settle_for: float | None) -> None:
+    """Note a call without a known outcome: the next batch waits for a probe, at first 1 s.
+
+    With `settle_for` the account takes nothing for so many seconds, or until `settled`.
+    """
     ensure(connection, account)
     known = connection.execute(
         select(account_state.c.doubts).where(account_state.c.account == account).with_for_update()
@@ -85,7 +91,38 @@ def doubt(connection: Connection, account: str) -> None:
     connection.execute(
         update(account_state)
         .where(account_state.c.account == account)
-        .values(doubts=more, probe_at=later(wait))
+        .values(
+            doubts=more,
+            probe_at=later(wait),
+            settle_until=None if settle_for is None else later(settle_for),
+        )
+    )
+
+
+def settled(connection: Connection, account: str) -> None:
+    """Let a doubtful account be probed: its counter has told what it can."""
+    connection.execute(
+        update(account_state)
+        .where(account_state.c.account == account)
+        .values(settle_until=None, probe_at=now())
+    )
+
+
+def counter(connection: Connection, account: str) -> Mapping[str, Any]:
+    """Return the sent counter at a quiet moment; empty when there was none."""
+    found = connection.execute(
+        select(account_state.c.counter).where(account_state.c.account == account)
+    ).scalar()
+    return found or {}
+
+
+def write_counter(connection: Connection, account: str, baseline: Mapping[str, Any]) -> None:
+    """Keep the sent counter as it is at a quiet moment."""
+    ensure(connection, account)
+    connection.execute(
+        update(account_state)
+        .where(account_state.c.account == account)
+        .values(counter=dict(baseline))
     )
 
 
@@ -94,7 +131,7 @@ def trust(connection: Connection, account: str) -> None:
     connection.execute(
         update(account_state)
         .where(account_state.c.account == account, account_state.c.doubts > 0)
-        .values(doubts=0, probe_at=None)
+        .values(doubts=0, probe_at=None, settle_until=None)
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from worker import views
 from worker.clock import now
 from worker.lifecycle import CAMPAIGN_MOVES, MESSAGES_OF, OPEN
 from worker.store.messages import seen
@@ -245,7 +246,7 @@ def count(connection: Connection, request_id: int) -> dict[str, int]:
     for state, number in _own(connection, request_id):
         counts[state] += number
     for state, number in _apart(connection, request_id):
-        counts[MESSAGES_OF[SubmissionState(state)].value] += number
+        counts[state] += number
     return {state: number for state, number in counts.items() if number}
 
 
@@ -311,10 +312,10 @@ def _own(connection: Connection, request_id: int) -> list[Any]:
 def _apart(connection: Connection, request_id: int) -> list[Any]:
     return list(
         connection.execute(
-            select(submission.c.state, func.count())
+            select(views.submission_says, func.count())
             .select_from(message)
             .join(submission, submission.c.id == message.c.submission_id)
             .where(message.c.request_id == request_id, _is_apart)
-            .group_by(submission.c.state)
+            .group_by(views.submission_says)
         )
     )

@@ -44,7 +44,7 @@ def of_message(
     return list(connection.execute(select(event).where(about).order_by(event.c.id)))
 
 
-def unmapped(connection: Connection, limit: int) -> list[Row[Any]]:
+def unmapped(connection: Connection, limit: int) -> list[Row[str, Any, str, str]]:
     """Return account, code and words of answers that stood in no table, the newest first."""
     rows = connection.execute(
         select(event.c.account, event.c.detail, submission.c.code, submission.c.words)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, column, func, or_, sele
 
 from worker import views
 from worker.clock import now
-from worker.store.submissions import Member
+from worker.store.submissions import Member, carried_by
 from worker.tables import message, request, submission
 from worker.terms import MessageState, SubmissionState
 
@@ -102,24 +102,10 @@ def end(connection: Connection, ended: Iterable[Member]) -> None:
 def end_members(connection: Connection, ids: Collection[int], state: MessageState) -> int:
     """Give all messages of submissions a state of their own; returns how many had none."""
     ended = 0
-    bounds = connection.execute(
-        select(submission.c.id, submission.c.request_id, submission.c.lo, submission.c.hi).where(
-            submission.c.id.in_(list(ids))
-        )
-    ).all()
-    for row in bounds:
-        carried = message.c.submission_id == row.id
-        if row.lo is not None:
-            in_range = (
-                (message.c.request_id == row.request_id)
-                & (message.c.n >= row.lo)
-                & (message.c.n < row.hi)
-                & message.c.submission_id.is_(None)
-            )
-            carried = or_(carried, in_range)
+    for row in connection.execute(select(submission).where(submission.c.id.in_(list(ids)))).all():
         ended += connection.execute(
             update(message)
-            .where(carried, message.c.state.is_(None))
+            .where(carried_by(row), message.c.state.is_(None))
             .values(state=state.value, finished_at=now())
         ).rowcount
     return ended
@@ -132,7 +118,7 @@ def cancel(connection: Connection, request_id: int, n: int) -> MessageState | No
     covers the message is locked here, so that a write-ahead comes wholly before or after.
     """
     covering = connection.execute(
-        select(submission.c.id, submission.c.state)
+        select(submission.c.id, submission.c.state, submission.c.resend_of)
         .join(message, message.c.request_id == request_id)
         .where(
             message.c.n == n,
@@ -152,7 +138,7 @@ def cancel(connection: Connection, request_id: int, n: int) -> MessageState | No
         query = select(request.c.rest).where(request.c.id == request_id)
         open_still = connection.execute(query).scalar() == MessageState.QUEUED.value
     else:
-        open_still = covering.state in before
+        open_still = covering.state in before and covering.resend_of is None
     if open_still:
         connection.execute(
             update(message)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from worker.clock import later, now
 from worker.store.rows import insert_unless_there, new_id
+from worker.store.submissions import carried_by
 from worker.tables import inbound_message, inbox, message, opt_out, report, submission
 from worker.terms import SubmissionState
 
@@ -144,15 +145,9 @@ def numbers_of(
     connection: Connection, origin: Origin, msisdns: Collection[str] | None
 ) -> list[Row[Any]]:
     """Return request, n, number and own state of an origin's messages: all, or some numbers."""
-    carried = message.c.submission_id == origin.id
-    if origin.lo is not None:
-        in_range = (
-            (message.c.request_id == origin.request_id)
-            & (message.c.n >= origin.lo)
-            & (message.c.n < origin.hi)
-            & message.c.submission_id.is_(None)
-        )
-        carried = or_(carried, in_range)
+    # A message that was sent once more still belongs to the first submission's reports.
+    again = select(submission.c.id).where(submission.c.resend_of == origin.id)
+    carried = or_(carried_by(origin), message.c.submission_id.in_(again))
     query = select(message.c.request_id, message.c.n, message.c.msisdn, message.c.state).where(
         carried
     )

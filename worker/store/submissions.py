@@ -46,6 +46,8 @@ class Lease:
     attempts: int
     content: Content
     reference: str
+    #: The unknown submission whose messages it sends once more.
+    resend_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Planned:
     attempts: int
     content: Content
     kinds: str
+    #: The unknown submission whose messages it sends once more.
+    resend_of: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,7 @@ def _planned(row: Any, its_request: Any) -> Planned:
         row.attempts,
         content_of(its_request),
         its_request.kinds,
+        row.resend_of,
     )
 
 
@@ -164,6 +169,7 @@ def lease(
         waiting.attempts,
         waiting.content,
         reference,
+        waiting.resend_of,
     )
 
 
@@ -408,6 +414,86 @@ def settle(connection: Connection, call: Recorded) -> bool:
     return done.rowcount == 1
 
 
+def resend(connection: Connection, one: int, only: MessageClass | None = None) -> int | None:
+    """Plan to send once more what an unknown submission carried; returns the new one's id.
+
+    Its messages name the new submission; the old one stays unknown, as it is. None when it was
+    resent before, is a resend itself, is past its validity, or is not of the class `only`.
+    """
+    row = connection.execute(
+        select(submission, (submission.c.not_after > now()).label("valid"))
+        .where(submission.c.id == one, submission.c.state == S.UNKNOWN.value)
+        .with_for_update()
+    ).first()
+    if row is None or not row.valid or row.resend_of is not None:
+        return None
+    if only is not None and row.message_class != only.value:
+        return None
+    before = select(submission.c.id).where(submission.c.resend_of == one)
+    if connection.execute(before).first() is not None:
+        return None
+    planning = insert(submission).values(
+        account=row.account,
+        message_class=row.message_class,
+        state=S.PLANNED.value,
+        request_id=row.request_id,
+        size=row.size,
+        attempts=row.attempts,
+        parent_id=one,
+        resend_of=one,
+        next_at=now(),
+        not_after=row.not_after,
+        created_at=now(),
+    )
+    made = new_id(connection.execute(planning))
+    connection.execute(
+        update(message).where(carried_by(row), message.c.state.is_(None)).values(submission_id=made)
+    )
+    return made
+
+
+def withdraw_resend(connection: Connection, one: int) -> None:
+    """Give messages back to a submission whose doubt has ended, if their resend did not go yet."""
+    again = connection.execute(
+        select(submission.c.id)
+        .where(submission.c.resend_of == one, submission.c.state == S.PLANNED.value)
+        .with_for_update()
+    ).scalar()
+    if again is not None:
+        give_back(connection, again, one)
+        close(connection, [again], S.PLANNED)
+
+
+def give_back(
+    connection: Connection, again: int, one: int, only: Collection[tuple[int, int]] | None = None
+) -> None:
+    """Return messages from a resend to the unknown submission `one`: they are unknown again.
+
+    Whatever became of the resend, the first may have been taken: nothing else would be true.
+    """
+    lo = connection.execute(select(submission.c.lo).where(submission.c.id == one)).scalar()
+    where = [message.c.submission_id == again, message.c.state.is_(None)]
+    if only is not None:
+        where.append(tuple_(message.c.request_id, message.c.n).in_(list(only)))
+    connection.execute(
+        update(message).where(*where).values(submission_id=one if lo is None else None)
+    )
+
+
+def carried_by(row: Any) -> Any:
+    """Its messages: those of its range that name no other submission, and those that name it."""
+    named = message.c.submission_id == row.id
+    if row.lo is None:
+        return named
+    in_range = and_(
+        message.c.request_id == row.request_id,
+        message.c.n >= row.lo,
+        message.c.n < row.hi,
+        message.c.submission_id.is_(None),
+    )
+    return or_(named, in_range)
+
+
 def accept(connection: Connection, one: int, fence: int, gateway_id: str | None) -> bool:
     """End a doubt by a report: `unknown` → `accepted`, adopting the gateway's id if it was lost."""
     done = connection.execute(
@@ -484,6 +570,7 @@ def succeed(
         size=lease.size if hi is None or lo is None else hi - lo,
         attempts=tries,
         parent_id=lease.id,
+        resend_of=lease.resend_of,
         next_at=later(wait),
         not_after=select(request.c.not_after)
         .where(request.c.id == lease.request_id)
@@ -582,16 +669,15 @@ def sweep(connection: Connection, limit: int = 500) -> tuple[list[int], list[tup
     return [row.id for row in back], [(row.id, row.account) for row in lost]
 
 
-def expired(connection: Connection, limit: int = 100) -> list[int]:
-    """Lock planned submissions that are past their validity, and return their ids."""
-    return list(
-        connection.execute(
-            select(submission.c.id)
-            .where(submission.c.state == S.PLANNED.value, submission.c.not_after <= now())
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).scalars()
+def expired(connection: Connection, limit: int = 100) -> list[tuple[int, int | None]]:
+    """Lock planned submissions past their validity: their ids, and whose resend they are."""
+    rows = connection.execute(
+        select(submission.c.id, submission.c.resend_of)
+        .where(submission.c.state == S.PLANNED.value, submission.c.not_after <= now())
+        .limit(limit)
+        .with_for_update(skip_locked=True)
     )
+    return [(row.id, row.resend_of) for row in rows]
 
 
 def waiting_of(connection: Connection, request_id: int) -> list[int]:
