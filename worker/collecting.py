@@ -88,15 +88,21 @@ class Collector:
             return Balance()
         try:
             found = account.gateway.read_balance(await self._send(account, request))
-            count = account.gateway.sent_count_request(at)
-            sent = None
-            if count is not None and found.refusal is None:
-                answer = await self._send(account, count)
-                sent = account.gateway.read_sent_count(answer).sent
+            sent = await self.sent_count(account) if found.refusal is None else None
         except WireError as error:
             return Balance(refusal=Result(Outcome.UNKNOWN, type(error).__name__, str(error)))
         await self._in_transaction(lambda c: self._keep_balance(c, account, found, sent))
         return found
+
+    async def sent_count(self, account: Account) -> int | None:
+        """Ask for the sent counter; None when the account has none or would not say.
+
+        Raises `WireError` when it does not answer.
+        """
+        request = account.gateway.sent_count_request(datetime.now(UTC))
+        if request is None:
+            return None
+        return account.gateway.read_sent_count(await self._send(account, request)).sent
 
     async def _hour(self, account: Account) -> Collected:
         at = datetime.now(UTC)

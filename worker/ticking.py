@@ -18,6 +18,7 @@ from worker.collecting import Collector
 from worker.errors import XinshiError
 from worker.gateway import Account
 from worker.settings import Settings
+from worker.settling import Settler
 from worker.store import accounts, messages, pages, requests, submissions, ticks
 from worker.terms import MessageState, Reports, SubmissionState
 from worker.wire import Wire
@@ -148,6 +149,11 @@ class Ticker:
             if can.inbound:
                 found[f"inbound:{name}"] = Tick(
                     settings.collect_inbound_every, patience, self._for(account, collector.inbound)
+                )
+            if can.sent_count:
+                settler = Settler(self.engine, collector, self.owner)
+                found[f"settle:{name}"] = Tick(
+                    top.sweep_every, patience, self._for(account, settler.settle)
                 )
             if can.balance:
                 found[f"balance:{name}"] = Tick(

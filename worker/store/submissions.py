@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -414,6 +416,156 @@ def settle(connection: Connection, call: Recorded) -> bool:
     return done.rowcount == 1
 
 
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """An unknown submission, as whoever settles it sees it."""
+
+    id: int
+    fence: int
+    account: str
+    message_class: MessageClass
+    request_id: int
+    size: int
+    segments: int
+    code: str | None
+    words: str | None
+    called_at: datetime | None
+    #: Whether it was sent once more.
+    resent: bool
+
+    def units(self, unit: str) -> int:
+        """What it would have added to a counter of segments or of messages."""
+        return self.size * (self.segments if unit == "segments" else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What our side says of an account since its counter was last read."""
+
+    baseline: int | None
+    #: The last submission when the counter last proved nothing.
+    judged: int
+    #: The last submission when the counter was read, and the last one now.
+    baseline_after: int
+    last: int
+    #: What was accepted since, in the counter's unit.
+    accepted: int
+    unknown: tuple[Doubtful, ...]
+    under_way: int
+    #: Seconds since the last call; None when there was none.
+    silent: float | None
+
+    def quiet(self, delay: float) -> bool:
+        """Whether nothing is under way, and the last call was long enough ago."""
+        return self.under_way == 0 and (self.silent is None or self.silent >= delay)
+
+    def same_as(self, other: "Ledger") -> bool:
+        """Whether nothing happened between the two."""
+        mine = (self.last, self.accepted, self.unknown, self.under_way)
+        return mine == (other.last, other.accepted, other.unknown, other.under_way)
+
+
+def ledger(connection: Connection, account: str, baseline: Mapping[str, Any], unit: str) -> Ledger:
+    """Return what happened at an account since the baseline of its counter."""
+    after = int(baseline.get("after", 0))
+    here = submission.c.account == account
+    units = submission.c.size * (submission.c.segments if unit == "segments" else literal(1))
+    last, accepted, called = connection.execute(
+        select(
+            func.max(submission.c.id),
+            func.sum(case((submission.c.state == S.ACCEPTED.value, units), else_=0)),
+            func.max(func.coalesce(submission.c.answered_at, submission.c.called_at)),
+        ).where(here, submission.c.id > after)
+    ).one()
+    silent = None
+    if called is not None:
+        silent = (connection.execute(select(now())).scalar_one() - called).total_seconds()
+    return Ledger(
+        baseline.get("sent"),
+        int(baseline.get("judged", 0)),
+        after,
+        last or after,
+        int(accepted or 0),
+        tuple(one for one in unknown_ones(connection, account=account) if one.id > after),
+        under_way(connection).get(account, 0),
+        silent,
+    )
+
+
+def unknown_ones(
+    connection: Connection,
+    *,
+    account: str | None = None,
+    ids: Collection[int] | None = None,
+    limit: int = 1000,
+) -> list[Doubtful]:
+    """Return unknown submissions, the oldest first."""
+    again = submission.alias("again")
+    resent = select(again.c.id).where(again.c.resend_of == submission.c.id).exists()
+    query = select(submission, resent.label("resent")).where(submission.c.state == S.UNKNOWN.value)
+    if account is not None:
+        query = query.where(submission.c.account == account)
+    if ids is not None:
+        query = query.where(submission.c.id.in_(list(ids)))
+    return [
+        Doubtful(
+            row.id,
+            row.fence,
+            row.account,
+            MessageClass(row.message_class),
+            row.request_id,
+            row.size,
+            row.segments,
+            row.code,
+            row.words,
+            row.called_at,
+            bool(row.resent),
+        )
+        for row in connection.execute(query.order_by(submission.c.id).limit(limit))
+    ]
+
+
+def not_taken(connection: Connection, one: int, fence: int) -> bool:
+    """End a doubt by proof that nothing was taken: `unknown` → `not_sent`, messages queued."""
+    row = connection.execute(
+        select(submission)
+        .where(
+            submission.c.id == one,
+            submission.c.fence == fence,
+            submission.c.state == S.UNKNOWN.value,
+        )
+        .with_for_update()
+    ).first()
+    if row is None:
+        return False
+    connection.execute(
+        update(submission)
+        .where(submission.c.id == one)
+        .values(state=S.NOT_SENT.value, outcome=Outcome.NOT_SENT.value)
+    )
+    again = select(submission.c.id).where(submission.c.resend_of == one)
+    if connection.execute(again).first() is None:
+        succeed(connection, _as_lease(row), None, wait=0.0, tries=row.attempts)
+    return True
+
+
+def _as_lease(row: Any) -> Lease:
+    return Lease(
+        row.id,
+        row.fence,
+        row.account,
+        MessageClass(row.message_class),
+        row.request_id,
+        row.lo,
+        row.hi,
+        row.size,
+        row.attempts,
+        Content(""),
+        "",
+        row.resend_of,
+    )
+
+
 def resend(connection: Connection, one: int, only: MessageClass | None = None) -> int | None:
     """Plan to send once more what an unknown submission carried; returns the new one's id.
 
@@ -516,8 +668,17 @@ def accept(connection: Connection, one: int, fence: int, gateway_id: str | None)
 def close_out(connection: Connection, account: str, after: int, seconds: float, limit: int) -> int:
     """Stop waiting for reports of submissions older than `seconds`; returns the last id, or 0.
 
-    `after` is the id that the last call returned: history is walked once.
+    `after` is the id that the last call returned: history is walked once, up to the first that may
+    still be called or is too young, since one that waited is called after those made later.
     """
+    open_still = select(func.min(submission.c.id)).where(
+        submission.c.id > after,
+        or_(
+            submission.c.called_at > later(-seconds),
+            submission.c.state.in_([S.PLANNED.value, S.LEASED.value]),
+        ),
+    )
+    end = connection.execute(open_still).scalar()
     ids = list(
         connection.execute(
             select(submission.c.id)
@@ -525,6 +686,7 @@ def close_out(connection: Connection, account: str, after: int, seconds: float, 
                 submission.c.id > after,
                 submission.c.account == account,
                 submission.c.called_at <= later(-seconds),
+                *([submission.c.id < end] if end is not None else []),
             )
             .order_by(submission.c.id)
             .limit(limit)

@@ -1,0 +1,217 @@
+"""Ending doubts by counters: what an account's sent counter proves of its unknown submissions.
+
+The counter only grows. Its value at a quiet moment, plus what was accepted since, is what it should
+be now. After an unknown the account takes nothing new; when nothing is under way and a settling
+delay has passed, two equal readings decide:
+
+- exactly what should be: none of the unknown was taken, and their messages go back to the queue;
+- what should be, plus what one set of the unknown would have added and no other set: those were
+  taken and the others not; only where `sole_user` says that nobody else sends on the account;
+- anything else proves nothing.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from worker import database
+from worker.collecting import Collector
+from worker.errors import WireError
+from worker.gateway import Account
+from worker.store import accounts, events, submissions
+from worker.store.submissions import Doubtful, Ledger
+
+log = structlog.get_logger()
+Out = TypeVar("Out")
+
+#: Seconds between the two readings.
+BETWEEN = 1.0
+#: With more unknown submissions than this their sets are not looked through.
+MOST = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a counter proves: which submissions were taken, which were not; neither is nothing."""
+
+    taken: frozenset[int] = frozenset()
+    not_taken: frozenset[int] = frozenset()
+
+
+def judge(expected: int, found: int, unknown: Mapping[int, int], *, sole_user: bool) -> Verdict:
+    """Judge by a counter: `unknown` holds what each unknown submission would have added to it."""
+    if found == expected:
+        return Verdict(not_taken=frozenset(unknown))
+    if not sole_user or len(unknown) > MOST or found < expected:
+        return Verdict()
+    fitting = [
+        frozenset(some)
+        for size in range(1, len(unknown) + 1)
+        for some in combinations(unknown, size)
+        if sum(unknown[one] for one in some) == found - expected
+    ]
+    if len(fitting) != 1:
+        return Verdict()
+    return Verdict(fitting[0], frozenset(unknown) - fitting[0])
+
+
+class Settler:
+    """Settles the unknown submissions of accounts that have a sent counter."""
+
+    def __init__(self, engine: Engine, collector: Collector, owner: str) -> None:
+        self._engine = engine
+        self._collector = collector
+        self._owner = owner
+
+    async def settle(self, account: Account) -> None:
+        """Take the counter's baseline at a quiet moment; in doubt, judge by it."""
+        before = await self._in_transaction(lambda c: _ledger(c, account))
+        if not before.quiet(account.settings.settling_delay):
+            return
+        if not before.unknown and before.baseline_after == before.last:
+            return
+        if before.unknown and before.judged == before.last:
+            return
+        if before.unknown and before.baseline is None:
+            # Nothing to compare with: let the probe find out whether the account works.
+            await self._in_transaction(lambda c: self._leave(c, account.name, before))
+            return
+        found = await self._reading(account)
+        after = await self._in_transaction(lambda c: _ledger(c, account))
+        if found is None or not after.same_as(before):
+            return
+        await self._in_transaction(lambda c: self._conclude(c, account, before, found))
+
+    async def _reading(self, account: Account) -> int | None:
+        """Two equal readings, or None."""
+        try:
+            first = await self._collector.sent_count(account)
+            await asyncio.sleep(BETWEEN)
+            second = await self._collector.sent_count(account)
+        except WireError:
+            return None
+        return first if first == second else None
+
+    def _conclude(
+        self, connection: Connection, account: Account, ledger: Ledger, found: int
+    ) -> None:
+        name, baseline = account.name, ledger.baseline
+        if baseline is not None and ledger.unknown:
+            units = {one.id: one.units(account.settings.counter_unit) for one in ledger.unknown}
+            verdict = judge(
+                baseline + ledger.accepted, found, units, sole_user=account.settings.sole_user
+            )
+            self._apply(connection, name, ledger.unknown, verdict, found)
+            if not verdict.taken and not verdict.not_taken:
+                self._leave(connection, name, ledger)
+                return
+            accounts.settled(connection, name)
+        elif baseline is not None and found != baseline + ledger.accepted:
+            # Somebody else sends on the account, or its unit is set wrong.
+            detail = {"expected": baseline + ledger.accepted, "found": found}
+            events.add(
+                connection, "account.counter_drift", self._owner, account=name, detail=detail
+            )
+            log.warning("account.counter_drift", account=name, **detail)
+        accounts.write_counter(connection, name, {"sent": found, "after": ledger.last})
+
+    def _leave(self, connection: Connection, account: str, ledger: Ledger) -> None:
+        """Nothing is proven: do not ask again before something new has happened."""
+        accounts.settled(connection, account)
+        known = {"after": ledger.baseline_after, "judged": ledger.last}
+        if ledger.baseline is not None:
+            known["sent"] = ledger.baseline
+        accounts.write_counter(connection, account, known)
+
+    def _apply(
+        self,
+        connection: Connection,
+        account: str,
+        unknown: Sequence[Doubtful],
+        verdict: Verdict,
+        found: int,
+    ) -> None:
+        for one in unknown:
+            if one.id in verdict.taken:
+                settled = submissions.accept(connection, one.id, one.fence, None)
+                if settled:
+                    submissions.withdraw_resend(connection, one.id)
+            elif one.id in verdict.not_taken:
+                settled = submissions.not_taken(connection, one.id, one.fence)
+            else:
+                settled = False
+            events.add(
+                connection,
+                "submission.settled" if settled else "submission.still_unknown",
+                self._owner,
+                account=account,
+                submission_id=one.id,
+                detail={"counter": found, "taken": one.id in verdict.taken},
+            )
+
+    async def _in_transaction(self, work: Callable[[Connection], Out]) -> Out:
+        def run() -> Out:
+            with database.writing(self._engine) as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(run)
+
+
+def _ledger(connection: Connection, account: Account) -> Ledger:
+    return submissions.ledger(
+        connection,
+        account.name,
+        accounts.counter(connection, account.name),
+        account.settings.counter_unit,
+    )
+
+
+def mark(
+    connection: Connection,
+    ids: Collection[int],
+    act: Callable[[Connection, Doubtful], bool],
+    *,
+    name: str,
+    who: str,
+    why: str,
+) -> list[int]:
+    """Let a person end the doubt about submissions; returns those of which it did.
+
+    Each leaves an event with who and why.
+    """
+    done = []
+    for one in submissions.unknown_ones(connection, ids=ids):
+        if act(connection, one):
+            events.add(
+                connection,
+                name,
+                who,
+                account=one.account,
+                submission_id=one.id,
+                detail={"why": why},
+            )
+            done.append(one.id)
+    return done
+
+
+def mark_submitted(connection: Connection, one: Doubtful) -> bool:
+    """A person says that the gateway took it."""
+    settled = submissions.accept(connection, one.id, one.fence, None)
+    if settled:
+        submissions.withdraw_resend(connection, one.id)
+    return settled
+
+
+def mark_not_sent(connection: Connection, one: Doubtful) -> bool:
+    """A person says that the gateway took nothing: its messages go back to the queue."""
+    return submissions.not_taken(connection, one.id, one.fence)
+
+
+def resend_once(connection: Connection, one: Doubtful) -> bool:
+    """A person has it sent once more, knowing that it may arrive twice."""
+    return submissions.resend(connection, one.id) is not None
