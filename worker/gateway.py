@@ -70,6 +70,8 @@ class Capabilities:
     extension: bool = False
     #: True where submissions carry a reference of ours.
     reference: bool = False
+    #: True where a reference that is sent again is the same submission, taken once.
+    repeatable: bool = False
     templates: bool = False
     #: Ways in which reports can reach us; empty where the gateway has none.
     reports: frozenset[Reports] = frozenset()

@@ -5,7 +5,8 @@ A report that matches nothing yet stays and is tried again: it may come before o
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -16,6 +17,11 @@ from worker.store import events, messages, pages, submissions
 from worker.store.pages import Origin
 from worker.terms import MessageState, ReportStatus, SubmissionState
 
+#: Only submissions younger than this are looked through for a lost id, and so many, in seconds.
+ADOPTABLE = 72 * 3600.0
+MOST_CANDIDATES = 200
+#: How far a gateway's clock may be behind ours.
+SLACK = timedelta(minutes=2)
 #: With more reports than this for a submission its whole range is read instead of single numbers.
 FEW = 200
 #: What a report can belong to: whatever the gateway may have taken.
@@ -43,10 +49,48 @@ def apply(connection: Connection, account: str, reports: Sequence[Row[Any]]) -> 
         for name in {origin.reference, origin.gateway_id} - {None}:
             by_name[str(name)].append(origin)
     belonging: dict[Origin, list[Row[Any]]] = defaultdict(list)
+    orphans: dict[str, list[Row[Any]]] = defaultdict(list)
     for one in reports:
-        for origin in by_name.get(one.reference or one.gateway_id or "", ())[:1]:
-            belonging[origin].append(one)
+        found = by_name.get(one.reference or "", []) or by_name.get(one.gateway_id or "", [])
+        if found:
+            belonging[found[0]].append(one)
+        elif one.gateway_id:
+            orphans[one.gateway_id].append(one)
+    if orphans:
+        belonging |= _adopted(connection, account, orphans)
     return sum(_apply(connection, origin, found) for origin, found in belonging.items())
+
+
+def _adopted(
+    connection: Connection, account: str, orphans: Mapping[str, list[Row[Any]]]
+) -> dict[Origin, list[Row[Any]]]:
+    """Find the submissions of reports under ids that nobody knows.
+
+    One whose id was lost with its answer, or never given, is meant if its numbers and its time fit
+    all reports of an id, and if no other one fits.
+    """
+    adopted = {}
+    candidates = pages.adoptable(connection, account, ADOPTABLE, MOST_CANDIDATES)
+    for gateway_id, reports in orphans.items():
+        fitting = [one for one in candidates if _fits(connection, one, reports)]
+        if len(fitting) == 1:
+            pages.adopt(connection, fitting[0].id, gateway_id)
+            adopted[fitting[0]] = reports
+            candidates.remove(fitting[0])
+    return adopted
+
+
+def _fits(connection: Connection, origin: Origin, reports: Sequence[Row[Any]]) -> bool:
+    called = origin.called_at
+    if called is None or any(
+        one.reported_at is not None and one.reported_at < called - SLACK for one in reports
+    ):
+        return False
+    named = {one.msisdn for one in reports}
+    whole = len(named) > FEW or any("*" in msisdn for msisdn in named)
+    carried = pages.numbers_of(connection, origin, None if whole else named)
+    here = {row.msisdn for row in carried}
+    return all(msisdn in here or _unmasked(msisdn, carried) for msisdn in named)
 
 
 def _apply(connection: Connection, origin: Origin, reports: list[Row[Any]]) -> int:

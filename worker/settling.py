@@ -19,12 +19,16 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import database
+from worker import database, submitting
 from worker.collecting import Collector
 from worker.errors import WireError
 from worker.gateway import Account
+from worker.settings import Settings
 from worker.store import accounts, events, submissions
 from worker.store.submissions import Doubtful, Ledger
+from worker.submitting import Ready
+from worker.terms import Outcome
+from worker.wire import Wire
 
 log = structlog.get_logger()
 Out = TypeVar("Out")
@@ -160,6 +164,48 @@ class Settler:
                 return work(connection)
 
         return await asyncio.to_thread(run)
+
+
+class Repeater:
+    """Sends unknown submissions again under their reference, where that makes them the same.
+
+    Only for accounts whose settings say that the gateway takes a reference once.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, wire: Wire, owner: str) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._wire = wire
+        self._owner = owner
+
+    async def repeat(self, account: Account) -> None:
+        """Repeat what is unknown and still valid, one by one; stop at the first that stays so."""
+        for one in await asyncio.to_thread(self._waiting, account):
+            answer = await submitting.call(one, self._wire.call, self._settings)
+            result = answer.results.one
+            if result.outcome is not Outcome.ACCEPTED:
+                return
+            await asyncio.to_thread(self._accept, one, result.gateway_id)
+
+    def _waiting(self, account: Account) -> list[Ready]:
+        with database.reading(self._engine) as connection:
+            leases = submissions.repeatable(connection, account.name, limit=20)
+            ready = [submitting.again(connection, self._settings, lease) for lease in leases]
+        return [one for one in ready if one is not None]
+
+    def _accept(self, one: Ready, gateway_id: str | None) -> None:
+        with database.writing(self._engine) as connection:
+            lease = one.lease
+            if submissions.accept(connection, lease.id, lease.fence, gateway_id):
+                submissions.withdraw_resend(connection, lease.id)
+                events.add(
+                    connection,
+                    "submission.settled",
+                    self._owner,
+                    account=lease.account,
+                    submission_id=lease.id,
+                    detail={"reference": "repeated"},
+                )
 
 
 def _ledger(connection: Connection, account: Account) -> Ledger:

@@ -79,6 +79,14 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
     return ready
 
 
+def again(connection: Connection, settings: Settings, lease: Lease) -> Ready | None:
+    """Return an unknown submission as it was sent; None when it cannot be sent so any more."""
+    members = submissions.members(connection, [lease.id], ())
+    if not members or len(members) != lease.size or any(one.state for one in members):
+        return None
+    return _ready(settings, lease, members, boot_clock())
+
+
 def _end(connection: Connection, lease: Lease, ended: list[Member]) -> None:
     """Give messages that are not sent any more their end; those of a resend are unknown again."""
     if lease.resend_of is None:

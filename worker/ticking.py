@@ -18,12 +18,15 @@ from worker.collecting import Collector
 from worker.errors import XinshiError
 from worker.gateway import Account
 from worker.settings import Settings
-from worker.settling import Settler
+from worker.settling import Repeater, Settler
 from worker.store import accounts, messages, pages, requests, submissions, ticks
 from worker.terms import MessageState, Reports, SubmissionState
 from worker.wire import Wire
 
 log = structlog.get_logger()
+
+#: How often an unknown submission is sent again under its reference, where that is safe.
+REPEAT_EVERY = 10.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Ticker:
     async def _drive(self) -> None:
         self._loop = asyncio.get_running_loop()
         wire = Wire(connections=10)
-        all_ticks = self._ticks(Collector(self.settings, self.engine, wire, self.owner))
+        all_ticks = self._ticks(wire)
         self._started.set()
         try:
             while not self._stopping:
@@ -133,8 +136,9 @@ class Ticker:
         with database.writing(self.engine) as connection:
             ticks.leave(connection, name, self.owner)
 
-    def _ticks(self, collector: Collector) -> dict[str, Tick]:
+    def _ticks(self, wire: Wire) -> dict[str, Tick]:
         """All ticks of this configuration, by name."""
+        collector = Collector(self.settings, self.engine, wire, self.owner)
         top = self.settings.top
         found = {"sweep": Tick(top.sweep_every, 60.0, self._sweep)}
         for name, account in self.settings.accounts.items():
@@ -149,6 +153,11 @@ class Ticker:
             if can.inbound:
                 found[f"inbound:{name}"] = Tick(
                     settings.collect_inbound_every, patience, self._for(account, collector.inbound)
+                )
+            if can.repeatable:
+                repeater = Repeater(self.settings, self.engine, wire, self.owner)
+                found[f"repeat:{name}"] = Tick(
+                    REPEAT_EVERY, patience, self._for(account, repeater.repeat)
                 )
             if can.sent_count:
                 settler = Settler(self.engine, collector, self.owner)

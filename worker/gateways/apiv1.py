@@ -77,6 +77,7 @@ class ApiV1(Gateway):
             longest=settings.longest,
             extension=True,
             reference=True,
+            repeatable=settings.repeat_reference,
             reports=frozenset({Reports.PULL, Reports.PUSH}),
             inbound=True,
             balance=True,

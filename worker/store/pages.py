@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
@@ -109,6 +110,7 @@ class Origin:
     segments: int
     reference: str | None
     gateway_id: str | None
+    called_at: datetime | None
 
 
 def origins(
@@ -124,21 +126,51 @@ def origins(
             ),
         )
     )
-    return [
-        Origin(
-            row.id,
-            row.fence,
-            row.account,
-            SubmissionState(row.state),
-            row.request_id,
-            row.lo,
-            row.hi,
-            row.segments,
-            row.reference,
-            row.gateway_id,
+    return [_origin(row) for row in rows]
+
+
+def adoptable(connection: Connection, account: str, seconds: float, limit: int) -> list[Origin]:
+    """Return the newest submissions of an account whose id at the gateway we never learned.
+
+    Those that are unknown, or were accepted without an id, not more than `seconds` ago.
+    """
+    rows = connection.execute(
+        select(submission)
+        .where(
+            submission.c.account == account,
+            submission.c.state.in_([SubmissionState.UNKNOWN.value, SubmissionState.ACCEPTED.value]),
+            submission.c.gateway_id.is_(None),
+            submission.c.called_at >= later(-seconds),
         )
-        for row in rows
-    ]
+        .order_by(submission.c.id.desc())
+        .limit(limit)
+    )
+    return [_origin(row) for row in rows]
+
+
+def adopt(connection: Connection, one: int, gateway_id: str) -> None:
+    """Write down the id that a gateway gave to a submission, learned from its reports."""
+    connection.execute(
+        update(submission)
+        .where(submission.c.id == one, submission.c.gateway_id.is_(None))
+        .values(gateway_id=gateway_id)
+    )
+
+
+def _origin(row: Any) -> Origin:
+    return Origin(
+        row.id,
+        row.fence,
+        row.account,
+        SubmissionState(row.state),
+        row.request_id,
+        row.lo,
+        row.hi,
+        row.segments,
+        row.reference,
+        row.gateway_id,
+        row.called_at,
+    )
 
 
 def numbers_of(

@@ -525,6 +525,28 @@ def unknown_ones(
     ]
 
 
+def repeatable(connection: Connection, account: str, limit: int) -> list[Lease]:
+    """Return unknown submissions of an account that carried a reference and are valid still."""
+    rows = connection.execute(
+        select(submission)
+        .where(
+            submission.c.state == S.UNKNOWN.value,
+            submission.c.account == account,
+            submission.c.reference.is_not(None),
+            submission.c.not_after > now(),
+        )
+        .order_by(submission.c.id)
+        .limit(limit)
+    ).all()
+    wanted = {row.request_id for row in rows}
+    found = connection.execute(select(request).where(request.c.id.in_(wanted))) if rows else ()
+    contents = {row.id: content_of(row) for row in found}
+    return [
+        replace(_as_lease(row), content=contents[row.request_id], reference=row.reference)
+        for row in rows
+    ]
+
+
 def not_taken(connection: Connection, one: int, fence: int) -> bool:
     """End a doubt by proof that nothing was taken: `unknown` → `not_sent`, messages queued."""
     row = connection.execute(
