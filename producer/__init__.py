@@ -9,16 +9,13 @@ names another. Once a call returns, the messages are in the database; a broker t
 costs latency, never an error and never a message.
 """
 
+import importlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from producer.client import Producer
 from producer.words import Words
-from worker.campaigns import Loaded, Row
-from worker.describing import Message
-from worker.enqueuing import Enqueued
 from worker.errors import (
     ConfigurationError,
     KeyConflict,
@@ -34,6 +31,11 @@ from worker.terms import MessageClass, MessageState
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.orm import Session
+
+    from producer.client import Producer
+    from worker.campaigns import Loaded, Row
+    from worker.describing import Message
+    from worker.enqueuing import Enqueued
 
 __all__ = [
     "ConfigurationError",
@@ -60,20 +62,37 @@ __all__ = [
     "ring",
 ]
 
+#: Where the names are that bring SQLAlchemy along: importing this module alone stays cheap.
+_ELSEWHERE = {
+    "Enqueued": "worker.enqueuing",
+    "Loaded": "worker.campaigns",
+    "Message": "worker.describing",
+    "Producer": "producer.client",
+    "Row": "worker.campaigns",
+}
 _lock = threading.Lock()
-_default: Producer | None = None
+_default: "Producer | None" = None
 
 
-def configure(path: str | Path | None = None) -> Producer:
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for."""
+    if name not in _ELSEWHERE:
+        raise AttributeError(name)
+    return getattr(importlib.import_module(_ELSEWHERE[name]), name)
+
+
+def configure(path: str | Path | None = None) -> "Producer":
     """Read a configuration for the functions of this module; raises `ConfigurationError`."""
     global _default  # noqa: PLW0603 - one configuration a process is the promise of this module
+    from producer.client import Producer
+
     made = Producer.from_file(path)
     with _lock:
         _default = made
     return made
 
 
-def _producer() -> Producer:
+def _producer() -> "Producer":
     return _default or configure()
 
 
@@ -84,7 +103,7 @@ def enqueue(
     session: "Session | None" = None,
     connection: Any = None,
     **words: Unpack[Words],
-) -> Enqueued:
+) -> "Enqueued":
     """Accept one text for one or more numbers: once this returns, the messages are stored.
 
     A list is all or nothing. With `session` (SQLAlchemy) or `connection` (DB-API) the messages are
@@ -104,20 +123,20 @@ async def enqueue_async(
     *,
     session: "AsyncSession | None" = None,
     **words: Unpack[Words],
-) -> Enqueued:
+) -> "Enqueued":
     """Do as `enqueue` does, without blocking the event loop; `session` is an `AsyncSession`."""
     return await _producer().enqueue_async(to, text, session=session, **words)
 
 
 def enqueue_campaign(
     name: str,
-    recipients: Iterable[str | Mapping[str, str] | Row],
+    recipients: "Iterable[str | Mapping[str, str] | Row]",
     text: str = "",
     *,
     start: bool = True,
     skip_bad: bool = False,
     **words: Unpack[Words],
-) -> Loaded:
+) -> "Loaded":
     """Load a campaign from a stream of recipients, and start it once it is wholly loaded.
 
     A recipient is a number, or a mapping with `msisdn` and the values for `{name}` in the text. A
@@ -129,12 +148,12 @@ def enqueue_campaign(
     )
 
 
-def get(message_id: str) -> Message:
+def get(message_id: str) -> "Message":
     """Return a message as it stands, or raise `NotFound`."""
     return _producer().get(message_id)
 
 
-def cancel(message_id: str) -> Message:
+def cancel(message_id: str) -> "Message":
     """Take a message back. Raises `TooLate` when it was handed over already, or `NotFound`."""
     return _producer().cancel(message_id)
 

@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
@@ -56,14 +57,22 @@ class _Layout:
     variables: Mapping[str, int]
 
 
-def read(file: BinaryIO, text: str) -> Recipients:
-    """Read a file's header, for a text with `{name}` where a column's value belongs.
+@contextmanager
+def reading(file: BinaryIO, text: str) -> Iterator[Recipients]:
+    """Lend a file's recipients, for a text with `{name}` where a column's value belongs.
 
-    `file` can be wound back, and is used up. Raises `Refused` when it is no CSV text, when the
-    column of the numbers is missing or ambiguous, and when the text names what is no column.
+    `file` can be wound back, and stays the caller's. Raises `Refused` when it is no CSV text, when
+    the column of the numbers is missing or ambiguous, and when the text names what is no column.
     """
     encoding, lines = _encoding(file)
     stream = io.TextIOWrapper(file, encoding, newline="")
+    try:
+        yield _understood(stream, text, lines)
+    finally:
+        stream.detach()
+
+
+def _understood(stream: io.TextIOWrapper, text: str, lines: int) -> Recipients:
     reader = csv.reader(stream, delimiter=_delimiter(stream), strict=True)
     line, first = _first(reader)
     layout, header = _layout(first, text)
@@ -74,7 +83,7 @@ def read(file: BinaryIO, text: str) -> Recipients:
     if row is None:
         _refuse("the file has a header and no rows")
     columns = tuple(map(str.strip, first)) if header else ()
-    return Recipients(chain([row], found), columns, encoding, lines)
+    return Recipients(chain([row], found), columns, stream.encoding, lines)
 
 
 def _refuse(what: str) -> NoReturn:

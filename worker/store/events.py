@@ -44,6 +44,17 @@ def of_message(
     return list(connection.execute(select(event).where(about).order_by(event.c.id)))
 
 
+def of_submission(connection: Connection, submission_id: int) -> list[dict[str, Any]]:
+    """Return what happened to a submission, the oldest first, as JSON shows it."""
+    rows = connection.execute(
+        select(event).where(event.c.submission_id == submission_id).order_by(event.c.id)
+    )
+    return [
+        {"at": row.at.isoformat(), "name": row.name, "who": row.who, "detail": row.detail}
+        for row in rows
+    ]
+
+
 def unmapped(connection: Connection, limit: int) -> list[Row[str, Any, str, str]]:
     """Return account, code and words of answers that stood in no table, the newest first."""
     rows = connection.execute(

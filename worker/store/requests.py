@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import IntegrityError
 
 from worker.clock import later, now
 from worker.gateway import Content
@@ -102,12 +102,12 @@ def _add_once(
 
 def _insert_unless_there(connection: Connection, values: Mapping[str, Any]) -> int | None:
     if connection.dialect.name in {"mysql", "mariadb"}:
-        # The row that is there answers with its own id; one affected row means that ours is new.
-        insertion = mysql.insert(request).values(values)
-        made = connection.execute(
-            insertion.on_duplicate_key_update(id=func.last_insert_id(request.c.id))
-        )
-        return int(made.lastrowid) if made.rowcount == 1 else None
+        # Affected rows tell nothing: drivers count found rows or changed ones, as they are set.
+        try:
+            with connection.begin_nested():
+                return new_id(connection.execute(insert(request).values(values)))
+        except IntegrityError:
+            return None
     statement = insert_unless_there(connection, request).values(values)
     return connection.execute(statement.returning(request.c.id)).scalar()
 

@@ -1,0 +1,224 @@
+"""`xinshi accounts`, `balance` and `account`: whether they are held, and what is left there."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from producer.cli import faults, options, output
+from producer.cli.session import Session, opened
+
+if TYPE_CHECKING:
+    from producer.cli.asking import Answer
+    from worker.gateway import Account
+    from worker.store.accounts import AccountState
+
+#: The code of a hold that a person made.
+BY_HAND = "by hand"
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
+
+group = typer.Typer(
+    name="account",
+    help="One account: hold it, release it, change its password.",
+    no_args_is_help=True,
+    epilog=options.examples(
+        'xinshi account hold bulk --why "contract under review"', "xinshi account release bulk"
+    ),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    options.command(app, "xinshi accounts", "xinshi accounts --json", name="accounts")(listed)
+    options.command(app, "xinshi balance", "xinshi balance --account bulk")(balance)
+    app.add_typer(group)
+    from producer.cli import password
+
+    options.command(group, "xinshi account password bulk")(password.password)
+
+
+def listed(*, as_json: options.Json = False, config: options.Config = None) -> None:
+    """List the accounts: what they serve, whether they are held and why, what is left there."""
+    with opened(config) as here:
+        states = _states(here)
+        accounts = list(here.settings.accounts.values())
+    if as_json:
+        output.as_json([_as_json(one, states.get(one.name)) for one in accounts])
+        return
+    if not accounts:
+        output.hint("no account is configured")
+        return
+    rows = [_row(one, states.get(one.name)) for one in accounts]
+    output.table(("account", "gateway", "classes", "state", "since", "until", "balance"), rows)
+    for one in accounts:
+        state = states.get(one.name)
+        if state and state.held:
+            output.line(f"{one.name}: {advice(state)}")
+
+
+def balance(
+    *,
+    account: options.AccountName = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Ask the accounts now what is left; one that is held is not asked, its last word is shown."""
+    with opened(config) as here:
+        from producer.cli import asking
+
+        answers = asking.ask(here, asking.Kind.BALANCE, account)
+        states = _states(here)
+    if as_json:
+        output.as_json([_balance(one, states.get(one.account)) for one in answers])
+    elif answers:
+        rows = [row for one in answers for row in _pools(one, states.get(one.account))]
+        output.table(("account", "pool", "remaining", "paid", "sent", "as of", ""), rows)
+    else:
+        output.hint("no account can be asked for its balance")
+    if any(one.failed for one in answers):
+        raise typer.Exit(faults.FAILED)
+
+
+@options.command(group, 'xinshi account hold bulk --why "contract under review"')
+def hold(
+    name: _Name,
+    *,
+    why: Annotated[str, typer.Option("--why", help="The reason; it is shown.")] = "",
+    config: options.Config = None,
+) -> None:
+    """Send nothing through an account, until it is released; its messages wait."""
+    with opened(config) as here:
+        from producer.cli.asking import person
+        from worker import database
+        from worker.store import accounts, events
+
+        here.account(name)
+        with database.writing(here.engine) as connection:
+            # A hold for some minutes gives way to this one, which has no end.
+            accounts.release(connection, name)
+            accounts.hold(connection, name, BY_HAND, why, None)
+            events.add(connection, "account.held", person(), account=name, detail={"code": BY_HAND})
+    output.line(f"{name} is held; `xinshi account release {name}` lets it go on")
+
+
+@options.command(group, "xinshi account release bulk")
+def release(name: _Name, *, config: options.Config = None) -> None:
+    """Let an account that is held take messages again."""
+    with opened(config) as here:
+        from producer.cli.asking import person
+        from worker import database
+        from worker.store import accounts, events
+
+        with database.writing(here.engine) as connection:
+            if name not in accounts.states(connection):
+                here.account(name)
+            released = accounts.release(connection, name)
+            if released:
+                events.add(connection, "account.released", person(), account=name)
+    output.line(f"{name} goes on" if released else f"{name} was not held")
+
+
+def advice(state: "AccountState") -> str:
+    """Say what to do about a hold."""
+    release = f"`xinshi account release {state.account}`"
+    if state.held_code == BY_HAND:
+        return f"held by hand; {release} lets it go on"
+    if state.held_until is not None:
+        return f"goes on by itself at {output.local(state.held_until)}; {release} does so now"
+    return f"mend what the gateway complains of, then {release}"
+
+
+def why(state: "AccountState") -> str:
+    """Say why an account is held: the gateway's code and words."""
+    return " ".join(filter(None, [state.held_code, state.held_why]))
+
+
+def _states(here: Session) -> "dict[str, AccountState]":
+    from worker import database
+    from worker.store import accounts
+
+    with database.reading(here.engine) as connection:
+        return accounts.states(connection)
+
+
+def _classes(account: "Account") -> list[str]:
+    from worker.terms import MessageClass
+
+    return [one.value for one in MessageClass if account.settings.serves(one)]
+
+
+def _as_json(account: "Account", state: "AccountState | None") -> dict[str, Any]:
+    from worker.describing import stamp
+
+    held = state is not None and state.held
+    return {
+        "name": account.name,
+        "gateway": account.gateway.name,
+        "classes": _classes(account),
+        "reports": account.reports.value,
+        "held": held,
+        "why": why(state) if state and held else None,
+        "since": stamp(state.held_since) if state else None,
+        "until": stamp(state.held_until) if state else None,
+        "advice": advice(state) if state and held else None,
+        "balance": dict(state.balance) if state and state.balance else None,
+        "balance_at": stamp(state.balance_at) if state else None,
+    }
+
+
+def _row(account: "Account", state: "AccountState | None") -> Sequence[Any]:
+    classes = ", ".join(_classes(account)) or "only by name"
+    if state is None:
+        return (account.name, account.gateway.name, classes, "ok", None, None, None)
+    until = (output.brief(state.held_until) or "released") if state.held else None
+    return (
+        account.name,
+        account.gateway.name,
+        classes,
+        f"held: {why(state)}" if state.held else "ok",
+        output.brief(state.held_since),
+        until,
+        _left(state.balance),
+    )
+
+
+def _left(balance: Mapping[str, Any] | None) -> str | None:
+    """Write what is left in the pools that an account draws on."""
+    pools = [pool for pool in (balance or {}).get("pools", ()) if pool["used"]]
+    return ", ".join(_amount(pool) for pool in pools) or None
+
+
+def _amount(pool: Mapping[str, Any]) -> str:
+    return "postpaid" if pool["remaining"] is None else str(pool["remaining"])
+
+
+def _balance(answer: "Answer", state: "AccountState | None") -> dict[str, Any]:
+    from worker.describing import stamp
+
+    said = (state and state.balance) or {}
+    return {
+        "account": answer.account,
+        "pools": said.get("pools", []),
+        "sent": said.get("sent"),
+        "at": stamp(state.balance_at) if state else None,
+        "held": bool(state and state.held),
+        "problem": answer.problem,
+    }
+
+
+def _pools(answer: "Answer", state: "AccountState | None") -> list[Sequence[Any]]:
+    said = (state and state.balance) or {}
+    at = state.balance_at if state else None
+    pools = [
+        (
+            answer.account,
+            pool["name"] + ("" if pool["used"] else " (not used)"),
+            pool["remaining"],
+            "postpaid" if pool["postpaid"] else "prepaid",
+            said.get("sent"),
+            at,
+            answer.problem,
+        )
+        for pool in said.get("pools", ())
+    ]
+    return [*pools] or [(answer.account, None, None, None, said.get("sent"), at, answer.problem)]

@@ -1,0 +1,172 @@
+"""`xinshi settle`: unknown submissions, and a person's word on what became of them."""
+
+import getpass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from producer.cli import faults, options, output
+from producer.cli.session import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from worker.store.submissions import Doubtful
+
+_Ids = Annotated[
+    list[int], typer.Argument(metavar="ID…", help="Submissions, as `list` shows them.")
+]
+_Why = Annotated[str, typer.Option("--why", help="What you know, for the record.")]
+_Who = Annotated[
+    str | None, typer.Option("--who", help="Who says so; else the name you are logged in by.")
+]
+_Limit = Annotated[int, typer.Option("--limit", min=1, help="How many at the most.")]
+
+group = typer.Typer(
+    name="settle",
+    help="Unknown submissions: list them with the evidence, and end the doubt.",
+    no_args_is_help=True,
+    epilog=options.examples(
+        "xinshi settle list",
+        'xinshi settle submitted 17 --why "in the vendor\'s console"',
+        'xinshi settle not-sent 17 --why "the vendor has no trace of it"',
+        'xinshi settle resend 17 --why "better twice than never"',
+    ),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    options.command(group, "xinshi settle list --account bulk", name="list")(listed)
+    options.command(group, 'xinshi settle submitted 17 --why "…"', name="submitted")(submitted)
+    options.command(group, 'xinshi settle not-sent 17 --why "…"', name="not-sent")(not_sent)
+    options.command(group, 'xinshi settle resend 17 --why "…"', name="resend")(resend)
+    app.add_typer(group)
+
+
+def listed(
+    *,
+    account: options.AccountName = None,
+    limit: _Limit = 100,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """List unknown submissions, the oldest first: how they ended, and what speaks for what."""
+    with opened(config) as here:
+        from worker import database
+        from worker.store import events, submissions
+
+        with database.reading(here.engine) as connection:
+            found = submissions.unknown_ones(connection, account=account, limit=limit)
+            evidence = {one.id: events.of_submission(connection, one.id) for one in found}
+    if as_json:
+        output.as_json([{**_as_json(one), "evidence": evidence[one.id]} for one in found])
+    elif found:
+        rows = [_row(one, [event["name"] for event in evidence[one.id]]) for one in found]
+        output.table(_COLUMNS, rows)
+    else:
+        output.hint("nothing is unknown")
+
+
+def submitted(
+    *,
+    ids: _Ids,
+    why: _Why,
+    who: _Who = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Say that the gateway took them: their messages are `submitted`."""
+    from worker import settling
+
+    _mark(ids, settling.mark_submitted, "settle.submitted", why, who, config, as_json=as_json)
+
+
+def not_sent(
+    *,
+    ids: _Ids,
+    why: _Why,
+    who: _Who = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Say that the gateway took none of them: their messages are queued again."""
+    from worker import settling
+
+    _mark(ids, settling.mark_not_sent, "settle.not_sent", why, who, config, as_json=as_json)
+
+
+def resend(
+    *,
+    ids: _Ids,
+    why: _Why,
+    who: _Who = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Send their messages once more, knowing that they may arrive twice; only once for each."""
+    from worker import settling
+
+    _mark(ids, settling.resend_once, "settle.resent", why, who, config, as_json=as_json)
+
+
+_COLUMNS = ("id", "account", "class", "request", "messages", "called", "code", "words", "events")
+
+
+def _mark(
+    ids: list[int],
+    act: "Callable[[Connection, Doubtful], bool]",
+    name: str,
+    why: str,
+    who: str | None,
+    config: Any,
+    *,
+    as_json: bool,
+) -> None:
+    with opened(config) as here:
+        from worker import database, settling
+
+        with database.writing(here.engine) as connection:
+            done = settling.mark(
+                connection, ids, act, name=name, who=who or getpass.getuser(), why=why
+            )
+    left = [one for one in ids if one not in done]
+    if as_json:
+        output.as_json({"settled": done, "left": left})
+    elif done:
+        output.line(f"settled: {', '.join(map(str, done))}")
+    for one in left:
+        output.error(f"submission {one} is not unknown, or was sent once more already")
+    if left:
+        raise typer.Exit(faults.FAILED)
+
+
+def _row(one: "Doubtful", names: list[str]) -> list[Any]:
+    return [
+        one.id,
+        one.account,
+        one.message_class.value,
+        one.request_id,
+        one.size,
+        one.called_at,
+        one.code,
+        one.words,
+        ", ".join(names) + (", sent once more" if one.resent else ""),
+    ]
+
+
+def _as_json(one: "Doubtful") -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "account": one.account,
+        "class": one.message_class.value,
+        "request": one.request_id,
+        "messages": one.size,
+        "segments": one.size * one.segments,
+        "called_at": one.called_at and one.called_at.isoformat(),
+        "code": one.code,
+        "code_text": one.words,
+        "resent": one.resent,
+    }
