@@ -5,11 +5,18 @@ standard error, one line each; `--json` prints data as JSON. Heavy imports stand
 that need them, so that `--help` answers at once.
 """
 
-from producer.cli.commands import app
+import sys
 
-__all__ = ["app", "main"]
+#: What the extra `cli` brings; an application that only enqueues goes without.
+_EXTRA = {"alembic", "rich", "typer"}
 
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
+    try:
+        from producer.cli.commands import app
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        sys.exit(f"error: {error.name} is not installed; pip install 'xinshi[cli]'")
     app(prog_name="xinshi")

@@ -24,7 +24,7 @@ _COLUMNS = ("account", "gateway", "messages", "in the ledger", "states", "replie
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog=options.examples("xinshi demo", "xinshi demo --keep demo"))(demo)
+    options.command(app, "xinshi demo", "xinshi demo --keep demo")(demo)
 
 
 def demo(

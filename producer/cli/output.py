@@ -41,17 +41,18 @@ def console(*, stderr: bool = False) -> Console:
 
 def line(text: str, style: str = "") -> None:
     """Print a line of data."""
-    console().print(Text(text, style=style))
+    console().print(Text(text, style=style), soft_wrap=True)
 
 
 def error(text: str) -> None:
     """Say on standard error what went wrong."""
-    console(stderr=True).print(Text.assemble(("error: ", "bold red"), " ".join(text.split())))
+    said = Text.assemble(("error: ", "bold red"), " ".join(text.split()))
+    console(stderr=True).print(said, soft_wrap=True)
 
 
 def hint(text: str) -> None:
     """Say on standard error what is worth knowing."""
-    console(stderr=True).print(Text(text, style="dim"))
+    console(stderr=True).print(Text(text, style="dim"), soft_wrap=True)
 
 
 def as_json(data: Any) -> None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, time, timedelta
 import typer
 
 from producer.cli.output import SHANGHAI
-from worker import durations
 
 _CLOCK = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?")
 _HOW = 'write "2026-11-22 08:00", "08:00" or "+10m"; without a zone it is Asia/Shanghai'
@@ -49,6 +48,8 @@ def before(text: str | None, option: str, at: datetime | None = None) -> datetim
 
 
 def _span(word: str, option: str, how: str) -> timedelta:
+    from worker import durations
+
     try:
         return timedelta(seconds=durations.parse(word))
     except ValueError:

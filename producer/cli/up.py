@@ -10,7 +10,7 @@ from producer.cli import faults, options, output, session
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog=options.examples("xinshi up", "xinshi --config prod.toml up"))(up)
+    options.command(app, "xinshi up", "xinshi --config prod.toml up")(up)
 
 
 def up(*, config: options.Config = None) -> None:

@@ -1,0 +1,214 @@
+"""Campaigns from the command line: loaded, started, stopped, watched, exported, tried again."""
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from producer.cli import watching
+from tests.cli.conftest import Place
+from tests.stage import eventually, mobiles
+from worker import campaigns as stored
+
+TEXT = "【店】大促 回T退订"
+
+
+def create(place: Place, file: str, *words: str, text: str = TEXT, code: int = 0) -> Any:
+    """Create a campaign by the account that has no reports, and return it."""
+    given = ["--text", text, "--recipients", file, "--account", "bulk", *words]
+    return place.data("campaign", "create", *given, code=code)
+
+
+def numbers(place: Place, count: int) -> str:
+    """Write a file of so many numbers."""
+    return place.write("numbers.csv", "\n".join(mobiles(count)))
+
+
+def test_a_campaign_is_loaded_and_carried_out(place: Place) -> None:
+    found = create(place, numbers(place, 30), "--name", "autumn")
+    assert (found["name"], found["total"], found["class"]) == ("autumn", 30, "marketing")
+    assert "bad_rows" not in found
+    with place.working():
+        eventually(lambda: place.data("campaign", "show", "1")["state"] == "done")
+    assert place.data("campaign", "show", "1")["states"] == {"submitted": 30}
+    assert sum(1 for _ in place.sandbox.taken()) == 30
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk"])
+def test_each_recipient_gets_a_text_of_its_own(place: Place, encoding: str) -> None:
+    rows = "姓名;手机号\r\n安娜;13812345678\r\n王五;13912345678\r\n"
+    create(place, place.write("people.csv", rows, encoding), text="【店】{姓名}您好 回T退订")
+    with place.working():
+        eventually(lambda: place.data("campaign", "show", "1")["state"] == "done")
+    assert {one.text for one in place.sandbox.taken()} == {
+        "【店】安娜您好 回T退订",
+        "【店】王五您好 回T退订",
+    }
+
+
+def test_recipients_may_come_from_standard_input(place: Place) -> None:
+    words = ["--text", TEXT, "--recipients", "-", "--account", "bulk"]
+    found = place.data("campaign", "create", *words, typed="\n".join(mobiles(3)))
+    assert found["total"] == 3
+
+
+def test_with_a_bad_row_nothing_is_sent(place: Place) -> None:
+    file = place.write("bad.csv", "13812345678\n1381234567\n13812345678\n1.38123E+10\n")
+    found = create(place, file, code=1)
+    assert (found["state"], found["total"]) == ("ready", 1)
+    assert found["left_out"] == {"invalid": 2, "repeated": 1}
+    assert [one["row"] for one in found["bad_rows"]] == ["row 2", "row 4"]
+    said = place.fails("campaign", "create", "--text", TEXT, "--recipients", file)
+    assert "row 2: 138****4567 has 10 digits" in said
+    assert "xinshi campaign resume 2" in said
+    assert "1381234567" not in said
+
+
+def test_bad_rows_can_be_left_out(place: Place) -> None:
+    file = place.write("bad.csv", "13812345678\n1381234567\n")
+    found = create(place, file, "--skip-bad")
+    assert (found["state"], found["total"], len(found["bad_rows"])) == ("running", 1, 1)
+
+
+def test_a_value_that_the_account_cannot_say_makes_its_row_a_bad_one(place: Place) -> None:
+    file = place.write("people.csv", "phone,name\n13812345678,安娜\n13912345678,😀\n")
+    found = create(place, file, text="【店】{name}您好", code=1)
+    (bad,) = found["bad_rows"]
+    assert bad["row"] == "row 3"
+    assert "gbk" in bad["what"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "text", "said"),
+    [
+        ("name,city\nAnna,Beijing\n", TEXT, "the headers are: name, city"),
+        ("mobile,phone\n13812345678,13912345678\n", TEXT, "mobile and phone could both be"),
+        ("phone,name\n13812345678,Anna\n", "【店】{nmae}您好", "did you mean name?"),
+        ("13812345678\n", "【店】{name}您好", "the file has no header"),
+        ("phone\n", TEXT, "no rows"),
+        ("", TEXT, "is empty"),
+    ],
+)
+def test_a_file_that_is_not_understood_is_refused_before_anything_is_stored(
+    place: Place, rows: str, text: str, said: str
+) -> None:
+    file = place.write("people.csv", rows)
+    words = ["campaign", "create", "--text", text, "--recipients", file]
+    assert said in place.fails(*words, code=2)
+    assert place.data("campaign", "list") == []
+
+
+def test_a_campaign_can_be_loaded_now_and_started_later(place: Place) -> None:
+    assert create(place, numbers(place, 3), "--paused")["state"] == "ready"
+    assert place.data("campaign", "resume", "1")["state"] == "running"
+    assert place.data("campaign", "pause", "1")["state"] == "paused"
+    assert place.data("campaign", "resume", "1", "--until", "+2h")["state"] == "running"
+    found = place.data("campaign", "cancel", "1")
+    assert (found["state"], found["states"]) == ("cancelled", {"cancelled": 3})
+    assert "is cancelled and cannot run" in place.fails("campaign", "resume", "1")
+
+
+def test_the_same_key_is_one_campaign(place: Place) -> None:
+    file = numbers(place, 3)
+    first = create(place, file, "--key", "autumn")
+    assert create(place, file, "--key", "autumn")["id"] == first["id"]
+    assert len(place.data("campaign", "list")) == 1
+    numbers(place, 4)
+    words = ["--text", TEXT, "--recipients", file, "--account", "bulk", "--key", "autumn"]
+    assert "key: was used before" in place.fails("campaign", "create", *words)
+
+
+def test_campaigns_are_listed_the_newest_first(place: Place) -> None:
+    create(place, numbers(place, 2), "--name", "first")
+    create(place, numbers(place, 3), "--name", "second")
+    found = place.data("campaign", "list")
+    assert [one["name"] for one in found] == ["second", "first"]
+    shown = place.done("campaign", "list")
+    assert shown.index("second") < shown.index("first")
+    assert len(place.data("campaign", "list", "--limit", "1")) == 1
+
+
+def test_every_message_is_exported_in_order(place: Place) -> None:
+    create(place, numbers(place, 25))
+    with place.working():
+        eventually(lambda: place.data("campaign", "show", "1")["state"] == "done")
+    printed = place.done("campaign", "export", "1")
+    place.done("campaign", "export", "1", "--output", "result.csv")
+    written = (place.folder / "result.csv").read_text("utf-8")
+    assert written.splitlines() == printed.splitlines()
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert ",".join(rows[0]) == (
+        "number,state,code,code_text,account,gateway_id,attempts,submitted_at,finished_at"
+    )
+    assert [row["number"] for row in rows] == mobiles(25)
+    assert {(row["state"], row["code"], row["account"]) for row in rows} == {
+        ("submitted", "100", "bulk")
+    }
+    assert not list(place.folder.glob("*.part"))
+
+
+def test_an_export_that_fails_leaves_the_old_file(place: Place) -> None:
+    place.write("result.csv", "old")
+    place.fails("campaign", "export", "17", "--output", "result.csv")
+    assert (place.folder / "result.csv").read_text() == "old"
+    assert not list(place.folder.glob("*.part"))
+
+
+def test_only_the_failed_are_sent_again_and_only_once(place: Place) -> None:
+    """One fails by its report, one is not known: the first alone goes into the retry."""
+    file = place.write("numbers.csv", "13812345678\n19999990100\n")
+    words = ["--text", TEXT, "--recipients", file, "--account", "jzy"]
+    place.done("campaign", "create", *words)
+    with place.working():
+        eventually(
+            lambda: (
+                place.data("campaign", "show", "1")["states"] == {"delivered": 1, "undelivered": 1}
+            )
+        )
+        eventually(lambda: place.data("campaign", "show", "1")["state"] == "done")
+        again = place.data("campaign", "retry", "1")
+        assert (again["total"], again["retry_of"]) == (1, 1)
+        assert place.data("campaign", "retry", "1") is None
+
+
+def test_a_campaign_is_watched_until_it_is_done(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "PACE", 0.02)
+    create(place, numbers(place, 50))
+    with place.working():
+        result = place.run("campaign", "show", "1", "--watch", "--json")
+    assert result.exit_code == 0
+    assert "done: 50 of 50 (50 submitted)" in result.stderr
+
+
+def test_ctrl_c_while_watching_says_that_the_campaign_goes_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch, interrupted: Callable[..., Any]
+) -> None:
+    create(place, numbers(place, 3))
+    monkeypatch.setattr(watching, "watch", interrupted)
+    said = place.fails("campaign", "show", "1", "--watch", code=130)
+    assert "campaign 1 goes on" in said
+
+
+def test_ctrl_c_while_loading_sends_nothing_and_the_key_loads_it_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch, interrupted: Callable[..., Any]
+) -> None:
+    file = numbers(place, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "_finish", interrupted)
+        words = ["--text", TEXT, "--recipients", file, "--account", "bulk", "--key", "autumn"]
+        said = place.fails("campaign", "create", *words, code=130)
+    assert "nothing of it will be sent" in said
+    assert place.data("campaign", "show", "1")["state"] == "loading"
+    found = create(place, file, "--key", "autumn")
+    assert (found["id"], found["state"], found["total"]) == (1, "running", 3)
+
+
+def test_the_rate_is_taken_over_the_last_looks() -> None:
+    rate = watching.Rate()
+    assert rate.after(0.0, 0) == 0
+    assert rate.after(1.0, 100) == 100
+    assert rate.after(3.0, 400) == pytest.approx(400 / 3)

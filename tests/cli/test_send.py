@@ -1,0 +1,174 @@
+"""`send`, `show`, `cancel`, `messages`: from storing a text to knowing what became of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from producer.cli import waiting
+from tests.cli.conftest import TEXT, Place
+from tests.stage import eventually
+
+TO = "13812345678"
+
+
+def test_a_message_is_stored_and_waits_where_no_worker_runs(place: Place) -> None:
+    result = place.run("send", "--to", TO, "--text", TEXT, "--json")
+    assert result.exit_code == 0
+    assert "no worker heard the bell" in result.stderr
+    (found,) = place.data("messages", "--to", f"+86 {TO}")
+    assert (found["msisdn"], found["state"], found["class"]) == (TO, "queued", "notice")
+
+
+def test_numbers_may_be_listed_and_repeated_and_make_one_message_each(place: Place) -> None:
+    words = ["--to", f"{TO}，13912345678", "--to", TO, "--text", TEXT]
+    found = place.data("send", *words)
+    assert [one["msisdn"] for one in found["messages"]] == [TO, "13912345678"]
+    assert set(found) == {"messages"}
+
+
+def test_the_text_may_come_from_standard_input(place: Place) -> None:
+    place.done("send", "--to", TO, "--text", "-", typed=f"{TEXT}\n")
+    assert "UTF-8" in place.fails("send", "--to", TO, "--text", "-", typed=b"\xc4\xe3", code=2)
+
+
+def test_variables_stand_in_for_their_names(place: Place) -> None:
+    words = ["send", "--to", TO, "--text", "【信使】你好 {name}", "--dry-run"]
+    assert place.data(*words, "--var", "name=安娜")["problems"] == []
+    (problem,) = place.data(*words, "--var", "nmae=安娜", code=2)["problems"]
+    assert problem["where"] == "variables.name"
+
+
+def test_the_same_key_stores_nothing_twice_and_another_text_is_refused(place: Place) -> None:
+    words = ["send", "--to", TO, "--key", "order-1"]
+    first = place.data(*words, "--text", TEXT)
+    assert place.data(*words, "--text", TEXT) == first
+    assert "key: was used before" in place.fails(*words, "--text", "【信使】别的")
+    assert len(place.data("messages")) == 1
+
+
+def test_a_dry_run_stores_nothing_and_says_who_could_carry_it(place: Place) -> None:
+    place.done("account", "hold", "v1")
+    found = place.data("send", "--to", TO, "--text", "【信使】" + "长" * 70, "--dry-run")
+    assert found["messages"] == 1
+    by_name = {one["name"]: one for one in found["accounts"]}
+    assert set(by_name) == {"bulk", "codes", "v1", "jzy"}, "one serves nobody unless it is named"
+    assert by_name["bulk"]["segments"] == 2
+    assert [name for name, one in by_name.items() if one["held"]] == ["v1"]
+    assert place.data("messages") == []
+    assert "segments" in place.done("send", "--to", TO, "--text", TEXT, "--dry-run")
+
+
+def test_a_dry_run_says_what_would_be_refused(place: Place) -> None:
+    words = ["--to", "1391", "--text", "【信使】😀", "--account", "bulk", "--dry-run"]
+    found = place.data("send", *words, code=2)
+    assert found["messages"] == 0
+    assert "gbk" in found["accounts"][0]["problems"][0]
+    said = place.fails("send", *words, code=2)
+    assert "4 digits" in said
+    assert "1391" not in said
+
+
+def test_waiting_ends_when_a_report_has_come(place: Place) -> None:
+    with place.working():
+        words = ["--to", TO, "--text", TEXT, "--account", "jzy", "--wait", "30"]
+        (found,) = place.data("send", *words)["messages"]
+    assert found["state"] == "delivered"
+
+
+def test_submitted_is_an_end_where_the_account_has_no_reports(place: Place) -> None:
+    with place.working():
+        words = ["--to", TO, "--text", TEXT, "--account", "bulk", "--wait", "30"]
+        (found,) = place.data("send", *words)["messages"]
+    assert found["state"] == "submitted"
+
+
+@pytest.mark.parametrize(
+    ("number", "account", "state"),
+    [("19999990100", "jzy", "undelivered"), ("19999993000", "bulk", "unknown")],
+)
+def test_waiting_for_what_does_not_go_well_ends_with_1(
+    place: Place, number: str, account: str, state: str
+) -> None:
+    with place.working():
+        words = ["--to", number, "--text", TEXT, "--account", account, "--wait", "30"]
+        (found,) = place.data("send", *words, code=1)["messages"]
+    assert found["state"] == state
+
+
+def test_when_the_time_is_over_the_message_waits_on(place: Place) -> None:
+    result = place.run("send", "--to", TO, "--text", TEXT, "--wait", "0")
+    assert result.exit_code == 1
+    assert "the time is over: 1 queued" in result.stderr
+    assert place.data("messages")[0]["state"] == "queued"
+
+
+def test_ctrl_c_while_waiting_says_that_the_message_goes_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch, interrupted: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(waiting, "until_settled", interrupted)
+    said = place.fails("send", "--to", TO, "--text", TEXT, "--wait", "9", code=130)
+    assert "message 1-0 is stored and on the way" in said
+    assert len(place.data("messages")) == 1
+
+
+def test_a_message_is_shown_with_all_that_happened_to_it(place: Place) -> None:
+    with place.working():
+        place.done("send", "--to", TO, "--text", TEXT, "--account", "jzy", "--wait", "30")
+    found = place.data("show", "1-0")
+    (submission,) = found["submissions"]
+    assert (submission["account"], submission["state"]) == ("jzy", "accepted")
+    assert [one["status"] for one in found["reports"]] == ["delivered"]
+    assert isinstance(found["events"], list)
+    shown = place.done("show", "1-0")
+    assert "report delivered" in shown
+    assert TEXT not in shown
+
+
+def test_an_unknown_message_shows_the_event(place: Place) -> None:
+    with place.working():
+        words = ["--to", "19999993000", "--text", TEXT, "--account", "bulk", "--wait", "30"]
+        place.done("send", *words, code=1)
+    found = place.data("show", "1-0")
+    assert "submission.unknown" in [one["name"] for one in found["events"]]
+
+
+def test_what_waits_can_be_taken_back_and_what_went_cannot(place: Place) -> None:
+    place.done("send", "--to", TO, "--text", TEXT)
+    assert place.data("cancel", "1-0")["state"] == "cancelled"
+    with place.working():
+        place.done("send", "--to", TO, "--text", TEXT, "--account", "bulk", "--wait", "30")
+    assert "message 2-0 is submitted and cannot be cancelled" in place.fails("cancel", "2-0")
+
+
+def test_a_message_not_due_yet_waits(place: Place) -> None:
+    place.done("send", "--to", TO, "--text", TEXT, "--at", "+1h", "--account", "bulk")
+    with place.working():
+        place.done("send", "--to", TO, "--text", TEXT, "--account", "bulk", "--wait", "30")
+    assert [one["state"] for one in place.data("messages")] == ["submitted", "queued"]
+
+
+def test_messages_are_found_by_number_state_account_and_time(place: Place) -> None:
+    place.done("send", "--to", f"{TO},13912345678", "--text", TEXT, "--account", "bulk")
+    place.done("cancel", "1-1")
+    assert [one["id"] for one in place.data("messages", "--to", TO)] == ["1-0"]
+    assert [one["id"] for one in place.data("messages", "--state", "cancelled")] == ["1-1"]
+    assert len(place.data("messages", "--account", "bulk")) == 2
+    assert place.data("messages", "--account", "v1") == []
+    assert len(place.data("messages", "--since", "1h")) == 2
+    assert len(place.data("messages", "--limit", "1")) == 1
+    assert TO in place.done("messages")
+
+
+def test_texts_from_handsets_are_listed(place: Place) -> None:
+    place.sandbox.control.reply("jzyyun", TO, "好的，谢谢")
+
+    def collected() -> list[dict[str, Any]]:
+        place.done("collect", "inbound", "--account", "jzy")
+        return list(place.data("inbound", "--from", TO))
+
+    (found,) = eventually(collected)
+    assert set(found) == {"msisdn", "text", "account", "extension", "received_at"}
+    assert (found["text"], found["account"]) == ("好的，谢谢", "jzy")
+    assert place.data("inbound", "--to", "13912345678") == []
+    assert "好的" in place.done("inbound")

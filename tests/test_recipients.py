@@ -1,0 +1,162 @@
+"""CSV files of recipients: what spreadsheets write is read, or named as bad; nothing is lost."""
+
+import io
+import tracemalloc
+
+import pytest
+
+from worker import recipients
+from worker.campaigns import Row
+from worker.errors import Refused
+
+
+def rows(text: str | bytes, wanted: str = "", encoding: str = "utf-8") -> list[Row]:
+    """Return all rows of a file."""
+    raw = text if isinstance(text, bytes) else text.encode(encoding)
+    with recipients.reading(io.BytesIO(raw), wanted) as found:
+        return list(found.rows)
+
+
+def refusal(text: str | bytes, wanted: str = "") -> str:
+    """Return why a file is refused."""
+    with pytest.raises(Refused) as refused:
+        rows(text, wanted)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "msisdn",
+        "Mobile",
+        "PHONE",
+        " phone ",
+        "手机号",
+        "号码",
+        "手机",
+        "手机号码",
+        "电话",
+        '"phone"',
+    ],
+)
+def test_the_numbers_are_found_by_their_header(header: str) -> None:
+    assert rows(f"name,{header}\nAnna,13812345678\n") == [Row(2, "13812345678")]
+
+
+@pytest.mark.parametrize("text", ["13812345678\n", "customer\n13812345678\n", "\n\n13812345678"])
+def test_an_only_column_holds_the_numbers_with_a_header_or_without(text: str) -> None:
+    (row,) = rows(text)
+    assert row.number == "13812345678"
+
+
+def test_a_bad_number_on_the_first_line_is_no_header() -> None:
+    assert [row.line for row in rows("1381234567\n13812345678\n")] == [1, 2]
+    assert [bool(row.problem) for row in rows("1.4E+10\n13812345678\n")] == [True, False]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_encodings_and_delimiters_are_found_out(encoding: str, delimiter: str) -> None:
+    text = f"姓名{delimiter}手机号\r\n王五{delimiter}13812345678\r\n"
+    assert rows(text, "{姓名}您好", encoding) == [Row(2, "13812345678", {"姓名": "王五"})]
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 5])
+def test_a_character_across_two_blocks_is_one(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipients, "_BLOCK", block)
+    assert rows("手机号,姓名\n13812345678,王五\n", "{姓名}")[0].variables == {"姓名": "王五"}
+    assert rows("手机号,姓名\n13812345678,王五\n", "{姓名}", "gbk")[0].variables == {"姓名": "王五"}
+
+
+def test_other_columns_are_variables_only_where_the_text_names_them() -> None:
+    text = "phone,name,city\n13812345678,Anna,Beijing\n"
+    assert rows(text)[0].variables is None
+    assert rows(text, "Dear {name }")[0].variables == {"name": "Anna"}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ['"=""13812345678"""', '="13812345678"', "'13812345678", " 13812345678 ", "13812345678.0"],
+)
+def test_what_spreadsheets_put_around_a_number_is_taken_off(cell: str) -> None:
+    assert rows(f"phone,name\n{cell},Anna\n") == [Row(2, "13812345678")]
+
+
+@pytest.mark.parametrize("cell", ["1.38123E+10", "1.4e10", "1E+10"])
+def test_a_number_that_a_spreadsheet_shortened_is_bad(cell: str) -> None:
+    (row,) = rows(f"phone\n{cell}\n")
+    assert row.problem is not None
+    assert "shortened" in row.problem
+    assert cell not in row.problem
+
+
+def test_lines_are_those_of_the_file() -> None:
+    text = 'phone,note\n\n13812345678,"two\nlines"\n\n13912345678,x\n,\n\n\n'
+    assert [(row.line, row.number) for row in rows(text)] == [
+        (3, "13812345678"),
+        (6, "13912345678"),
+    ]
+
+
+def test_quoted_values_keep_their_line_breaks_and_delimiters() -> None:
+    text = 'phone,name\n13812345678,"Anna, ""A""\nLi"\n'
+    assert rows(text, "{name}")[0].variables == {"name": 'Anna, "A"\nLi'}
+
+
+def test_a_quote_that_is_never_closed_hides_nothing() -> None:
+    found = rows('phone,note\n13812345678,"open\n13912345678,x\n13712345678,y\n')
+    assert [row.line for row in found] == [2]
+    assert found[0].problem is not None
+    assert "quotes" in found[0].problem
+
+
+def test_rows_too_long_or_without_a_value_are_bad() -> None:
+    found = rows("phone,name\n13812345678,Li, Anna\n13912345678\n13712345678,\n", "{name}")
+    assert [bool(row.problem) for row in found] == [True, True, True]
+    assert "quote what holds commas" in str(found[0].problem)
+    assert "has no name" in str(found[1].problem)
+
+
+def test_a_row_without_a_number_is_handed_on_to_be_refused() -> None:
+    assert rows("name,phone\nAnna,\n") == [Row(2, "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "said"),
+    [
+        ("name,city\nAnna,Beijing\n", "", "the headers are: name, city"),
+        ("mobile,手机\n1,2\n", "", "mobile and 手机 could both be the numbers"),
+        ("phone,name,name\n1,2,3\n", "{name}", "more than one column"),
+        ("phone,name\n1,2\n", "{nmae}", "did you mean name?"),
+        ("13812345678\n", "{name}", "no header"),
+        ("", "", "empty"),
+        ("\n\n", "", "empty"),
+        ("phone\n\n", "", "no rows"),
+        (b"PK\x03\x04rest", "", "Excel workbook"),
+        (b"phone\n\xff\xff\xff\n", "", "neither UTF-8 nor GBK"),
+    ],
+)
+def test_a_file_that_is_not_understood_is_refused(
+    text: str | bytes, wanted: str, said: str
+) -> None:
+    assert said in refusal(text, wanted)
+
+
+def test_a_refusal_repeats_no_recipients_data() -> None:
+    said = refusal("13812345678,Anna\n13912345678,Li\n")
+    assert "no header" in said
+    assert "138" not in said
+    assert "Anna" not in said
+
+
+def test_a_large_file_takes_no_more_memory_than_a_small_one() -> None:
+    raw = io.BytesIO(b"phone\n" + b"13812345678\n" * 50_000)
+    tracemalloc.start()
+    with recipients.reading(raw, "") as found:
+        count = sum(1 for _ in found.rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 50_000
+    assert found.lines >= count
+    assert not raw.closed
+    assert peak < 4_000_000
