@@ -1,0 +1,99 @@
+"""docs/configuration.md names every setting, with its default, and no other."""
+
+import inspect
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from worker.accounts import AccountSettings
+from worker.codes import Meaning
+from worker.gateways import registered
+from worker.settings import Top, parse
+
+from . import pages
+
+PAGE = pages.read("docs/configuration.md")
+#: What a required field is given where another one is looked at.
+GIVEN = {"codes": {}, "outcome": "rejected", "base_url": "https://sms.example"}
+
+
+def own(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the fields that a model states itself, by the name that a configuration writes."""
+    stated = inspect.get_annotations(model)
+    return {
+        field.alias or name: field for name, field in model.model_fields.items() if name in stated
+    }
+
+
+def push_fields() -> type[BaseModel]:
+    kind: type[BaseModel] = registered()["ihuyi"].Settings.model_fields["push_fields"].annotation
+    return kind
+
+
+MODELS: dict[str, type[BaseModel]] = {
+    "Top level": Top,
+    "Every account": AccountSettings,
+    "Codes of your own": Meaning,
+    "Push fields": push_fields(),
+    **{name: kind.Settings for name, kind in registered().items()},
+}
+
+
+def described(heading: str) -> dict[str, str]:
+    return {pages.coded(row[0]): row[1] for row in pages.rows(pages.section(PAGE, heading))}
+
+
+@pytest.mark.parametrize("heading", MODELS)
+def test_every_setting_is_described_and_no_other(heading: str) -> None:
+    assert described(heading).keys() == own(MODELS[heading]).keys()
+
+
+@pytest.mark.parametrize(
+    ("heading", "key"), [(one, key) for one, model in MODELS.items() for key in own(model)]
+)
+def test_a_default_is_what_the_page_says(heading: str, key: str) -> None:
+    model, told = MODELS[heading], described(heading)[key]
+    field = own(model)[key]
+    assert field.is_required() == (told == "required")
+    if field.is_required():
+        return
+    usual = required(model)
+    written = {} if told == "–" else tomllib.loads(f"value = {pages.coded(told)}")
+    if told == "–":
+        default = field.get_default(call_default_factory=True)
+        assert not default or isinstance(default, BaseModel)
+        return
+    name = next(each for each, known in model.model_fields.items() if known is field)
+    said = model.model_validate({**usual, key: written["value"]})
+    assert getattr(said, name) == getattr(model.model_validate(usual), name)
+
+
+def required(model: type[BaseModel]) -> dict[str, Any]:
+    """Return something for each field that has to be given."""
+    return {
+        field.alias or name: GIVEN.get(name, "13900000000")
+        for name, field in model.model_fields.items()
+        if field.is_required()
+    }
+
+
+def test_every_gateway_has_its_section_and_is_named_as_a_choice() -> None:
+    headings = {words for _, words in pages.headings(PAGE)}
+    choice = next(
+        row for row in pages.rows(pages.section(PAGE, "Every account")) if "`gateway`" in row[0]
+    )
+    for name in registered():
+        assert name in headings
+        assert f'`"{name}"`' in choice[2]
+
+
+def test_the_example_is_a_configuration(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "bulk").write_text("9999\n", "utf-8")
+    for block in pages.blocks(PAGE):
+        if block.language == "toml":
+            made = parse(tomllib.loads(block.text), tmp_path, {"IHUYI_API_KEY": "0" * 32})
+            assert set(made.accounts) == {"codes", "bulk"}

@@ -1,0 +1,148 @@
+"""The deployment files: they parse, their commands exist, and they give workers time to stop."""
+
+import configparser
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.settings import Settings, parse
+from worker.terms import MessageClass
+
+from . import pages
+from .test_commands import QUEUES, check
+
+DEPLOY = pages.ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+#: What a worker is given beyond its longest call, in seconds (worker/runtime.py).
+BEYOND = 5
+#: Where outcomes are kept while the database is away: beside the configuration, and writable.
+KEPT = "/srv/xinshi/.xinshi"
+
+
+def everything(name: str) -> list[Any]:
+    yaml = pytest.importorskip("yaml", reason="PyYAML reads the deployment files")
+    return list(yaml.safe_load_all((DEPLOY / name).read_text("utf-8")))
+
+
+def settings(text: str) -> Settings:
+    wanted = re.findall(r'env = "(\w+)"', text)
+    return parse(tomllib.loads(text), Path(), dict.fromkeys(wanted, "x"))
+
+
+def secrets(text: str) -> set[str]:
+    return set(re.findall(r'env = "(\w+)"', text))
+
+
+CONFIG = pages.read("deploy/xinshi.toml")
+GRACE = BEYOND + max(one.settings.timeout for one in settings(CONFIG).accounts.values())
+
+
+def check_all(commands: list[list[str]]) -> None:
+    """All processes are there: a worker for each class, the ticks, beat, and the migration."""
+    for words in commands:
+        check(words)
+    served = {
+        queue
+        for words in commands
+        if "--queues" in words
+        for queue in words[words.index("--queues") + 1].split(",")
+    }
+    assert served == QUEUES
+    assert ["celery", "-A", "worker", "beat"] in commands
+    assert ["xinshi", "migrate"] in commands
+
+
+def test_the_compose_file() -> None:
+    (compose,) = everything("compose.yaml")
+    services = compose["services"]
+    ours = {name: one for name, one in services.items() if one.get("image") == "xinshi"}
+    check_all([one["command"] for one in ours.values()])
+    for one in ours.values():
+        assert int(one["stop_grace_period"].removesuffix("s")) >= GRACE
+        assert secrets(CONFIG) | {"XINSHI_DATABASE_URL", "XINSHI_BROKER_URL"} == set(
+            one["environment"]
+        )
+        assert "./xinshi.toml:/srv/xinshi/xinshi.toml:ro" in one["volumes"]
+    for one in services.values():
+        assert set(one.get("depends_on", ())) <= set(services)
+    mounts = [one.partition(":") for each in services.values() for one in each.get("volumes", ())]
+    assert {name for name, _, _ in mounts if name[0] != "."} == set(compose["volumes"])
+    assert {KEPT} == {path for name, _, path in mounts if name == "kept"}
+
+
+def test_the_kubernetes_manifests() -> None:
+    (kustomization,) = everything("kubernetes/kustomization.yaml")
+    names = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")}
+    assert set(kustomization["resources"]) == names - {"kustomization.yaml"}
+    found = [one for name in kustomization["resources"] for one in everything(f"kubernetes/{name}")]
+    by_kind: dict[str, list[Any]] = {}
+    for one in found:
+        by_kind.setdefault(one["kind"], []).append(one)
+    (config,), (secret,) = by_kind["ConfigMap"], by_kind["Secret"]
+    assert set(secret["stringData"]) == secrets(CONFIG) | {
+        "XINSHI_DATABASE_URL",
+        "XINSHI_BROKER_URL",
+    }
+    assert (
+        settings(config["data"]["xinshi.toml"]).accounts.keys() == settings(CONFIG).accounts.keys()
+    )
+    pods = [one["spec"]["template"]["spec"] for one in by_kind["Deployment"] + by_kind["Job"]]
+    check_all([pod["containers"][0]["args"] for pod in pods])
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert "memory" in pod["containers"][0]["resources"]["limits"]
+        mounted = {one["name"] for one in pod["containers"][0]["volumeMounts"]}
+        assert mounted == {one["name"] for one in pod["volumes"]}
+    for deployment in by_kind["Deployment"]:
+        spec = deployment["spec"]
+        assert spec["template"]["spec"]["terminationGracePeriodSeconds"] >= GRACE
+        container = spec["template"]["spec"]["containers"][0]
+        if "--queues" in container["args"]:
+            assert KEPT in {one["mountPath"] for one in container["volumeMounts"]}
+        assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_a_unit_of_systemd(unit: Path) -> None:
+    read = configparser.ConfigParser(interpolation=None, strict=False)
+    read.optionxform = str  # type: ignore[method-assign,assignment]
+    read.read_string(unit.read_text("utf-8"))
+    service = read["Service"]
+    assert int(service["TimeoutStopSec"]) >= GRACE
+    assert service["User"] == "xinshi"
+    assert f"/var/lib/{service['StateDirectory']}/" in service["Environment"]
+    for one in MessageClass:
+        check(shlex.split(service["ExecStart"].replace("%i", one.value)))
+
+
+def test_the_units_are_a_worker_and_beat() -> None:
+    assert [path.name for path in UNITS] == ["xinshi-beat.service", "xinshi-worker@.service"]
+
+
+def test_the_image_is_built_from_what_is_there_and_runs_as_nobody() -> None:
+    text = pages.read("deploy/Dockerfile").replace("\\\n", " ")
+    steps = [line.split() for line in text.splitlines() if line and line[0] != "#"]
+    for _, *words in (step for step in steps if step[0] == "COPY" and "--from=build" not in step):
+        for source in words[:-1]:
+            assert (pages.ROOT / source).exists(), source
+    assert f"XINSHI_CONFIG={KEPT.removesuffix('.xinshi')}xinshi.toml" in text
+    assert f"VOLUME {KEPT}" in text
+    (user,) = [step[1] for step in steps if step[0] == "USER"]
+    assert user == "10001"
+    (command,) = [step for step in steps if step[0] == "CMD"]
+    assert command[1:] == ['["xinshi",', '"--help"]']
+    assert not re.search(r"(?i)\b(ARG|ENV)\s+\w*(PASSWORD|KEY|SECRET)", text)
+
+
+def test_no_secret_is_in_a_file() -> None:
+    for path in DEPLOY.rglob("*"):
+        if path.is_file():
+            for said in re.findall(
+                r"(?im)^\s*\w*(?:password|api_key|secret)\w*\s*[:=]\s*(.+)$",
+                path.read_text("utf-8"),
+            ):
+                assert re.match(r"\{ env = |\$\{|FILL-IN", said), said

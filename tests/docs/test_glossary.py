@@ -1,0 +1,45 @@
+"""The glossary's words are the ones in worker/terms.py, in their order, and no others."""
+
+import inspect
+from enum import StrEnum
+
+import pytest
+
+from worker import terms
+
+from . import pages
+
+PAGE = pages.read("docs/glossary.md")
+VOCABULARIES: dict[str, type[StrEnum]] = {
+    "Classes": terms.MessageClass,
+    "States of a message": terms.MessageState,
+    "States of a submission": terms.SubmissionState,
+    "States of a campaign": terms.CampaignState,
+    "Outcomes": terms.Outcome,
+    "Faults": terms.Fault,
+    "Advice": terms.Advice,
+    "Report statuses": terms.ReportStatus,
+    "Ways of reports": terms.Reports,
+    "Kinds of numbers": terms.NumberKind,
+}
+
+
+@pytest.mark.parametrize("heading", VOCABULARIES)
+def test_a_vocabulary_is_told_word_by_word(heading: str) -> None:
+    told = [pages.coded(row[0]) for row in pages.rows(pages.section(PAGE, heading))]
+    assert told == [word.value for word in VOCABULARIES[heading]]
+
+
+def test_every_vocabulary_is_in_the_glossary() -> None:
+    closed = {
+        kind
+        for _, kind in inspect.getmembers(terms, inspect.isclass)
+        if issubclass(kind, StrEnum) and kind is not StrEnum
+    }
+    assert closed == set(VOCABULARIES.values())
+
+
+def test_no_word_is_explained_twice() -> None:
+    things = [row[0] for row in pages.rows(pages.section(PAGE, "Things"))]
+    assert len(things) == len(set(things))
+    assert all(row[1] for row in pages.rows(PAGE))

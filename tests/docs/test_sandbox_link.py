@@ -1,0 +1,74 @@
+"""docs/sandbox-link.md: its accounts fit the sandbox, and its numbers do what they are said to."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.stage import Stage
+from worker.sandbox import Config
+from worker.sandbox.samples import samples
+from worker.settings import parse
+
+from . import pages
+
+PAGE = pages.read("docs/sandbox-link.md")
+(SHOWN,) = [block.text for block in pages.blocks(PAGE) if block.language == "toml"]
+QUICK = {
+    "timeout": "2s",
+    "sending_hours": "any",
+    "collect_reports_every": "0.1s",
+    "collect_inbound_every": "0.1s",
+}
+
+
+def test_the_accounts_are_those_of_the_sandbox() -> None:
+    """A login that the page shows is one that the sandbox's own sample shows."""
+    shown = tomllib.loads(SHOWN)["accounts"]
+    known = tomllib.loads(samples("http://127.0.0.1:8025"))["accounts"]
+    parse({"accounts": shown}, Path(), {})
+    assert shown.keys() == known.keys()
+    for name, account in shown.items():
+        for key in ("gateway", "base_url", "uid", "account", "username", "from", "password"):
+            assert account.get(key) == known[name].get(key)
+
+
+def test_the_port_is_told_once() -> None:
+    assert f"--port {Config().port or 8025} " in PAGE
+    assert "127.0.0.1:8025" in PAGE
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_the_numbers_do_what_they_are_said_to(stage: Stage) -> None:
+    from tests.stage import eventually
+
+    shown = tomllib.loads(SHOWN)["accounts"]
+    for name, account in shown.items():
+        account |= {**QUICK, "base_url": stage.sandbox.url(account["gateway"])}
+        if name == "bulk":
+            account["rx_spacing"] = "0.1s"
+    stage.configure(accounts=shown)
+    rows = pages.rows(PAGE)
+    sent = [
+        (stage.enqueue(pages.coded(number), account=pages.coded(account)), told)
+        for number, account, told in rows
+    ]
+    with stage.working():
+        for accepted, told in sent:
+            first = told.partition(",")[0].strip("`")
+            goal = "delivered" if told.startswith(("`delivered`", "a reply")) else first
+            if "`delivered` once" in told:
+                goal = "delivered"
+            eventually(lambda one=accepted, state=goal: stage.states(one) == {state: 1})
+        replied = [row for row in rows if row[2].startswith("a reply")]
+        assert len(replied) == 1
+        eventually(lambda: opted_out(stage) == {pages.coded(replied[0][0])})
+
+
+def opted_out(stage: Stage) -> set[str]:
+    from sqlalchemy import select
+
+    from worker.tables import opt_out
+
+    with stage.engine.connect() as connection:
+        return set(connection.execute(select(opt_out.c.msisdn)).scalars())
