@@ -6,6 +6,7 @@ this one: the transaction is the caller's from its begin to its end.
 
 import contextlib
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, make_url
@@ -22,17 +23,43 @@ _DIALECTS = {
     "pymysql": "mysql+pymysql",
     "MySQLdb": "mysql+mysqldb",
 }
+#: Where the drivers that can be set to other rows keep their plain cursors.
+_CURSORS = {
+    "psycopg2": "psycopg2.extensions",
+    "pymysql": "pymysql.cursors",
+    "MySQLdb": "MySQLdb.cursors",
+}
 _known: dict[str, Dialect] = {}
 
 
 class _Lent:
-    """The caller's connection, less what ends its transaction."""
+    """The caller's connection, less what ends its transaction, with rows that are tuples."""
 
-    def __init__(self, owned: Any) -> None:
+    def __init__(self, driver: str, owned: Any) -> None:
+        self._driver = driver
         self._owned = owned
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._owned, name)
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        """Make a cursor whose rows are tuples, whatever the caller has set for their own."""
+        match self._driver:
+            case "psycopg":
+                from psycopg.rows import tuple_row
+
+                options["row_factory"] = tuple_row
+            case "psycopg2" | "pymysql" | "MySQLdb":
+                cursors = import_module(_CURSORS[self._driver])
+                plain = getattr(cursors, "Cursor", None) or cursors.cursor
+                if self._driver == "psycopg2":
+                    options["cursor_factory"] = plain
+                else:
+                    arguments = arguments or (plain,)
+        made = self._owned.cursor(*arguments, **options)
+        if self._driver == "sqlite3":
+            made.row_factory = None
+        return made
 
     def commit(self) -> None:
         """Leave the transaction to its owner."""
@@ -68,7 +95,7 @@ def _drivers(owned: Any) -> list[str]:
 
 
 def _engine(driver: str, owned: Any) -> Engine:
-    lent = _Lent(owned)
+    lent = _Lent(driver, owned)
     if driver not in _known:
         # The first connection teaches the dialect which server it talks to.
         first = create_engine(
@@ -76,6 +103,8 @@ def _engine(driver: str, owned: Any) -> Engine:
             creator=lambda: lent,
             poolclass=StaticPool,
             pool_reset_on_return=None,
+            # To look for hstore psycopg wants a connection of its own class.
+            **({"use_native_hstore": False} if driver.startswith("psycopg") else {}),
         )
         first.connect().close()
         _known[driver] = first.dialect

@@ -6,7 +6,7 @@ one configuration, or wants to hand one over instead of having the file read.
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -69,7 +69,7 @@ class Producer:
         order = _order(to, text, words)
         checked = enqueuing.check(self.settings, order)
         if session is not None:
-            return self._with_session(session, checked)
+            return self._with_session(session, checked, self.ring)
         if connection is not None:
             with borrowed(connection) as lent:
                 return enqueuing.store(lent, checked)
@@ -89,7 +89,14 @@ class Producer:
         """Do as `enqueue` does, without blocking the event loop."""
         if session is None:
             return await asyncio.to_thread(self.enqueue, to, text, **words)
-        return await session.run_sync(lambda sync: self.enqueue(to, text, session=sync, **words))
+        checked = enqueuing.check(self.settings, _order(to, text, words))
+        loop = asyncio.get_running_loop()
+
+        def ring(message_class: MessageClass) -> None:
+            # Not in the loop: a broker that does not answer would stop it for a second.
+            loop.run_in_executor(None, self.ring, message_class)
+
+        return await session.run_sync(lambda sync: self._with_session(sync, checked, ring))
 
     def enqueue_campaign(
         self,
@@ -127,23 +134,37 @@ class Producer:
         """Tell the workers of a class to look now: after a commit of the caller's own."""
         return self._doorbell.ring(MessageClass(message_class))
 
-    def _with_session(self, session: "Session", checked: Checked) -> Enqueued:
-        done = enqueuing.store(session.connection(), checked)
-        message_class = checked.request.message_class
+    def _with_session(
+        self, session: "Session", checked: Checked, ring: Callable[[MessageClass], object]
+    ) -> Enqueued:
+        from sqlalchemy.orm import scoped_session
 
-        over = False
-
-        def committed(_session: object) -> None:
-            if not over:
-                self.ring(message_class)
-
-        def rolled_back(_session: object) -> None:
-            nonlocal over
-            over = True
-
-        event.listen(session, "after_commit", committed, once=True)
-        event.listen(session, "after_rollback", rolled_back, once=True)
+        own = session() if isinstance(session, scoped_session) else session
+        done = enqueuing.store(own.connection(), checked)
+        self._ring_after_commit(own, checked.request.message_class)
         return done
+
+    def _ring_after_commit(self, session: "Session", message_class: MessageClass) -> None:
+        """Ring once the outermost transaction of a session is committed."""
+        waiting: set[MessageClass] | None = session.info.get(self)
+        if waiting is None:
+            waiting = session.info[self] = set()
+
+            def committed(_session: object) -> None:
+                # A savepoint's release is a commit too, to SQLAlchemy, but nobody can see it yet.
+                if not session.in_nested_transaction():
+                    classes = list(waiting)
+                    waiting.clear()
+                    for one in classes:
+                        self.ring(one)
+
+            def rolled_back(_session: object) -> None:
+                if not session.in_nested_transaction():
+                    waiting.clear()
+
+            event.listen(session, "after_commit", committed)
+            event.listen(session, "after_rollback", rolled_back)
+        waiting.add(message_class)
 
 
 def _order(to: str | Sequence[str], text: str, words: Words) -> Order:

@@ -128,10 +128,10 @@ class _Able:
         kind = numbers.kind(msisdn)
         if kind not in self.kinds:
             return f"no account that can say the text takes {kind} numbers"
-        if not variables:
+        if self.content.template or not rendering.names(self.content.text):
             return None
         try:
-            text = rendering.render(self.content.text, variables)
+            text = rendering.fill(self.content.text, variables or {})
         except KeyError as error:
             return f"has no {error.args[0]}, which the text names"
         content = replace(self.content, text=text)

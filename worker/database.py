@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Transaction, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from worker import failpoints
 from worker.errors import CommitUnknown, Unavailable
@@ -94,7 +95,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, ProgrammingError) as error:
+    except (IntegrityError, DataError):
+        # What was to be written is wrong, not the database.
+        raise
+    except PoolTimeout as error:
+        msg = "all connections to the database are in use"
+        raise Unavailable(msg) from error
+    except DBAPIError as error:
         if any(words in str(error.orig) for words in _NO_TABLE):
             msg = "the database has no tables of this version; run `xinshi migrate`"
             raise Unavailable(msg) from error
@@ -119,7 +126,11 @@ def _turn(engine: Engine) -> Iterator[None]:
     import fcntl
 
     # One descriptor for each turn: it is neither shared by threads nor inherited by forks.
-    lock = os.open(f"{engine.url.database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        lock = os.open(f"{engine.url.database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        msg = f"the database's lock file cannot be opened: {error.strerror}"
+        raise Unavailable(msg) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -128,7 +139,10 @@ def _turn(engine: Engine) -> Iterator[None]:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    Path(engine.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    file = Path(engine.url.database or "")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # It holds numbers and texts: nobody else reads it.
+    file.touch(mode=0o600)
 
     @event.listens_for(engine, "connect")
     def _pragmas(raw: Any, _record: Any) -> None:

@@ -12,7 +12,10 @@ def names(text: str) -> frozenset[str]:
 
 
 def render(text: str, variables: Mapping[str, str]) -> str:
+    """Put the values into the text, if there are any. Raises as `fill` does."""
+    return fill(text, variables) if variables else text
+
+
+def fill(text: str, variables: Mapping[str, str]) -> str:
     """Put the values into the text. Raises `KeyError` with the first name that has none."""
-    if not variables:
-        return text
     return _PLACE.sub(lambda match: variables[match[1].strip()], text)

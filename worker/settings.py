@@ -40,6 +40,9 @@ class Top(BaseModel):
     broker_url: str = "embedded"
     #: The throttle's Redis; None means the broker, when that is Redis or embedded.
     redis_url: str | None = None
+    #: Where this machine keeps its spool and the embedded server: on a volume that lasts. None
+    #: means `.xinshi` beside the SQLite database, else beside this file.
+    state_dir: str | None = None
     #: Takes messages through the broker by a Celery task, numbers and texts included.
     celery_door: bool = False
     #: How long a claim holds beyond its account's `timeout`, before others may take it over.
@@ -104,7 +107,9 @@ class Settings:
 
     @property
     def folder(self) -> Path:
-        """Where this machine keeps what belongs to it: beside the SQLite database or the file."""
+        """Where this machine keeps what belongs to it: its spool, its embedded server."""
+        if self.top.state_dir is not None:
+            return (self.directory / Path(self.top.state_dir).expanduser()).absolute()
         scheme, _, path = self.database_url.partition(":///")
         beside = Path(path).parent if scheme.startswith("sqlite") else self.directory
         return beside.absolute() / ".xinshi"
