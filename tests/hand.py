@@ -13,8 +13,8 @@ from worker.campaigns import Loaded, Row
 from worker.clock import later
 from worker.database import reading, writing
 from worker.enqueuing import Enqueued, Order
-from worker.settings import Settings
 from worker.runtime import Runtime
+from worker.settings import Settings
 from worker.store import submissions
 from worker.store.campaigns import count
 from worker.store.submissions import Lease

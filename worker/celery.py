@@ -57,6 +57,9 @@ def _start_with(app: Celery, settings: Settings) -> None:
     """Start the runtime where tasks run: in each forked child, or in the one process there is."""
 
     def start(**_: Any) -> None:
+        if Here.runtime is not None:
+            # The solo pool says that its process began, and its worker then that it is ready.
+            return
         logs.configure(settings.top.log_level)
         Here.runtime = Runtime(settings, classes_of(app.amqp.queues.consume_from))
         Here.runtime.start()

@@ -14,7 +14,7 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine, Row
 
-from worker import database, hours, receiving, reporting
+from worker import database, failpoints, hours, receiving, reporting
 from worker.answers import Balance, Page, Result
 from worker.errors import WireError
 from worker.gateway import Account
@@ -143,6 +143,7 @@ class Collector:
                 headers={"content-type": response.headers.get("content-type", "")},
             )
         )
+        failpoints.reach("collect.page_stored")
         return await self._in_transaction(
             lambda c: read(c, account, kind, inbox_id, response, self.owner)
         )

@@ -20,6 +20,9 @@ from worker.errors import CommitUnknown, Unavailable
 
 #: How long a connection may take to be made, and an SQLite lock to be had.
 PATIENCE = 5
+#: How long a server keeps the locks of a transaction whose process has fallen silent, in seconds:
+#: frozen, or behind a connection that died without a word.
+SILENCE = 30
 
 
 def connect(url: str, *, pool_size: int = 5) -> Engine:
@@ -55,7 +58,19 @@ def connect(url: str, *, pool_size: int = 5) -> Engine:
         raise ValueError(msg) from None
     if backend == "sqlite":
         _prepare_sqlite(engine)
+    elif backend == "postgresql":
+        _on_connect(engine, f"SET idle_in_transaction_session_timeout = '{SILENCE}s'")
+    else:
+        _on_connect(engine, f"SET SESSION wait_timeout = {SILENCE}")
     return engine
+
+
+def _on_connect(engine: Engine, statement: str) -> None:
+    @event.listens_for(engine, "connect")
+    def _say(raw: Any, _record: Any) -> None:
+        with raw.cursor() as cursor:
+            cursor.execute(statement)
+        raw.commit()
 
 
 @contextlib.contextmanager

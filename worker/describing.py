@@ -1,5 +1,6 @@
 """Messages and campaigns as they are shown: to Python callers, as JSON, on the command line."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,8 @@ from worker.store import campaigns, events, messages, pages, requests
 from worker.store.campaigns import Progress
 from worker.terms import MessageClass, MessageState
 
+#: No id has more digits: the databases could not even look for it.
+_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
 #: Messages of a campaign that are read in one transaction.
 PART = 5000
 
@@ -108,8 +111,8 @@ def campaign(progress: Progress) -> dict[str, Any]:
 
 def parse_id(message_id: str) -> tuple[int, int]:
     """Read a message's id, `REQUEST-N`; raises `NotFound` when it is none."""
-    request_id, dash, n = str(message_id).partition("-")
-    if not (dash and request_id.isdecimal() and n.isdecimal()):
+    request_id, _, n = str(message_id).partition("-")
+    if not _ID.fullmatch(str(message_id)):
         msg = f"{str(message_id)[:40]!r} is no message id; one looks like 17-0"
         raise NotFound(msg)
     return int(request_id), int(n)
@@ -194,9 +197,11 @@ def cancel(engine: Engine, message_id: str) -> Message:
             msg = f"there is no message {message_id}"
             raise NotFound(msg)
         state = messages.cancel(connection, request_id, n)
+    if state is None:
+        msg = f"there is no message {message_id}"
+        raise NotFound(msg)
     if state is not MessageState.CANCELLED:
-        said = f"is {state.value}" if state else "does not exist"
-        msg = f"message {message_id} {said} and cannot be cancelled"
+        msg = f"message {message_id} is {state.value} and cannot be cancelled"
         raise TooLate(msg)
     return get(engine, message_id)
 

@@ -1,8 +1,9 @@
 """Named places where a test may stop, kill or cut a process; off unless a test turns them on.
 
 `XINSHI_TEST_FAILPOINTS` names them: `call.before=kill`, `record.before=sleep:2`,
-`commit.after=exit`, with `@3` for "the third time only". It is read once, when the process starts;
-nothing turns them on but that variable.
+`commit.after=exit`, with `@3` for "the third time only"; `tell:PORT` waits there until a test at
+that port has done what it wants. It is read once, when the process starts; nothing turns them on
+but that variable.
 """
 
 import os
@@ -48,8 +49,17 @@ def _act(action: str) -> None:
             raise SystemExit(int(argument or 1))
         case "sleep":
             time.sleep(float(argument))
+        case "tell":
+            _tell(int(argument))
         case "fail":
             raise OSError(int(argument or 28), "a failpoint")
         case _:
             msg = f"there is no failpoint action {action!r}"
             raise ValueError(msg)
+
+
+def _tell(port: int) -> None:
+    import socket
+
+    with socket.create_connection(("127.0.0.1", port)) as test:
+        test.recv(1)

@@ -7,6 +7,8 @@ a campaign never delays a code.
 
 import asyncio
 import contextlib
+import os
+import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +59,7 @@ class Lane:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
         self._started = threading.Event()
-        self._stopping = False
+        self._stopping = self._told = False
         self._crowded = False
         self._calls: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] = []
@@ -76,7 +78,7 @@ class Lane:
 
     def halt(self) -> None:
         """Begin nothing new."""
-        self._stopping = True
+        self._stopping = self._told = True
         self.ring()
 
     def stop(self, patience: float) -> bool:
@@ -86,7 +88,13 @@ class Lane:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        asyncio.run(self._drive())
+        try:
+            asyncio.run(self._drive())
+        finally:
+            if not self._told:
+                # Whoever watches processes sees one that ended, not one that is deaf.
+                log.critical("lane.died", lane=self.message_class.value)
+                os.kill(os.getpid(), signal.SIGTERM)
 
     async def _drive(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -95,7 +103,7 @@ class Lane:
         with ThreadPoolExecutor(2, thread_name_prefix="lane-db") as threads:
             recorder = asyncio.create_task(self._record_all(threads))
             try:
-                while not self._stopping:
+                while not (self._stopping or recorder.done()):
                     self._bell.clear()
                     if not await self._look(threads, wire):
                         every = self.settings.top.look_every
@@ -135,13 +143,17 @@ class Lane:
                 claim = self._look_for(connection)
                 leases = claim.take(connection)
                 if leases:
+                    failpoints.reach("claim.after")
                     ready = submitting.write_ahead(connection, self.settings, leases)
+                    failpoints.reach("write_ahead.before")
         except CommitUnknown:
             # What was committed is ours to call; what was not was never claimed.
             with database.reading(self.engine) as connection:
                 ours = submissions.in_flight(connection, [one.lease for one in ready])
             return [one for one in ready if one.lease.id in ours]
         self._crowded = claim.crowded
+        if ready:
+            failpoints.reach("write_ahead.after")
         return ready
 
     def _look_for(self, connection: Connection) -> Claim:
@@ -198,11 +210,12 @@ class Lane:
 
     def _write(self, calls: Sequence[Recorded]) -> bool:
         """Write outcomes; False when the database has to be tried again."""
-        failpoints.reach("record.before")
         try:
+            failpoints.reach("record.before")
             with database.writing(self.engine) as connection:
                 recording.record(connection, calls, self.settings, self.owner)
-        except XinshiError as error:
+            failpoints.reach("record.after")
+        except (XinshiError, OSError) as error:
             log.warning("lane.record_failed", lane=self.message_class.value, why=str(error))
             return False
         except Exception as error:

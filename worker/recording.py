@@ -59,6 +59,8 @@ def record(
             detail={"outcome": call.result.outcome.value, "settled": settled},
         )
         if settled:
+            if call.state is SubmissionState.ACCEPTED:
+                submissions.withdraw_resend(connection, call.lease.id)
             _follow(connection, call, owner, cancelled)
 
 
@@ -73,7 +75,7 @@ def _follow(
         )
     if result.outcome in retry.BACK and lease.request_id in cancelled:
         messages.end_members(connection, [lease.id], MessageState.CANCELLED)
-    elif result.outcome in retry.BACK:
+    elif result.outcome in retry.BACK and not submissions.free_resend(connection, lease.id):
         tries = lease.attempts - (result.outcome not in retry.COUNTED)
         wait = retry.pause(result, tries, datetime.now(UTC), random.random)
         submissions.succeed(connection, lease, None, wait=wait, tries=tries)
@@ -110,6 +112,13 @@ def unknown(
     The class rule: otp at most once more, through another account if there is one; no other class
     ever by itself.
     """
+    if submissions.reported(connection, one):
+        # A report came before the doubt did: the gateway has it.
+        submissions.accept_reported(connection, one)
+        events.add(
+            connection, "submission.settled", owner, account=account, submission_id=one, detail={}
+        )
+        return
     again = submissions.resend(connection, one, only=MessageClass.OTP)
     events.add(
         connection,

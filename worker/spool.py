@@ -41,8 +41,10 @@ class Spool:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX)
-        lines = "".join(json.dumps(_dump(call)) + "\n" for call in calls)
-        os.write(self._file, lines.encode())
+        lines = "".join(json.dumps(_dump(call)) + "\n" for call in calls).encode()
+        # A disk that fills up takes a part first, and refuses the rest.
+        while lines:
+            lines = lines[os.write(self._file, lines) :]
         os.fsync(self._file)
 
     def clear(self) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import httpx
+import structlog
 from sqlalchemy import Connection
 
-from worker import rendering
+from worker import failpoints, rendering
 from worker.answers import Result, Results
 from worker.claiming import parts
 from worker.errors import NotSent, WireError
@@ -22,6 +23,8 @@ from worker.settings import Settings
 from worker.store import messages, submissions
 from worker.store.submissions import Lease, Member
 from worker.terms import Fault, MessageClass, Outcome, SubmissionState
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,21 @@ async def call(
     settings: Settings,
 ) -> Answer:
     """Send one submission and read its answer; whatever happens is an answer."""
+    try:
+        return await _call(ready, send, settings)
+    except Exception as error:
+        # A fault of ours, perhaps after the first byte: nobody knows.
+        log.exception("call.failed", submission=ready.lease.id, why=type(error).__name__)
+        fault = Result(Outcome.UNKNOWN, "fault", type(error).__name__, mapped=False)
+        return Answer(ready, Results(fault), 0.0)
+
+
+async def _call(
+    ready: Ready,
+    send: Callable[[httpx.Request, float], Awaitable[httpx.Response]],
+    settings: Settings,
+) -> Answer:
+    failpoints.reach("call.before")
     began = boot_clock()
     gateway, timeout = ready.account.gateway, ready.account.settings.timeout
     if began - ready.since > settings.top.lease:
@@ -132,6 +150,7 @@ async def call(
         # It was checked when it was enqueued; the account's settings may have changed since.
         unsayable = Result(Outcome.REJECTED, "unsayable", type(error).__name__, fault=Fault.TEXT)
         return Answer(ready, Results(unsayable), 0.0)
+    failpoints.reach("call.sending")
     try:
         response = await send(request, timeout)
     except WireError as error:
@@ -139,6 +158,7 @@ async def call(
         results = Results(Result(outcome, type(error).__name__, str(error)))
     else:
         results = _read(ready, response)
+    failpoints.reach("call.after")
     return Answer(ready, results, boot_clock() - began)
 
 

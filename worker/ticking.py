@@ -6,6 +6,8 @@ without a broker. A doorbell only makes it look at once.
 
 import asyncio
 import contextlib
+import os
+import signal
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -76,7 +78,13 @@ class Ticker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        asyncio.run(self._drive())
+        try:
+            asyncio.run(self._drive())
+        finally:
+            if not self._stopping:
+                # As a lane does.
+                log.critical("ticks.died")
+                os.kill(os.getpid(), signal.SIGTERM)
 
     async def _drive(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -106,6 +114,9 @@ class Ticker:
                     task.add_done_callback(self._running.discard)
         except XinshiError as error:
             log.warning("tick.look_failed", why=str(error))
+        except Exception as error:
+            # A fault of ours, or of this machine's disk: the next look may do better.
+            log.exception("tick.look_failed", why=type(error).__name__)
 
     def _due(self, names: set[str]) -> list[str]:
         with database.reading(self.engine) as connection:
@@ -140,7 +151,8 @@ class Ticker:
         """All ticks of this configuration, by name."""
         collector = Collector(self.settings, self.engine, wire, self.owner)
         top = self.settings.top
-        found = {"sweep": Tick(top.sweep_every, 60.0, self._sweep)}
+        # Two sweeps at once do no harm; one that was killed must not keep the next one waiting.
+        found = {"sweep": Tick(top.sweep_every, 2 * top.sweep_every, self._sweep)}
         for name, account in self.settings.accounts.items():
             can, settings = account.gateway.capabilities, account.settings
             patience = 10 * settings.timeout + 60.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, literal_column, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from worker import sandbox
 from worker.clock import later
@@ -230,17 +230,17 @@ def _conservation(connection: Connection) -> Finding:
 
 
 def _ranges(connection: Connection) -> Finding:
-    """The ranges of a request's submissions follow each other from 0 to `next_n` without a gap."""
+    """The ranges of a request's submissions follow each other and never overlap."""
     of = submission.c.request_id
     each = (
         select(
             of,
             submission.c.lo,
             submission.c.hi,
-            func.lag(submission.c.hi, 1, literal_column("0"))
-            .over(partition_by=of, order_by=submission.c.lo)
-            .label("before"),
-            func.max(submission.c.hi).over(partition_by=of).label("highest"),
+            # Not by a third argument of LAG, which MariaDB does not know.
+            func.coalesce(
+                func.lag(submission.c.hi).over(partition_by=of, order_by=submission.c.lo), 0
+            ).label("before"),
         )
         .where(submission.c.lo.is_not(None), submission.c.state != SubmissionState.NOT_SENT.value)
         .subquery()

@@ -565,8 +565,7 @@ def not_taken(connection: Connection, one: int, fence: int) -> bool:
         .where(submission.c.id == one)
         .values(state=S.NOT_SENT.value, outcome=Outcome.NOT_SENT.value)
     )
-    again = select(submission.c.id).where(submission.c.resend_of == one)
-    if connection.execute(again).first() is None:
+    if not free_resend(connection, one):
         succeed(connection, _as_lease(row), None, wait=0.0, tries=row.attempts)
     return True
 
@@ -626,6 +625,17 @@ def resend(connection: Connection, one: int, only: MessageClass | None = None) -
     return made
 
 
+def free_resend(connection: Connection, one: int) -> bool:
+    """Let the resend of what was provably not taken stand for itself; False when there is none.
+
+    What becomes of it is from now on what becomes of its messages.
+    """
+    freed = connection.execute(
+        update(submission).where(submission.c.resend_of == one).values(resend_of=None)
+    )
+    return freed.rowcount > 0
+
+
 def withdraw_resend(connection: Connection, one: int) -> None:
     """Give messages back to a submission whose doubt has ended, if their resend did not go yet."""
     again = connection.execute(
@@ -643,8 +653,12 @@ def give_back(
 ) -> None:
     """Return messages from a resend to the unknown submission `one`: they are unknown again.
 
-    Whatever became of the resend, the first may have been taken: nothing else would be true.
+    Whatever became of the resend, the first may have been taken: nothing else would be true. It is
+    left alone when the first was proven not taken meanwhile.
     """
+    still = select(submission.c.resend_of).where(submission.c.id == again)
+    if connection.execute(still).scalar() != one:
+        return
     lo = connection.execute(select(submission.c.lo).where(submission.c.id == one)).scalar()
     where = [message.c.submission_id == again, message.c.state.is_(None)]
     if only is not None:
@@ -685,6 +699,20 @@ def accept(connection: Connection, one: int, fence: int, gateway_id: str | None)
         )
     )
     return done.rowcount == 1
+
+
+def reported(connection: Connection, one: int) -> bool:
+    """Whether a report has come for a message of a submission."""
+    row = connection.execute(select(submission).where(submission.c.id == one)).one()
+    states = [MessageState.DELIVERED.value, MessageState.UNDELIVERED.value]
+    there = select(message.c.n).where(carried_by(row), message.c.state.in_(states)).limit(1)
+    return connection.execute(there).first() is not None
+
+
+def accept_reported(connection: Connection, one: int) -> None:
+    """End a doubt that a report had answered before it began: `unknown` → `accepted`."""
+    fence = select(submission.c.fence).where(submission.c.id == one)
+    accept(connection, one, connection.execute(fence).scalar_one(), None)
 
 
 def close_out(connection: Connection, account: str, after: int, seconds: float, limit: int) -> int:
@@ -744,6 +772,11 @@ def succeed(
 ) -> int:
     """Plan the submission that goes on with a lease's messages, or with a part of its range."""
     lo, hi = bounds or (lease.lo, lease.hi)
+    resend_of = lease.resend_of
+    if resend_of is not None:
+        # What it sends once more may have been proven not taken meanwhile.
+        its_own = select(submission.c.resend_of).where(submission.c.id == lease.id)
+        resend_of = connection.execute(its_own).scalar()
     planning = insert(submission).values(
         account=lease.account,
         message_class=lease.message_class.value,
@@ -754,7 +787,7 @@ def succeed(
         size=lease.size if hi is None or lo is None else hi - lo,
         attempts=tries,
         parent_id=lease.id,
-        resend_of=lease.resend_of,
+        resend_of=resend_of,
         next_at=later(wait),
         not_after=select(request.c.not_after)
         .where(request.c.id == lease.request_id)

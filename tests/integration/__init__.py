@@ -1,0 +1,1 @@
+"""Real processes, real brokers: what threads in one process cannot show."""

@@ -1,0 +1,183 @@
+"""Campaigns: wholly loaded first, cut by what an account takes, stopped when a person says so."""
+
+from typing import Any
+
+import pytest
+
+from tests.hand import MARKETING, Hand, answer, settings_of
+from tests.stage import Stage, eventually, mobiles, section
+from worker import campaigns
+from worker.campaigns import Row
+from worker.errors import KeyConflict, NotFound, Refused, TooLate
+from worker.store.campaigns import Progress
+from worker.tables import request
+from worker.terms import CampaignState, Outcome
+
+TEXT = "【信使】周年庆全场八折 回T退订"
+#: Account, settings, messages, submissions.
+CUTS = [
+    ("bulk", {}, 10_000, 5),
+    ("bulk", {"method": "GET"}, 10_000, 200),
+    ("bulk", {"max_batch": 700}, 10_000, 15),
+    ("v1", {}, 10_000, 4),
+    ("jzy", {}, 10_000, 1),
+    ("codes", {"concurrency": 50}, 300, 300),
+    ("me", {"max_batch": 100}, 1000, 10),
+]
+
+
+def done(stage: Stage, campaign_id: int) -> Progress | None:
+    """Return a campaign once it is done."""
+    found = campaigns.show(stage.engine, campaign_id)
+    return found if found.state is CampaignState.DONE else None
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize(
+    ("account", "settings", "messages", "submissions"),
+    CUTS,
+    ids=["-".join([cut[0], *map(str, cut[1].values())]) for cut in CUTS],
+)
+def test_a_campaign_takes_as_few_submissions_as_its_account_allows(
+    stage: Stage, account: str, settings: dict[str, Any], messages: int, submissions: int
+) -> None:
+    stage.configure(accounts={account: section(stage.sandbox, account, reports="none", **settings)})
+    loaded = stage.producer.enqueue_campaign("sale", mobiles(messages), TEXT, account=account)
+    assert loaded.total == messages
+    with stage.working(MARKETING):
+        found = eventually(lambda: done(stage, loaded.id), within=60)
+    assert found.states == {"submitted": messages}
+    assert len(stage.lines()) == submissions
+    taken = stage.taken()
+    assert set(taken) == set(mobiles(messages))
+    assert set(taken.values()) == {1}
+    assert {line.text for line in stage.lines()} == {TEXT}
+
+
+def test_a_campaign_of_ten_thousand_goes_out_once_each(stage: Stage) -> None:
+    stage.configure("bulk")
+    loaded = stage.producer.enqueue_campaign("sale", mobiles(10_000), TEXT)
+    with stage.working():
+        found = eventually(lambda: done(stage, loaded.id), within=60)
+    assert found.states == {"submitted": 10_000}
+    assert set(stage.taken().values()) == {1}
+    assert len(stage.taken()) == 10_000
+    assert len(stage.lines()) == 5
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_reports_of_a_whole_campaign_come_home(stage: Stage) -> None:
+    stage.configure("jzy")
+    numbers = [*mobiles(2000), "19999990101", "19999990201"]
+    loaded = stage.producer.enqueue_campaign("sale", numbers, TEXT)
+    wanted = {"delivered": 2000, "undelivered": 1, "submitted": 1}
+    with stage.working():
+        eventually(lambda: campaigns.show(stage.engine, loaded.id).states == wanted, within=30)
+
+
+@pytest.fixture
+def hand(engine: Any, database: str) -> Hand:
+    return Hand(engine, settings_of(database, bulk={"max_batch": 5}))
+
+
+def test_nothing_is_sent_before_a_campaign_is_started(hand: Hand) -> None:
+    loaded = hand.campaign(mobiles(7), start=False)
+    assert hand.take(MARKETING) == []
+    assert campaigns.show(hand.engine, loaded.id).state is CampaignState.READY
+    campaigns.run(hand.engine, loaded.id)
+    assert sum(len(one.parcel.msisdns) for one in hand.take(MARKETING)) == 7
+
+
+def test_a_bad_row_keeps_a_campaign_from_starting(hand: Hand) -> None:
+    """Each bad row is named by its line and never by its whole number."""
+    rows = ["13800000001", "123", "13800000001", "+86 139 0000 0002", "1380000000a"]
+    loaded = hand.campaign(rows)
+    assert (loaded.total, loaded.repeated, loaded.invalid) == (2, 1, 2)
+    assert [problem.where for problem in loaded.bad_rows] == ["row 2", "row 5"]
+    assert "1380000000a" not in str(loaded.bad_rows)
+    assert campaigns.show(hand.engine, loaded.id).state is CampaignState.READY
+    assert hand.take(MARKETING) == []
+
+
+def test_a_campaign_whose_order_is_at_fault_stores_nothing(hand: Hand) -> None:
+    with pytest.raises(Refused, match="text: is empty"):
+        hand.campaign(mobiles(2), " ")
+    with pytest.raises(Refused, match="U\\+1F600"):
+        hand.campaign(mobiles(2), "促销😀")
+    assert hand.number_of(request) == 0
+
+
+def test_each_recipient_gets_the_text_with_its_own_values(hand: Hand) -> None:
+    rows = [Row(1, "13800000001", {"name": "张三"}), Row(2, "13800000002", {"name": "李四"})]
+    loaded = hand.campaign(rows, "您好{name}")
+    ready = hand.take(MARKETING)
+    assert [(one.parcel.msisdns, one.parcel.content.text) for one in ready] == [
+        (("13800000001",), "您好张三"),
+        (("13800000002",), "您好李四"),
+    ]
+    assert campaigns.show(hand.engine, loaded.id).total == 2
+
+
+def test_a_recipient_without_a_value_or_with_one_that_cannot_be_said_is_a_bad_row(
+    hand: Hand,
+) -> None:
+    rows = [
+        Row(1, "13800000001", {"name": "张三"}),
+        Row(2, "13800000002", {"nome": "李四"}),
+        Row(3, "13800000003", {"name": "😀"}),
+    ]
+    loaded = hand.campaign(rows, "您好{name}")
+    assert [problem.where for problem in loaded.bad_rows] == ["row 2", "row 3"]
+
+
+def test_the_same_key_and_rows_are_the_same_campaign_and_others_are_refused(hand: Hand) -> None:
+    first = hand.campaign(mobiles(3), key="may")
+    again = hand.campaign(mobiles(3), key="may")
+    assert again.id == first.id
+    with pytest.raises(KeyConflict):
+        hand.campaign(mobiles(4), key="may")
+    assert hand.count(first.id) == {"queued": 3}
+
+
+def test_pausing_hands_out_no_more_and_resuming_goes_on(hand: Hand) -> None:
+    loaded = hand.campaign(mobiles(12))
+    hand.settings.accounts["bulk"].settings.__dict__["concurrency"] = 1
+    (first,) = hand.take(MARKETING)
+    campaigns.pause(hand.engine, loaded.id)
+    assert hand.take(MARKETING) == []
+    hand.record(answer(first, Outcome.ACCEPTED))
+    assert hand.take(MARKETING) == []
+    campaigns.run(hand.engine, loaded.id)
+    assert len(hand.take(MARKETING)) == 1
+    assert hand.count(loaded.id) == {"submitted": 5, "submitting": 5, "queued": 2}
+
+
+def test_cancelling_ends_what_was_not_handed_over(hand: Hand) -> None:
+    loaded = hand.campaign(mobiles(12))
+    hand.settings.accounts["bulk"].settings.__dict__["concurrency"] = 1
+    (first,) = hand.take(MARKETING)
+    assert campaigns.cancel(hand.engine, loaded.id).states == {"cancelled": 7, "submitting": 5}
+    hand.record(answer(first, Outcome.ACCEPTED))
+    assert hand.count(loaded.id) == {"cancelled": 7, "submitted": 5}
+    for move in (campaigns.pause, campaigns.run, campaigns.cancel):
+        with pytest.raises(TooLate):
+            move(hand.engine, loaded.id)
+    with pytest.raises(NotFound):
+        campaigns.pause(hand.engine, loaded.id + 1)
+
+
+def test_a_retry_sends_the_failed_again_once_and_never_the_unknown(hand: Hand) -> None:
+    loaded = hand.campaign(mobiles(15))
+    first, second, third = hand.take(MARKETING)
+    hand.record(
+        answer(first, Outcome.REJECTED),
+        answer(second, Outcome.UNKNOWN),
+        answer(third, Outcome.ACCEPTED),
+    )
+    again = campaigns.retry(hand.engine, hand.settings, loaded.id)
+    assert again is not None
+    assert again.total == 5
+    hand.make_due()
+    numbers = {number for one in hand.take(MARKETING) for number in one.parcel.msisdns}
+    assert numbers == set(first.parcel.msisdns)
+    assert campaigns.retry(hand.engine, hand.settings, loaded.id) is None

@@ -1,0 +1,107 @@
+"""Ringing: one ring for many enqueues, a bounded wait, and never an error."""
+
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from producer.doorbell import Doorbell
+from tests import servers
+from tests.hand import NOWHERE
+from tests.stage import LOGINS
+from worker import broker, marks, settings
+from worker.errors import ConfigurationError
+from worker.terms import MessageClass
+
+
+def made(**top: Any) -> settings.Settings:
+    accounts = {"v1": {"base_url": NOWHERE, **LOGINS["v1"]}}
+    return settings.parse({"accounts": accounts, **top}, Path("/srv"), {})
+
+
+def test_many_enqueues_ring_once_until_somebody_hears_it() -> None:
+    with servers.redis_database() as url, redis.Redis.from_url(url) as look:
+        configured = made(broker_url=url)
+        doorbell = Doorbell(configured)
+        for _ in range(5):
+            assert doorbell.ring(MessageClass.OTP)
+        assert look.llen("otp") == 1
+        assert doorbell.ring(MessageClass.NOTICE)
+        assert look.llen("notice") == 1
+        marks.take_mark(configured, "otp")
+        assert doorbell.ring(MessageClass.OTP)
+        assert look.llen("otp") == 2
+        doorbell._celery().close()
+        marks.client(url).close()
+        marks.client.cache_clear()
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_broker_that_does_not_answer_costs_a_second_once(scheme: str) -> None:
+    """It takes connections and says nothing: the worst that a broker can do."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"{scheme}://127.0.0.1:{mute.getsockname()[1]}/"
+        with closing(_Closing(made(broker_url=url, redis_url="redis://x"))) as door:
+            began = time.monotonic()
+            assert not door.bell.ring(MessageClass.OTP)
+            assert time.monotonic() - began < 2.5
+            began = time.monotonic()
+            threads = [threading.Thread(target=door.bell.ring, args=("otp",)) for _ in range(9)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert time.monotonic() - began < 0.5, "nobody rings for ten seconds"
+
+
+class _Closing:
+    """A doorbell whose connections are closed with the test."""
+
+    def __init__(self, configured: settings.Settings) -> None:
+        self.bell = Doorbell(configured)
+
+    def close(self) -> None:
+        """Close what ringing opened."""
+        if self.bell._app is not None:
+            self.bell._app.close()
+        marks.client.cache_clear()
+
+
+def test_both_ends_share_queues_and_nothing_waits_for_ever() -> None:
+    options = broker.options(made(broker_url="redis://127.0.0.1:6379/9"))
+    names = [queue.name for queue in options["task_queues"]]
+    assert names == [*MessageClass, broker.TICKS]
+    assert not options["task_create_missing_queues"]
+    assert 0 < options["broker_pool_acquire_timeout"] <= 1
+    assert 0 < options["broker_transport_options"]["socket_timeout"] <= 5
+    amqp = broker.options(made(broker_url="amqp://h//", redis_url="redis://h"))
+    assert amqp["broker_transport_options"] == {"confirm_publish": True}
+    assert all(q.queue_arguments["x-queue-type"] == "quorum" for q in amqp["task_queues"])
+
+
+def test_rabbitmq_alone_cannot_pace_accounts() -> None:
+    with pytest.raises(ConfigurationError, match="redis_url: is missing"):
+        broker.check(made(broker_url="amqp://h//"))
+    broker.check(made(broker_url="amqp://h//", redis_url="redis://h"))
+    broker.check(made())
+
+
+@pytest.mark.parametrize(
+    ("own", "throttle"),
+    [
+        ("redis://h/1", "redis://h/1"),
+        ("redis+socket:///a/b", "unix:///a/b"),
+        ("sentinel://h", None),
+    ],
+)
+def test_the_throttle_s_redis_is_the_broker_s_where_that_is_one(
+    own: str, throttle: str | None
+) -> None:
+    assert broker.redis_url(made(broker_url=own)) == throttle
+    assert broker.redis_url(made(broker_url=own, redis_url="redis://t")) == "redis://t"
