@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Engine
 
-from worker import campaigns, collecting, database, recording, reporting, spool
+from worker import campaigns, collecting, database, failpoints, recording, reporting, spool
 from worker.collecting import Collector
 from worker.errors import XinshiError
 from worker.gateway import Account
@@ -208,6 +208,7 @@ class Ticker:
 
 def sweep(engine: Engine, settings: Settings, owner: str) -> None:
     """Put right what was left behind; each step commits for itself."""
+    failpoints.reach("sweep.before")
     rescue(engine, settings, owner)
     expire(engine)
     for campaign_id in campaigns.finish_drained(engine):

@@ -9,17 +9,29 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
+
+from worker import views
 
 VERSION_TABLE = "xinshi_alembic_version"
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database's schema to this version; nothing happens when it is there already."""
+    """Bring the database's schema to this version; nothing happens when it is there already.
+
+    The view `xinshi_messages` has no history: it is made anew with each step.
+    """
     with engine.begin() as connection:
+        if _context(connection).get_current_revision() == newest():
+            return
+        connection.execute(text(f"DROP VIEW IF EXISTS {views.NAME}"))
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        query = views.described().compile(
+            dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+        )
+        connection.exec_driver_sql(f"CREATE VIEW {views.NAME} AS {query}".replace("%", "%%"))
 
 
 def revision(engine: Engine) -> str | None:
