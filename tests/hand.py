@@ -19,8 +19,8 @@ from worker.store import submissions
 from worker.store.campaigns import count
 from worker.store.submissions import Lease
 from worker.submitting import Answer, Ready
-from worker.tables import account_state, message, metadata, request, submission
-from worker.terms import MessageClass, Outcome
+from worker.tables import account_state, campaign, message, metadata, request, submission
+from worker.terms import CampaignState, MessageClass, Outcome
 from worker.views import described
 
 NOTICE = MessageClass.NOTICE
@@ -147,17 +147,35 @@ class Hand:
             query = select(submission).where(submission.c.request_id == request_id)
             return list(connection.execute(query.order_by(submission.c.id)))
 
-    def next_n(self, request_id: int) -> int:
-        """Return how far a request has been handed out."""
+    def all_seen(self) -> dict[tuple[int, int], str]:
+        """Return the states of all messages, as the view shows them."""
+        rows = described().subquery()
         with reading(self.engine) as connection:
-            query = select(request.c.next_n).where(request.c.id == request_id)
-            return int(connection.execute(query).scalar_one())
+            found = connection.execute(select(rows.c.request_id, rows.c.n, rows.c.state))
+            return {(row.request_id, row.n): row.state for row in found}
 
-    def own_states(self, request_id: int) -> dict[int, str | None]:
-        """Return the states that a request's messages have of their own."""
+    def all_submissions(self) -> list[Any]:
+        """Return all submissions."""
         with reading(self.engine) as connection:
-            query = select(message.c.n, message.c.state).where(message.c.request_id == request_id)
-            return {row.n: row.state for row in connection.execute(query)}
+            return list(connection.execute(select(submission)))
+
+    def all_ended(self) -> set[tuple[int, int]]:
+        """Return the messages that have a state of their own."""
+        with reading(self.engine) as connection:
+            query = select(message.c.request_id, message.c.n).where(message.c.state.is_not(None))
+            return {(row.request_id, row.n) for row in connection.execute(query)}
+
+    def cursors(self) -> dict[int, int]:
+        """Return how far each request has been handed out."""
+        with reading(self.engine) as connection:
+            rows = connection.execute(select(request.c.id, request.c.next_n))
+            return {row.id: row.next_n for row in rows}
+
+    def campaigns_in(self, state: CampaignState) -> set[int]:
+        """Return the campaigns that are in a state."""
+        with reading(self.engine) as connection:
+            query = select(campaign.c.request_id).where(campaign.c.state == state.value)
+            return set(connection.execute(query).scalars())
 
     def number_of(self, table: Any) -> int:
         """Count the rows of a table."""

@@ -126,7 +126,7 @@ def test_a_report_that_matched_nothing_is_matched_later(stage: Stage) -> None:
         one = pages.keep(connection, "v1", "reports", early.encode(), status=200)
         account = stage.settings.accounts["v1"]
         response = httpx.Response(200, content=early.encode())
-        collecting.read(connection, account, "reports", one, response, "test")
+        collecting.read(connection, stage.settings, account, "reports", one, response, "test")
     assert stage.message(accepted).state is M.SUBMITTED or stage.message(accepted).gateway_id
     with writing(stage.engine) as connection:
         connection.exec_driver_sql(f"UPDATE xinshi_submission SET reference = '{reference}'")

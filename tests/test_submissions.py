@@ -231,7 +231,7 @@ def report(hand: Hand, account: str, said: Report) -> None:
     """Let a report come in."""
     with writing(hand.engine) as connection:
         inbox = pages.keep(connection, account, "reports", b"")
-        reporting.take(connection, account, inbox, [said])
+        reporting.take(connection, [account], inbox, [said])
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.THROTTLED, Outcome.NOT_SENT])

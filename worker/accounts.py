@@ -52,6 +52,9 @@ class AccountSettings(BaseModel):
     #: Where the gateway's own number of texts per call ends, and what a caller may lower.
     MAX_CONCURRENCY: ClassVar[int] = 1000
 
+    #: The field that names the login at the gateway; each gateway's own schema says which.
+    LOGIN: ClassVar[str] = ""
+
     gateway: str
     base_url: str
     #: The classes it serves unless a call names it; None means all.

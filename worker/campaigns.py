@@ -97,6 +97,9 @@ def create(
             pass
         if stored.fingerprint != seal.hexdigest():
             enqueuing.same_request(new, stored)
+        if state == CampaignState.READY and _goes(loaded, start=start, skip_bad=skip_bad):
+            # Its loader was cut off just before it started it, or it waited for this call.
+            run(engine, loaded.id)
         return loaded
     found: set[str] = set()
     personal = False
@@ -110,9 +113,13 @@ def create(
                 ((first + i, msisdn, variables) for i, (msisdn, variables) in enumerate(chunk)),
             )
     _finish(engine, loaded, ",".join(sorted(found)), seal.hexdigest(), personal=personal)
-    if start and loaded.total and (skip_bad or not loaded.invalid):
+    if _goes(loaded, start=start, skip_bad=skip_bad):
         run(engine, loaded.id)
     return loaded
+
+
+def _goes(loaded: Loaded, *, start: bool, skip_bad: bool) -> bool:
+    return bool(start and loaded.total and (skip_bad or not loaded.invalid))
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ class Collector:
         )
         failpoints.reach("collect.page_stored")
         return await self._in_transaction(
-            lambda c: read(c, account, kind, inbox_id, response, self.owner)
+            lambda c: read(c, self.settings, account, kind, inbox_id, response, self.owner)
         )
 
     def _keep_balance(
@@ -181,6 +181,7 @@ class Collector:
 
 def read(
     connection: Connection,
+    settings: Settings,
     account: Account,
     kind: str,
     inbox_id: int,
@@ -190,7 +191,8 @@ def read(
     """Read a raw page that is in the inbox, and note that it was read."""
     if kind == "reports":
         page: Page[Any] = account.gateway.read_reports(response)
-        new = reporting.take(connection, account.name, inbox_id, page.items)
+        sharing = sorted(settings.sharing(account.name), key=account.name.__ne__)
+        new = reporting.take(connection, sharing, inbox_id, page.items)
     else:
         page = account.gateway.read_inbound(response)
         new = receiving.take(connection, account.name, inbox_id, page.items)
@@ -210,7 +212,7 @@ def reread(connection: Connection, settings: Settings, row: Row[Any], owner: str
     if account is None:
         return 0
     response = httpx.Response(row.status or 200, headers=row.headers or {}, content=row.body)
-    return read(connection, account, row.kind, row.id, response, owner)[1]
+    return read(connection, settings, account, row.kind, row.id, response, owner)[1]
 
 
 def heed(connection: Connection, account: str, refusal: Result, owner: str) -> None:

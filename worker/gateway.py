@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -189,6 +190,12 @@ class Account:
     def settings(self) -> AccountSettings:
         """The account's section of the configuration."""
         return self.gateway.settings
+
+    @property
+    def login(self) -> tuple[str, str, str]:
+        """What accounts that are one at the gateway have in common: its name, host and login."""
+        login = str(getattr(self.settings, self.settings.LOGIN, "")) or f"account {self.name}"
+        return self.gateway.name, urlsplit(self.settings.base_url).netloc, login
 
     @property
     def batch_cap(self) -> int:

@@ -59,7 +59,8 @@ class Lane:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bell = asyncio.Event()
         self._started = threading.Event()
-        self._stopping = self._told = False
+        self._stopping = False
+        self._finished = False
         self._crowded = False
         self._calls: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] = []
@@ -78,7 +79,7 @@ class Lane:
 
     def halt(self) -> None:
         """Begin nothing new."""
-        self._stopping = self._told = True
+        self._stopping = True
         self.ring()
 
     def stop(self, patience: float) -> bool:
@@ -91,7 +92,7 @@ class Lane:
         try:
             asyncio.run(self._drive())
         finally:
-            if not self._told:
+            if not self._stopping:
                 # Whoever watches processes sees one that ended, not one that is deaf.
                 log.critical("lane.died", lane=self.message_class.value)
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -111,7 +112,7 @@ class Lane:
                 while self._calls:
                     await asyncio.wait(self._calls)
             finally:
-                self._stopping = True
+                self._finished = True
                 self._answered.set()
                 await recorder
                 await wire.close()
@@ -185,7 +186,8 @@ class Lane:
 
     async def _record_all(self, threads: ThreadPoolExecutor) -> None:
         """Write outcomes in groups of `FLUSH`; at once when no other call is awaited."""
-        while not (self._stopping and not self._calls and not self._answers):
+        # Not by `_stopping`: a claim may still be under way then.
+        while not (self._finished and not self._calls and not self._answers):
             await self._answered.wait()
             self._answered.clear()
             if self._calls:

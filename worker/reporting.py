@@ -28,18 +28,23 @@ FEW = 200
 CALLED = frozenset({SubmissionState.IN_FLIGHT, SubmissionState.ACCEPTED, SubmissionState.UNKNOWN})
 
 
-def take(connection: Connection, account: str, inbox_id: int, reports: Iterable[Report]) -> int:
-    """Store a page's reports and apply those that are new; returns how many were new."""
-    new = pages.add_reports(connection, [_row(account, inbox_id, one) for one in reports])
-    apply(connection, account, new)
+def take(
+    connection: Connection, accounts: Sequence[str], inbox_id: int, reports: Iterable[Report]
+) -> int:
+    """Store a page's reports and apply those that are new; returns how many were new.
+
+    `accounts` names the one that was asked, and then those that share its login at the gateway.
+    """
+    new = pages.add_reports(connection, [_row(accounts[0], inbox_id, one) for one in reports])
+    apply(connection, accounts, new)
     return len(new)
 
 
-def apply(connection: Connection, account: str, reports: Sequence[Row[Any]]) -> int:
+def apply(connection: Connection, accounts: Sequence[str], reports: Sequence[Row[Any]]) -> int:
     """Match reports with messages and move these; returns how many were matched."""
     found = pages.origins(
         connection,
-        account,
+        accounts,
         {one.reference for one in reports if one.reference},
         {one.gateway_id for one in reports if one.gateway_id},
     )
@@ -57,12 +62,12 @@ def apply(connection: Connection, account: str, reports: Sequence[Row[Any]]) -> 
         elif one.gateway_id:
             orphans[one.gateway_id].append(one)
     if orphans:
-        belonging |= _adopted(connection, account, orphans)
+        belonging |= _adopted(connection, accounts, orphans)
     return sum(_apply(connection, origin, found) for origin, found in belonging.items())
 
 
 def _adopted(
-    connection: Connection, account: str, orphans: Mapping[str, list[Row[Any]]]
+    connection: Connection, accounts: Sequence[str], orphans: Mapping[str, list[Row[Any]]]
 ) -> dict[Origin, list[Row[Any]]]:
     """Find the submissions of reports under ids that nobody knows.
 
@@ -70,7 +75,7 @@ def _adopted(
     all reports of an id, and if no other one fits.
     """
     adopted = {}
-    candidates = pages.adoptable(connection, account, ADOPTABLE, MOST_CANDIDATES)
+    candidates = pages.adoptable(connection, accounts, ADOPTABLE, MOST_CANDIDATES)
     for gateway_id, reports in orphans.items():
         fitting = [one for one in candidates if _fits(connection, one, reports)]
         if len(fitting) == 1:

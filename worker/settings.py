@@ -97,6 +97,16 @@ class Settings:
     #: Where the file lies: relative paths and the embedded server start here.
     directory: Path
 
+    def sharing(self, account: str) -> list[str]:
+        """Return the accounts that are one with this one at the gateway, itself among them.
+
+        What the gateway keeps for one of them, whoever asks first is given.
+        """
+        mine = self.accounts.get(account)
+        if mine is None:
+            return [account]
+        return [name for name, one in self.accounts.items() if one.login == mine.login]
+
     @property
     def database_url(self) -> str:
         """The database's URL, an SQLite file's relative path resolved at the file's directory."""

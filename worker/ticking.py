@@ -267,9 +267,8 @@ def match_reports(engine: Engine, settings: Settings) -> None:
         with database.writing(engine) as connection:
             rows = pages.unmatched(connection, 500, settings.top.close_out_after, after)
             for account in {row.account for row in rows}:
-                reporting.apply(
-                    connection, account, [row for row in rows if row.account == account]
-                )
+                here = [row for row in rows if row.account == account]
+                reporting.apply(connection, settings.sharing(account), here)
         if not rows:
             return
         after = rows[-1].id

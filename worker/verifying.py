@@ -1,7 +1,7 @@
 """Checking the promise: what the database says of itself and, with a ledger, what really happened.
 
 The names are those of `docs/guarantees.md`: I1 conservation, I2 truth, I3 no duplicates, I4 the
-write-ahead comes first, I5 nothing hangs, I9 the money.
+write-ahead comes first, I5 nothing hangs, I7 no code after its time, I9 the money.
 """
 
 from collections import Counter, defaultdict
@@ -20,7 +20,7 @@ from worker.settings import Settings
 from worker.store.messages import seen
 from worker.store.requests import content_of
 from worker.tables import campaign, message, request, submission
-from worker.terms import CampaignState, MessageState, SubmissionState
+from worker.terms import CampaignState, MessageClass, MessageState, SubmissionState
 
 #: How many broken rows a finding names.
 SHOWN = 20
@@ -65,6 +65,7 @@ def database(connection: Connection, settings: Settings) -> list[Finding]:
     return [
         _conservation(connection),
         _ranges(connection),
+        _nobody_s(connection),
         _write_ahead(connection),
         _nothing_hangs(connection, settings),
     ]
@@ -76,15 +77,17 @@ def ledger(connection: Connection, settings: Settings, path: Path) -> tuple[Coun
     said, segments = _said(connection, settings, counts)
     lines: Counter[tuple[str, str, str]] = Counter()
     first_at: dict[tuple[str, str, str], float] = {}
+    last_at: dict[tuple[str, str, str], float] = {}
     paid = 0
     for entry in sandbox.read(path):
         for msisdn in entry.taken or ():
             key = (entry.gateway, msisdn, entry.text or "")
             lines[key] += 1
             first_at.setdefault(key, entry.at)
+            last_at[key] = entry.at
             paid += entry.segments or 1
     counts.taken = lines.total()
-    truth, doubled, early = [], [], []
+    truth, doubled, early, stale = [], [], [], []
     for key in lines.keys() | said.keys():
         here, mine = lines[key], said.get(key, _Said())
         if here < mine.certain:
@@ -98,11 +101,17 @@ def ledger(connection: Connection, settings: Settings, path: Path) -> tuple[Coun
             )
         if here and mine.called is not None and first_at[key] < mine.called - CLOCKS:
             early.append(f"{_name(key, mine)}: taken before its write-ahead")
+        if here and mine.until is not None and last_at[key] > mine.until + CLOCKS:
+            stale.append(f"{_name(key, mine)}: taken after its validity")
+        if any(here + lines[first] == 0 for first in mine.instead):
+            counts.lost += 1
+            truth.append(f"{_name(key, mine)}: submitted, and in no ledger")
     money = _money(paid, segments)
     return counts, [
         _finding("I2", "what is submitted is in the ledger, what never was is not", truth),
         _finding("I3", "no message is in the ledger more often than its class allows", doubled),
         _finding("I4", "each line of the ledger has a write-ahead before it", early),
+        _finding("I7", "no code is taken after its validity", stale),
         money,
     ]
 
@@ -118,6 +127,10 @@ class _Said:
     certain: int = 0
     possible: int = 0
     called: float | None = None
+    #: When the last of its codes ends to be valid; None when one of them is no code.
+    until: float | None = None
+    #: Where the first submissions were taken of those that were sent once more.
+    instead: list[tuple[str, str, str]] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
 
 
@@ -141,10 +154,15 @@ def _said(
             continue
         one = said[account.gateway.name, row.msisdn, _text(account, row)]
         one.ids.append(row.id)
-        one.called = min(
-            filter(None, (one.called, row.called and row.called.timestamp())), default=None
-        )
-        if state in TAKEN:
+        called = row.first_called or row.called
+        one.called = min(filter(None, (one.called, called and called.timestamp())), default=None)
+        if row.message_class == MessageClass.OTP.value and row.not_after is not None:
+            one.until = max(one.until or 0.0, row.not_after.timestamp() + settings.top.lease)
+        if row.resend_of is not None and state in TAKEN:
+            # One of the two was taken; of the other nobody knows.
+            one.possible += 1
+            certain += row.segments or 1
+        elif state in TAKEN:
             one.certain += 1
             certain += row.segments or 1
         elif state not in NEVER:
@@ -152,17 +170,23 @@ def _said(
             possible += row.segments or 1
         # A resend may have put a second line there, and one through another account elsewhere.
         if row.resend_of is not None:
-            _allow_first(settings, said, row)
+            first = _allow_first(settings, said, row)
+            if state in TAKEN and first is not None:
+                one.instead.append(first)
             possible += row.segments or 1
     return said, (certain, possible)
 
 
-def _allow_first(settings: Settings, said: dict[tuple[str, str, str], _Said], row: Any) -> None:
+def _allow_first(
+    settings: Settings, said: dict[tuple[str, str, str], _Said], row: Any
+) -> tuple[str, str, str] | None:
     first = settings.accounts.get(row.first_account or "")
-    if first is not None:
-        one = said[first.gateway.name, row.msisdn, _text(first, row)]
-        one.possible += 1
-        one.ids.append(row.id)
+    if first is None:
+        return None
+    key = (first.gateway.name, row.msisdn, _text(first, row))
+    said[key].possible += 1
+    said[key].ids.append(row.id)
+    return key
 
 
 def _text(account: Account, row: Any) -> str:
@@ -189,6 +213,9 @@ def _messages(connection: Connection) -> Iterator[Any]:
             message.c.variables.label("own_variables"),
             submission.c.called_at.label("called"),
             submission.c.resend_of,
+            request.c.message_class,
+            request.c.not_after,
+            first.c.called_at.label("first_called"),
             first.c.account.label("first_account"),
         )
         .join(request, request.c.id == seen.c.request_id)
@@ -253,6 +280,55 @@ def _ranges(connection: Connection) -> Finding:
         "no message is carried by two submissions",
         (f"request {row[0]}: messages {row[1]} to {row[2]}" for row in rows),
     )
+
+
+def _nobody_s(connection: Connection) -> Finding:
+    """What was handed out is carried by a submission, or has an end of its own."""
+    before = func.lag(submission.c.hi).over(
+        partition_by=submission.c.request_id, order_by=submission.c.lo
+    )
+    ranges = (
+        select(
+            submission.c.request_id,
+            func.coalesce(before, 0).label("gap"),
+            submission.c.lo.label("until"),
+        )
+        .where(submission.c.lo.is_not(None), submission.c.state != SubmissionState.NOT_SENT.value)
+        .subquery()
+    )
+    last = (
+        select(submission.c.request_id, func.max(submission.c.hi).label("highest"))
+        .where(submission.c.lo.is_not(None), submission.c.state != SubmissionState.NOT_SENT.value)
+        .group_by(submission.c.request_id)
+        .subquery()
+    )
+    gaps = [
+        *connection.execute(select(ranges).where(ranges.c.until > ranges.c.gap)),
+        *connection.execute(
+            select(request.c.id, func.coalesce(last.c.highest, 0), request.c.next_n)
+            .outerjoin(last, last.c.request_id == request.c.id)
+            .where(request.c.next_n > func.coalesce(last.c.highest, 0))
+        ),
+    ]
+    broken = []
+    for request_id, lo, hi in gaps:
+        rows = connection.execute(
+            select(message.c.n).where(
+                message.c.request_id == request_id,
+                message.c.n >= lo,
+                message.c.n < hi,
+                message.c.state.is_(None),
+                message.c.submission_id.is_(None),
+            )
+        ).scalars()
+        broken += [f"message {request_id}-{n}" for n in rows]
+    left = connection.execute(
+        select(message.c.request_id, message.c.n)
+        .join(submission, submission.c.id == message.c.submission_id)
+        .where(message.c.state.is_(None), submission.c.state == SubmissionState.NOT_SENT.value)
+    )
+    broken += [f"message {row[0]}-{row[1]}" for row in left]
+    return _finding("I1", "whatever was handed out is carried by somebody, or has ended", broken)
 
 
 def _write_ahead(connection: Connection) -> Finding:

@@ -81,9 +81,9 @@ def test_a_killed_worker_doubles_nothing_and_loses_nothing(
     stage: Stage, configured: Write, redis_server: OwnRedis
 ) -> None:
     """Fault 1: SIGKILL in the middle of 10,000 messages; who is missing is shown as unknown."""
-    quick = {"method": "GET", "timeout": "1s", "concurrency": 2, "check_balance_every": "600s"}
-    config = configured({"bulk": quick}, broker_url=redis_server.url, lease="1s")
-    stage.sandbox.control.rule("latency", gateway="c123", args={"seconds": 0.02})
+    quick = {"max_batch": 50, "timeout": "1s", "concurrency": 2, "reports": "none"}
+    config = configured({"v1": quick}, broker_url=redis_server.url, lease="1s")
+    stage.sandbox.control.rule("latency", gateway="apiv1", args={"seconds": 0.02})
     loaded = stage.producer.enqueue_campaign("sale", mobiles(10_000), "促销 回T退订")
 
     def over() -> bool:

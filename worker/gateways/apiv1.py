@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import httpx
 from pydantic import Field
@@ -42,6 +42,8 @@ _EXTENSION = re.compile(r"[1-9][0-9]{0,18}")
 
 class ApiV1Settings(AccountSettings):
     """An account at the platform of document 003, whose host the document does not give."""
+
+    LOGIN: ClassVar[str] = "account"
 
     account: str
     #: The interface password itself; its MD5 is sent.

@@ -6,7 +6,7 @@ It gives no ids and no delivery reports: what it took is known from its sent cou
 import hashlib
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import httpx
 from pydantic import Field
@@ -35,6 +35,8 @@ _ROW = re.compile(r"\{&\}(?=\+?[0-9*]{5,20}\|\|)")
 
 class C123Settings(AccountSettings):
     """An account at document 001's gateway."""
+
+    LOGIN: ClassVar[str] = "uid"
 
     base_url: str = "http://http.c123.com"
     uid: str

@@ -6,7 +6,7 @@ silence; and whatever it could not read becomes the number -1, which therefore p
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import httpx
 from pydantic import AfterValidator, Field
@@ -28,6 +28,8 @@ from worker.terms import MessageClass
 
 class FetionSettings(AccountSettings):
     """A person's Fetion login. `base_url` has no default: it is a stranger's host and gets it."""
+
+    LOGIN: ClassVar[str] = "sender"
 
     #: It is somebody's own phone: nothing goes this way unless a call names the account.
     classes: frozenset[MessageClass] | None = frozenset()

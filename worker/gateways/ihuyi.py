@@ -7,7 +7,7 @@ vendor's public page (balance, `templateid`) and of public client code (pushes).
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,6 +44,8 @@ class PushFields(BaseModel):
 
 class IhuyiSettings(AccountSettings):
     """An account at document 002's gateway: its APIID and APIKEY."""
+
+    LOGIN: ClassVar[str] = "account"
 
     base_url: str = "https://106.ihuyi.com"
     account: str

@@ -8,7 +8,7 @@ passwords, UTF-8, other paths and ports, as public client code shows, so these a
 import re
 from base64 import b64encode
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import httpx
 from pydantic import Field, field_validator
@@ -36,6 +36,8 @@ _AFTER_ID = re.compile(r"[\s;]")
 
 class JzyyunSettings(AccountSettings):
     """An account at document 004's platform."""
+
+    LOGIN: ClassVar[str] = "username"
 
     base_url: str = "http://smsapi.jzyyun.com:9003"
     username: str

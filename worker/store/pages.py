@@ -114,12 +114,15 @@ class Origin:
 
 
 def origins(
-    connection: Connection, account: str, references: Collection[str], ids: Collection[str]
+    connection: Connection,
+    accounts: Collection[str],
+    references: Collection[str],
+    ids: Collection[str],
 ) -> list[Origin]:
-    """Return the submissions of an account with one of our references or of the gateway's ids."""
+    """Return the submissions of accounts with one of our references or of the gateway's ids."""
     rows = connection.execute(
         select(submission).where(
-            submission.c.account == account,
+            submission.c.account.in_(list(accounts)),
             or_(
                 submission.c.reference.in_(list(references)),
                 submission.c.gateway_id.in_(list(ids)),
@@ -129,15 +132,17 @@ def origins(
     return [_origin(row) for row in rows]
 
 
-def adoptable(connection: Connection, account: str, seconds: float, limit: int) -> list[Origin]:
-    """Return the newest submissions of an account whose id at the gateway we never learned.
+def adoptable(
+    connection: Connection, accounts: Collection[str], seconds: float, limit: int
+) -> list[Origin]:
+    """Return the newest submissions of accounts whose id at the gateway we never learned.
 
     Those that are unknown, or were accepted without an id, not more than `seconds` ago.
     """
     rows = connection.execute(
         select(submission)
         .where(
-            submission.c.account == account,
+            submission.c.account.in_(list(accounts)),
             submission.c.state.in_([SubmissionState.UNKNOWN.value, SubmissionState.ACCEPTED.value]),
             submission.c.gateway_id.is_(None),
             submission.c.called_at >= later(-seconds),
