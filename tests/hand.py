@@ -15,9 +15,9 @@ from worker.database import reading, writing
 from worker.enqueuing import Enqueued, Order
 from worker.runtime import Runtime
 from worker.settings import Settings
-from worker.store import submissions
+from worker.store import outcomes
 from worker.store.campaigns import count
-from worker.store.submissions import Lease
+from worker.store.claims import Lease
 from worker.submitting import Answer, Ready
 from worker.tables import account_state, campaign, message, metadata, request, submission
 from worker.terms import CampaignState, MessageClass, Outcome
@@ -102,7 +102,7 @@ class Hand:
     def sweep(self) -> tuple[list[int], list[int]]:
         """End leases that ran out."""
         with writing(self.engine) as connection:
-            return submissions.sweep(connection)
+            return outcomes.sweep(connection)
 
     def run_out(self) -> None:
         """Let all leases run out now."""

@@ -18,7 +18,7 @@ from worker.clock import later
 from worker.database import reading, writing
 from worker.errors import TooLate, Unavailable
 from worker.lifecycle import MESSAGE_MOVES, MESSAGES_OF, SUBMISSION_MOVES
-from worker.store import pages, submissions, ticks
+from worker.store import outcomes, pages, ticks
 from worker.store.campaigns import is_drained
 from worker.tables import event, request, submission
 from worker.terms import MessageState, Outcome, ReportStatus, SubmissionState
@@ -126,7 +126,7 @@ def test_an_older_fence_records_nothing(hand: Hand) -> None:
     (ready,) = hand.take()
     stale = answer(ready, Outcome.ACCEPTED)
     written = recording.recorded(stale)
-    stale_call = submissions.Recorded(late, written.state, written.result)
+    stale_call = outcomes.Recorded(late, written.state, written.result)
     with writing(hand.engine) as connection:
         recording.record(connection, [stale_call], hand.settings, "late")
     assert hand.count(accepted.request_id) == {"submitting": 2}

@@ -18,7 +18,7 @@ from worker.errors import NotFound, Problem, Refused, TooLate
 from worker.gateway import Account, Content
 from worker.lifecycle import FAILED
 from worker.settings import Settings
-from worker.store import campaigns, messages, requests, submissions
+from worker.store import campaigns, messages, outcomes, requests
 from worker.store.campaigns import Progress
 from worker.terms import CampaignState, MessageState, NumberKind, SubmissionState
 
@@ -255,9 +255,9 @@ def cancel(engine: Engine, campaign_id: int) -> Progress:
         if not campaigns.move(connection, campaign_id, CampaignState.CANCELLED, finished_at=now()):
             _refuse(campaigns.state_of(connection, campaign_id), campaign_id, "be cancelled")
         requests.end_rest(connection, campaign_id, MessageState.CANCELLED)
-        waiting = submissions.waiting_of(connection, campaign_id)
+        waiting = outcomes.waiting_of(connection, campaign_id)
         messages.end_members(connection, waiting, MessageState.CANCELLED)
-        submissions.close(connection, waiting, SubmissionState.PLANNED, SubmissionState.LEASED)
+        outcomes.close(connection, waiting, SubmissionState.PLANNED, SubmissionState.LEASED)
     return show(engine, campaign_id)
 
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from worker import routing, segments
 from worker.gateway import Account, Content
 from worker.settings import Settings
-from worker.store import accounts, requests, submissions
+from worker.store import accounts, claims, outcomes, requests
 from worker.store.accounts import Doubt
+from worker.store.claims import Lease, Planned
 from worker.store.requests import DueRequest
-from worker.store.submissions import Lease, Planned
 from worker.terms import MessageClass, MessageState, NumberKind, SubmissionState
 
 #: How long what is due waits when no account can take it now, and when all places are taken.
@@ -56,7 +56,7 @@ class Claim:
         most = min(MOST_ROWS, sum(places for places in self.room.values() if places > 0))
         if most <= 0:
             return taken
-        for waiting in submissions.planned(connection, self.message_class, most):
+        for waiting in claims.planned(connection, self.message_class, most):
             taken += self._again(connection, waiting)
         for fresh in requests.due(connection, self.message_class, most, self._closed()):
             taken += self._fresh(connection, fresh)
@@ -72,15 +72,15 @@ class Claim:
             rather_not=waiting.account if waiting.resend_of else None,
         )
         if isinstance(place, float):
-            submissions.postpone(connection, waiting.id, place)
+            claims.postpone(connection, waiting.id, place)
             return []
         if place.cap < waiting.size:
             if waiting.lo is None or waiting.hi is None:
                 # Its messages are named one by one: only an account with room for all can take it.
-                submissions.postpone(connection, waiting.id, NO_ACCOUNT)
+                claims.postpone(connection, waiting.id, NO_ACCOUNT)
                 return []
             waiting = self._cut(connection, waiting, waiting.lo, waiting.hi, place)
-        lease = submissions.lease(
+        lease = claims.lease(
             connection,
             waiting,
             place.account.name,
@@ -100,10 +100,10 @@ class Claim:
         bounds = [(lo, lo + place.cap)]
         bounds += [(at, min(at + step, hi)) for at in range(lo + place.cap, hi, step)]
         made = [
-            submissions.succeed(connection, waiting, piece, wait=0.0, tries=waiting.attempts)
+            outcomes.succeed(connection, waiting, piece, wait=0.0, tries=waiting.attempts)
             for piece in bounds
         ]
-        submissions.close(connection, [waiting.id], SubmissionState.PLANNED)
+        outcomes.close(connection, [waiting.id], SubmissionState.PLANNED)
         first, end = bounds[0]
         return replace(waiting, id=made[0], fence=0, lo=first, hi=end, size=end - first)
 
@@ -120,7 +120,7 @@ class Claim:
         account = place.account
         ranges = self._ranges(place, fresh)
         requests.advance(connection, fresh, ranges[-1][1])
-        return submissions.open_range(
+        return claims.open_range(
             connection,
             [self._lease(account, fresh, lo, hi) for lo, hi in ranges],
             segments=parts(account, fresh.content),

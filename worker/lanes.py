@@ -6,10 +6,6 @@ a campaign never delays a code.
 """
 
 import asyncio
-import contextlib
-import os
-import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -22,10 +18,11 @@ from sqlalchemy import Connection, Engine
 from worker import database, failpoints, recording, submitting
 from worker.claiming import CROWDED, Claim
 from worker.errors import CommitUnknown, XinshiError
+from worker.looking import Looker
 from worker.settings import Settings
 from worker.spool import Spool
-from worker.store import accounts, submissions
-from worker.store.submissions import Recorded
+from worker.store import accounts, claims
+from worker.store.outcomes import Recorded
 from worker.submitting import Answer, Ready
 from worker.terms import MessageClass, Outcome
 from worker.wire import Wire
@@ -39,7 +36,7 @@ FLUSH = 0.02
 AFTER_A_FAILURE = 1.0
 
 
-class Lane:
+class Lane(Looker):
     """Drives the submissions of one class until it is stopped."""
 
     def __init__(
@@ -50,56 +47,19 @@ class Lane:
         owner: str,
         spool: Spool,
     ) -> None:
+        super().__init__(f"lane-{message_class}")
         self.settings = settings
         self.engine = engine
         self.message_class = message_class
         self.owner = owner
         self._spool = spool
-        self._thread = threading.Thread(target=self._run, name=f"lane-{message_class}", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._bell = asyncio.Event()
-        self._started = threading.Event()
-        self._stopping = False
         self._finished = False
         self._crowded = False
         self._calls: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] = []
         self._answered = asyncio.Event()
 
-    def start(self) -> None:
-        """Begin to look for work."""
-        self._thread.start()
-        self._started.wait()
-
-    def ring(self) -> None:
-        """Look now. May be called from any thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._bell.set)
-
-    def halt(self) -> None:
-        """Begin nothing new."""
-        self._stopping = True
-        self.ring()
-
-    def stop(self, patience: float) -> bool:
-        """Wait until what is under way is finished and recorded; False when that takes longer."""
-        self.halt()
-        self._thread.join(patience)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._drive())
-        finally:
-            if not self._stopping:
-                # Whoever watches processes sees one that ended, not one that is deaf.
-                log.critical("lane.died", lane=self.message_class.value)
-                os.kill(os.getpid(), signal.SIGTERM)
-
     async def _drive(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._started.set()
         wire = Wire()
         with ThreadPoolExecutor(2, thread_name_prefix="lane-db") as threads:
             recorder = asyncio.create_task(self._record_all(threads))
@@ -150,7 +110,7 @@ class Lane:
         except CommitUnknown:
             # What was committed is ours to call; what was not was never claimed.
             with database.reading(self.engine) as connection:
-                ours = submissions.in_flight(connection, [one.lease for one in ready])
+                ours = claims.in_flight(connection, [one.lease for one in ready])
             return [one for one in ready if one.lease.id in ours]
         self._crowded = claim.crowded
         if ready:
@@ -159,7 +119,7 @@ class Lane:
 
     def _look_for(self, connection: Connection) -> Claim:
         # In this order: a place that was just freed by a failure comes with its doubt.
-        under_way = submissions.under_way(connection)
+        under_way = claims.under_way(connection)
         return Claim(
             self.settings,
             self.message_class,
@@ -232,11 +192,6 @@ class Lane:
             log.error("spool.failed", why=error.strerror)  # noqa: TRY400 - the reason is enough
             return False
         return True
-
-    async def _wait(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._bell.wait()
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], Out]) -> Out:
         return await asyncio.get_running_loop().run_in_executor(threads, work)

@@ -54,7 +54,7 @@ def mask(msisdn: str) -> str:
 def matches(masked: str, msisdn: str) -> bool:
     """Tell whether a number as a gateway prints it, whole or masked with `*`, can be `msisdn`.
 
-    apiv1 prints `135****9831` in its samples (document 003, report and mo).
+    Document 003 prints `135****9831` in its samples (report and mo).
     """
     if "*" not in masked:
         return masked == msisdn

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from worker import retry
 from worker.settings import Settings
-from worker.store import accounts, campaigns, events, messages, submissions
-from worker.store.submissions import Recorded
+from worker.store import accounts, campaigns, doubts, events, messages, outcomes
+from worker.store.outcomes import Recorded
 from worker.submitting import Answer
 from worker.terms import MessageClass, MessageState, Outcome, SubmissionState
 
@@ -43,13 +43,13 @@ def record(
     # Campaigns are locked before submissions, as those do who cancel them.
     back = {call.lease.request_id for call in calls if call.result.outcome in retry.BACK}
     cancelled = campaigns.cancelled(connection, back) if back else set()
-    found = submissions.sort(connection, calls)
-    submissions.record(connection, found.ours)
+    found = outcomes.sort(connection, calls)
+    outcomes.record(connection, found.ours)
     for call in found.ours:
         _weigh(connection, call, settings)
         _follow(connection, call, owner, cancelled)
     for call in found.late:
-        settled = submissions.settle(connection, call)
+        settled = outcomes.settle(connection, call)
         events.add(
             connection,
             "submission.late_answer",
@@ -60,7 +60,7 @@ def record(
         )
         if settled:
             if call.state is SubmissionState.ACCEPTED:
-                submissions.withdraw_resend(connection, call.lease.id)
+                doubts.withdraw_resend(connection, call.lease.id)
             _follow(connection, call, owner, cancelled)
 
 
@@ -75,12 +75,12 @@ def _follow(
         )
     if result.outcome in retry.BACK and lease.request_id in cancelled:
         messages.end_members(connection, [lease.id], MessageState.CANCELLED)
-    elif result.outcome in retry.BACK and not submissions.free_resend(connection, lease.id):
+    elif result.outcome in retry.BACK and not doubts.free_resend(connection, lease.id):
         tries = lease.attempts - (result.outcome not in retry.COUNTED)
         wait = retry.pause(result, tries, datetime.now(UTC), random.random)
-        submissions.succeed(connection, lease, None, wait=wait, tries=tries)
+        outcomes.succeed(connection, lease, None, wait=wait, tries=tries)
     elif written.state is SubmissionState.REJECTED and lease.resend_of is not None:
-        submissions.give_back(connection, lease.id, lease.resend_of)
+        doubts.give_back(connection, lease.id, lease.resend_of)
     elif written.state is SubmissionState.UNKNOWN:
         unknown(connection, lease.id, lease.account, owner, result.code, mapped=result.mapped)
 
@@ -112,14 +112,14 @@ def unknown(
     The class rule: otp at most once more, through another account if there is one; no other class
     ever by itself.
     """
-    if submissions.reported(connection, one):
+    if outcomes.reported(connection, one):
         # A report came before the doubt did: the gateway has it.
-        submissions.accept_reported(connection, one)
+        outcomes.accept_reported(connection, one)
         events.add(
             connection, "submission.settled", owner, account=account, submission_id=one, detail={}
         )
         return
-    again = submissions.resend(connection, one, only=MessageClass.OTP)
+    again = doubts.resend(connection, one, only=MessageClass.OTP)
     events.add(
         connection,
         "submission.unknown",

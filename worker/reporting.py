@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 
 from worker import msisdn as numbers
 from worker.answers import Report
-from worker.store import events, messages, pages, submissions
+from worker.store import doubts, events, messages, outcomes, pages
 from worker.store.pages import Origin
 from worker.terms import MessageState, ReportStatus, SubmissionState
 
@@ -125,8 +125,8 @@ def _unmasked(masked: str, carried: Sequence[Row[Any]]) -> Row[Any] | None:
 
 def _settle(connection: Connection, origin: Origin, evidence: Row[Any]) -> None:
     """A report proves that the gateway took the submission: `unknown` → `accepted`."""
-    if submissions.accept(connection, origin.id, origin.fence, evidence.gateway_id):
-        submissions.withdraw_resend(connection, origin.id)
+    if outcomes.accept(connection, origin.id, origin.fence, evidence.gateway_id):
+        doubts.withdraw_resend(connection, origin.id)
         events.add(
             connection,
             "submission.settled",

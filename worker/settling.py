@@ -24,8 +24,8 @@ from worker.collecting import Collector
 from worker.errors import WireError
 from worker.gateway import Account
 from worker.settings import Settings
-from worker.store import accounts, events, submissions
-from worker.store.submissions import Doubtful, Ledger
+from worker.store import accounts, doubts, events, outcomes
+from worker.store.doubts import Doubtful, Ledger
 from worker.submitting import Ready
 from worker.terms import Outcome
 from worker.wire import Wire
@@ -142,11 +142,11 @@ class Settler:
     ) -> None:
         for one in unknown:
             if one.id in verdict.taken:
-                settled = submissions.accept(connection, one.id, one.fence, None)
+                settled = outcomes.accept(connection, one.id, one.fence, None)
                 if settled:
-                    submissions.withdraw_resend(connection, one.id)
+                    doubts.withdraw_resend(connection, one.id)
             elif one.id in verdict.not_taken:
-                settled = submissions.not_taken(connection, one.id, one.fence)
+                settled = doubts.not_taken(connection, one.id, one.fence)
             else:
                 settled = False
             events.add(
@@ -189,15 +189,15 @@ class Repeater:
 
     def _waiting(self, account: Account) -> list[Ready]:
         with database.reading(self._engine) as connection:
-            leases = submissions.repeatable(connection, account.name, limit=20)
+            leases = doubts.repeatable(connection, account.name, limit=20)
             ready = [submitting.again(connection, self._settings, lease) for lease in leases]
         return [one for one in ready if one is not None]
 
     def _accept(self, one: Ready, gateway_id: str | None) -> None:
         with database.writing(self._engine) as connection:
             lease = one.lease
-            if submissions.accept(connection, lease.id, lease.fence, gateway_id):
-                submissions.withdraw_resend(connection, lease.id)
+            if outcomes.accept(connection, lease.id, lease.fence, gateway_id):
+                doubts.withdraw_resend(connection, lease.id)
                 events.add(
                     connection,
                     "submission.settled",
@@ -209,7 +209,7 @@ class Repeater:
 
 
 def _ledger(connection: Connection, account: Account) -> Ledger:
-    return submissions.ledger(
+    return doubts.ledger(
         connection,
         account.name,
         accounts.counter(connection, account.name),
@@ -231,7 +231,7 @@ def mark(
     Each leaves an event with who and why.
     """
     done = []
-    for one in submissions.unknown_ones(connection, ids=ids):
+    for one in doubts.unknown_ones(connection, ids=ids):
         if act(connection, one):
             events.add(
                 connection,
@@ -247,17 +247,17 @@ def mark(
 
 def mark_submitted(connection: Connection, one: Doubtful) -> bool:
     """A person says that the gateway took it."""
-    settled = submissions.accept(connection, one.id, one.fence, None)
+    settled = outcomes.accept(connection, one.id, one.fence, None)
     if settled:
-        submissions.withdraw_resend(connection, one.id)
+        doubts.withdraw_resend(connection, one.id)
     return settled
 
 
 def mark_not_sent(connection: Connection, one: Doubtful) -> bool:
     """A person says that the gateway took nothing: its messages go back to the queue."""
-    return submissions.not_taken(connection, one.id, one.fence)
+    return doubts.not_taken(connection, one.id, one.fence)
 
 
 def resend_once(connection: Connection, one: Doubtful) -> bool:
     """A person has it sent once more, knowing that it may arrive twice."""
-    return submissions.resend(connection, one.id) is not None
+    return doubts.resend(connection, one.id) is not None

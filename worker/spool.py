@@ -16,7 +16,8 @@ from typing import Any
 from worker.answers import Result
 from worker.gateway import Content
 from worker.settings import Settings
-from worker.store.submissions import Lease, Recorded
+from worker.store.claims import Lease
+from worker.store.outcomes import Recorded
 from worker.terms import Advice, Fault, MessageClass, Outcome, SubmissionState
 
 #: What a lease is without the text that it carried: outcomes need none.

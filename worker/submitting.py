@@ -20,8 +20,8 @@ from worker.claiming import parts
 from worker.errors import NotSent, WireError
 from worker.gateway import Account, Parcel
 from worker.settings import Settings
-from worker.store import messages, submissions
-from worker.store.submissions import Lease, Member
+from worker.store import claims, doubts, messages, outcomes
+from worker.store.claims import Lease, Member
 from worker.terms import Fault, MessageClass, Outcome, SubmissionState
 
 log = structlog.get_logger()
@@ -58,19 +58,19 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
     patience = settings.top.lease + max(
         settings.accounts[one.account].settings.timeout for one in leases
     )
-    flying = submissions.write_ahead(connection, leases, seconds=patience)
-    members = submissions.members(connection, flying, _opt_out_classes(settings))
+    flying = claims.write_ahead(connection, leases, seconds=patience)
+    members = claims.members(connection, flying, _opt_out_classes(settings))
     to_send: dict[int, list[Member]] = {one: [] for one in flying}
     ended: dict[int, list[Member]] = {one: [] for one in flying}
     for member in members:
         (to_send if member.state is None else ended)[member.submission_id].append(member)
     for one in leases:
         _end(connection, one, ended.get(one.id, []))
-    submissions.close(
+    outcomes.close(
         connection, [one for one, left in to_send.items() if not left], SubmissionState.IN_FLIGHT
     )
     ready = [_ready(settings, one, to_send[one.id], since) for one in leases if to_send.get(one.id)]
-    submissions.resize(
+    claims.resize(
         connection,
         {
             one.lease.id: (len(one.parcel.msisdns), parts(one.account, one.parcel.content))
@@ -84,7 +84,7 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
 
 def again(connection: Connection, settings: Settings, lease: Lease) -> Ready | None:
     """Return an unknown submission as it was sent; None when it cannot be sent so any more."""
-    members = submissions.members(connection, [lease.id], ())
+    members = claims.members(connection, [lease.id], ())
     if not members or len(members) != lease.size or any(one.state for one in members):
         return None
     return _ready(settings, lease, members, boot_clock())
@@ -96,7 +96,7 @@ def _end(connection: Connection, lease: Lease, ended: list[Member]) -> None:
         messages.end(connection, ended)
     elif ended:
         ids = [(one.request_id, one.n) for one in ended]
-        submissions.give_back(connection, lease.id, lease.resend_of, ids)
+        doubts.give_back(connection, lease.id, lease.resend_of, ids)
 
 
 def _ready(settings: Settings, lease: Lease, members: list[Member], since: float) -> Ready:

@@ -6,9 +6,6 @@ without a broker. A doorbell only makes it look at once.
 
 import asyncio
 import contextlib
-import os
-import signal
-import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -19,9 +16,10 @@ from worker import campaigns, collecting, database, failpoints, recording, repor
 from worker.collecting import Collector
 from worker.errors import XinshiError
 from worker.gateway import Account
+from worker.looking import Looker
 from worker.settings import Settings
 from worker.settling import Repeater, Settler
-from worker.store import accounts, messages, pages, requests, submissions, ticks
+from worker.store import accounts, doubts, messages, outcomes, pages, requests, ticks
 from worker.terms import MessageState, Reports, SubmissionState
 from worker.wire import Wire
 
@@ -41,63 +39,24 @@ class Tick:
     run: Callable[[], Awaitable[None]]
 
 
-class Ticker:
+class Ticker(Looker):
     """Looks for due ticks until it is stopped."""
 
     def __init__(self, settings: Settings, engine: Engine, owner: str) -> None:
+        super().__init__("ticks")
         self.settings = settings
         self.engine = engine
         self.owner = owner
-        self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._bell = asyncio.Event()
-        self._started = threading.Event()
-        self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
-        """Begin to look for due ticks."""
-        self._thread.start()
-        self._started.wait()
-
-    def ring(self) -> None:
-        """Look now. May be called from any thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._bell.set)
-
-    def halt(self) -> None:
-        """Begin nothing new."""
-        self._stopping = True
-        self.ring()
-
-    def stop(self, patience: float) -> bool:
-        """Wait until the ticks that run are finished; False when that takes longer."""
-        self.halt()
-        self._thread.join(patience)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._drive())
-        finally:
-            if not self._stopping:
-                # As a lane does.
-                log.critical("ticks.died")
-                os.kill(os.getpid(), signal.SIGTERM)
-
     async def _drive(self) -> None:
-        self._loop = asyncio.get_running_loop()
         wire = Wire(connections=10)
         all_ticks = self._ticks(wire)
-        self._started.set()
         try:
             while not self._stopping:
                 self._bell.clear()
                 await self._look(all_ticks)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self.settings.top.look_every):
-                        await self._bell.wait()
+                await self._wait(self.settings.top.look_every)
             if self._running:
                 await asyncio.wait(self._running)
         finally:
@@ -220,7 +179,7 @@ def sweep(engine: Engine, settings: Settings, owner: str) -> None:
 def rescue(engine: Engine, settings: Settings, owner: str) -> None:
     """End leases that ran out: back to the queue before the write-ahead, `unknown` after it."""
     with database.writing(engine) as connection:
-        back, lost = submissions.sweep(connection)
+        back, lost = outcomes.sweep(connection)
         for one, account in lost:
             accounts.doubt(connection, account, recording.settle_for(settings, account))
             recording.unknown(connection, one, account, owner, "lease", mapped=True)
@@ -241,14 +200,14 @@ def expire(engine: Engine) -> None:
     """End what waits past its validity."""
     with database.writing(engine) as connection:
         requests.expire(connection)
-        late = submissions.expired(connection)
+        late = outcomes.expired(connection)
         for one, first in late:
             if first is None:
                 messages.end_members(connection, [one], MessageState.EXPIRED)
             else:
-                submissions.give_back(connection, one, first)
+                doubts.give_back(connection, one, first)
         if late:
-            submissions.close(connection, [one for one, _ in late], SubmissionState.PLANNED)
+            outcomes.close(connection, [one for one, _ in late], SubmissionState.PLANNED)
 
 
 def reread_pages(engine: Engine, settings: Settings, owner: str) -> None:
@@ -279,6 +238,6 @@ def close_out(engine: Engine, settings: Settings, account: str) -> None:
     name = f"close_out:{account}"
     with database.writing(engine) as connection:
         after = ticks.cursor(connection, name).get("last", 0)
-        last = submissions.close_out(connection, account, after, settings.top.close_out_after, 1000)
+        last = outcomes.close_out(connection, account, after, settings.top.close_out_after, 1000)
         if last:
             ticks.write_cursor(connection, name, {"last": last})

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, column, func, or_, sele
 
 from worker import views
 from worker.clock import now
-from worker.store.submissions import Member, carried_by
+from worker.store.claims import Member, carried_by
 from worker.tables import message, request, submission
 from worker.terms import MessageState, SubmissionState
 

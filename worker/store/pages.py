@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from worker.clock import later, now
+from worker.store.claims import carried_by
 from worker.store.rows import insert_unless_there, new_id
-from worker.store.submissions import carried_by
 from worker.tables import inbound_message, inbox, message, opt_out, report, submission
 from worker.terms import SubmissionState
 

@@ -1,0 +1,369 @@
+"""Submissions up to their call: planned, leased, written ahead; guarded by state and fence."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from worker.clock import later, now
+from worker.gateway import Content
+from worker.store.requests import content_of
+from worker.store.rows import new_id
+from worker.tables import campaign, message, opt_out, request, submission
+from worker.terms import CampaignState, MessageClass, MessageState
+from worker.terms import SubmissionState as S
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to submit, until its time, under its fence.
+
+    `lo` and `hi` are None when the messages name the submission themselves.
+    """
+
+    id: int
+    fence: int
+    account: str
+    message_class: MessageClass
+    request_id: int
+    lo: int | None
+    hi: int | None
+    size: int
+    attempts: int
+    content: Content
+    reference: str
+    #: The unknown submission whose messages it sends once more.
+    resend_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A submission that waits, with what is needed to choose its account anew."""
+
+    id: int
+    fence: int
+    account: str
+    named: str | None
+    message_class: MessageClass
+    request_id: int
+    lo: int | None
+    hi: int | None
+    size: int
+    attempts: int
+    content: Content
+    kinds: str
+    #: The unknown submission whose messages it sends once more.
+    resend_of: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One message of a submission; `state` is the end that it has to take instead of being sent."""
+
+    submission_id: int
+    request_id: int
+    n: int
+    msisdn: str
+    variables: Mapping[str, str] | None
+    state: MessageState | None
+
+
+#: What comes back while its campaign is paused waits until it is resumed.
+_stopped = exists().where(
+    campaign.c.request_id == submission.c.request_id,
+    campaign.c.state != CampaignState.RUNNING.value,
+)
+
+
+def planned(connection: Connection, message_class: MessageClass, limit: int) -> list[Planned]:
+    """Lock up to `limit` submissions whose time has come, the longest waiting first."""
+    rows = connection.execute(
+        select(submission)
+        .where(
+            submission.c.message_class == message_class.value,
+            submission.c.state == S.PLANNED.value,
+            submission.c.next_at <= now(),
+            ~_stopped,
+        )
+        .order_by(submission.c.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    wanted = {row.request_id for row in rows}
+    found = connection.execute(select(request).where(request.c.id.in_(wanted))) if rows else ()
+    requests = {row.id: row for row in found}
+    return [_planned(row, requests[row.request_id]) for row in rows]
+
+
+def _planned(row: Any, its_request: Any) -> Planned:
+    return Planned(
+        row.id,
+        row.fence,
+        row.account,
+        its_request.account,
+        MessageClass(row.message_class),
+        row.request_id,
+        row.lo,
+        row.hi,
+        row.size,
+        row.attempts,
+        content_of(its_request),
+        its_request.kinds,
+        row.resend_of,
+    )
+
+
+def lease(
+    connection: Connection,
+    waiting: Planned,
+    account: str,
+    segments: int,
+    reference: str,
+    *,
+    seconds: float,
+    owner: str,
+) -> Lease | None:
+    """Take a planned submission: `planned` → `leased`, fence + 1; None when another has it."""
+    taken = connection.execute(
+        update(submission)
+        .where(
+            submission.c.id == waiting.id,
+            submission.c.state == S.PLANNED.value,
+            submission.c.fence == waiting.fence,
+        )
+        .values(
+            state=S.LEASED.value,
+            fence=waiting.fence + 1,
+            account=account,
+            segments=segments,
+            reference=reference or None,
+            lease_until=later(seconds),
+            owner=owner,
+        )
+    )
+    if taken.rowcount != 1:
+        return None
+    return Lease(
+        waiting.id,
+        waiting.fence + 1,
+        account,
+        waiting.message_class,
+        waiting.request_id,
+        waiting.lo,
+        waiting.hi,
+        waiting.size,
+        waiting.attempts,
+        waiting.content,
+        reference,
+        waiting.resend_of,
+    )
+
+
+def open_range(
+    connection: Connection,
+    new: Sequence[Lease],
+    *,
+    segments: int,
+    seconds: float,
+    owner: str,
+) -> list[Lease]:
+    """Insert submissions for fresh ranges of one request, leased from the start.
+
+    The leases come in with id 0 and go out with their own, in the same order.
+    """
+    rows = [
+        {
+            "account": one.account,
+            "message_class": one.message_class.value,
+            "state": S.LEASED.value,
+            "request_id": one.request_id,
+            "lo": one.lo,
+            "hi": one.hi,
+            "size": one.size,
+            "segments": segments,
+            "fence": one.fence,
+            "owner": owner,
+            "attempts": one.attempts,
+            "reference": one.reference or None,
+        }
+        for one in new
+    ]
+    values = {
+        "lease_until": later(seconds),
+        "created_at": now(),
+        "not_after": select(request.c.not_after)
+        .where(request.c.id == new[0].request_id)
+        .scalar_subquery(),
+    }
+    return [
+        replace(one, id=made)
+        for one, made in zip(new, _inserted(connection, rows, values), strict=True)
+    ]
+
+
+def _inserted(
+    connection: Connection, rows: list[dict[str, Any]], values: dict[str, Any]
+) -> list[int]:
+    """Insert rows and return their ids in order; one statement where the database can."""
+    statement = insert(submission).values(**values)
+    if connection.dialect.insert_executemany_returning_sort_by_parameter_order:
+        made = connection.execute(
+            statement.returning(submission.c.id, sort_by_parameter_order=True), rows
+        )
+        return list(made.scalars())
+    return [new_id(connection.execute(statement.values(**row))) for row in rows]
+
+
+def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: float) -> set[int]:
+    """Put leased submissions in flight: `leased` → `in_flight`, guarded by fence and lease.
+
+    Returns the ids of those that are. Once this is committed, what becomes of their messages is
+    unknown until it is proven.
+    """
+    connection.execute(
+        update(submission)
+        .where(
+            tuple_(submission.c.id, submission.c.fence).in_(
+                [(one.id, one.fence) for one in leases]
+            ),
+            submission.c.state == S.LEASED.value,
+            submission.c.lease_until > now(),
+        )
+        .values(
+            state=S.IN_FLIGHT.value,
+            attempts=submission.c.attempts + 1,
+            called_at=now(),
+            lease_until=later(seconds),
+        )
+    )
+    return in_flight(connection, leases)
+
+
+def members(
+    connection: Connection, ids: Collection[int], opt_out_classes: Collection[str]
+) -> list[Member]:
+    """Return the messages that submissions carry, each with the end it must take, if any.
+
+    An end is `expired` (past its validity) or `suppressed` (opted out, for the classes where
+    opt-outs hold). A message that has a state of its own is carried by nobody.
+    """
+    by_range = and_(
+        message.c.request_id == submission.c.request_id,
+        message.c.n >= submission.c.lo,
+        message.c.n < submission.c.hi,
+        message.c.submission_id.is_(None),
+    )
+    by_name = message.c.submission_id == submission.c.id
+    refused = and_(
+        opt_out.c.msisdn == message.c.msisdn,
+        submission.c.message_class.in_(list(opt_out_classes)),
+    )
+    columns = (
+        submission.c.id.label("submission_id"),
+        message.c.request_id,
+        message.c.n,
+        message.c.msisdn,
+        message.c.variables,
+        (submission.c.not_after <= now()).label("late"),
+        opt_out.c.msisdn.is_not(None).label("refused"),
+    )
+    halves = [
+        select(*columns)
+        .select_from(submission)
+        .join(message, how)
+        .outerjoin(opt_out, refused)
+        .where(submission.c.id.in_(list(ids)), message.c.state.is_(None), which)
+        for how, which in (
+            (by_range, submission.c.lo.is_not(None)),
+            (by_name, literal(value=True)),
+        )
+    ]
+    rows = [row for half in halves for row in connection.execute(half)]
+    return [
+        Member(
+            row.submission_id,
+            row.request_id,
+            row.n,
+            row.msisdn,
+            dict(row.variables) if row.variables else None,
+            _end(late=bool(row.late), refused=bool(row.refused)),
+        )
+        for row in sorted(rows, key=lambda row: (row.submission_id, row.request_id, row.n))
+    ]
+
+
+def _end(*, late: bool, refused: bool) -> MessageState | None:
+    if late:
+        return MessageState.EXPIRED
+    return MessageState.SUPPRESSED if refused else None
+
+
+def resize(connection: Connection, sizes: Mapping[int, tuple[int, int]]) -> None:
+    """Write down how many messages submissions carry, and of how many segments each.
+
+    For those of which the write-ahead left some out, or whose text is their recipient's own.
+    """
+    if sizes:
+        connection.execute(
+            update(submission)
+            .where(submission.c.id == bindparam("one"))
+            .values(size=bindparam("count"), segments=bindparam("parts")),
+            [{"one": one, "count": size, "parts": parts} for one, (size, parts) in sizes.items()],
+        )
+
+
+def carried_by(row: Any) -> Any:
+    """Its messages: those of its range that name no other submission, and those that name it."""
+    named = message.c.submission_id == row.id
+    if row.lo is None:
+        return named
+    in_range = and_(
+        message.c.request_id == row.request_id,
+        message.c.n >= row.lo,
+        message.c.n < row.hi,
+        message.c.submission_id.is_(None),
+    )
+    return or_(named, in_range)
+
+
+def postpone(connection: Connection, submission_id: int, wait: float) -> None:
+    """Let a planned submission wait, because no account can take it now."""
+    connection.execute(
+        update(submission)
+        .where(submission.c.id == submission_id, submission.c.state == S.PLANNED.value)
+        .values(next_at=later(wait))
+    )
+
+
+def in_flight(connection: Connection, leases: Sequence[Lease]) -> set[int]:
+    """Return which of these leases' submissions are in flight under their fence."""
+    fences = {one.id: one.fence for one in leases}
+    rows = connection.execute(
+        select(submission.c.id, submission.c.fence).where(
+            submission.c.id.in_(list(fences)), submission.c.state == S.IN_FLIGHT.value
+        )
+    )
+    return {row.id for row in rows if fences[row.id] == row.fence}
+
+
+def under_way(connection: Connection) -> dict[str, int]:
+    """Count the submissions that are leased or in flight, by account."""
+    rows = connection.execute(
+        select(submission.c.account, func.count())
+        .where(submission.c.lease_until.is_not(None))
+        .group_by(submission.c.account)
+    )
+    return {row[0]: row[1] for row in rows}

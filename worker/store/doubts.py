@@ -1,0 +1,279 @@
+"""Unknown submissions: what is known of them, how their doubt ends, and their one resend."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    case,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
+
+from worker.clock import now
+from worker.gateway import Content
+from worker.store.claims import Lease, carried_by, under_way
+from worker.store.outcomes import close, succeed
+from worker.store.requests import content_of
+from worker.store.rows import new_id
+from worker.tables import message, request, submission
+from worker.terms import MessageClass, Outcome
+from worker.terms import SubmissionState as S
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """An unknown submission, as whoever settles it sees it."""
+
+    id: int
+    fence: int
+    account: str
+    message_class: MessageClass
+    request_id: int
+    size: int
+    segments: int
+    code: str | None
+    words: str | None
+    called_at: datetime | None
+    #: Whether it was sent once more.
+    resent: bool
+
+    def units(self, unit: str) -> int:
+        """What it would have added to a counter of segments or of messages."""
+        return self.size * (self.segments if unit == "segments" else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What our side says of an account since its counter was last read."""
+
+    baseline: int | None
+    #: The last submission when the counter last proved nothing.
+    judged: int
+    #: The last submission when the counter was read, and the last one now.
+    baseline_after: int
+    last: int
+    #: What was accepted since, in the counter's unit.
+    accepted: int
+    unknown: tuple[Doubtful, ...]
+    under_way: int
+    #: Seconds since the last call; None when there was none.
+    silent: float | None
+
+    def quiet(self, delay: float) -> bool:
+        """Whether nothing is under way, and the last call was long enough ago."""
+        return self.under_way == 0 and (self.silent is None or self.silent >= delay)
+
+    def same_as(self, other: "Ledger") -> bool:
+        """Whether nothing happened between the two."""
+        mine = (self.last, self.accepted, self.unknown, self.under_way)
+        return mine == (other.last, other.accepted, other.unknown, other.under_way)
+
+
+def ledger(connection: Connection, account: str, baseline: Mapping[str, Any], unit: str) -> Ledger:
+    """Return what happened at an account since the baseline of its counter."""
+    after = int(baseline.get("after", 0))
+    here = submission.c.account == account
+    units = submission.c.size * (submission.c.segments if unit == "segments" else literal(1))
+    last, accepted, called = connection.execute(
+        select(
+            func.max(submission.c.id),
+            func.sum(case((submission.c.state == S.ACCEPTED.value, units), else_=0)),
+            func.max(func.coalesce(submission.c.answered_at, submission.c.called_at)),
+        ).where(here, submission.c.id > after)
+    ).one()
+    silent = None
+    if called is not None:
+        silent = (connection.execute(select(now())).scalar_one() - called).total_seconds()
+    return Ledger(
+        baseline.get("sent"),
+        int(baseline.get("judged", 0)),
+        after,
+        last or after,
+        int(accepted or 0),
+        tuple(one for one in unknown_ones(connection, account=account) if one.id > after),
+        under_way(connection).get(account, 0),
+        silent,
+    )
+
+
+def unknown_ones(
+    connection: Connection,
+    *,
+    account: str | None = None,
+    ids: Collection[int] | None = None,
+    limit: int = 1000,
+) -> list[Doubtful]:
+    """Return unknown submissions, the oldest first."""
+    again = submission.alias("again")
+    resent = select(again.c.id).where(again.c.resend_of == submission.c.id).exists()
+    query = select(submission, resent.label("resent")).where(submission.c.state == S.UNKNOWN.value)
+    if account is not None:
+        query = query.where(submission.c.account == account)
+    if ids is not None:
+        query = query.where(submission.c.id.in_(list(ids)))
+    return [
+        Doubtful(
+            row.id,
+            row.fence,
+            row.account,
+            MessageClass(row.message_class),
+            row.request_id,
+            row.size,
+            row.segments,
+            row.code,
+            row.words,
+            row.called_at,
+            bool(row.resent),
+        )
+        for row in connection.execute(query.order_by(submission.c.id).limit(limit))
+    ]
+
+
+def repeatable(connection: Connection, account: str, limit: int) -> list[Lease]:
+    """Return unknown submissions of an account that carried a reference and are valid still."""
+    rows = connection.execute(
+        select(submission)
+        .where(
+            submission.c.state == S.UNKNOWN.value,
+            submission.c.account == account,
+            submission.c.reference.is_not(None),
+            submission.c.not_after > now(),
+        )
+        .order_by(submission.c.id)
+        .limit(limit)
+    ).all()
+    wanted = {row.request_id for row in rows}
+    found = connection.execute(select(request).where(request.c.id.in_(wanted))) if rows else ()
+    contents = {row.id: content_of(row) for row in found}
+    return [
+        replace(_as_lease(row), content=contents[row.request_id], reference=row.reference)
+        for row in rows
+    ]
+
+
+def not_taken(connection: Connection, one: int, fence: int) -> bool:
+    """End a doubt by proof that nothing was taken: `unknown` → `not_sent`, messages queued."""
+    row = connection.execute(
+        select(submission)
+        .where(
+            submission.c.id == one,
+            submission.c.fence == fence,
+            submission.c.state == S.UNKNOWN.value,
+        )
+        .with_for_update()
+    ).first()
+    if row is None:
+        return False
+    connection.execute(
+        update(submission)
+        .where(submission.c.id == one)
+        .values(state=S.NOT_SENT.value, outcome=Outcome.NOT_SENT.value)
+    )
+    if not free_resend(connection, one):
+        succeed(connection, _as_lease(row), None, wait=0.0, tries=row.attempts)
+    return True
+
+
+def _as_lease(row: Any) -> Lease:
+    return Lease(
+        row.id,
+        row.fence,
+        row.account,
+        MessageClass(row.message_class),
+        row.request_id,
+        row.lo,
+        row.hi,
+        row.size,
+        row.attempts,
+        Content(""),
+        "",
+        row.resend_of,
+    )
+
+
+def resend(connection: Connection, one: int, only: MessageClass | None = None) -> int | None:
+    """Plan to send once more what an unknown submission carried; returns the new one's id.
+
+    Its messages name the new submission; the old one stays unknown, as it is. None when it was
+    resent before, is a resend itself, is past its validity, or is not of the class `only`.
+    """
+    row = connection.execute(
+        select(submission, (submission.c.not_after > now()).label("valid"))
+        .where(submission.c.id == one, submission.c.state == S.UNKNOWN.value)
+        .with_for_update()
+    ).first()
+    if row is None or not row.valid or row.resend_of is not None:
+        return None
+    if only is not None and row.message_class != only.value:
+        return None
+    before = select(submission.c.id).where(submission.c.resend_of == one)
+    if connection.execute(before).first() is not None:
+        return None
+    planning = insert(submission).values(
+        account=row.account,
+        message_class=row.message_class,
+        state=S.PLANNED.value,
+        request_id=row.request_id,
+        size=row.size,
+        attempts=row.attempts,
+        parent_id=one,
+        resend_of=one,
+        next_at=now(),
+        not_after=row.not_after,
+        created_at=now(),
+    )
+    made = new_id(connection.execute(planning))
+    connection.execute(
+        update(message).where(carried_by(row), message.c.state.is_(None)).values(submission_id=made)
+    )
+    return made
+
+
+def free_resend(connection: Connection, one: int) -> bool:
+    """Let the resend of what was provably not taken stand for itself; False when there is none.
+
+    What becomes of it is from now on what becomes of its messages.
+    """
+    freed = connection.execute(
+        update(submission).where(submission.c.resend_of == one).values(resend_of=None)
+    )
+    return freed.rowcount > 0
+
+
+def withdraw_resend(connection: Connection, one: int) -> None:
+    """Give messages back to a submission whose doubt has ended, if their resend did not go yet."""
+    again = connection.execute(
+        select(submission.c.id)
+        .where(submission.c.resend_of == one, submission.c.state == S.PLANNED.value)
+        .with_for_update()
+    ).scalar()
+    if again is not None:
+        give_back(connection, again, one)
+        close(connection, [again], S.PLANNED)
+
+
+def give_back(
+    connection: Connection, again: int, one: int, only: Collection[tuple[int, int]] | None = None
+) -> None:
+    """Return messages from a resend to the unknown submission `one`: they are unknown again.
+
+    Whatever became of the resend, the first may have been taken: nothing else would be true. It is
+    left alone when the first was proven not taken meanwhile.
+    """
+    still = select(submission.c.resend_of).where(submission.c.id == again)
+    if connection.execute(still).scalar() != one:
+        return
+    lo = connection.execute(select(submission.c.lo).where(submission.c.id == one)).scalar()
+    where = [message.c.submission_id == again, message.c.state.is_(None)]
+    if only is not None:
+        where.append(tuple_(message.c.request_id, message.c.n).in_(list(only)))
+    connection.execute(
+        update(message).where(*where).values(submission_id=one if lo is None else None)
+    )

@@ -1,0 +1,308 @@
+"""Submissions from their call on: outcomes, what goes on from them, and what is swept."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from worker.answers import Result
+from worker.clock import later, now
+from worker.store.claims import Lease, Planned, carried_by
+from worker.store.rows import new_id
+from worker.tables import message, request, submission
+from worker.terms import MessageState, Outcome
+from worker.terms import SubmissionState as S
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is written of one call."""
+
+    lease: Lease
+    state: S
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Calls by what their submissions are when their outcomes come in."""
+
+    #: In flight under our fence: ours to write.
+    ours: list[Recorded]
+    #: Written by us before; the commit's answer was lost.
+    written: list[Recorded]
+    #: Settled by somebody else: these calls are evidence now, nothing else.
+    late: list[Recorded]
+
+
+def sort(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
+    """Lock the submissions of calls, and tell which outcomes may still be written."""
+    rows = connection.execute(
+        select(submission.c.id, submission.c.fence, submission.c.state)
+        .where(submission.c.id.in_([call.lease.id for call in calls]))
+        .order_by(submission.c.id)
+        .with_for_update()
+    )
+    found = {row.id: (row.fence, row.state) for row in rows}
+    sorted_calls = Sorted([], [], [])
+    for call in calls:
+        stands = found.get(call.lease.id)
+        if stands == (call.lease.fence, S.IN_FLIGHT.value):
+            sorted_calls.ours.append(call)
+        elif stands == (call.lease.fence, call.state.value):
+            sorted_calls.written.append(call)
+        else:
+            sorted_calls.late.append(call)
+    return sorted_calls
+
+
+def record(connection: Connection, calls: Sequence[Recorded]) -> None:
+    """Write outcomes: `in_flight` → the state of each, guarded by its fence."""
+    if not calls:
+        return
+    connection.execute(
+        update(submission)
+        .where(
+            submission.c.id == bindparam("one"),
+            submission.c.fence == bindparam("held"),
+            submission.c.state == S.IN_FLIGHT.value,
+        )
+        .values(
+            state=bindparam("becomes"),
+            outcome=bindparam("outcome"),
+            code=bindparam("code"),
+            words=bindparam("words"),
+            gateway_id=bindparam("gateway_id"),
+            answered_at=now(),
+            lease_until=None,
+        ),
+        [_facts(call) for call in calls],
+    )
+
+
+def settle(connection: Connection, call: Recorded) -> bool:
+    """End a doubt by evidence: `unknown` → the state that the evidence shows, same fence."""
+    facts = _facts(call)
+    done = connection.execute(
+        update(submission)
+        .where(
+            submission.c.id == call.lease.id,
+            submission.c.fence == call.lease.fence,
+            submission.c.state == S.UNKNOWN.value,
+        )
+        .values(
+            state=call.state.value,
+            outcome=facts["outcome"],
+            code=facts["code"],
+            words=facts["words"],
+            gateway_id=func.coalesce(facts["gateway_id"], submission.c.gateway_id),
+            answered_at=now(),
+        )
+    )
+    return done.rowcount == 1
+
+
+def accept(connection: Connection, one: int, fence: int, gateway_id: str | None) -> bool:
+    """End a doubt by a report: `unknown` → `accepted`, adopting the gateway's id if it was lost."""
+    done = connection.execute(
+        update(submission)
+        .where(
+            submission.c.id == one,
+            submission.c.fence == fence,
+            submission.c.state == S.UNKNOWN.value,
+        )
+        .values(
+            state=S.ACCEPTED.value,
+            outcome=Outcome.ACCEPTED.value,
+            gateway_id=func.coalesce(submission.c.gateway_id, gateway_id),
+            answered_at=now(),
+        )
+    )
+    return done.rowcount == 1
+
+
+def reported(connection: Connection, one: int) -> bool:
+    """Whether a report has come for a message of a submission."""
+    row = connection.execute(select(submission).where(submission.c.id == one)).one()
+    states = [MessageState.DELIVERED.value, MessageState.UNDELIVERED.value]
+    there = select(message.c.n).where(carried_by(row), message.c.state.in_(states)).limit(1)
+    return connection.execute(there).first() is not None
+
+
+def accept_reported(connection: Connection, one: int) -> None:
+    """End a doubt that a report had answered before it began: `unknown` → `accepted`."""
+    fence = select(submission.c.fence).where(submission.c.id == one)
+    accept(connection, one, connection.execute(fence).scalar_one(), None)
+
+
+def close_out(connection: Connection, account: str, after: int, seconds: float, limit: int) -> int:
+    """Stop waiting for reports of submissions older than `seconds`; returns the last id, or 0.
+
+    `after` is the id that the last call returned: history is walked once, up to the first that may
+    still be called or is too young, since one that waited is called after those made later.
+    """
+    open_still = select(func.min(submission.c.id)).where(
+        submission.c.id > after,
+        or_(
+            submission.c.called_at > later(-seconds),
+            submission.c.state.in_([S.PLANNED.value, S.LEASED.value]),
+        ),
+    )
+    end = connection.execute(open_still).scalar()
+    ids = list(
+        connection.execute(
+            select(submission.c.id)
+            .where(
+                submission.c.id > after,
+                submission.c.account == account,
+                submission.c.called_at <= later(-seconds),
+                *([submission.c.id < end] if end is not None else []),
+            )
+            .order_by(submission.c.id)
+            .limit(limit)
+        ).scalars()
+    )
+    connection.execute(
+        update(submission)
+        .where(submission.c.id.in_(ids), submission.c.state == S.ACCEPTED.value)
+        .values(closed_at=now())
+    )
+    return ids[-1] if ids else 0
+
+
+def _facts(call: Recorded) -> dict[str, Any]:
+    return {
+        "one": call.lease.id,
+        "held": call.lease.fence,
+        "becomes": call.state.value,
+        "outcome": call.result.outcome.value,
+        "code": call.result.code[:64] or None,
+        "words": call.result.words[:200] or None,
+        "gateway_id": call.result.gateway_id,
+    }
+
+
+def succeed(
+    connection: Connection,
+    lease: Lease | Planned,
+    bounds: tuple[int, int] | None,
+    *,
+    wait: float,
+    tries: int,
+) -> int:
+    """Plan the submission that goes on with a lease's messages, or with a part of its range."""
+    lo, hi = bounds or (lease.lo, lease.hi)
+    resend_of = lease.resend_of
+    if resend_of is not None:
+        # What it sends once more may have been proven not taken meanwhile.
+        its_own = select(submission.c.resend_of).where(submission.c.id == lease.id)
+        resend_of = connection.execute(its_own).scalar()
+    planning = insert(submission).values(
+        account=lease.account,
+        message_class=lease.message_class.value,
+        state=S.PLANNED.value,
+        request_id=lease.request_id,
+        lo=lo,
+        hi=hi,
+        size=lease.size if hi is None or lo is None else hi - lo,
+        attempts=tries,
+        parent_id=lease.id,
+        resend_of=resend_of,
+        next_at=later(wait),
+        not_after=select(request.c.not_after)
+        .where(request.c.id == lease.request_id)
+        .scalar_subquery(),
+        created_at=now(),
+    )
+    made = new_id(connection.execute(planning))
+    connection.execute(
+        update(message)
+        .where(message.c.submission_id == lease.id, message.c.state.is_(None))
+        .values(submission_id=made)
+    )
+    return made
+
+
+def sweep(connection: Connection, limit: int = 500) -> tuple[list[int], list[tuple[int, str]]]:
+    """End leases that ran out: `leased` → `planned`, `in_flight` → `unknown`.
+
+    Returns the ids of either, those of the unknown with their accounts. A lease that ran out before
+    the write-ahead harms nobody; after it, the gateway may have the messages.
+    """
+    rows = connection.execute(
+        select(submission.c.id, submission.c.fence, submission.c.state, submission.c.account)
+        .where(submission.c.lease_until <= now())
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    back = [row for row in rows if row.state == S.LEASED.value]
+    lost = [row for row in rows if row.state == S.IN_FLIGHT.value]
+    for row in back:
+        connection.execute(
+            update(submission)
+            .where(
+                submission.c.id == row.id,
+                submission.c.fence == row.fence,
+                submission.c.state == S.LEASED.value,
+            )
+            .values(state=S.PLANNED.value, next_at=now(), lease_until=None)
+        )
+    for row in lost:
+        connection.execute(
+            update(submission)
+            .where(
+                submission.c.id == row.id,
+                submission.c.fence == row.fence,
+                submission.c.state == S.IN_FLIGHT.value,
+            )
+            .values(
+                state=S.UNKNOWN.value, outcome=Outcome.UNKNOWN.value, code="lease", lease_until=None
+            )
+        )
+    return [row.id for row in back], [(row.id, row.account) for row in lost]
+
+
+def expired(connection: Connection, limit: int = 100) -> list[tuple[int, int | None]]:
+    """Lock planned submissions past their validity: their ids, and whose resend they are."""
+    rows = connection.execute(
+        select(submission.c.id, submission.c.resend_of)
+        .where(submission.c.state == S.PLANNED.value, submission.c.not_after <= now())
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [(row.id, row.resend_of) for row in rows]
+
+
+def waiting_of(connection: Connection, request_id: int) -> list[int]:
+    """Lock the submissions of a request that were not handed over yet, and return their ids."""
+    return list(
+        connection.execute(
+            select(submission.c.id)
+            .where(
+                submission.c.request_id == request_id,
+                submission.c.state.in_([S.PLANNED.value, S.LEASED.value]),
+            )
+            .with_for_update()
+        ).scalars()
+    )
+
+
+def close(connection: Connection, ids: Collection[int], *states: S) -> None:
+    """End submissions that carry nothing any more: one of `states` → `not_sent`."""
+    connection.execute(
+        update(submission)
+        .where(
+            submission.c.id.in_(list(ids)),
+            or_(*(submission.c.state == state.value for state in states)),
+        )
+        .values(state=S.NOT_SENT.value, next_at=None, lease_until=None, answered_at=now())
+    )
