@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from worker.store.submissions import Doubtful
+    from worker.store.doubts import Doubtful
 
 _Ids = Annotated[
     list[int], typer.Argument(metavar="ID…", help="Submissions, as `list` shows them.")
@@ -56,10 +56,10 @@ def listed(
     """List unknown submissions, the oldest first: how they ended, and what speaks for what."""
     with opened(config) as here:
         from worker import database
-        from worker.store import events, submissions
+        from worker.store import doubts, events
 
         with database.reading(here.engine) as connection:
-            found = submissions.unknown_ones(connection, account=account, limit=limit)
+            found = doubts.unknown_ones(connection, account=account, limit=limit)
             evidence = {one.id: events.of_submission(connection, one.id) for one in found}
     if as_json:
         output.as_json([{**_as_json(one), "evidence": evidence[one.id]} for one in found])
