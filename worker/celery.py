@@ -73,6 +73,11 @@ def _start_with(app: Celery, settings: Settings) -> None:
             Here.runtime.stop()
             Here.runtime = None
 
+    def halt(**_: Any) -> None:
+        # Celery may take seconds to leave its loop: until then nothing new begins.
+        if Here.runtime is not None:
+            Here.runtime.halt()
+
     def log_setup(**_: Any) -> None:
         logs.configure(settings.top.log_level)
 
@@ -80,6 +85,7 @@ def _start_with(app: Celery, settings: Settings) -> None:
     _connect(signals.worker_process_init, start)
     _connect(signals.worker_process_shutdown, stop)
     _connect(signals.worker_ready, start_here)
+    _connect(signals.worker_shutting_down, halt)
     _connect(signals.worker_shutdown, stop)
 
 

@@ -8,6 +8,7 @@ but that variable.
 
 import os
 import signal
+import threading
 import time
 from collections import Counter
 
@@ -44,7 +45,8 @@ def _act(action: str) -> None:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "stop":
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this very thread: it would run on for a moment otherwise.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         case "exit":
             raise SystemExit(int(argument or 1))
         case "sleep":

@@ -54,13 +54,17 @@ class Runtime:
         if lane is not None:
             lane.ring()
 
+    def halt(self) -> None:
+        """Begin nothing new."""
+        for part in (*self.lanes.values(), self.ticker):
+            part.halt()
+
     def stop(self) -> None:
         """Claim nothing new, finish and record what is under way, within deadline + 5 s."""
+        self.halt()
         deadlines = (one.settings.timeout for one in self.settings.accounts.values())
         until = time.monotonic() + max(deadlines, default=0.0) + 5.0
         parts: list[Lane | Ticker] = [*self.lanes.values(), self.ticker]
-        for part in parts:
-            part.halt()
         finished = [part.stop(max(0.0, until - time.monotonic())) for part in parts]
         for engine in self.engines:
             engine.dispose()

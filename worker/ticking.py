@@ -132,8 +132,10 @@ class Ticker(Looker):
                 )
             if can.sent_count:
                 settler = Settler(self.engine, collector, self.owner)
+                # Two readings of the counter; whoever was killed between them is not waited for.
+                reading_twice = 3 * settings.timeout + 5.0
                 found[f"settle:{name}"] = Tick(
-                    top.sweep_every, patience, self._for(account, settler.settle)
+                    top.sweep_every, reading_twice, self._for(account, settler.settle)
                 )
             if can.balance:
                 found[f"balance:{name}"] = Tick(

@@ -87,7 +87,8 @@ def doubt(connection: Connection, account: str, settle_for: float | None) -> Non
         select(account_state.c.doubts).where(account_state.c.account == account).with_for_update()
     ).scalar_one()
     more = known + 1
-    wait = min(LONGEST_PROBE_PAUSE, 2.0 ** min(more - 1, 16))
+    # Many calls may fail at once: the pause doubles with every eighth.
+    wait = min(LONGEST_PROBE_PAUSE, 2.0 ** min(more // 8, 16))
     connection.execute(
         update(account_state)
         .where(account_state.c.account == account)

@@ -84,7 +84,8 @@ class Member:
 #: What comes back while its campaign is paused waits until it is resumed.
 _stopped = exists().where(
     campaign.c.request_id == submission.c.request_id,
-    campaign.c.state != CampaignState.RUNNING.value,
+    # A campaign that is done has nothing left but doubts; when one ends, its messages go on.
+    campaign.c.state.not_in([CampaignState.RUNNING.value, CampaignState.DONE.value]),
 )
 
 
