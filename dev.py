@@ -3,6 +3,7 @@
 
     python3 dev.py demo          run the demo
     python3 dev.py test [ARG…]   run the tests (arguments go to pytest)
+    python3 dev.py faults        run the fault suite: kills, cuts and freezes (some minutes)
     python3 dev.py lint          ruff: rules and format
     python3 dev.py types         mypy, strict
     python3 dev.py layers        import-linter: the layers in pyproject.toml
@@ -55,9 +56,14 @@ def demo(words: list[str]) -> int:
 
 
 def test(words: list[str]) -> int:
-    """Run the tests, on two processes unless told otherwise."""
+    """Run the tests but for the fault suite, on two processes unless told otherwise."""
     split = [] if any(word.startswith("-n") for word in words) else ["-n", "2"]
-    return run(BIN / "python", "-m", "pytest", *split, *words)
+    return run(BIN / "python", "-m", "pytest", *split, "--ignore=tests/faults", *words)
+
+
+def faults(words: list[str]) -> int:
+    """Run the fault suite."""
+    return run(BIN / "python", "-m", "pytest", "-n", "2", "tests/faults", *words)
 
 
 def lint(_words: list[str]) -> int:
@@ -94,6 +100,7 @@ def lock(_words: list[str]) -> int:
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo,
     "test": test,
+    "faults": faults,
     "lint": lint,
     "types": types,
     "layers": layers,
