@@ -1,0 +1,1 @@
+"""The fault suite: what is promised, while everything that can break breaks."""

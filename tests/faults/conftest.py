@@ -1,0 +1,124 @@
+"""What the fault suite shares: houses to be shaken, and servers of its own to be killed."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults import servers
+from tests.faults.house import House
+from tests.faults.proxy import Proxy
+from tests.faults.rabbitmq import RabbitMQ
+from tests.faults.servers import MariaDB, PostgreSQL, Redis
+from worker.sandbox import Sandbox
+
+Build = Callable[..., House]
+
+
+@pytest.fixture
+def gateways(tmp_path: Path) -> Iterator[Sandbox]:
+    """All five gateways, with a ledger; reports come at once unless a rule says otherwise."""
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.touch()
+    with Sandbox(ledger=ledger, fsync="none", report_delay=0, reply_delay=0, limits=False) as made:
+        yield made
+
+
+@pytest.fixture
+def build(tmp_path: Path, gateways: Sandbox) -> Iterator[Build]:
+    """Builds houses; on SQLite unless a database's URL is given."""
+    made: list[House] = []
+
+    def one(database: str = "sqlite:///house.db", **words: Any) -> House:
+        folder = tmp_path / f"house{len(made)}"
+        folder.mkdir()
+        if database.startswith("sqlite"):
+            (folder / "house.db").write_bytes(_template())
+        made.append(House(folder, database, gateways, **words))
+        return made[-1]
+
+    yield one
+    for house in made:
+        house.end()
+
+
+@pytest.fixture
+def house(build: Build) -> House:
+    """A house on SQLite, with two accounts; nothing runs yet."""
+    return build()
+
+
+@pytest.fixture(scope="session")
+def _folders() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def own_postgresql(_folders: contextlib.ExitStack) -> Iterator[PostgreSQL]:
+    """A PostgreSQL that may be killed; it lives on with the same data."""
+    server = PostgreSQL(_folders.enter_context(servers.folder()))
+    server.prepare()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def own_mariadb(_folders: contextlib.ExitStack) -> Iterator[MariaDB]:
+    """A MariaDB that may be killed."""
+    server = MariaDB(_folders.enter_context(servers.folder()))
+    server.prepare()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def own_rabbitmq(_folders: contextlib.ExitStack) -> Iterator[RabbitMQ]:
+    """A RabbitMQ that may be killed."""
+    server = RabbitMQ(_folders.enter_context(servers.folder()))
+    server.prepare()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Redis]:
+    """A Redis of the test's own, empty after each restart."""
+    with servers.folder() as folder:
+        server = Redis(folder)
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def postgresql(own_postgresql: PostgreSQL) -> str:
+    """The name of a database with our tables in the suite's PostgreSQL."""
+    return own_postgresql.copied()
+
+
+@pytest.fixture
+def proxied(own_postgresql: PostgreSQL) -> Iterator[Proxy]:
+    """A proxy before the suite's PostgreSQL."""
+    with Proxy(own_postgresql.port) as made:
+        yield made
+
+
+_made: list[bytes] = []
+
+
+def _template() -> bytes:
+    """An SQLite database with our tables; made once."""
+    if not _made:
+        from worker import database, migrations
+
+        with servers.folder() as folder:
+            engine = database.connect(f"sqlite:///{folder / 'template.db'}")
+            migrations.migrate(engine)
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            engine.dispose()
+            _made.append((folder / "template.db").read_bytes())
+    return _made[0]

@@ -1,0 +1,117 @@
+"""The suite notices when a guard is gone: each is taken out of a copy, and its case turns red."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Text of one file that guards a promise, what stands there without it, and who must notice."""
+
+    name: str
+    file: str
+    text: str
+    without: str
+    case: str
+
+
+GUARDS = (
+    Guard(
+        "the lease is checked by the boot clock before the call",
+        "worker/submitting.py",
+        "if began - ready.since > settings.top.lease:",
+        "if began < 0:",
+        "test_matrix.py::test_fault_02_stopped_before_the_call[postgresql-call.before-otp]",
+    ),
+    Guard(
+        "a lease that ends in flight makes its messages unknown, not queued",
+        "worker/store/outcomes.py",
+        "lost = [row for row in rows if row.state == S.IN_FLIGHT.value]\n",
+        "lost = [row for row in rows if row.state == S.IN_FLIGHT.value]\n"
+        "    for row in lost:\n"
+        "        connection.execute(\n"
+        "            update(submission)\n"
+        "            .where(submission.c.id == row.id)\n"
+        "            .values(state=S.PLANNED.value, next_at=now(), lease_until=None)\n"
+        "        )\n"
+        "    lost = []\n",
+        "test_matrix.py::test_fault_01_killed[call.after-marketing]",
+    ),
+    Guard(
+        "the write-ahead asks for the lease and the fence",
+        "worker/store/claims.py",
+        "            submission.c.state == S.LEASED.value,\n"
+        "            submission.c.lease_until > now(),\n"
+        "        )\n"
+        "        .values(\n"
+        "            state=S.IN_FLIGHT.value,",
+        "        )\n        .values(\n            state=S.IN_FLIGHT.value,",
+        "test_laws.py::test_i4_the_write_ahead_is_guarded",
+    ),
+    Guard(
+        "what the wire does not know is unknown, never not sent",
+        "worker/wire.py",
+        "return OutcomeUnknown(said) if sent else NotSent(said)",
+        "return NotSent(said)",
+        "test_gateways.py::test_fault_04_accept_then_close[jzyyun]",
+    ),
+    Guard(
+        "a page is committed before it is read",
+        "worker/store/pages.py",
+        "select(inbox).where(inbox.c.parsed_at.is_(None))",
+        "select(inbox).where(inbox.c.id < 0)",
+        "test_reports.py::test_fault_28_a_page_that_a_crash_left_unread",
+    ),
+    Guard(
+        "an outcome is recorded only on what is in flight under its fence",
+        "worker/store/outcomes.py",
+        "if stands == (call.lease.fence, S.IN_FLIGHT.value):",
+        "if stands is not None:",
+        "test_matrix.py::test_fault_03_stopped_after_the_call[call.after]",
+    ),
+    Guard(
+        "one key is one request",
+        "worker/enqueuing.py",
+        "    if stored.existed:\n        same_request(checked.request, stored)\n    else:\n",
+        "    if True:\n",
+        "test_callers.py::test_i10_a_caller_that_dies_repeats_with_its_key[commit.after]",
+    ),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name.replace(" ", "_"))
+def test_without_a_guard_its_case_is_red(guard: Guard, tmp_path: Path) -> None:
+    for part in ("worker", "producer", "tests"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    file = tmp_path / guard.file
+    source = file.read_text("utf-8")
+    assert source.count(guard.text) == 1, f"{guard.file} does not hold this guard any more"
+    file.write_text(source.replace(guard.text, guard.without), "utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for name in [name for name in environment if name.startswith("PYTEST")]:
+        del environment[name]
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-x")
+    run = subprocess.run(
+        [sys.executable, *words, f"tests/faults/{guard.case}"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "1 skipped" in run.stdout:
+        pytest.skip("this machine lacks the server that the case needs")
+    assert run.returncode == 1, f"nobody noticed:\n{run.stdout[-2000:]}{run.stderr[-1000:]}"
+    assert "1 failed" in run.stdout

@@ -1,0 +1,129 @@
+"""Laws that no process has to die for: the guards of single writes."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import update
+
+from tests.faults.conftest import Build
+from tests.faults.house import CODE, TEXT, House, died, mobiles
+from tests.faults.test_matrix import mute
+from worker import recording, submitting, ticking, verifying
+from worker.answers import Result
+from worker.claiming import Claim
+from worker.clock import later
+from worker.database import reading, writing
+from worker.store import accounts, claims, doubts
+from worker.store.claims import Lease
+from worker.store.outcomes import Recorded
+from worker.tables import submission
+from worker.terms import MessageClass, Outcome, SubmissionState
+
+
+def leased(house: House, message_class: MessageClass) -> list[Lease]:
+    """Lease what is due, and commit before anything is written ahead."""
+    with writing(house.engine) as connection:
+        claim = Claim(
+            house.settings,
+            message_class,
+            "a test",
+            dict.fromkeys(house.settings.accounts, 4),
+            accounts.held(connection),
+            {},
+            frozenset(),
+            datetime.now(UTC),
+        )
+        return claim.take(connection)
+
+
+def called(house: House, message_class: MessageClass) -> Lease:
+    """Put the one submission that is due in flight."""
+    (lease,) = leased(house, message_class)
+    with writing(house.engine) as connection:
+        (ready,) = submitting.write_ahead(connection, house.settings, [lease])
+    return ready.lease
+
+
+def ended(house: House, lease: Lease, state: SubmissionState, outcome: Outcome) -> None:
+    """Record how a call ended, in time or late."""
+    with writing(house.engine) as connection:
+        call = Recorded(lease, state, Result(outcome, "a code"))
+        recording.record(connection, [call], house.settings, "a test")
+
+
+def run_out(house: House) -> None:
+    """Let all leases run out, and sweep."""
+    with writing(house.engine) as connection:
+        over = submission.c.lease_until.is_not(None)
+        connection.execute(update(submission).where(over).values(lease_until=later(-1)))
+    ticking.rescue(house.engine, house.settings, "a test")
+
+
+def test_i4_the_write_ahead_is_guarded(build: Build) -> None:
+    """Whoever lost the lease, or holds an older fence, puts nothing in flight."""
+    house = build(accounts=mute())
+    house.producer.enqueue_campaign("guarded", mobiles(20), TEXT)
+    (lease,) = leased(house, MessageClass.MARKETING)
+    with writing(house.engine) as connection:
+        connection.execute(update(submission).values(lease_until=later(-1)))
+    with writing(house.engine) as connection:
+        assert not claims.write_ahead(connection, [lease], seconds=5)
+    house.worker("marketing")
+    house.quiet()
+    assert house.check().states == {"submitted": 20}
+
+
+@pytest.mark.parametrize("when", ["planned", "in flight", "deferred once"])
+def test_a_late_no_makes_the_resend_stand_for_itself(house: House, when: str) -> None:
+    """A code whose first submission was proven not taken is what its resend is, never nobody's."""
+    otp = MessageClass.OTP
+    house.producer.enqueue(mobiles(1), CODE, message_class="otp")
+    first = called(house, otp)
+    run_out(house)
+    if when == "planned":
+        ended(house, first, SubmissionState.NOT_SENT, Outcome.NOT_SENT)
+        again = called(house, otp)
+    else:
+        again = called(house, otp)
+        ended(house, first, SubmissionState.NOT_SENT, Outcome.NOT_SENT)
+        if when == "deferred once":
+            ended(house, again, SubmissionState.NOT_SENT, Outcome.DEFERRED)
+            with writing(house.engine) as connection:
+                connection.execute(update(submission).values(next_at=later(-1)))
+            again = called(house, otp)
+    ended(house, again, SubmissionState.REJECTED, Outcome.REJECTED)
+    assert house.states() == {"rejected": 1}
+    house.check()
+
+
+def test_a_late_yes_withdraws_a_resend_that_did_not_go(house: House) -> None:
+    """Once it is known to be taken, it is not sent once more."""
+    house.producer.enqueue(mobiles(1), CODE, message_class="otp")
+    first = called(house, MessageClass.OTP)
+    run_out(house)
+    ended(house, first, SubmissionState.ACCEPTED, Outcome.ACCEPTED)
+    assert not leased(house, MessageClass.OTP)
+    assert house.states() == {"submitted": 1}
+
+
+def test_what_was_not_taken_goes_though_its_campaign_was_done(house: House) -> None:
+    """A campaign whose last doubts are settled goes on with what was not taken."""
+    house.producer.enqueue_campaign("done", mobiles(5), TEXT)
+    lease = called(house, MessageClass.MARKETING)
+    run_out(house)
+    ticking.sweep(house.engine, house.settings, "a test")
+    with writing(house.engine) as connection:
+        assert doubts.not_taken(connection, lease.id, lease.fence)
+    assert len(leased(house, MessageClass.MARKETING)) == 1
+
+
+def test_the_checker_says_what_is_nobody_s(build: Build) -> None:
+    """A message that no submission carries and that has no end is named."""
+    house = build(accounts=mute())
+    house.producer.enqueue_campaign("nobody's", mobiles(20), TEXT)
+    died(house.worker("marketing", points="call.before=kill"))
+    with writing(house.engine) as connection:
+        connection.execute(update(submission).values(state="not_sent", lease_until=None))
+    with reading(house.engine) as connection:
+        broken = [one for one in verifying.database(connection, house.settings) if one.broken]
+    assert [one.broken for one in broken if "carried by somebody" in one.law] == [20]
