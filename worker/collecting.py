@@ -5,6 +5,7 @@ byte of it is read, and reading it can be repeated.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ Out = TypeVar("Out")
 
 #: Pages read in one go; the next tick goes on.
 MOST_PAGES = 50
+#: No page is asked for after so many seconds; the next tick goes on.
+LONGEST = 5.0
 #: A page with fewer rows than this was the last one.
 SMALL_PAGE = 50
 
@@ -43,6 +46,11 @@ class Collected:
     wait: float = 0.0
 
 
+def lease(account: Account) -> float:
+    """How long one collection may take: another process then takes it over, not much later."""
+    return LONGEST + 2 * account.settings.timeout + 5.0
+
+
 class Collector:
     """Asks accounts for what they keep; the caller holds the account's tick."""
 
@@ -54,8 +62,8 @@ class Collector:
 
     async def reports(self, account: Account) -> Collected:
         """Read reports until there are no more."""
-        done = Collected()
-        while done.pages < MOST_PAGES:
+        done, until = Collected(), time.monotonic() + LONGEST
+        while done.pages < MOST_PAGES and time.monotonic() < until:
             request = account.gateway.reports_request(datetime.now(UTC))
             if request is None:
                 return Collected(problem="has no reports to collect")
@@ -69,8 +77,8 @@ class Collector:
         """Read inbound messages: an hour where the gateway tells hours apart, else all."""
         if account.gateway.capabilities.inbound_by_hour:
             return await self._hour(account)
-        done = Collected()
-        while done.pages < MOST_PAGES:
+        done, until = Collected(), time.monotonic() + LONGEST
+        while done.pages < MOST_PAGES and time.monotonic() < until:
             request = account.gateway.inbound_request(datetime.now(UTC))
             if request is None:
                 return Collected(problem="has no inbound messages to collect")

@@ -114,7 +114,7 @@ class Ticker(Looker):
         found = {"sweep": Tick(top.sweep_every, 2 * top.sweep_every, self._sweep)}
         for name, account in self.settings.accounts.items():
             can, settings = account.gateway.capabilities, account.settings
-            patience = 10 * settings.timeout + 60.0
+            patience = collecting.lease(account)
             if account.reports is not Reports.NONE:
                 found[f"close_out:{name}"] = Tick(60.0, 60.0, self._closing(name))
             if account.reports is Reports.PULL:
@@ -128,7 +128,9 @@ class Ticker(Looker):
             if can.repeatable:
                 repeater = Repeater(self.settings, self.engine, wire, self.owner)
                 found[f"repeat:{name}"] = Tick(
-                    REPEAT_EVERY, patience, self._for(account, repeater.repeat)
+                    REPEAT_EVERY,
+                    10 * settings.timeout + 60.0,
+                    self._for(account, repeater.repeat),
                 )
             if can.sent_count:
                 settler = Settler(self.engine, collector, self.owner)
