@@ -4,6 +4,7 @@ They do what `python -m worker` does, without Celery around it; the tests that a
 broker or a whole machine start the real one.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -25,9 +26,16 @@ def fork(what: Callable[..., None], log: Path, points: str, *words: Any) -> Base
     return process
 
 
+def end_with_parent() -> None:
+    """Ask Linux to kill this process when the one that started it is gone; elsewhere nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def _begin(what: Callable[..., None], log: Path, points: str, words: Sequence[Any]) -> None:
     from worker import failpoints, logs
 
+    end_with_parent()
     os.setsid()
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(output, 1)

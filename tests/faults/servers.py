@@ -19,6 +19,7 @@ import pytest
 import redis
 from sqlalchemy import create_engine, text
 
+from tests.faults.processes import end_with_parent
 from worker import database, migrations
 from worker.embedded import binary
 from worker.errors import ConfigurationError
@@ -95,6 +96,7 @@ class Server:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - it calls prctl and nothing else
                 **({"user": self.user, "extra_groups": []} if self.user else {}),
             )
         wait_for(self.ready, 60.0)
