@@ -33,6 +33,7 @@ MOST_PAGES = 50
 LONGEST = 5.0
 #: A page with fewer rows than this was the last one.
 SMALL_PAGE = 50
+_WORDS = {"reports": "reports", "inbound": "inbound messages"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +63,24 @@ class Collector:
 
     async def reports(self, account: Account) -> Collected:
         """Read reports until there are no more."""
-        done, until = Collected(), time.monotonic() + LONGEST
-        while done.pages < MOST_PAGES and time.monotonic() < until:
-            request = account.gateway.reports_request(datetime.now(UTC))
-            if request is None:
-                return Collected(problem="has no reports to collect")
-            rows, new, problem = await self._page(account, "reports", request)
-            done = Collected(done.pages + 1, done.new + new, problem)
-            if problem or rows < SMALL_PAGE:
-                break
-        return done
+        return await self._pages(account, "reports", account.gateway.reports_request)
 
     async def inbound(self, account: Account) -> Collected:
         """Read inbound messages: an hour where the gateway tells hours apart, else all."""
         if account.gateway.capabilities.inbound_by_hour:
             return await self._hour(account)
+        return await self._pages(account, "inbound", account.gateway.inbound_request)
+
+    async def _pages(
+        self, account: Account, kind: str, ask: Callable[[datetime], httpx.Request | None]
+    ) -> Collected:
+        """Read pages until one is small; the next tick goes on with what is left."""
         done, until = Collected(), time.monotonic() + LONGEST
         while done.pages < MOST_PAGES and time.monotonic() < until:
-            request = account.gateway.inbound_request(datetime.now(UTC))
+            request = ask(datetime.now(UTC))
             if request is None:
-                return Collected(problem="has no inbound messages to collect")
-            rows, new, problem = await self._page(account, "inbound", request)
+                return Collected(problem=f"has no {_WORDS[kind]} to collect")
+            rows, new, problem = await self._page(account, kind, request)
             done = Collected(done.pages + 1, done.new + new, problem)
             if problem or rows < SMALL_PAGE:
                 break
