@@ -360,6 +360,32 @@ account_state = Table(
     #: {"pools": […], "sent": …} as last read, and when.
     Column("balance", JSON(none_as_null=True)),
     Column("balance_at", Instant()),
+    #: The limiter that stands in while Redis is gone; NULL while Redis paces the account.
+    Column("pace", JSON(none_as_null=True)),
+    #: The rate that the gateway refused last, and when: {"refused": per second, "at": …}.
+    Column("learned", JSON(none_as_null=True)),
+    #: Until then equal texts of single messages are gathered into few submissions.
+    Column("gather_until", Instant()),
+    #: A fingerprint of the login that the gateway accepted last.
+    Column("proven", String(64)),
+    #: A fingerprint of the login that the account was held with.
+    Column("held_login", String(64)),
+    #: Its share of the traffic that it could take, and why: {"share": 0 to 1, …}.
+    Column("health", JSON(none_as_null=True)),
+    **_MYSQL,
+)
+
+recipient = Table(
+    "xinshi_recipient",
+    metadata,
+    #: The account whose limits count these calls; "" for the limits over all accounts.
+    Column("account", String(64), primary_key=True),
+    Column("msisdn", String(16), primary_key=True),
+    #: The calls to the number that may still count: [[submission, when it ended], …].
+    Column("calls", JSON(none_as_null=True), nullable=False),
+    #: When no call of it counts any more.
+    Column("forget_at", Instant(), nullable=False),
+    Index("ix_xinshi_recipient_forget_at", "forget_at"),
     **_MYSQL,
 )
 
