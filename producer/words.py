@@ -29,3 +29,5 @@ class Words(TypedDict, total=False):
     variables: Mapping[str, str] | None
     #: What only one gateway knows.
     options: Mapping[str, Any] | None
+    #: A URL that is told what becomes of it, in place of the sender's standing callback.
+    callback_url: str | None

@@ -194,7 +194,9 @@ def read(
     response: httpx.Response,
     owner: str,
 ) -> tuple[int, int, str | None]:
-    """Read a raw page that is in the inbox, and note that it was read."""
+    """Read a raw page that is in the inbox, and note that it was read; only one reader does."""
+    if not pages.begin(connection, inbox_id):
+        return 0, 0, None
     if kind == "reports":
         page: Page[Any] = account.gateway.read_reports(response)
         sharing = sorted(settings.sharing(account.name), key=account.name.__ne__)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from worker import reporting
 from worker.answers import Inbound
-from worker.store import events, pages
+from worker.store import changes, events, pages
 
 #: A reply that is one of these, as a whole, in any case or width, means "no more": what Chinese
 #: platforms print below advertising (R, T, TD, N), and the words themselves.
@@ -18,6 +18,7 @@ OPT_OUT_WORDS = frozenset({"r", "t", "td", "n", "退订", "拒收"})
 def take(connection: Connection, account: str, inbox_id: int, inbound: Iterable[Inbound]) -> int:
     """Store a page's inbound messages; returns how many were new."""
     new = pages.add_inbound(connection, [_row(account, inbox_id, one) for one in inbound])
+    changes.came_in(connection, [row.id for row in new])
     leaving = [row.msisdn for row in new if is_opt_out(row.text) and "*" not in row.msisdn]
     if leaving:
         for _ in pages.opt_outs(connection, leaving, f"a reply to {account}"):

@@ -6,11 +6,13 @@ import typer
 
 from producer.cli import (
     accounts,
+    callbacks,
     campaigns,
     collect,
     demo,
     doctor,
     faults,
+    keys,
     loading,
     messages,
     migrate,
@@ -22,6 +24,7 @@ from producer.cli import (
     settle,
     up,
     verify,
+    web,
 )
 
 app = typer.Typer(
@@ -79,6 +82,7 @@ def _root(
 
 for module in (
     up,
+    web,
     demo,
     migrate,
     sandbox,
@@ -88,8 +92,10 @@ for module in (
     loading,
     collect,
     accounts,
+    keys,
     settle,
     verify,
+    callbacks,
     doctor,
 ):
     module.register(app)

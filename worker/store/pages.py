@@ -45,6 +45,16 @@ def waiting(connection: Connection, limit: int) -> list[Row[Any]]:
     return list(rows)
 
 
+def begin(connection: Connection, inbox_id: int) -> bool:
+    """Take a page to read it, for the transaction; False when another has read it."""
+    taken = connection.execute(
+        update(inbox)
+        .where(inbox.c.id == inbox_id, inbox.c.parsed_at.is_(None))
+        .values(parsed_at=now())
+    )
+    return taken.rowcount == 1
+
+
 def parsed(connection: Connection, inbox_id: int, rows: int, damaged: int) -> None:
     """Note that a page was read, and how many rows it had; damaged ones can be read again."""
     connection.execute(

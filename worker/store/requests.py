@@ -10,6 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from worker.clock import later, now
 from worker.gateway import Content
+from worker.store import changes
+from worker.store.changes import Span
 from worker.store.rows import insert_unless_there, new_id
 from worker.tables import message, request, submission
 from worker.terms import MessageClass, MessageState, SubmissionState
@@ -29,6 +31,8 @@ class NewRequest:
     not_before: datetime | None
     not_after: datetime | None
     validity: float
+    #: Who is told what becomes of its messages, unless its sender has a standing callback.
+    callback_url: str | None = None
 
 
 def pairs(variables: Mapping[str, str] | None) -> list[list[str]] | None:
@@ -46,8 +50,10 @@ class StoredRequest:
     existed: bool
 
 
-def add(connection: Connection, new: NewRequest, total: int, *, due: bool) -> StoredRequest:
-    """Insert a request, or find the one with its sender and key.
+def add(
+    connection: Connection, new: NewRequest, total: int, *, due: bool, callback: Any = None
+) -> StoredRequest:
+    """Insert a request, or find the one with its sender and key; `callback` is whom to tell.
 
     `due` says whether its messages may be handed out (from `not_before` on); a campaign's are not
     before it is started.
@@ -71,6 +77,7 @@ def add(connection: Connection, new: NewRequest, total: int, *, due: bool) -> St
         "next_at": (new.not_before or now()) if due else None,
         "rest": MessageState.QUEUED.value,
         "created_at": now(),
+        "callback_id": callback,
     }
     if new.key is None:
         made = connection.execute(insert(request).values(values))
@@ -293,6 +300,9 @@ def end_rest(connection: Connection, request_id: int, state: MessageState) -> bo
         )
         .values(rest=state.value, next_at=None)
     )
+    if done.rowcount == 1:
+        bounds = select(request.c.next_n, request.c.total).where(request.c.id == request_id)
+        changes.note(connection, [Span(request_id, *connection.execute(bounds).one())])
     return done.rowcount == 1
 
 
