@@ -10,6 +10,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +22,10 @@ from worker.durations import Duration
 from worker.errors import ConfigurationError, Problem
 from worker.gateway import Account
 from worker.gateways import registered
+from worker.secret import Secret
 from worker.terms import MessageClass
+from worker.web import WebSettings, unfit
+from worker.windows import Window, Windows
 
 FILE = "xinshi.toml"
 PREFIX = "XINSHI_"
@@ -59,7 +64,20 @@ class Top(BaseModel):
     valid_marketing: Annotated[Duration, Field(gt=0)] = 24 * 3600.0
     #: Whether opt-outs hold for notices too; they always hold for marketing, never for otp.
     opt_out_notice: bool = False
+    #: How often one number may be called over all accounts and campaigns.
+    per_msisdn: Windows = ()
+    #: What the secrets of callbacks are derived from; two while they are changed.
+    callback_secrets: Annotated[tuple[Secret, ...], Field(max_length=2)] = ()
+    #: Private networks that callbacks may reach; public addresses always may.
+    callback_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     log_level: str = "INFO"
+    #: The web process, in a table of its own.
+    web: WebSettings = WebSettings()
+
+    @field_validator("callback_secrets", "callback_networks", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return [value] if isinstance(value, str | Mapping) else value
 
     @field_validator("log_level")
     @classmethod
@@ -107,6 +125,23 @@ class Settings:
             return [account]
         return [name for name, one in self.accounts.items() if one.login == mine.login]
 
+    @cached_property
+    def per_msisdn(self) -> Mapping[str, Mapping[str, frozenset[Window]]]:
+        """The limits for each number, by account and by the name that its calls are counted under.
+
+        Accounts that are one at the gateway count together, by the limits of all of them; "" counts
+        the calls of all accounts. An account without limits is left out.
+        """
+        found = {}
+        for name in self.accounts:
+            one = self.sharing(name)
+            its_own = frozenset(
+                window for each in one for window in self.accounts[each].settings.per_msisdn
+            )
+            limits = {min(one): its_own, "": frozenset(self.top.per_msisdn)}
+            found[name] = {key: windows for key, windows in limits.items() if windows}
+        return {name: limits for name, limits in found.items() if limits}
+
     @property
     def database_url(self) -> str:
         """The database's URL, an SQLite file's relative path resolved at the file's directory."""
@@ -153,8 +188,9 @@ def parse(
     """Check a configuration that was read into tables; `load` says what is raised."""
     problems: list[Problem] = []
     sections = raw.get("accounts", {})
-    top = _checked(Top, "", {k: v for k, v in raw.items() if k != "accounts"}, problems, {})
     context = {"directory": directory, "environ": os.environ if environ is None else environ}
+    of_top = {key: value for key, value in raw.items() if key != "accounts"}
+    top = _checked(Top, "", of_top, problems, context)
     accounts: dict[str, Account] = {}
     if not isinstance(sections, Mapping):
         problems.append(Problem("accounts", "has to be tables, one an account: [accounts.NAME]"))
@@ -163,6 +199,8 @@ def parse(
         account = _account(name, section, problems, context)
         if account is not None:
             accounts[name] = account
+    if top is not None and not problems:
+        problems += unfit(top.web, accounts, ())
     if problems or top is None:
         raise ConfigurationError(problems)
     return Settings(top, accounts, directory)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -92,6 +93,8 @@ request = Table(
     #: The state of the messages from `next_n` on: queued, cancelled or expired.
     Column("rest", String(16), nullable=False, default="queued"),
     Column("created_at", Instant(), nullable=False),
+    #: Which callback is told what becomes of its messages.
+    Column("callback_id", _ID),
     UniqueConstraint("sender", "key"),
     **_MYSQL,
 )
@@ -108,6 +111,7 @@ _some(
     "not_after",
     where=request.c.next_at.is_not(None),
 )
+Index("ix_xinshi_request_sender", request.c.sender, request.c.id)
 
 campaign = Table(
     "xinshi_campaign",
@@ -386,6 +390,82 @@ recipient = Table(
     #: When no call of it counts any more.
     Column("forget_at", Instant(), nullable=False),
     Index("ix_xinshi_recipient_forget_at", "forget_at"),
+    **_MYSQL,
+)
+
+callback = Table(
+    "xinshi_callback",
+    metadata,
+    _id(),
+    #: Whose messages it may be told of.
+    Column("sender", String(64), nullable=False),
+    Column("url", _LONG, nullable=False),
+    #: True when it is told of all that its sender enqueues, not only where a call names it.
+    Column("standing", Boolean, nullable=False),
+    #: True when it is told of inbound messages.
+    Column("inbound", Boolean, nullable=False),
+    Column("created_at", Instant(), nullable=False),
+    #: After this it is told nothing more.
+    Column("removed_at", Instant()),
+    Index("ix_xinshi_callback_sender", "sender"),
+    **_MYSQL,
+)
+
+callback_event = Table(
+    "xinshi_callback_event",
+    metadata,
+    _id(),
+    Column("callback_id", _ID, nullable=False),
+    #: The messages `lo <= n < hi` of a request changed; or an inbound message came.
+    Column("request_id", _ID),
+    Column("lo", Integer),
+    Column("hi", Integer),
+    Column("inbound_id", _ID),
+    Column("created_at", Instant(), nullable=False),
+    #: When it is told, again if need be; NULL when it was given up until somebody replays it.
+    Column("next_at", Instant()),
+    Column("attempts", Integer, nullable=False, default=0, server_default="0"),
+    #: The status or error that the last try ended with.
+    Column("problem", String(200)),
+    Index("ix_xinshi_callback_event_due", "callback_id", "next_at"),
+    **_MYSQL,
+)
+
+api_key = Table(
+    "xinshi_api_key",
+    metadata,
+    _id(),
+    #: The sender of what is sent with it; keys of one name see the same messages.
+    Column("name", String(64), nullable=False),
+    #: SHA-256 of the key; the key itself is kept nowhere.
+    Column("digest", String(64), nullable=False),
+    #: What it may do, with commas.
+    Column("scopes", String(200), nullable=False),
+    #: True when all that is sent with it goes to `web.test_account`.
+    Column("test", Boolean, nullable=False),
+    #: Its calls in a second; NULL: `web.key_rate`.
+    Column("rate", Float),
+    Column("created_at", Instant(), nullable=False),
+    #: When it was used last, to the hour.
+    Column("used_at", Instant()),
+    Column("revoked_at", Instant()),
+    UniqueConstraint("digest"),
+    Index("ix_xinshi_api_key_name", "name"),
+    **_MYSQL,
+)
+
+allowance = Table(
+    "xinshi_allowance",
+    metadata,
+    #: What is counted, as `otp_recipient` or `otp_client`; with `test_` before it for test keys.
+    Column("what", String(32), primary_key=True),
+    #: For whom: a number, a client's address or name.
+    Column("who", String(128), primary_key=True),
+    #: When each that may still count was taken, in seconds since 1970.
+    Column("taken", JSON(none_as_null=True), nullable=False),
+    #: When none of them counts any more.
+    Column("forget_at", Instant(), nullable=False),
+    Index("ix_xinshi_allowance_forget_at", "forget_at"),
     **_MYSQL,
 )
 

@@ -152,3 +152,29 @@ class NumberKind(StrEnum):
     LANDLINE = "landline"
     #: 13 digits, mainland machine-to-machine.
     IOT = "iot"
+
+
+class Scope(StrEnum):
+    """What an API key may do, besides asking whether it is one."""
+
+    #: Send and take back single messages.
+    SEND = "send"
+    #: Look up its own messages.
+    READ = "read"
+    #: Load, run, pause, cancel and export its own campaigns.
+    CAMPAIGNS = "campaigns"
+    #: Read all replies: nothing says which sender a reply is meant for.
+    INBOUND = "inbound"
+    #: See the accounts, their holds and what is left there.
+    OPERATE = "operate"
+
+
+class Carrier(StrEnum):
+    """Who gave a mobile number out, as its beginning says: for statistics only."""
+
+    CHINA_MOBILE = "china_mobile"
+    CHINA_UNICOM = "china_unicom"
+    CHINA_TELECOM = "china_telecom"
+    CHINA_BROADNET = "china_broadnet"
+    #: Operators without a network of their own.
+    VIRTUAL = "virtual"

@@ -12,6 +12,7 @@ from worker.accounts import AccountSettings
 from worker.codes import Meaning
 from worker.gateways import registered
 from worker.settings import Top, parse
+from worker.web import WebSettings
 
 from . import pages
 
@@ -35,6 +36,7 @@ def push_fields() -> type[BaseModel]:
 
 MODELS: dict[str, type[BaseModel]] = {
     "Top level": Top,
+    "The web process": WebSettings,
     "Every account": AccountSettings,
     "Codes of your own": Meaning,
     "Push fields": push_fields(),

@@ -21,6 +21,8 @@ VOCABULARIES: dict[str, type[StrEnum]] = {
     "Report statuses": terms.ReportStatus,
     "Ways of reports": terms.Reports,
     "Kinds of numbers": terms.NumberKind,
+    "Carriers": terms.Carrier,
+    "Scopes": terms.Scope,
 }
 
 

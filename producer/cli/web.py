@@ -1,0 +1,43 @@
+"""`xinshi web`: the web process alone."""
+
+from typing import Annotated
+
+import typer
+
+from producer.cli import faults, options, output, session
+
+Port = Annotated[
+    int | None,
+    typer.Option("--port", min=0, max=65535, help="Else web.port; 0 takes one that is free."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    options.command(app, "xinshi web", "xinshi web --host 0.0.0.0 --port 8000")(web)
+
+
+def web(
+    *,
+    host: Annotated[str | None, typer.Option("--host", help="Else web.host.")] = None,
+    port: Port = None,
+    config: options.Config = None,
+) -> None:
+    """Serve the HTTP API and take what gateways push, until TERM or Ctrl-C.
+
+    Any number of these may run beside each other. What is under way is finished.
+    """
+    with session.opened(config) as here:
+        try:
+            from producer.web import serving
+        except ModuleNotFoundError as error:
+            output.error(f"{error.name} is not installed; pip install 'xinshi[web]'")
+            raise typer.Exit(faults.FAILED) from None
+        from worker import logs
+
+        wanted = here.settings.top.web
+        bound = serving.listen(host or wanted.host, wanted.port if port is None else port)
+        logs.configure(here.settings.top.log_level)
+    address, number = bound.getsockname()[:2]
+    output.hint(f"listening on http://{address}:{number}. Ctrl-C stops it.")
+    serving.serve(here.settings, bound)

@@ -1,0 +1,42 @@
+"""The application: all rooms, one desk, one form of errors."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from producer.web import health, messages, problems
+from producer.web.bodies import Bounded
+from producer.web.desk import Desk
+from producer.web.keys import Keyring
+from worker.settings import Settings
+
+#: Every room; each has a `router`.
+ROOMS = (messages, health)
+
+
+def create(settings: Settings) -> FastAPI:
+    """Return the application of a configuration; nothing is connected before it is started."""
+    desk = Desk(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        desk.close()
+
+    app = FastAPI(
+        title="Xinshi",
+        version="1",
+        summary="Text messages through Chinese SMS gateways: never lost, never doubled.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        separate_input_output_schemas=False,
+    )
+    app.state.desk, app.state.keyring = desk, Keyring()
+    app.add_middleware(Bounded, settings=settings.top.web)
+    problems.install(app)
+    for room in ROOMS:
+        app.include_router(room.router)
+    return app

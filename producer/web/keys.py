@@ -1,0 +1,156 @@
+"""Who asks: the API key in `Authorization: Bearer …`, its scopes and its rate.
+
+A key that was found is believed for `BELIEVED` seconds, so a revoked one is refused at the latest
+after that. The rate is counted by each web process for itself.
+"""
+
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
+
+from producer.web.desk import Desk, Here
+from producer.web.problems import Told
+from worker import apikeys, database
+from worker.store import keys
+from worker.store.keys import Key
+from worker.terms import Scope
+
+#: Seconds.
+BELIEVED = 5.0
+#: So many keys are remembered at the most.
+MOST = 10_000
+
+_bearer = HTTPBearer(
+    bearerFormat="xinshi_live_…",
+    scheme_name="key",
+    description="An API key of `xinshi key create`.",
+    auto_error=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever called, by the key that was shown."""
+
+    key: Key
+
+    @property
+    def sender(self) -> str:
+        """The name under which is sent, and whose messages are seen."""
+        return self.key.name
+
+    @property
+    def test(self) -> bool:
+        """True when whatever is sent goes to the sandbox."""
+        return self.key.test
+
+
+@dataclass(slots=True)
+class _Known:
+    key: Key
+    until: float
+    #: Calls that are free, and when that was counted.
+    free: float
+    at: float
+
+
+class Keyring:
+    """The keys that were shown lately; the event loop alone touches it."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+
+    async def find(self, here: Desk, shown: str) -> Key | None:
+        """Return the key that was shown, unless it is unknown or revoked."""
+        if not apikeys.looks_like_one(shown):
+            return None
+        digest = apikeys.digest(shown)
+        known = self._known.get(digest)
+        if known is not None and known.until > time.monotonic():
+            return known.key
+        found = await here.run(_look_up, here, digest)
+        if found is None:
+            self._known.pop(digest, None)
+            return None
+        self._remember(here, digest, found)
+        return found
+
+    def _remember(self, here: Desk, digest: str, key: Key) -> None:
+        at = time.monotonic()
+        known = self._known.get(digest)
+        if known is not None:
+            known.key, known.until = key, at + BELIEVED
+            return
+        if len(self._known) >= MOST:
+            self._known.clear()
+        self._known[digest] = _Known(key, at + BELIEVED, rate(here, key), at)
+
+    def spend(self, here: Desk, shown: str) -> float:
+        """Count one call; returns 0, or the seconds until the key may call again."""
+        known = self._known[apikeys.digest(shown)]
+        at, allowed = time.monotonic(), rate(here, known.key)
+        burst = max(1.0, allowed)
+        known.free = min(burst, known.free + (at - known.at) * allowed)
+        known.at = at
+        if known.free < 1.0:
+            return (1.0 - known.free) / allowed
+        known.free -= 1.0
+        return 0.0
+
+
+def rate(here: Desk, key: Key) -> float:
+    """How many calls a key has in a second; so many may also come at once."""
+    return key.rate or here.settings.top.web.key_rate
+
+
+def _look_up(here: Desk, digest: str) -> Key | None:
+    with database.reading(here.engine) as connection:
+        found = keys.by_digest(connection, digest)
+    if found is not None and _stale(found):
+        with database.writing(here.engine) as connection:
+            keys.used(connection, found.id)
+    return found
+
+
+def _stale(key: Key) -> bool:
+    return key.used_at is None or time.time() - key.used_at.timestamp() > keys.COARSE
+
+
+def keyring(connection: HTTPConnection) -> Keyring:
+    """Return the keys that the application knows."""
+    return cast("Keyring", connection.app.state.keyring)
+
+
+async def authenticated(here: Desk, ring: Keyring, shown: str) -> Caller:
+    """Return who shows a key, or raise what has to be told."""
+    key = await ring.find(here, shown)
+    if key is None:
+        what = "show an API key: Authorization: Bearer xinshi_live_…"
+        raise Told(401, "no-key", what, headers={"WWW-Authenticate": "Bearer"})
+    wait = ring.spend(here, shown)
+    if wait:
+        what = f"this key may call {rate(here, key):g} times in a second"
+        raise Told(429, "too-fast", what, headers={"Retry-After": str(max(1, round(wait)))})
+    return Caller(key)
+
+
+def allowed(scope: Scope | None = None) -> Callable[..., Coroutine[Any, Any, Caller]]:
+    """Return a dependency that lets in whoever has a key with `scope`."""
+
+    async def caller(
+        here: Here,
+        ring: Annotated[Keyring, Depends(keyring)],
+        shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> Caller:
+        found = await authenticated(here, ring, shown.credentials if shown else "")
+        if scope is not None and scope not in found.key.scopes:
+            what = f"this key has not the scope {scope.value}"
+            raise Told(403, "no-scope", what)
+        return found
+
+    return caller

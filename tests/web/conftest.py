@@ -1,0 +1,98 @@
+"""A web process to talk to: `served` in a thread of this one, `live` in one of its own.
+
+Both listen on a free port of loopback and use the stage's database and sandbox. `served.key(…)`
+makes an API key; `served.client(key)` is an HTTP client that shows it.
+"""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from producer.web import app, serving
+from tests.stage import Stage, eventually
+from worker import apikeys, database
+from worker.store import keys
+from worker.terms import Scope
+
+
+@pytest.fixture
+def kind() -> str:
+    """SQLite, unless a test asks for others."""
+    return "sqlite"
+
+
+class Served:
+    """A web process that runs, on a stage."""
+
+    def __init__(self, stage: Stage, url: str) -> None:
+        self.stage = stage
+        self.url = url
+        self._clients: list[httpx.Client] = []
+
+    def key(
+        self,
+        name: str = "shop",
+        *scopes: Scope,
+        test: bool = False,
+        rate: float | None = 10_000,
+    ) -> str:
+        """Make an API key; without scopes it has them all."""
+        return make_key(self.stage, name, *scopes, test=test, rate=rate)
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """Return a client that shows a key, or a new one that may do everything."""
+        headers = {"Authorization": f"Bearer {self.key() if key is None else key}"}
+        self._clients.append(httpx.Client(base_url=self.url, headers=headers, trust_env=False))
+        return self._clients[-1]
+
+    def close(self) -> None:
+        """Let go of the clients."""
+        for client in self._clients:
+            client.close()
+
+
+def make_key(stage: Stage, name: str = "shop", *scopes: Scope, **more: Any) -> str:
+    """Store an API key and return it."""
+    made = apikeys.make(test=more.get("test", False))
+    with database.writing(stage.engine) as connection:
+        keys.add(
+            connection,
+            name,
+            apikeys.digest(made),
+            scopes or list(Scope),
+            test=more.get("test", False),
+            rate=more.get("rate"),
+        )
+    return made
+
+
+@pytest.fixture
+def web() -> dict[str, Any]:
+    """The table `[web]` of `served`; a test parametrises it."""
+    return {}
+
+
+@pytest.fixture
+def served(stage: Stage, web: dict[str, Any]) -> Iterator[Served]:
+    """A web process in a thread of this one."""
+    if web:
+        stage.configure(web=web)
+    bound = serving.listen("127.0.0.1", 0)
+    config = uvicorn.Config(
+        app.create(stage.settings), log_config=None, access_log=False, proxy_headers=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: server.run([bound]), daemon=True)
+    thread.start()
+    eventually(lambda: server.started)
+    made = Served(stage, f"http://127.0.0.1:{bound.getsockname()[1]}")
+    yield made
+    made.close()
+    server.should_exit = True
+    thread.join(20)
+    bound.close()
+    assert not thread.is_alive()
