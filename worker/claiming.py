@@ -2,20 +2,23 @@
 
 import random
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
-from worker import routing, segments
+from worker import carriers, routing, segments
 from worker.gateway import Account, Content
+from worker.health import WELL, Health
+from worker.routing import Asked, Option, Out, Standing
 from worker.settings import Settings
-from worker.store import accounts, claims, outcomes, requests
+from worker.store import accounts, claims, events, outcomes, requests
 from worker.store.accounts import Doubt
 from worker.store.claims import Lease, Planned
 from worker.store.requests import DueRequest
-from worker.terms import MessageClass, MessageState, NumberKind, SubmissionState
+from worker.terms import Carrier, MessageClass, MessageState, NumberKind, SubmissionState
 
 #: How long what is due waits when no account can take it now, and when all places are taken.
 NO_ACCOUNT = 2.0
@@ -31,6 +34,10 @@ class Place:
     account: Account
     cap: int
     probe: bool
+    #: What it was chosen from.
+    options: Sequence[Option] = ()
+    #: How many more submissions may begin there now.
+    more: int = 0
 
 
 @dataclass
@@ -49,6 +56,10 @@ class Claim:
     at: datetime
     #: True when something waits for a free place only: look again soon.
     crowded: bool = False
+    #: Accounts that are to get less than all of their traffic.
+    healths: Mapping[str, Health] = field(default_factory=dict)
+    #: Where there was a choice: the submission, its account, and why.
+    _routed: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
 
     def take(self, connection: Connection) -> list[Lease]:
         """Lease what is due and has room: first what came back, then what is fresh."""
@@ -60,17 +71,11 @@ class Claim:
             taken += self._again(connection, waiting)
         for fresh in requests.due(connection, self.message_class, most, self._closed()):
             taken += self._fresh(connection, fresh)
+        events.routed(connection, self.owner, self._routed)
         return taken
 
     def _again(self, connection: Connection, waiting: Planned) -> list[Lease]:
-        place = self._choose(
-            connection,
-            waiting.named,
-            waiting.content,
-            waiting.kinds,
-            single=waiting.size == 1,
-            rather_not=waiting.account if waiting.resend_of else None,
-        )
+        place = self._choose(connection, self._asked_again(connection, waiting))
         if isinstance(place, float):
             claims.postpone(connection, waiting.id, place)
             return []
@@ -89,7 +94,10 @@ class Claim:
             seconds=self._patience(place.account),
             owner=self.owner,
         )
-        return [lease] if lease else []
+        if lease is None:
+            return []
+        self._note(place, [lease])
+        return [lease]
 
     def _cut(
         self, connection: Connection, waiting: Planned, lo: int, hi: int, place: Place
@@ -111,22 +119,22 @@ class Claim:
         if fresh.expired:
             requests.end_rest(connection, fresh.id, MessageState.EXPIRED)
             return []
-        place = self._choose(
-            connection, fresh.account, fresh.content, fresh.kinds, single=fresh.total == 1
-        )
+        place = self._choose(connection, self._asked(connection, fresh))
         if isinstance(place, float):
             requests.postpone(connection, fresh.id, place)
             return []
         account = place.account
         ranges = self._ranges(place, fresh)
         requests.advance(connection, fresh, ranges[-1][1])
-        return claims.open_range(
+        opened = claims.open_range(
             connection,
             [self._lease(account, fresh, lo, hi) for lo, hi in ranges],
             segments=parts(account, fresh.content),
             seconds=self._patience(account),
             owner=self.owner,
         )
+        self._note(place, opened)
+        return opened
 
     def _lease(self, account: Account, fresh: DueRequest, lo: int, hi: int) -> Lease:
         return Lease(
@@ -147,7 +155,7 @@ class Claim:
         """Cut what is left of a request by the batch cap, into as many as there is room for."""
         cap = 1 if fresh.personal else place.cap
         name = place.account.name
-        ends = range(fresh.next_n, fresh.total, cap)[: self.room[name] + 1]
+        ends = range(fresh.next_n, fresh.total, cap)[: place.more + 1]
         ranges = [(lo, min(lo + cap, fresh.total)) for lo in ends]
         self.room[name] -= len(ranges) - 1
         return ranges
@@ -156,42 +164,84 @@ class Claim:
         """The accounts that take nothing now; what names one of them need not be looked at."""
         return {name for name, places in self.room.items() if places <= 0} | self.held
 
-    def _choose(
-        self,
-        connection: Connection,
-        named: str | None,
-        content: Content,
-        kinds: str,
-        *,
-        single: bool,
-        rather_not: str | None = None,
-    ) -> Place | float:
-        """Take a place at an account, or say in how many seconds to ask again."""
-        asked = routing.candidates(self.settings.accounts.values(), self.message_class, named)
-        wanted = [NumberKind(kind) for kind in kinds.split(",") if kind]
-        able = [one for one in asked if not routing.problems(one, content, wanted)]
-        free = [one for one in able if one.name not in self.held]
-        if self.message_class is MessageClass.MARKETING and free:
-            waits = [routing.until_open(one, self.at) for one in free]
-            free = [one for one, wait in zip(free, waits, strict=True) if wait <= 0]
-            if not free:
-                return min(waits)
-        sure = [one for one in free if not self._doubted(one, single=single)]
-        others = [one for one in sure if one.name != rather_not] or sure
-        account = routing.choose(others, random.random, self._closed())
-        if account is not None:
-            self.room[account.name] -= 1
-            return Place(account, account.batch_cap, probe=False)
-        for one in free:
-            if one not in sure and self._probe(connection, one):
-                return Place(one, 1, probe=True)
-        self.crowded = self.crowded or bool(sure)
-        return CROWDED if sure else NO_ACCOUNT
+    def _asked(self, connection: Connection, fresh: DueRequest) -> Asked:
+        single = fresh.total == 1
+        return Asked(
+            self.message_class,
+            fresh.content,
+            _kinds(fresh.kinds),
+            self.at,
+            fresh.account,
+            single=single,
+            carrier=self._carrier(connection, fresh.id, fresh.next_n) if single else None,
+        )
 
-    def _doubted(self, account: Account, *, single: bool) -> bool:
-        """Whether a probe has to come first: at once for batches, after some doubts for singles."""
-        doubt = self.doubts.get(account.name)
-        return doubt is not None and (not single or doubt.of_singles or doubt.settling)
+    def _asked_again(self, connection: Connection, waiting: Planned) -> Asked:
+        single = waiting.size == 1
+        known = single and waiting.lo is not None
+        return Asked(
+            self.message_class,
+            waiting.content,
+            _kinds(waiting.kinds),
+            self.at,
+            waiting.named,
+            single=single,
+            carrier=self._carrier(connection, waiting.request_id, waiting.lo) if known else None,
+            rather_not=waiting.account if waiting.resend_of else None,
+        )
+
+    def _carrier(self, connection: Connection, request_id: int, n: int | None) -> Carrier | None:
+        """Tell the carrier of a single message, if any account does worse at one."""
+        if n is None or not any(one.carriers for one in self.healths.values()):
+            return None
+        msisdn = claims.number(connection, request_id, n)
+        return carriers.carrier(msisdn) if msisdn else None
+
+    def options(self, asked: Asked) -> list[Option]:
+        """Say of each account whether it may be asked now, and with what chance it is chosen."""
+        return routing.explain(self.settings.accounts.values(), asked, self._stands)
+
+    def _stands(self, name: str) -> Standing:
+        doubt = self.doubts.get(name)
+        return Standing(
+            held=name in self.held,
+            no_batches=doubt is not None,
+            no_singles=doubt is not None and (doubt.of_singles or doubt.settling),
+            health=self.healths.get(name, WELL),
+            free=self.room[name],
+            places=self.settings.accounts[name].settings.concurrency,
+        )
+
+    def _choose(self, connection: Connection, asked: Asked) -> Place | float:
+        """Take a place at an account, or say in how many seconds to ask again."""
+        options = self.options(asked)
+        chosen = routing.pick(options, random.random)
+        if chosen is not None:
+            account = chosen.account
+            self.room[account.name] -= 1
+            return Place(
+                account,
+                account.batch_cap,
+                probe=False,
+                options=options,
+                more=chosen.places - 1,
+            )
+        for one in options:
+            if one.out is Out.DOUBT and self._probe(connection, one.account):
+                return Place(one.account, 1, probe=True, options=options)
+        out = {one.out for one in options}
+        self.crowded = self.crowded or Out.FULL in out
+        if Out.FULL in out:
+            return CROWDED
+        if Out.DOUBT not in out and Out.HOURS in out:
+            return min(one.wait for one in options if one.out is Out.HOURS)
+        return NO_ACCOUNT
+
+    def _note(self, place: Place, leases: Sequence[Lease]) -> None:
+        """Keep why an account was chosen, where it was a choice."""
+        why = routing.trace(place.options)
+        if why is not None:
+            self._routed += [(one.id, place.account.name, why) for one in leases]
 
     def _probe(self, connection: Connection, account: Account) -> bool:
         """Take the right to ask a doubtful account by one smallest submission, alone."""
@@ -204,6 +254,32 @@ class Claim:
 
     def _patience(self, account: Account) -> float:
         return self.settings.top.lease + account.settings.timeout
+
+
+def look(
+    connection: Connection, settings: Settings, message_class: MessageClass, owner: str
+) -> Claim:
+    """Return a claim that knows how all accounts stand now."""
+    # In this order: a place that was just freed by a failure comes with its doubt.
+    under_way = claims.under_way(connection)
+    return Claim(
+        settings,
+        message_class,
+        owner,
+        {
+            name: account.settings.concurrency - under_way.get(name, 0)
+            for name, account in settings.accounts.items()
+        },
+        accounts.held(connection),
+        accounts.doubtful(connection),
+        frozenset(under_way),
+        datetime.now(UTC),
+        healths=accounts.healths(connection),
+    )
+
+
+def _kinds(stored: str) -> list[NumberKind]:
+    return [NumberKind(kind) for kind in stored.split(",") if kind]
 
 
 def parts(account: Account, content: Content) -> int:

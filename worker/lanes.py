@@ -6,22 +6,21 @@ a campaign never delays a code.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar, cast
 
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import database, failpoints, recording, submitting
+from worker import claiming, database, failpoints, recording, submitting
 from worker.claiming import CROWDED, Claim
 from worker.errors import CommitUnknown, XinshiError
 from worker.looking import Looker
 from worker.settings import Settings
 from worker.spool import Spool
-from worker.store import accounts, claims
+from worker.store import claims
 from worker.store.outcomes import Recorded
 from worker.submitting import Answer, Ready
 from worker.terms import MessageClass, Outcome
@@ -118,24 +117,7 @@ class Lane(Looker):
         return ready
 
     def _look_for(self, connection: Connection) -> Claim:
-        # In this order: a place that was just freed by a failure comes with its doubt.
-        under_way = claims.under_way(connection)
-        return Claim(
-            self.settings,
-            self.message_class,
-            self.owner,
-            self._room(under_way),
-            accounts.held(connection),
-            accounts.doubtful(connection),
-            frozenset(under_way),
-            datetime.now(UTC),
-        )
-
-    def _room(self, under_way: Mapping[str, int]) -> dict[str, int]:
-        return {
-            name: account.settings.concurrency - under_way.get(name, 0)
-            for name, account in self.settings.accounts.items()
-        }
+        return claiming.look(connection, self.settings, self.message_class, self.owner)
 
     async def _submit(self, ready: Ready, wire: Wire) -> None:
         answer = await submitting.call(ready, wire.call, self.settings)

@@ -1,13 +1,17 @@
 """Which account carries what: pure functions over accounts, content and numbers."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
 
 from worker import segments
 from worker.errors import Problem
 from worker.gateway import Account, Content
+from worker.health import WELL, Health
 from worker.retry import SHANGHAI
-from worker.terms import MessageClass, NumberKind
+from worker.terms import Carrier, MessageClass, NumberKind
 
 
 def candidates(
@@ -46,26 +50,167 @@ def problems(account: Account, content: Content, kinds: Collection[NumberKind]) 
     return found
 
 
-def choose(
-    able: Sequence[Account], draw: Callable[[], float], avoid: Collection[str] = ()
-) -> Account | None:
-    """Choose among accounts that can: the highest priority, shared by weight; None if none is left.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What has to be carried, as far as it decides which account does."""
 
-    `avoid` names accounts that take nothing now; `draw` gives a number in [0, 1).
+    message_class: MessageClass
+    content: Content
+    kinds: Collection[NumberKind]
+    #: When, aware: marketing has hours.
+    at: datetime
+    #: The account that its sender named.
+    named: str | None = None
+    #: Whether it is a single message.
+    single: bool = False
+    #: The carrier of a single message's number, where that is known.
+    carrier: Carrier | None = None
+    #: The account that may have it already: only if there is no other.
+    rather_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands now, beyond its settings."""
+
+    held: bool = False
+    #: Whether a probe has to come before batches, and before single messages too.
+    no_batches: bool = False
+    no_singles: bool = False
+    health: Health = WELL
+    #: How many submissions may begin there now, and how many may be under way.
+    free: int = 1
+    places: int = 1
+
+
+class Out(StrEnum):
+    """Why an account is not asked now; the first that applies."""
+
+    #: It is not for this class, or another account was named.
+    CLASS = "class"
+    #: It can never carry this: `Option.because` says why.
+    CANNOT = "cannot"
+    HELD = "held"
+    #: Marketing waits for its sending hours.
+    HOURS = "hours"
+    #: It waits for a probe.
+    DOUBT = "doubt"
+    #: It may have the message already, and there is another.
+    TRIED = "tried"
+    #: All of its places are taken, or as many as its share allows.
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An account as one of those that might carry something."""
+
+    account: Account
+    #: The share of its traffic that its health leaves it.
+    share: float = 1.0
+    out: Out | None = None
+    because: Sequence[Problem] = ()
+    #: Seconds until its hours begin, where these keep it out.
+    wait: float = 0.0
+    #: How many submissions may begin there now.
+    places: int = 0
+    #: How probable it is that it is chosen.
+    chance: float = 0.0
+
+
+def explain(
+    accounts: Collection[Account], asked: Asked, stands: Callable[[str], Standing]
+) -> list[Option]:
+    """Say of each account whether it may be asked now, and with what chance it is chosen.
+
+    The chances of those that may be asked sum up to 1.
     """
-    free = [account for account in able if account.name not in avoid]
-    if not free:
-        return None
-    top = max(account.settings.priority for account in free)
-    first = [account for account in free if account.settings.priority == top]
-    if len(first) == 1:
-        return first[0]
-    mark = draw() * sum(account.settings.weight for account in first)
-    for account in first:
-        mark -= account.settings.weight
+    standing = {one.name: stands(one.name) for one in accounts}
+    found = [_option(one, asked, standing[one.name]) for one in accounts]
+    sure = [one for one in found if one.out is None]
+    best = max((one.share for one in sure), default=1.0)
+    another = any(one.account.name != asked.rather_not for one in sure)
+    for nth, one in enumerate(found):
+        if one.out is None and another and one.account.name == asked.rather_not:
+            found[nth] = replace(one, out=Out.TRIED)
+        elif one.out is None:
+            places = _places(standing[one.account.name], one.share / best)
+            found[nth] = replace(one, places=places, out=Out.FULL if places <= 0 else None)
+    chances = weigh([one for one in found if one.out is None])
+    return [replace(one, chance=chances.get(one.account.name, 0.0)) for one in found]
+
+
+def _option(account: Account, asked: Asked, standing: Standing) -> Option:
+    """Look at one account alone."""
+    one = Option(account, standing.health.of(asked.carrier))
+    if not candidates([account], asked.message_class, asked.named):
+        return replace(one, out=Out.CLASS)
+    because = problems(account, asked.content, asked.kinds)
+    if because:
+        return replace(one, out=Out.CANNOT, because=because)
+    if standing.held:
+        return replace(one, out=Out.HELD)
+    marketing = asked.message_class is MessageClass.MARKETING
+    wait = until_open(account, asked.at) if marketing else 0.0
+    if wait > 0:
+        return replace(one, out=Out.HOURS, wait=wait)
+    if standing.no_singles if asked.single else standing.no_batches:
+        return replace(one, out=Out.DOUBT)
+    return one
+
+
+def _places(standing: Standing, share: float) -> int:
+    """How many submissions may begin where only a share of the places is to be used."""
+    if share >= 1.0:
+        return standing.free
+    used = standing.places - standing.free
+    return min(standing.free, max(1, int(standing.places * share)) - used)
+
+
+def weigh(free: Collection[Option]) -> dict[str, float]:
+    """Return the chance of each account: the highest priority first, among equals by weight.
+
+    Weights count times the share that health leaves. What a priority loses because all of its
+    accounts fail goes to the next one; they sum up to 1 unless there is no account.
+    """
+    chances: dict[str, float] = {}
+    left = 1.0
+    for priority in sorted({one.account.settings.priority for one in free}, reverse=True):
+        level = [one for one in free if one.account.settings.priority == priority]
+        kept = left * max(one.share for one in level)
+        weights = {one.account.name: one.account.settings.weight * one.share for one in level}
+        total = sum(weights.values())
+        chances |= {name: kept * weight / total for name, weight in weights.items()}
+        left -= kept
+    whole = sum(chances.values())
+    return {name: chance / whole for name, chance in chances.items() if chance > 0}
+
+
+def pick(options: Iterable[Option], draw: Callable[[], float]) -> Option | None:
+    """Draw one of those that may be asked, by their chances; None when there is none.
+
+    `draw` gives a number in [0, 1).
+    """
+    free = [one for one in options if one.chance > 0]
+    mark = draw() if len(free) > 1 else 0.0
+    for one in free:
+        mark -= one.chance
         if mark < 0:
-            return account
-    return first[-1]
+            return one
+    return free[-1] if free else None
+
+
+def trace(options: Iterable[Option]) -> dict[str, Any] | None:
+    """Return why an account was chosen, compactly; None when only one could have carried it."""
+    able = [one for one in options if one.out not in {Out.CLASS, Out.CANNOT}]
+    if len(able) < 2:
+        return None
+    said: dict[str, Any] = {
+        "chances": {one.account.name: round(one.chance, 3) for one in able if one.out is None}
+    }
+    shares = {one.account.name: one.share for one in able if one.share < 1.0}
+    out = {one.account.name: one.out.value for one in able if one.out is not None}
+    return said | ({"shares": shares} if shares else {}) | ({"out": out} if out else {})
 
 
 def until_open(account: Account, at: datetime) -> float:

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
+from worker import health
 from worker.clock import later, now
+from worker.health import WELL, Health
 from worker.store.rows import insert_unless_there
 from worker.tables import account_state
 
@@ -24,6 +26,7 @@ class AccountState:
     held_why: str | None = None
     balance: Mapping[str, Any] | None = None
     balance_at: datetime | None = None
+    health: Health = WELL
 
 
 #: So many singles in a row may end without a known outcome before singles wait for a probe too.
@@ -150,6 +153,26 @@ def take_probe(connection: Connection, account: str, seconds: float) -> bool:
     return taken.rowcount == 1
 
 
+def healths(connection: Connection) -> dict[str, Health]:
+    """Return the accounts that are to get less than all of their traffic, by name."""
+    rows = connection.execute(
+        select(account_state.c.account, account_state.c.health).where(
+            account_state.c.health.is_not(None)
+        )
+    )
+    return {row.account: health.stored(row.health) for row in rows}
+
+
+def write_health(connection: Connection, account: str, now_is: Health) -> None:
+    """Keep what share of its traffic an account is to get."""
+    ensure(connection, account)
+    connection.execute(
+        update(account_state)
+        .where(account_state.c.account == account)
+        .values(health=now_is.as_json())
+    )
+
+
 def states(connection: Connection) -> dict[str, AccountState]:
     """Return what is known of each account that anything is known of."""
     rows = connection.execute(select(account_state, _still_held.label("held")))
@@ -163,6 +186,7 @@ def states(connection: Connection) -> dict[str, AccountState]:
             row.held_why if row.held else None,
             row.balance,
             row.balance_at,
+            health.stored(row.health),
         )
         for row in rows
     }

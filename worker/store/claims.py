@@ -340,6 +340,13 @@ def carried_by(row: Any) -> Any:
     return or_(named, in_range)
 
 
+def number(connection: Connection, request_id: int, n: int) -> str | None:
+    """Return the number of a message; None when there is no such message."""
+    return connection.execute(
+        select(message.c.msisdn).where(message.c.request_id == request_id, message.c.n == n)
+    ).scalar()
+
+
 def postpone(connection: Connection, submission_id: int, wait: float) -> None:
     """Let a planned submission wait, because no account can take it now."""
     connection.execute(

@@ -1,6 +1,6 @@
 """The append-only record of what happened, who did it and why."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, or_, select
@@ -33,6 +33,24 @@ def add(
             detail=detail,
         )
     )
+
+
+def routed(
+    connection: Connection, who: str, choices: Sequence[tuple[int, str, Mapping[str, Any]]]
+) -> None:
+    """Append why accounts were chosen: submission, account, and the choice as `routing.trace`."""
+    rows = [
+        {
+            "name": "submission.routed",
+            "who": who[:64],
+            "account": account,
+            "submission_id": one,
+            "detail": dict(why),
+        }
+        for one, account, why in choices
+    ]
+    if rows:
+        connection.execute(insert(event).values(at=now()), rows)
 
 
 def of_message(

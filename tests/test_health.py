@@ -1,0 +1,183 @@
+"""Health: steps down while an account fails, up when it does well, and never a flutter."""
+
+import itertools
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker import health, routing
+from worker.health import (
+    CALLS,
+    DRIFT,
+    GOOD,
+    LADDER,
+    REPORTS,
+    WELL,
+    Count,
+    Gauge,
+    Gauges,
+    Health,
+    Rule,
+    Seen,
+    judged,
+)
+from worker.terms import Carrier
+
+EVERY = 10.0
+RULES = st.sampled_from([CALLS, REPORTS])
+COUNTS = st.integers(0, 200).flatmap(
+    lambda seen: st.integers(0, seen).map(lambda bad: Count(seen, bad))
+)
+GAUGES = st.builds(
+    Gauge,
+    step=st.integers(0, len(LADDER) - 1),
+    count=COUNTS.map(lambda one: Count(one.seen % 10, min(one.bad, one.seen % 10))),
+    good=st.integers(0, GOOD - 1),
+    idle=st.floats(0, 700),
+)
+SECONDS = st.floats(0, 120)
+
+
+def run(gauge: Gauge, rule: Rule, *windows: Count) -> list[float]:
+    """Return the share after each window."""
+    shares = []
+    for one in windows:
+        gauge = judged(gauge, one, EVERY, rule)
+        shares.append(gauge.share)
+    return shares
+
+
+def test_what_fails_goes_down_step_by_step_and_comes_back_after_some_good_windows() -> None:
+    bad, good = Count(40, 20), Count(40, 0)
+    assert run(Gauge(), CALLS, *[bad] * 6) == [0.8, 0.5, 0.2, 0.05, 0.05, 0.05]
+    up = run(Gauge(step=4), CALLS, *[good] * 13)
+    assert up == [0.05] * 2 + [0.2] * 3 + [0.5] * 3 + [0.8] * 3 + [1.0] * 2
+
+
+def test_few_samples_are_counted_on_until_they_are_enough() -> None:
+    assert run(Gauge(), CALLS, *[Count(3, 3)] * 4) == [1.0, 1.0, 1.0, 0.8]
+
+
+def test_without_traffic_an_account_drifts_back() -> None:
+    quiet = [Count()] * (4 * int(DRIFT / EVERY))
+    assert run(Gauge(step=4), CALLS, *quiet)[-1] == 1.0
+    assert run(Gauge(step=4), CALLS, *quiet[: int(DRIFT / EVERY) - 1])[-1] == 0.05
+
+
+def test_one_that_still_fails_at_the_little_it_gets_does_not_drift_back() -> None:
+    assert set(run(Gauge(step=4), CALLS, *[Count(1, 1)] * 60)) == {0.05}
+
+
+@given(GAUGES, COUNTS, SECONDS, RULES)
+def test_one_look_moves_one_step_at_the_most(
+    gauge: Gauge, count: Count, seconds: float, rule: Rule
+) -> None:
+    after = judged(gauge, count, seconds, rule)
+    assert abs(after.step - gauge.step) <= 1
+    assert 0 < after.share <= 1
+    assert after.count.seen < rule.least
+
+
+@given(GAUGES, COUNTS, st.integers(0, 200), SECONDS, RULES)
+def test_a_worse_window_never_raises_the_share(
+    gauge: Gauge, count: Count, more: int, seconds: float, rule: Rule
+) -> None:
+    worse = Count(count.seen, min(count.seen, count.bad + more))
+    better, other = (judged(gauge, one, seconds, rule) for one in (count, worse))
+    assert other.share <= better.share
+
+
+@given(st.integers(10, 300), st.floats(0, 1), RULES)
+def test_at_a_constant_rate_the_share_settles_and_stays(seen: int, rate: float, rule: Rule) -> None:
+    """Near either limit too: it goes one way, to its end, and never back."""
+    shares = run(Gauge(step=2), rule, *[Count(max(seen, rule.least), round(rate * seen))] * 60)
+    moves = {one < two for one, two in itertools.pairwise(shares) if one != two}
+    assert len(moves) <= 1
+    assert len(set(shares[30:])) == 1
+
+
+@pytest.mark.parametrize("rate", [0.08, 0.10, 0.12, 0.25, 0.30])
+def test_chance_near_a_limit_makes_it_go_down_now_and_then_but_not_flutter(rate: float) -> None:
+    """An hour of windows of 100 calls, each failing by chance."""
+    random = Random(17)
+    windows = [Count(100, sum(random.random() < rate for _ in range(100))) for _ in range(360)]
+    shares = run(Gauge(), CALLS, *windows)
+    turns = [one for one, two in itertools.pairwise(shares) if one != two]
+    assert len(turns) <= 12, "less than one change in five minutes"
+
+
+def test_a_carrier_has_a_gauge_of_its_own_and_all_reports_one_together() -> None:
+    seen = Seen(
+        Count(100, 0),
+        {Carrier.CHINA_UNICOM: Count(30, 30), Carrier.CHINA_MOBILE: Count(70, 0), None: Count(5)},
+    )
+    after = Gauges().after(seen, EVERY)
+    assert after.reports.share == after.calls.share == 1.0, "30 of 105 is no reason for all"
+    assert after.carriers[Carrier.CHINA_UNICOM].share == 0.8
+    now = health.health(after, WELL, "2026-11-24T00:00:00+00:00")
+    assert (now.share, now.of(Carrier.CHINA_UNICOM), now.of(Carrier.CHINA_MOBILE)) == (1, 0.8, 1)
+    assert now.of(Carrier.VIRTUAL) == 1
+    assert now.why == "china_unicom: 30 of 30 reports bad or late"
+
+
+def test_the_carriers_that_do_well_keep_their_traffic_when_the_reports_of_one_are_bad() -> None:
+    seen = Seen(reports={Carrier.CHINA_UNICOM: Count(70, 70), Carrier.CHINA_MOBILE: Count(30)})
+    now = health.health(Gauges().after(seen, EVERY), WELL, "then")
+    assert (now.share, now.of(None), now.of(Carrier.VIRTUAL)) == (0.8, 0.8, 0.8)
+    assert now.of(Carrier.CHINA_MOBILE) == 1.0
+
+
+def test_since_is_when_the_share_became_what_it_is() -> None:
+    failing = Seen(Count(10, 5))
+    first = health.health(gauges := Gauges().after(failing, EVERY), WELL, "first")
+    same = health.health(gauges, first, "second")
+    assert (first.share, first.since, first.why) == (0.8, "first", "5 of 10 calls failed")
+    assert same == first
+    lower = health.health(gauges.after(failing, EVERY), same, "third")
+    assert (lower.share, lower.since) == (0.5, "third")
+
+
+@given(st.builds(Gauges, GAUGES, GAUGES, st.dictionaries(st.sampled_from(Carrier), GAUGES)))
+def test_what_is_stored_is_read_as_it_was(gauges: Gauges) -> None:
+    assert health.load(health.dump(gauges)) == gauges
+    now = health.health(gauges, WELL, "now")
+    if now.well:
+        assert now.as_json() is None
+    else:
+        assert health.stored(now.as_json()) == now
+    assert health.stored(None) == WELL
+
+
+def test_traffic_moves_away_in_steps_and_comes_back() -> None:
+    """Two accounts, 50 submissions a second; the first fails half of its own for 3 minutes."""
+    random = Random(3)
+    gauges, got = [Gauges(), Gauges()], []
+    for second in range(0, 900, int(EVERY)):
+        shares = [health.health(one, WELL, "").share for one in gauges]
+        chance = shares[0] / sum(shares)
+        first = sum(random.random() < chance for _ in range(500))
+        failing = 120 <= second < 300
+        failed = sum(random.random() < 0.5 for _ in range(first)) if failing else 0
+        gauges[0] = gauges[0].after(Seen(Count(first, failed)), EVERY)
+        gauges[1] = gauges[1].after(Seen(Count(500 - first, 0)), EVERY)
+        got.append((second, shares[0], first / 500))
+    shares_then = [share for _, share, _ in got]
+    assert shares_then[:13] == [1.0] * 13
+    assert shares_then[13:17] == [0.8, 0.5, 0.2, 0.05], "in steps, within 40 seconds"
+    assert set(shares_then[16:31]) == {0.05}, "and stays away while it fails"
+    steps = list(dict.fromkeys(shares_then[30:]))
+    assert steps == [0.05, 0.2, 0.5, 0.8, 1.0], "and comes back in steps"
+    back = next(second for second, share, _ in got if second > 300 and share == 1.0)
+    assert back <= 300 + 5 * GOOD * EVERY
+    assert all(part < 0.12 for second, share, part in got if share == 0.05)
+    assert gauges[1] == replace(gauges[1], calls=replace(gauges[1].calls, step=0))
+
+
+def test_the_lowest_share_is_not_0() -> None:
+    """Otherwise nobody would see it heal."""
+    assert min(LADDER) > 0
+    assert list(LADDER) == sorted(LADDER, reverse=True)
+    assert routing.Standing().health == Health()
