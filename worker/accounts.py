@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from worker.codes import Meaning, pattern_of
 from worker.durations import Duration
 from worker.terms import MessageClass, Reports
+from worker.windows import Windows
 
 
 class Hours(NamedTuple):
@@ -55,6 +56,9 @@ class AccountSettings(BaseModel):
     #: The field that names the login at the gateway; each gateway's own schema says which.
     LOGIN: ClassVar[str] = ""
 
+    #: The fields, beside the secrets, that change how a login is written.
+    LOGIN_WRITTEN: ClassVar[tuple[str, ...]] = ()
+
     gateway: str
     base_url: str
     #: The classes it serves unless a call names it; None means all.
@@ -68,6 +72,8 @@ class AccountSettings(BaseModel):
     timeout: Annotated[Duration, Field(gt=0, le=120)] = 10.0
     #: Submissions under way at the same time, over all processes.
     concurrency: Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)] = 8
+    #: How often one number may be called through the account, over all processes.
+    per_msisdn: Windows = ()
     #: How reports come; None means as the gateway offers: pull, else none.
     reports: Reports | None = None
     sending_hours: Annotated[Hours, BeforeValidator(_hours)] = Hours(time(8), time(21))
