@@ -86,6 +86,9 @@ def unfit(
     elif not is_loopback(urlsplit(account.settings.base_url).hostname):
         what = "has to be a sandbox on this machine: its base_url is not on loopback"
         found.append(Problem("web.test_account", what))
+    elif account.settings.classes != frozenset():
+        what = f"{account.name} needs classes = [], or what customers wait for may go to it"
+        found.append(Problem("web.test_account", what))
     return found
 
 

@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from producer.web import health, messages, problems
+from producer.web import campaigns, health, loading, messages, openapi, problems, reading
 from producer.web.bodies import Bounded
 from producer.web.desk import Desk
 from producer.web.keys import Keyring
 from worker.settings import Settings
 
 #: Every room; each has a `router`.
-ROOMS = (messages, health)
+ROOMS = (messages, loading, campaigns, reading, health)
 
 
 def create(settings: Settings) -> FastAPI:
@@ -39,4 +39,5 @@ def create(settings: Settings) -> FastAPI:
     problems.install(app)
     for room in ROOMS:
         app.include_router(room.router)
+    openapi.install(app)
     return app

@@ -39,6 +39,8 @@ class Desk:
         self._long = ThreadPoolExecutor(LONG, "long")
         self._probes = ThreadPoolExecutor(PROBES, "probes")
         self._bells = ThreadPoolExecutor(BELLS, "bells")
+        #: Sender and key of the campaigns that are being loaded here.
+        self.loading: set[tuple[str, str | None]] = set()
         self._ringing: set[str] = set()
         self._lock = threading.Lock()
         self._waiting = 0

@@ -2,29 +2,25 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import AwareDatetime
 
-from producer.web import sending, shapes
-from producer.web.desk import Here
+from producer.web import owning, sending, shapes
+from producer.web.desk import Desk, Here
 from producer.web.keys import Caller, allowed
 from producer.web.problems import responses
+from worker import database, describing, msisdn
 from worker.enqueuing import Order
-from worker.errors import Problem, Refused
-from worker.terms import Scope
+from worker.errors import NotFound, Problem, Refused
+from worker.store import listing
+from worker.store.listing import Filters
+from worker.terms import MessageClass, MessageState, Scope
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])
 
 Sender = Annotated[Caller, Depends(allowed(Scope.SEND))]
 Reader = Annotated[Caller, Depends(allowed(Scope.READ))]
-Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=shapes.KEY_LENGTH,
-        description="Makes it one request, however often the call is repeated.",
-    ),
-]
+Id = Annotated[str, Path(max_length=40, examples=["17-0"])]
 
 
 @router.post(
@@ -34,11 +30,13 @@ Key = Annotated[
     responses=responses(400, 401, 403, 408, 409, 413, 422, 429, 503),
 )
 async def send(
-    new: shapes.NewMessages, here: Here, caller: Sender, key: Key = None
+    new: shapes.NewMessages, here: Here, caller: Sender, key: shapes.Key = None
 ) -> shapes.Accepted:
     """Store messages, all or none: once this answers 202 they are in the database.
 
-    Repeat a call that brought no answer, with its `Idempotency-Key`: it stays one request.
+    Repeat a call that brought no answer, with its `Idempotency-Key`: it stays one request. A code
+    (`otp`) is counted for its number, and for the `client` that you name: over the limit it is
+    refused (429) before it costs anything.
     """
     to = [new.to] if isinstance(new.to, str) else new.to
     most = here.settings.top.web.max_recipients
@@ -52,3 +50,83 @@ async def send(
 def content(given: shapes.Content) -> dict[str, Any]:
     """Return what messages and campaigns have in common, as an order takes it."""
     return {name: getattr(given, name) for name in shapes.Content.model_fields}
+
+
+@router.get(
+    "",
+    response_model=shapes.Messages,
+    summary="Look for your messages",
+    responses=responses(401, 403, 404, 422, 429, 503),
+)
+async def search(
+    here: Here,
+    caller: Reader,
+    to: Annotated[str | None, Query(max_length=64, examples=["13800138000"])] = None,
+    state: MessageState | None = None,
+    account: Annotated[str | None, Query(max_length=64)] = None,
+    message_class: Annotated[MessageClass | None, Query(alias="class")] = None,
+    campaign: Annotated[int | None, Query(ge=1, le=owning.MOST_ID)] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Stored at or after.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Stored before.")] = None,
+    after: Annotated[str | None, Query(max_length=40, examples=["17-0"])] = None,
+    limit: Annotated[int, Query(ge=1, le=shapes.MOST_ROWS)] = 50,
+) -> Any:
+    """Return your messages, the newest request first; those of a campaign only by its id."""
+    filters = Filters(
+        _number(to), state and state.value, account, message_class, campaign, since, until
+    )
+    return await here.run(_page, here, caller, filters, limit, after)
+
+
+def _number(to: str | None) -> str | None:
+    try:
+        return to and msisdn.normalise(to)
+    except ValueError as error:
+        raise Refused([Problem("to", str(error))]) from None
+
+
+def _page(
+    here: Desk, caller: Caller, filters: Filters, limit: int, after: str | None
+) -> dict[str, Any]:
+    try:
+        past = describing.parse_id(after) if after else None
+    except NotFound as error:
+        raise Refused([Problem("after", str(error))]) from None
+    if filters.campaign is not None:
+        owning.check(here, caller, filters.campaign, f"campaign {filters.campaign}")
+    with database.reading(here.engine) as connection:
+        rows = listing.messages(connection, caller.sender, filters, limit + 1, past)
+    found = [describing.message(row).as_json() for row in rows[:limit]]
+    return {"messages": found, "after": found[-1]["id"] if len(rows) > limit else None}
+
+
+@router.get(
+    "/{message_id}",
+    response_model=shapes.History,
+    summary="Look at one of your messages",
+    responses=responses(401, 403, 404, 422, 429, 503),
+)
+async def show(message_id: Id, here: Here, caller: Reader) -> Any:
+    """Return a message as it stands, with its submissions and reports."""
+
+    def look() -> dict[str, Any]:
+        owning.check_message(here, caller, message_id)
+        return describing.history(here.engine, message_id).as_json()
+
+    return await here.run(look)
+
+
+@router.post(
+    "/{message_id}/cancel",
+    response_model=shapes.Message,
+    summary="Take a message back",
+    responses=responses(401, 403, 404, 409, 422, 429, 503),
+)
+async def cancel(message_id: Id, here: Here, caller: Sender) -> Any:
+    """Take a message back that was not handed over yet; 409 when it is too late."""
+
+    def take_back() -> dict[str, Any]:
+        owning.check_message(here, caller, message_id)
+        return describing.cancel(here.engine, message_id).as_json()
+
+    return await here.run(take_back)

@@ -2,18 +2,33 @@
 
 from typing import Annotated, Any
 
+from fastapi import Header
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from worker.enqueuing import LONGEST_KEY
-from worker.terms import MessageClass, MessageState
+from worker.terms import CampaignState, MessageClass, MessageState, ReportStatus, SubmissionState
 
 #: No gateway carries texts as long as this.
 LONGEST_TEXT = 10_000
 #: Columns hold no more.
 LONGEST_EXTENSION, LONGEST_TEMPLATE, LONGEST_ACCOUNT, LONGEST_CLIENT = 20, 64, 64, 128
+LONGEST_NAME = 200
+#: Rows in one page.
+MOST_ROWS = 500
 
 Number = Annotated[str, Field(max_length=64, examples=["13800138000"])]
 Name = Annotated[str, Field(max_length=64)]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=LONGEST_KEY,
+        pattern=r"^[!-~]([ -~]*[!-~])?$",
+        description="Makes it one request, however often the call is repeated.",
+    ),
+]
+Time = Annotated[str, Field(examples=["2026-11-24T08:00:00.000000+00:00"])]
 
 
 class Strict(BaseModel):
@@ -37,6 +52,9 @@ class Content(Strict):
         None, description="Values for {name} in the text, or for the template, in their order."
     )
     options: dict[Name, Any] | None = Field(None, description="What only one gateway knows.")
+    callback_url: str | None = Field(
+        None, max_length=2000, description="Is told what becomes of it."
+    )
 
 
 class NewMessages(Content):
@@ -89,11 +107,189 @@ class Message(BaseModel):
     gateway_id: str | None
     segments: int | None = Field(description="Billed parts.")
     attempts: int
-    created_at: str = Field(examples=["2026-11-24T08:00:00+00:00"])
-    submitted_at: str | None
-    finished_at: str | None
-    closed_at: str | None = Field(description="When its report was no longer awaited.")
+    created_at: Time
+    submitted_at: Time | None
+    finished_at: Time | None
+    closed_at: Time | None = Field(description="When its report was no longer awaited.")
     campaign: int | None
 
 
-KEY_LENGTH = LONGEST_KEY
+class Submission(BaseModel):
+    """One request to a gateway that carried a message."""
+
+    id: int
+    account: str
+    state: SubmissionState
+    code: str | None
+    words: str | None
+    gateway_id: str | None
+    called_at: Time | None
+    answered_at: Time | None
+
+
+class Report(BaseModel):
+    """A delivery report."""
+
+    status: ReportStatus
+    code: str
+    words: str | None
+    reported_at: Time | None
+    received_at: Time
+
+
+class History(Message):
+    """A message with what was tried and what was reported, in order."""
+
+    submissions: list[Submission]
+    reports: list[Report]
+
+
+class Messages(BaseModel):
+    """A page."""
+
+    messages: list[Message]
+    after: str | None = Field(description="Ask with it for the next page; null: there is none.")
+
+
+class Row(Strict):
+    """A recipient with values of its own for the text."""
+
+    model_config = ConfigDict(extra="allow", str_max_length=LONGEST_TEXT)
+
+    __pydantic_extra__: dict[str, str]
+    msisdn: Number
+
+
+class CampaignTerms(Content):
+    """What a campaign is, without its recipients."""
+
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
+    message_class: MessageClass = Field(MessageClass.MARKETING, alias="class")
+    start: bool = Field(default=True, description="Else it waits for …/start.")
+    skip_bad: bool = Field(
+        default=False, description="Leave bad rows out; else one keeps all waiting."
+    )
+
+
+class NewCampaign(CampaignTerms):
+    """One text to a list; for more than some thousand numbers upload a file."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "spring",
+                    "text": "【信使】{name}，春装上新，回T退订",
+                    "recipients": [{"msisdn": "13800138000", "name": "小明"}],
+                }
+            ]
+        }
+    )
+
+    recipients: list[Number | Row]
+
+
+class Campaign(BaseModel):
+    """A campaign as it stands; `states` sums up to `total`."""
+
+    id: int
+    name: str
+    state: CampaignState
+    message_class: MessageClass = Field(alias="class")
+    account: str | None
+    total: int
+    states: dict[str, int] = Field(examples=[{"queued": 900, "submitted": 100}])
+    left_out: dict[str, int] = Field(examples=[{"invalid": 1, "repeated": 2}])
+    retry_of: int | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+
+
+class BadRow(BaseModel):
+    """A row that could not be taken."""
+
+    row: str = Field(examples=["row 3"])
+    what: str
+
+
+class LoadedCampaign(Campaign):
+    """A campaign that was loaded, and its bad rows: at most a thousand are listed."""
+
+    bad_rows: list[BadRow]
+
+
+class Campaigns(BaseModel):
+    """A page."""
+
+    campaigns: list[Campaign]
+    before: int | None = Field(description="Ask with it for the next page; null: there is none.")
+
+
+class Resumed(Strict):
+    """How a campaign goes on."""
+
+    until: AwareDatetime | None = Field(None, description="A new end of its validity.")
+
+
+class Inbound(BaseModel):
+    """A text from a handset."""
+
+    id: int
+    account: str
+    msisdn: str
+    text: str
+    extension: str | None
+    service_number: str | None
+    received_at: Time | None
+    stored_at: Time
+
+
+class InboundMessages(BaseModel):
+    """A page."""
+
+    inbound: list[Inbound]
+    before: int | None = Field(description="Ask with it for the next page; null: there is none.")
+
+
+class Pool(BaseModel):
+    """One of the amounts that an account draws on."""
+
+    name: str
+    remaining: int | None
+    postpaid: bool
+    used: bool
+
+
+class Balance(BaseModel):
+    """What a gateway said last of what is left; nobody is asked by this call."""
+
+    account: str
+    pools: list[Pool]
+    sent: int | None
+    at: Time | None
+
+
+class Balances(BaseModel):
+    """All accounts' balances."""
+
+    balances: list[Balance]
+
+
+class Account(BaseModel):
+    """An account: what it serves, and whether it is held."""
+
+    name: str
+    gateway: str
+    classes: list[MessageClass]
+    reports: str
+    held: bool
+    why: str | None
+    since: Time | None
+    until: Time | None
+
+
+class Accounts(BaseModel):
+    """All accounts."""
+
+    accounts: list[Account]

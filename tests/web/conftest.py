@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from producer.web import app, serving
-from tests.stage import Stage, eventually
+from tests.stage import LOGINS, Stage, eventually, section
 from worker import apikeys, database
 from worker.store import keys
 from worker.terms import Scope
@@ -80,7 +80,10 @@ def web() -> dict[str, Any]:
 def served(stage: Stage, web: dict[str, Any]) -> Iterator[Served]:
     """A web process in a thread of this one."""
     if web:
-        stage.configure(web=web)
+        accounts = {name: section(stage.sandbox, name) for name in LOGINS}
+        if "test_account" in web:
+            accounts[web["test_account"]]["classes"] = []
+        stage.configure(accounts=accounts, web=web)
     bound = serving.listen("127.0.0.1", 0)
     config = uvicorn.Config(
         app.create(stage.settings), log_config=None, access_log=False, proxy_headers=False

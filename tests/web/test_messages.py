@@ -1,6 +1,6 @@
 """POST and GET /v1/messages: what is answered is in the database."""
 
-from tests.stage import TEXT
+from tests.stage import TEXT, eventually, mobiles
 from tests.web.conftest import Served
 
 TO = "13800138000"
@@ -23,3 +23,70 @@ def test_a_refusal_names_the_field_and_stores_nothing(served: Served) -> None:
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert {one["field"] for one in answer.json()["errors"]} == {"to[1]", "text"}
+
+
+def test_a_sender_sees_its_own_messages_and_no_others(served: Served) -> None:
+    mine, theirs = served.client(), served.client(served.key("crm"))
+    one = mine.post("/v1/messages", json={"to": TO, "text": TEXT}).json()["ids"][0]
+    served.stage.enqueue(TO)
+    assert mine.get(f"/v1/messages/{one}").json()["msisdn"] == TO
+    assert [found["id"] for found in mine.get("/v1/messages").json()["messages"]] == [one]
+    assert theirs.get("/v1/messages").json() == {"messages": [], "after": None}
+    for answer in (
+        theirs.get(f"/v1/messages/{one}"),
+        theirs.post(f"/v1/messages/{one}/cancel"),
+        theirs.get("/v1/messages/999999999999999999-0"),
+        theirs.get("/v1/messages/nonsense"),
+    ):
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_pages_show_each_message_once_while_more_come_in(served: Served) -> None:
+    client = served.client()
+    numbers = mobiles(7)
+    for start in (0, 3, 5):
+        body = {"to": numbers[start : start + 3], "text": TEXT}
+        assert client.post("/v1/messages", json=body).status_code == 202
+    seen: list[str] = []
+    after = None
+    while True:
+        page = client.get("/v1/messages", params={"limit": 2} | ({"after": after} if after else {}))
+        seen += [one["id"] for one in page.json()["messages"]]
+        client.post("/v1/messages", json={"to": TO, "text": TEXT})
+        after = page.json()["after"]
+        if after is None:
+            break
+    assert len(seen) == len(set(seen)) == 8
+    assert [one.partition("-")[0] for one in seen] == sorted(
+        (one.partition("-")[0] for one in seen), key=int, reverse=True
+    )
+
+
+def test_filters_find_what_they_say(served: Served) -> None:
+    client = served.client()
+    for number, kind in ((TO, "otp"), ("13900000000", "notice")):
+        client.post("/v1/messages", json={"to": number, "text": TEXT, "class": kind})
+    for params, count in (
+        ({"to": "+86 138-0013-8000"}, 1),
+        ({"class": "notice"}, 1),
+        ({"state": "queued"}, 2),
+        ({"state": "delivered"}, 0),
+        ({"since": "2020-01-01T00:00:00Z"}, 2),
+        ({"until": "2020-01-01T00:00:00+08:00"}, 0),
+        ({"account": "nobody"}, 0),
+    ):
+        answer = client.get("/v1/messages", params=params)
+        assert len(answer.json()["messages"]) == count, params
+
+
+def test_a_message_is_taken_back_once_and_only_in_time(served: Served) -> None:
+    client = served.client()
+    one = client.post("/v1/messages", json={"to": TO, "text": TEXT}).json()["ids"][0]
+    assert client.post(f"/v1/messages/{one}/cancel").json()["state"] == "cancelled"
+    sent = client.post("/v1/messages", json={"to": TO, "text": TEXT}).json()["ids"][0]
+    with served.stage.working():
+        eventually(lambda: client.get(f"/v1/messages/{sent}").json()["state"] != "queued")
+        eventually(lambda: client.post(f"/v1/messages/{sent}/cancel").status_code == 409)
+    shown = client.get(f"/v1/messages/{sent}").json()
+    assert shown["submissions"]

@@ -1,0 +1,28 @@
+"""Whose is it? A sender sees its own, and is told of others' that there is nothing.
+
+Ids can be guessed: each is checked before anything is shown or done.
+"""
+
+from producer.web.desk import Desk
+from producer.web.keys import Caller
+from worker import database, describing
+from worker.errors import NotFound
+from worker.store import listing
+
+#: The databases could not even look for more.
+MOST_ID = 2**63 - 1
+
+
+def check(here: Desk, caller: Caller, request_id: int, what: str) -> None:
+    """Raise `NotFound` unless a request is the caller's own; runs in a thread."""
+    with database.reading(here.engine) as connection:
+        found = listing.owner(connection, request_id) if request_id <= MOST_ID else None
+    if found != caller.sender:
+        msg = f"there is no {what}"
+        raise NotFound(msg)
+
+
+def check_message(here: Desk, caller: Caller, message_id: str) -> None:
+    """Raise `NotFound` unless a message is the caller's own."""
+    request_id, _ = describing.parse_id(message_id)
+    check(here, caller, request_id, f"message {message_id}")

@@ -1,0 +1,131 @@
+"""What comes back and what is known: inbound messages, accounts, balances."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
+from sqlalchemy import Row
+
+from producer.web import owning, shapes
+from producer.web.desk import Desk, Here
+from producer.web.keys import Caller, allowed
+from producer.web.problems import responses
+from worker import database, msisdn
+from worker.describing import stamp
+from worker.errors import Problem, Refused
+from worker.gateway import Account
+from worker.store import accounts, listing
+from worker.store.accounts import AccountState
+from worker.terms import MessageClass, Scope
+
+router = APIRouter(prefix="/v1")
+
+Listener = Annotated[Caller, Depends(allowed(Scope.INBOUND))]
+Operator = Annotated[Caller, Depends(allowed(Scope.OPERATE))]
+_COLUMNS = ("id", "account", "msisdn", "text", "extension", "service_number")
+
+
+@router.get(
+    "/inbound",
+    response_model=shapes.InboundMessages,
+    tags=["inbound"],
+    summary="Read what handsets sent",
+    responses=responses(401, 403, 422, 429, 503),
+)
+async def inbound(
+    here: Here,
+    caller: Listener,
+    sent_from: Annotated[str | None, Query(alias="from", max_length=64)] = None,
+    account: Annotated[str | None, Query(max_length=64)] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Stored at or after.")] = None,
+    before: Annotated[int | None, Query(ge=1, le=owning.MOST_ID)] = None,
+    limit: Annotated[int, Query(ge=1, le=shapes.MOST_ROWS)] = 50,
+) -> Any:
+    """Return inbound messages, the newest first. A test key sees those of the test account."""
+    try:
+        number = sent_from and msisdn.normalise(sent_from)
+    except ValueError as error:
+        raise Refused([Problem("from", str(error))]) from None
+    names = visible(here, caller) & ({account} if account else visible(here, caller))
+
+    def look() -> list[Row[Any]]:
+        with database.reading(here.engine) as connection:
+            return listing.inbound(
+                connection, names, limit + 1, msisdn=number, since=since, before=before
+            )
+
+    rows = await here.run(look)
+    more = rows[limit - 1].id if len(rows) > limit else None
+    return {"inbound": [_inbound(row) for row in rows[:limit]], "before": more}
+
+
+def visible(here: Desk, caller: Caller) -> set[str]:
+    """Return the accounts that a caller sees: the sandbox's with a test key, else the others."""
+    sandbox = {here.settings.top.web.test_account} - {None}
+    names = set(here.settings.accounts)
+    return {str(one) for one in names & sandbox} if caller.test else names - sandbox
+
+
+def _inbound(row: Row[Any]) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    return values | {"received_at": stamp(row.received_at), "stored_at": stamp(row.stored_at)}
+
+
+@router.get(
+    "/accounts",
+    response_model=shapes.Accounts,
+    tags=["accounts"],
+    summary="See the accounts and their holds",
+    responses=responses(401, 403, 429, 503),
+)
+async def listed(here: Here, caller: Operator) -> Any:
+    """Return what each account serves, and whether it is held and why."""
+    states = await here.run(_states, here)
+    names = visible(here, caller)
+    found = [one for name, one in here.settings.accounts.items() if name in names]
+    return {"accounts": [_account(one, states.get(one.name)) for one in found]}
+
+
+@router.get(
+    "/balance",
+    response_model=shapes.Balances,
+    tags=["accounts"],
+    summary="See what is left",
+    responses=responses(401, 403, 429, 503),
+)
+async def balance(here: Here, caller: Operator) -> Any:
+    """Return what each gateway said last; workers ask every `check_balance_every`."""
+    states = await here.run(_states, here)
+    names = [name for name in here.settings.accounts if name in visible(here, caller)]
+    return {"balances": [_balance(name, states.get(name)) for name in names]}
+
+
+def _states(here: Desk) -> Mapping[str, AccountState]:
+    with database.reading(here.engine) as connection:
+        return accounts.states(connection)
+
+
+def _account(account: Account, state: AccountState | None) -> dict[str, Any]:
+    held = state is not None and state.held
+    said = (state.held_code, state.held_why) if state else ()
+    return {
+        "name": account.name,
+        "gateway": account.gateway.name,
+        "classes": [one for one in MessageClass if account.settings.serves(one)],
+        "reports": account.reports.value,
+        "held": held,
+        "why": " ".join(filter(None, said)) or None,
+        "since": stamp(state.held_since) if state else None,
+        "until": stamp(state.held_until) if state else None,
+    }
+
+
+def _balance(name: str, state: AccountState | None) -> dict[str, Any]:
+    said = (state and state.balance) or {}
+    return {
+        "account": name,
+        "pools": said.get("pools", []),
+        "sent": said.get("sent"),
+        "at": stamp(state.balance_at) if state else None,
+    }

@@ -1,0 +1,104 @@
+"""Campaigns over HTTP: loaded as JSON or as a file, then run, paused, cancelled, exported."""
+
+import csv
+import io
+from typing import Any
+
+import httpx
+
+from tests.stage import eventually, mobiles
+from tests.web.conftest import Served
+
+TEXT = "【信使】{name}，春装上新，回T退订"
+
+
+def upload(client: httpx.Client, rows: list[tuple[str, str]], **fields: Any) -> httpx.Response:
+    text = io.StringIO()
+    csv.writer(text).writerows([("手机号", "name"), *rows])
+    file = ("people.csv", text.getvalue().encode("gbk"), "text/csv")
+    data = {"name": "spring", "text": TEXT, **fields}
+    return client.post("/v1/campaigns", data=data, files={"recipients": file})
+
+
+def test_a_file_is_loaded_wholly_and_runs(served: Served) -> None:
+    client = served.client()
+    people = [(number, f"第{nth}位") for nth, number in enumerate(mobiles(12))]
+    with served.stage.working():
+        loaded = upload(client, [*people, people[0]], account="v1")
+        assert loaded.status_code == 201, loaded.text
+        assert (loaded.json()["total"], loaded.json()["left_out"]["repeated"]) == (12, 1)
+        path = f"/v1/campaigns/{loaded.json()['id']}"
+        eventually(lambda: client.get(path).json()["states"] == {"delivered": 12})
+    exported = list(csv.DictReader(io.StringIO(client.get(f"{path}/export").text)))
+    assert [row["msisdn"] for row in exported] == mobiles(12)
+    assert {row["state"] for row in exported} == {"delivered"}
+    found = client.get("/v1/messages", params={"campaign": loaded.json()["id"]}).json()
+    assert len(found["messages"]) == 12
+
+
+def test_a_bad_row_keeps_all_waiting_until_somebody_says_so(served: Served) -> None:
+    client = served.client()
+    answer = upload(client, [(mobiles(1)[0], "甲"), ("138", "乙"), (mobiles(2)[1], "")])
+    assert answer.status_code == 201
+    assert answer.json()["state"] == "ready"
+    assert [one["row"] for one in answer.json()["bad_rows"]] == ["row 3", "row 4"]
+    assert "138" not in answer.json()["bad_rows"][0]["what"].replace("13[", "")
+    path = f"/v1/campaigns/{answer.json()['id']}"
+    assert client.post(f"{path}/start").json()["state"] == "running"
+    assert client.post(f"{path}/start").status_code == 409
+    assert client.post(f"{path}/pause").json()["state"] == "paused"
+    assert client.post(f"{path}/resume", json={}).json()["state"] == "running"
+    assert client.post(f"{path}/cancel").json()["states"] == {"cancelled": 1}
+
+
+def test_a_list_as_json_is_the_same_campaign_however_often_it_is_sent(served: Served) -> None:
+    client = served.client()
+    body = {
+        "name": "spring",
+        "text": TEXT,
+        "recipients": [{"msisdn": one, "name": "甲"} for one in mobiles(3)],
+        "start": False,
+    }
+    key = {"Idempotency-Key": "spring"}
+    first = client.post("/v1/campaigns", json=body, headers=key)
+    assert (first.status_code, first.json()["total"]) == (201, 3)
+    assert client.post("/v1/campaigns", json=body, headers=key).json() == first.json()
+    body["recipients"] = mobiles(3)
+    body["text"] = "【信使】另一条"
+    assert client.post("/v1/campaigns", json=body, headers=key).status_code == 409
+    assert len(client.get("/v1/campaigns").json()["campaigns"]) == 1
+
+
+def test_another_s_campaign_is_not_there(served: Served) -> None:
+    one = served.client().post(
+        "/v1/campaigns",
+        json={"name": "x", "text": "【信使】你好", "recipients": mobiles(1), "start": False},
+    )
+    other = served.client(served.key("crm"))
+    path = f"/v1/campaigns/{one.json()['id']}"
+    for answer in (
+        other.get(path),
+        other.get(f"{path}/export"),
+        other.get("/v1/messages", params={"campaign": one.json()["id"]}),
+        *(other.post(f"{path}/{verb}") for verb in ("start", "resume", "pause", "cancel")),
+    ):
+        assert answer.status_code == 404
+    assert other.get("/v1/campaigns").json()["campaigns"] == []
+
+
+def test_what_is_wrong_with_an_upload_is_named(served: Served) -> None:
+    client = served.client()
+    file = {"recipients": ("x.csv", b"msisdn\n13800138000\n", "text/csv")}
+    for data, fields in (
+        ({"text": "x"}, {"name"}),
+        ({"name": "x", "text": "{who}"}, {"recipients"}),
+        ({"name": "x", "text": "x", "nmae": "y"}, {"nmae"}),
+        ({"name": "x", "text": "x", "variables": "{}"}, {"variables"}),
+        ({"name": "x", "text": "x", "not_before": "2026-11-24T08:00:00"}, {"not_before"}),
+    ):
+        answer = client.post("/v1/campaigns", data=data, files=file)
+        assert answer.status_code == 422, answer.text
+        assert {one["field"] for one in answer.json()["errors"]} == fields
+    nothing = client.post("/v1/campaigns", data={"name": "x", "text": "x"})
+    assert nothing.status_code == 415
+    assert client.get("/v1/campaigns").json()["campaigns"] == []

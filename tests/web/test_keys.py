@@ -1,0 +1,133 @@
+"""Who may do what: keys, scopes, rates, allowances for codes, test keys."""
+
+import pytest
+
+from tests.stage import TEXT, eventually, mobiles, section
+from tests.web.conftest import Served
+from worker import allowance, database
+from worker.errors import ConfigurationError
+from worker.store import keys
+from worker.terms import Scope
+
+TO = "13800138000"
+BODY = {"to": TO, "text": TEXT}
+CODE = {"to": TO, "text": TEXT, "class": "otp"}
+
+
+@pytest.mark.parametrize("shown", ["", "xinshi_live_" + "A" * 43, "' OR 1=1", "xinshi"])
+def test_who_shows_no_key_is_told_so_and_nothing_else(served: Served, shown: str) -> None:
+    answer = served.client(shown or "none").post("/v1/messages", json=BODY)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert len(shown) < 20 or shown not in answer.text
+
+
+def test_a_key_may_do_what_its_scopes_say(served: Served) -> None:
+    paths = {
+        Scope.SEND: ("POST", "/v1/messages"),
+        Scope.READ: ("GET", "/v1/messages"),
+        Scope.CAMPAIGNS: ("GET", "/v1/campaigns"),
+        Scope.INBOUND: ("GET", "/v1/inbound"),
+        Scope.OPERATE: ("GET", "/v1/accounts"),
+    }
+    for scope in paths:
+        client = served.client(served.key("some", scope))
+        for needed, (method, path) in paths.items():
+            answer = client.request(method, path, json=BODY if method == "POST" else None)
+            assert (answer.status_code == 403) == (needed is not scope), (scope, path)
+
+
+def test_a_revoked_key_is_refused_within_seconds(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.web.keys.BELIEVED", 0.2)
+    client = served.client()
+    assert client.get("/v1/messages").status_code == 200
+    with database.writing(served.stage.engine) as connection:
+        (key,) = keys.listed(connection)
+        assert key.used_at is not None
+        assert keys.revoke(connection, key.id)
+    eventually(lambda: client.get("/v1/messages").status_code == 401)
+
+
+def test_a_key_that_calls_too_fast_is_told_when_to_come_again(served: Served) -> None:
+    client = served.client(served.key("slow", rate=2))
+    answers = [client.get("/v1/messages").status_code for _ in range(4)]
+    assert answers[:2] == [200, 200]
+    assert 429 in answers
+    assert int(client.get("/v1/messages").headers.get("retry-after", 1)) >= 1
+    eventually(lambda: client.get("/v1/messages").status_code == 200)
+
+
+@pytest.mark.parametrize("web", [{"otp_per_recipient": ["2/1h"], "otp_per_client": ["3/1h"]}])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mysql"])
+def test_a_number_is_sent_so_many_codes_and_no_more(served: Served) -> None:
+    """Refused before anything is stored; a repeated call and a notice count nothing."""
+    client = served.client()
+    again = {"Idempotency-Key": "code-1"}
+    for headers in (again, again, {}):
+        assert client.post("/v1/messages", json=CODE, headers=headers).status_code == 202
+    refused = client.post("/v1/messages", json=CODE)
+    assert refused.status_code == 429
+    assert 3500 < int(refused.headers["retry-after"]) <= 3600
+    assert client.post("/v1/messages", json=CODE, headers=again).json()["repeated"]
+    assert client.post("/v1/messages", json=BODY).status_code == 202
+    other = served.client(served.key("crm"))
+    assert other.post("/v1/messages", json=CODE).status_code == 429
+    assert len(client.get("/v1/messages", params={"class": "otp"}).json()["messages"]) == 2
+
+
+@pytest.mark.parametrize("web", [{"otp_per_recipient": [], "otp_per_client": ["2/1h"]}])
+@pytest.mark.parametrize(
+    ("clients", "other"),
+    [
+        (["203.0.113.7", "::ffff:203.0.113.7", " 203.0.113.7"], "203.0.113.8"),
+        (["2001:db8::1", "2001:DB8::2", "2001:db8:0:0:ffff::"], "2001:db8:0:1::1"),
+        (["session-1"] * 3, "session-2"),
+    ],
+)
+def test_a_client_is_sent_so_many_codes_to_whatever_numbers(
+    served: Served, clients: list[str], other: str
+) -> None:
+    client = served.client()
+    answers = [
+        client.post("/v1/messages", json=CODE | {"to": number, "client": name}).status_code
+        for number, name in zip(mobiles(4), [*clients, other], strict=True)
+    ]
+    assert answers == [202, 202, 429, 202]
+
+
+def test_a_window_lets_the_next_one_in_when_the_first_has_left_it() -> None:
+    windows = (allowance.parse("2/1m"), allowance.parse("3/1h"))
+    assert allowance.wait([0.0, 50.0], windows, 59.0) == pytest.approx(1.0)
+    assert allowance.wait([0.0, 50.0], windows, 61.0) == 0.0
+    assert allowance.wait([0.0, 50.0, 61.0], windows, 200.0) == pytest.approx(3400.0)
+
+
+def test_a_test_key_without_a_sandbox_is_refused_and_sends_nothing(served: Served) -> None:
+    client = served.client(served.key("ci", test=True))
+    answer = client.post("/v1/messages", json=BODY)
+    assert answer.status_code == 422
+    assert "web.test_account" in answer.json()["errors"][0]["what"]
+    assert client.get("/v1/messages").json()["messages"] == []
+
+
+@pytest.mark.parametrize("web", [{"test_account": "v1"}])
+def test_what_a_test_key_sends_goes_to_the_sandbox_whole_path(served: Served) -> None:
+    test, live = served.client(served.key("ci", test=True)), served.client()
+    assert test.post("/v1/messages", json=BODY | {"account": "bulk"}).status_code == 422
+    assert live.post("/v1/messages", json=BODY | {"account": "v1"}).status_code == 422
+    one = test.post("/v1/messages", json=BODY).json()["ids"][0]
+    with served.stage.working():
+        eventually(lambda: test.get(f"/v1/messages/{one}").json()["state"] == "delivered")
+    assert [line.gateway for line in served.stage.lines()] == ["apiv1"]
+    campaign = {"name": "x", "text": TEXT, "recipients": [TO], "class": "notice", "start": False}
+    assert test.post("/v1/campaigns", json=campaign).json()["account"] == "v1"
+
+
+def test_a_test_account_has_to_be_on_this_machine(served: Served) -> None:
+    far = section(served.stage.sandbox, "bulk") | {"base_url": "https://sms.example.com"}
+    with pytest.raises(ConfigurationError, match=r"web\.test_account"):
+        served.stage.configure(accounts={"far": far}, web={"test_account": "far"})
+    with pytest.raises(ConfigurationError, match=r"classes = \[\]"):
+        served.stage.configure("v1", web={"test_account": "v1"})
