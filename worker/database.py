@@ -6,7 +6,6 @@
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from worker import failpoints
 from worker.errors import CommitUnknown, Unavailable
+from worker.turns import Turns
 
-#: How long a connection may take to be made, and an SQLite lock to be had.
+#: How long a connection may take to be made, and an SQLite lock or turn to be had.
 PATIENCE = 5
 #: How long a server keeps the locks of a transaction whose process has fallen silent, in seconds:
 #: frozen, or behind a connection that died without a word.
@@ -138,19 +138,8 @@ def _turn(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
-    import fcntl
-
-    # One descriptor for each turn: it is neither shared by threads nor inherited by forks.
-    try:
-        lock = os.open(f"{engine.url.database}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        msg = f"the database's lock file cannot be opened: {error.strerror}"
-        raise Unavailable(msg) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with engine.get_execution_options()["turns"].turn(PATIENCE):
         yield
-    finally:
-        os.close(lock)
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -158,6 +147,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     # It holds numbers and texts: nobody else reads it.
     file.touch(mode=0o600)
+    engine.update_execution_options(turns=Turns(Path(f"{file}-turn")))
 
     @event.listens_for(engine, "connect")
     def _pragmas(raw: Any, _record: Any) -> None:

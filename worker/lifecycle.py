@@ -26,8 +26,9 @@ MESSAGES_OF = MappingProxyType(
 
 SUBMISSION_MOVES = MappingProxyType(
     {
-        S.PLANNED: frozenset({S.LEASED, S.NOT_SENT}),
-        S.LEASED: frozenset({S.PLANNED, S.IN_FLIGHT, S.NOT_SENT}),
+        # To `unknown` without a call only after a backup was restored: there may have been one.
+        S.PLANNED: frozenset({S.LEASED, S.NOT_SENT, S.UNKNOWN}),
+        S.LEASED: frozenset({S.PLANNED, S.IN_FLIGHT, S.NOT_SENT, S.UNKNOWN}),
         S.IN_FLIGHT: frozenset({S.ACCEPTED, S.REJECTED, S.NOT_SENT, S.UNKNOWN}),
         # Out of doubt by evidence, by a late answer, or by proof that nothing was taken.
         S.UNKNOWN: frozenset({S.ACCEPTED, S.REJECTED, S.NOT_SENT}),
@@ -39,7 +40,9 @@ SUBMISSION_MOVES = MappingProxyType(
 
 MESSAGE_MOVES = MappingProxyType(
     {
-        M.QUEUED: frozenset({M.SUBMITTING, M.EXPIRED, M.CANCELLED, M.SUPPRESSED, M.REJECTED}),
+        M.QUEUED: frozenset(
+            {M.SUBMITTING, M.EXPIRED, M.CANCELLED, M.SUPPRESSED, M.REJECTED, M.UNKNOWN}
+        ),
         M.SUBMITTING: frozenset(
             {
                 M.QUEUED,

@@ -61,9 +61,11 @@ def apply(connection: Connection, accounts: Sequence[str], reports: Sequence[Row
             belonging[found[0]].append(one)
         elif one.gateway_id:
             orphans[one.gateway_id].append(one)
-    if orphans:
-        belonging |= _adopted(connection, accounts, orphans)
-    return sum(_apply(connection, origin, found) for origin, found in belonging.items())
+    matched = sum(_apply(connection, origin, found) for origin, found in belonging.items())
+    adopted = _adopted(connection, accounts, orphans) if orphans else {}
+    for origin, its_own in adopted.items():
+        matched += _apply(connection, origin, its_own, proves=not origin.restored)
+    return matched
 
 
 def _adopted(
@@ -74,14 +76,15 @@ def _adopted(
     One whose id was lost with its answer, or never given, is meant if its numbers and its time fit
     all reports of an id, and if no other one fits.
     """
-    adopted = {}
+    adopted: dict[Origin, list[Row[Any]]] = {}
     candidates = pages.adoptable(connection, accounts, ADOPTABLE, MOST_CANDIDATES)
     for gateway_id, reports in orphans.items():
         fitting = [one for one in candidates if _fits(connection, one, reports)]
         if len(fitting) == 1:
-            pages.adopt(connection, fitting[0].id, gateway_id)
-            adopted[fitting[0]] = reports
-            candidates.remove(fitting[0])
+            adopted.setdefault(fitting[0], []).extend(reports)
+            if not fitting[0].restored:
+                pages.adopt(connection, fitting[0].id, gateway_id)
+                candidates.remove(fitting[0])
     return adopted
 
 
@@ -98,7 +101,10 @@ def _fits(connection: Connection, origin: Origin, reports: Sequence[Row[Any]]) -
     return all(msisdn in here or _unmasked(msisdn, carried) for msisdn in named)
 
 
-def _apply(connection: Connection, origin: Origin, reports: list[Row[Any]]) -> int:
+def _apply(
+    connection: Connection, origin: Origin, reports: list[Row[Any]], *, proves: bool = True
+) -> int:
+    """Match reports with an origin's messages; one `proves` that all of them were taken."""
     named = {one.msisdn for one in reports}
     whole = len(named) > FEW or any("*" in msisdn for msisdn in named)
     carried = pages.numbers_of(connection, origin, None if whole else named)
@@ -111,7 +117,7 @@ def _apply(connection: Connection, origin: Origin, reports: list[Row[Any]]) -> i
     pages.match(
         connection, [{"one": one.id, "of": row.request_id, "nth": row.n} for one, row in pairs]
     )
-    if pairs and origin.state is SubmissionState.UNKNOWN:
+    if pairs and proves and origin.state is SubmissionState.UNKNOWN:
         _settle(connection, origin, pairs[0][0])
     _move(connection, origin, pairs)
     return len(pairs)

@@ -31,13 +31,13 @@ def verify(
     is under way cannot be told from what is lost. Exit code 1 if an invariant is broken.
     """
     with opened(config) as here:
-        from worker import database, verifying
+        from worker import comparing, database, verifying
 
         with database.reading(here.engine) as connection:
             findings = verifying.database(connection, here.settings)
             counts = None
             if ledger is not None:
-                counts, more = verifying.ledger(connection, here.settings, ledger)
+                counts, more = comparing.ledger(connection, here.settings, ledger)
                 findings += more
     broken = [one for one in findings if one.broken]
     if as_json:

@@ -23,7 +23,8 @@ from sqlalchemy import func, select
 from producer import Producer
 from tests.faults import processes
 from tests.stage import LOGINS, eventually, mobiles
-from worker import verifying
+from worker import comparing, verifying
+from worker.comparing import Counts
 from worker.database import connect, reading
 from worker.embedded import die_with_parent
 from worker.errors import XinshiError
@@ -31,7 +32,6 @@ from worker.sandbox import Sandbox, read
 from worker.settings import load
 from worker.store.messages import seen
 from worker.tables import account_state, request, submission
-from worker.verifying import Counts
 
 #: Short enough to be quick, long enough for a busy machine.
 TOP: dict[str, Any] = {
@@ -235,7 +235,7 @@ class House:
         """Hold database and ledger against each other; fails on any broken invariant."""
         with reading(self.engine) as connection:
             findings = verifying.database(connection, self.settings)
-            counts, more = verifying.ledger(connection, self.settings, self.ledger)
+            counts, more = comparing.ledger(connection, self.settings, self.ledger)
         broken = [f"{one.name}: {one.law}: {one.rows}" for one in (*findings, *more) if one.broken]
         print(  # noqa: T201 - whoever reads a failure wants them
             f"enqueued {counts.enqueued}, taken {counts.taken}, rejected {counts.rejected},"

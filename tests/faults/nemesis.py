@@ -30,7 +30,7 @@ from tests.faults.conftest import _template
 from tests.faults.house import ACCOUNTS, CODE, TEXT, House, end
 from tests.faults.proxy import Proxy
 from tests.faults.servers import MariaDB, PostgreSQL, Redis
-from worker import verifying
+from worker import comparing, verifying
 from worker.database import reading
 from worker.errors import TooLate, XinshiError
 from worker.sandbox import Sandbox
@@ -222,7 +222,7 @@ def _report(run: Nemesis, options: argparse.Namespace, *, quiet: bool) -> dict[s
     house = run.house
     with reading(house.engine) as connection:
         findings = verifying.database(connection, house.settings)
-        counts, more = verifying.ledger(connection, house.settings, house.ledger)
+        counts, more = comparing.ledger(connection, house.settings, house.ledger)
     broken = {
         f"{one.name}: {one.law}": [one.broken, *one.rows[:5]]
         for one in (*findings, *more)

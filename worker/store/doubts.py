@@ -21,6 +21,7 @@ from worker.gateway import Content
 from worker.store.claims import Lease, carried_by, under_way
 from worker.store.outcomes import close, succeed
 from worker.store.requests import content_of
+from worker.store.restored import RESTORED
 from worker.store.rows import new_id
 from worker.tables import message, request, submission
 from worker.terms import MessageClass, Outcome
@@ -145,6 +146,7 @@ def repeatable(connection: Connection, account: str, limit: int) -> list[Lease]:
             submission.c.account == account,
             submission.c.reference.is_not(None),
             submission.c.not_after > now(),
+            submission.c.code.is_distinct_from(RESTORED),
         )
         .order_by(submission.c.id)
         .limit(limit)
@@ -249,12 +251,12 @@ def free_resend(connection: Connection, one: int) -> bool:
 
 def withdraw_resend(connection: Connection, one: int) -> None:
     """Give messages back to a submission whose doubt has ended, if their resend did not go yet."""
-    again = connection.execute(
+    waiting = connection.execute(
         select(submission.c.id)
         .where(submission.c.resend_of == one, submission.c.state == S.PLANNED.value)
         .with_for_update()
-    ).scalar()
-    if again is not None:
+    ).scalars()
+    for again in waiting.all():
         give_back(connection, again, one)
         close(connection, [again], S.PLANNED)
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from worker.clock import later, now
 from worker.store.claims import carried_by
+from worker.store.restored import RESTORED
 from worker.store.rows import insert_unless_there, new_id
 from worker.tables import inbound_message, inbox, message, opt_out, report, submission
 from worker.terms import SubmissionState
@@ -121,6 +122,9 @@ class Origin:
     reference: str | None
     gateway_id: str | None
     called_at: datetime | None
+    #: Whether it stands for calls that a restored backup forgot: what is true of one of its
+    #: messages need not be true of the others.
+    restored: bool
 
 
 def origins(
@@ -185,6 +189,7 @@ def _origin(row: Any) -> Origin:
         row.reference,
         row.gateway_id,
         row.called_at,
+        row.code == RESTORED,
     )
 
 
