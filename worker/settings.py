@@ -56,6 +56,10 @@ class Top(BaseModel):
     look_every: Annotated[Duration, Field(gt=0, le=60)] = 1.0
     #: How often what was left behind (leases, validity, unmatched reports) is swept.
     sweep_every: Annotated[Duration, Field(gt=0, le=600)] = 5.0
+    #: How often each account's share of the traffic follows how it did.
+    health_every: Annotated[Duration, Field(gt=0, le=600)] = 10.0
+    #: A report that comes later than this counts against its account.
+    reports_within: Annotated[Duration, Field(gt=0, le=24 * 3600)] = 300.0
     #: After this a message without a report is closed out, and shown as such.
     close_out_after: Annotated[Duration, Field(gt=0)] = 72 * 3600.0
     #: How long a message may wait, by class, unless its sender says otherwise.

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Engine
 
-from worker import campaigns, collecting, database, failpoints, recording, reporting, spool
+from worker import (
+    campaigns,
+    collecting,
+    database,
+    examining,
+    failpoints,
+    recording,
+    reporting,
+    spool,
+)
 from worker.collecting import Collector
 from worker.errors import XinshiError
 from worker.gateway import Account
@@ -111,7 +120,10 @@ class Ticker(Looker):
         collector = Collector(self.settings, self.engine, wire, self.owner)
         top = self.settings.top
         # Two sweeps at once do no harm; one that was killed must not keep the next one waiting.
-        found = {"sweep": Tick(top.sweep_every, 2 * top.sweep_every, self._sweep)}
+        found = {
+            "sweep": Tick(top.sweep_every, 2 * top.sweep_every, self._sweep),
+            examining.NAME: Tick(top.health_every, 2 * top.health_every + 30.0, self._examine),
+        }
         for name, account in self.settings.accounts.items():
             can, settings = account.gateway.capabilities, account.settings
             patience = collecting.lease(account)
@@ -164,6 +176,9 @@ class Ticker(Looker):
     def _held(self) -> frozenset[str]:
         with database.reading(self.engine) as connection:
             return accounts.held(connection)
+
+    async def _examine(self) -> None:
+        await asyncio.to_thread(examining.examine, self.engine, self.settings, self.owner)
 
     async def _sweep(self) -> None:
         await asyncio.to_thread(sweep, self.engine, self.settings, self.owner)
