@@ -49,11 +49,14 @@ def listed(*, as_json: options.Json = False, config: options.Config = None) -> N
         output.hint("no account is configured")
         return
     rows = [_row(one, states.get(one.name)) for one in accounts]
-    output.table(("account", "gateway", "classes", "state", "since", "until", "balance"), rows)
+    headers = ("account", "gateway", "classes", "state", "since", "until", "share", "balance")
+    output.table(headers, rows)
     for one in accounts:
         state = states.get(one.name)
         if state and state.held:
             output.line(f"{one.name}: {advice(state)}")
+        if state and not state.health.well:
+            output.line(f"{one.name}: {share(state)}")
 
 
 def balance(
@@ -133,6 +136,17 @@ def why(state: "AccountState") -> str:
     return " ".join(filter(None, [state.held_code, state.held_why]))
 
 
+def share(state: "AccountState") -> str:
+    """Say what share of its traffic an account gets, why, and since when."""
+    from datetime import datetime
+
+    health = state.health
+    parts = [f"{health.share:.0%} of its traffic"] if health.share < 1 else []
+    parts += [f"{part:.0%} of {one}'s" for one, part in health.carriers.items() if part < 1]
+    since = f" since {output.local(datetime.fromisoformat(health.since))}" if health.since else ""
+    return f"gets {', '.join(parts)}{since}: {health.why}; it comes back by itself"
+
+
 def _states(here: Session) -> "dict[str, AccountState]":
     from worker import database
     from worker.store import accounts
@@ -161,6 +175,12 @@ def _as_json(account: "Account", state: "AccountState | None") -> dict[str, Any]
         "since": stamp(state.held_since) if state else None,
         "until": stamp(state.held_until) if state else None,
         "advice": advice(state) if state and held else None,
+        "share": state.health.share if state else 1.0,
+        "share_since": state.health.since if state else None,
+        "share_why": state.health.why or None if state else None,
+        "carriers": {one.value: part for one, part in state.health.carriers.items()}
+        if state
+        else {},
         "balance": dict(state.balance) if state and state.balance else None,
         "balance_at": stamp(state.balance_at) if state else None,
     }
@@ -169,7 +189,7 @@ def _as_json(account: "Account", state: "AccountState | None") -> dict[str, Any]
 def _row(account: "Account", state: "AccountState | None") -> Sequence[Any]:
     classes = ", ".join(_classes(account)) or "only by name"
     if state is None:
-        return (account.name, account.gateway.name, classes, "ok", None, None, None)
+        return (account.name, account.gateway.name, classes, "ok", None, None, "100%", None)
     until = (output.brief(state.held_until) or "released") if state.held else None
     return (
         account.name,
@@ -178,6 +198,7 @@ def _row(account: "Account", state: "AccountState | None") -> Sequence[Any]:
         f"held: {why(state)}" if state.held else "ok",
         output.brief(state.held_since),
         until,
+        f"{state.health.share:.0%}",
         _left(state.balance),
     )
 

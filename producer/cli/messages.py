@@ -1,5 +1,6 @@
 """`xinshi show`, `cancel` and `messages`: what became of them."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -163,7 +164,13 @@ def _steps(found: "History") -> list[tuple[Any, ...]]:
     for row in found.reports:
         said = " ".join(filter(None, [row.code, row.words]))
         steps.append((row.received_at, f"report {row.status}", row.account, said))
-    for row in found.events:
-        said = ", ".join(f"{name} {value}" for name, value in (row.detail or {}).items())
-        steps.append((row.at, row.name, row.who, said))
-    return steps
+    happened = [(row.at, row.name, row.who, said_of(row.detail or {})) for row in found.events]
+    return [*steps, *happened]
+
+
+def said_of(detail: Mapping[str, Any]) -> str:
+    """Write an event's detail in one line: `chances (bulk 0.8, jzy 0.2), out (v1 held)`."""
+    return ", ".join(
+        f"{name} ({said_of(value)})" if isinstance(value, Mapping) else f"{name} {value}"
+        for name, value in detail.items()
+    )

@@ -18,15 +18,15 @@ _To = Annotated[
     list[str],
     typer.Option("--to", metavar="N[,N…]", help="The numbers; the option can be repeated."),
 ]
-_Text = Annotated[str, typer.Option("--text", help="The text; - reads it from standard input.")]
-_Template = Annotated[
+Text = Annotated[str, typer.Option("--text", help="The text; - reads it from standard input.")]
+Template = Annotated[
     str | None, typer.Option("--template", help="A template of the gateway's, in a text's place.")
 ]
-_Var = Annotated[
+Var = Annotated[
     list[str] | None,
     typer.Option("--var", metavar="NAME=VALUE", help="A value for {NAME} in the text or template."),
 ]
-_Option = Annotated[
+Option = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="NAME=VALUE", help="What only one gateway knows."),
 ]
@@ -59,16 +59,16 @@ def register(app: typer.Typer) -> None:
 def send(
     *,
     to: _To,
-    text: _Text = "",
+    text: Text = "",
     message_class: options.Class = MessageClass.NOTICE,
     account: options.Carrier = None,
     key: options.Key = None,
     at: options.At = None,
     until: options.Until = None,
     extension: options.Extension = None,
-    template: _Template = None,
-    var: _Var = None,
-    option: _Option = None,
+    template: Template = None,
+    var: Var = None,
+    option: Option = None,
     dry_run: _DryRun = False,
     wait: _Wait = None,
     as_json: options.Json = False,
@@ -88,7 +88,7 @@ def send(
         "extension": extension,
         "template": template,
         "variables": pairs(var, "--var") or None,
-        "options": _options(option) or None,
+        "options": options_of(option) or None,
     }
     with opened(config) as here:
         from worker.enqueuing import Order
@@ -129,7 +129,8 @@ def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
     return found
 
 
-def _options(given: Sequence[str] | None) -> Mapping[str, Any]:
+def options_of(given: Sequence[str] | None) -> Mapping[str, Any]:
+    """Read `NAME=VALUE` words, of which `true` and `false` are what they say."""
     known = {"true": True, "false": False}
     return {name: known.get(value, value) for name, value in pairs(given, "--option").items()}
 

@@ -1,0 +1,182 @@
+"""`xinshi route`: which account would carry a text, and why not the others; nothing is sent."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from producer.cli import accounts, faults, options, output, send
+from producer.cli.messages import number
+from producer.cli.session import Session, opened
+from worker.terms import MessageClass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.enqueuing import Order
+    from worker.errors import Problem
+    from worker.routing import Asked, Option
+    from worker.store.accounts import AccountState
+
+_To = Annotated[str, typer.Option("--to", metavar="NUMBER", help="The number.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    options.command(
+        app,
+        'xinshi route --to 13812345678 --text "【Shop】Your code is 4711" --class otp',
+        'xinshi route --to 13812345678 --text "【Shop】Hello" --account bulk --json',
+    )(route)
+
+
+def route(
+    *,
+    to: _To,
+    text: send.Text = "",
+    message_class: options.Class = MessageClass.NOTICE,
+    account: options.Carrier = None,
+    extension: options.Extension = None,
+    template: send.Template = None,
+    var: send.Var = None,
+    option: send.Option = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Say which account would carry a text now, with what chance, and why not the others.
+
+    Nothing is stored or sent. The exit code is 0 if an account would take it now, 1 if it would
+    have to wait, 2 if the input is wrong or no account can ever carry it.
+    """
+    msisdn = number(to, "--to")
+    with opened(config) as here:
+        from worker.enqueuing import Order
+
+        if account is not None:
+            here.account(account)
+        order = Order(
+            [msisdn],
+            send.body(text),
+            message_class,
+            account,
+            extension=extension,
+            template=template,
+            variables=send.pairs(var, "--var") or None,
+            options=send.options_of(option) or None,
+        )
+        problems = _problems(here, order)
+        found, states = _looked(here, order)
+    rows = [_as_json(one, order, states.get(one.account.name)) for one in found]
+    if as_json:
+        wrong = [{"where": one.where, "what": one.what} for one in problems]
+        output.as_json({"to": msisdn, "class": message_class.value, "problems": wrong} | _all(rows))
+    else:
+        _show(rows, problems)
+    if problems:
+        raise typer.Exit(faults.USAGE)
+    if not any(one.chance for one in found):
+        raise typer.Exit(faults.FAILED)
+
+
+def _problems(here: Session, order: "Order") -> "Sequence[Problem]":
+    """Say what `send` would refuse."""
+    from worker import enqueuing
+    from worker.errors import Refused
+
+    try:
+        enqueuing.check(here.settings, order)
+    except Refused as refused:
+        return refused.problems
+    return ()
+
+
+def _looked(here: Session, order: "Order") -> "tuple[list[Option], dict[str, AccountState]]":
+    """Ask as a worker does that looks for work now."""
+    from worker import claiming, database
+    from worker.store import accounts
+
+    with database.reading(here.engine) as connection:
+        claim = claiming.look(connection, here.settings, order.message_class, "")
+        return claim.options(_asked(order)), accounts.states(connection)
+
+
+def _asked(order: "Order") -> "Asked":
+    from datetime import UTC, datetime
+
+    from worker import carriers, enqueuing
+    from worker import msisdn as numbers
+    from worker.routing import Asked
+
+    (msisdn,) = order.to
+    kind = numbers.kind(msisdn)
+    return Asked(
+        order.message_class,
+        enqueuing.content_of(order, []),
+        [kind] if kind else [],
+        datetime.now(UTC),
+        order.account,
+        single=True,
+        carrier=carriers.carrier(msisdn),
+    )
+
+
+def _all(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    likely = max(rows, key=lambda row: row["chance"], default=None)
+    chosen = likely["name"] if likely and likely["chance"] else None
+    return {"likely": chosen, "accounts": rows}
+
+
+def _as_json(one: "Option", order: "Order", state: "AccountState | None") -> dict[str, Any]:
+    settings = one.account.settings
+    return {
+        "name": one.account.name,
+        "gateway": one.account.gateway.name,
+        "priority": settings.priority,
+        "weight": settings.weight,
+        "share": one.share,
+        "chance": round(one.chance, 4),
+        "out": one.out.value if one.out else None,
+        "why": _why(one, order, state),
+    }
+
+
+def _why(one: "Option", order: "Order", state: "AccountState | None") -> str:
+    """Say why an account is not asked; of one that is, why it gets less than all."""
+    from worker.routing import Out
+
+    less = state.health.why if state and one.share < 1.0 else ""
+    said = {
+        Out.CLASS: f"{order.account} was named"
+        if order.account
+        else f"does not serve {order.message_class.value}",
+        Out.CANNOT: "; ".join(problem.what for problem in one.because),
+        Out.HELD: f"held: {accounts.why(state)}" if state else "held",
+        Out.HOURS: f"its sending hours begin in {_span(one.wait)}",
+        Out.DOUBT: "in doubt: it takes one at a time, as a probe",
+        Out.FULL: "; ".join(filter(None, ["as many are under way as may be", less])),
+    }
+    return said.get(one.out, less) if one.out else less
+
+
+def _span(seconds: float) -> str:
+    minutes = int(seconds // 60) + 1
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _show(rows: list[dict[str, Any]], problems: "Sequence[Problem]") -> None:
+    for problem in problems:
+        output.error(str(problem))
+    output.table(
+        ("account", "gateway", "priority", "weight", "share", "chance", ""),
+        [
+            (
+                row["name"],
+                row["gateway"],
+                row["priority"],
+                f"{row['weight']:g}",
+                f"{row['share']:.0%}",
+                f"{row['chance']:.0%}" if row["out"] is None else None,
+                row["why"],
+            )
+            for row in rows
+        ],
+    )
