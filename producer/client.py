@@ -73,8 +73,9 @@ class Producer:
         if connection is not None:
             with borrowed(connection) as lent:
                 return enqueuing.store(lent, checked)
-        with database.writing(self.engine) as own:
-            done = enqueuing.store(own, checked)
+        done = enqueuing.commit(
+            self.engine, lambda own, again: enqueuing.store(own, checked, again)
+        )
         self.ring(order.message_class)
         return done
 
@@ -133,6 +134,10 @@ class Producer:
     def ring(self, message_class: MessageClass | str = MessageClass.NOTICE) -> bool:
         """Tell the workers of a class to look now: after a commit of the caller's own."""
         return self._doorbell.ring(MessageClass(message_class))
+
+    def tick(self) -> bool:
+        """Tell some worker to look at what came in, now."""
+        return self._doorbell.tick()
 
     def _with_session(
         self, session: "Session", checked: Checked, ring: Callable[[MessageClass], object]

@@ -73,6 +73,8 @@ def options(settings: Settings) -> dict[str, Any]:
         "broker_connection_timeout": PATIENCE,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # A Redis that is full refuses the queues: the worker goes on by looking, and tries again.
+        "broker_channel_error_retry": True,
         "broker_pool_acquire_timeout": PATIENCE,
         "task_queues": [_queue(name, amqp=amqp) for name in (*MessageClass, TICKS)],
         "task_default_queue": MessageClass.NOTICE.value,

@@ -36,8 +36,7 @@ def accept(settings: Settings, payload: Mapping[str, Any]) -> None:
         checked = enqueuing.check(settings, order(payload))
         engine = database.connect(settings.database_url, pool_size=1)
         try:
-            with database.writing(engine) as connection:
-                enqueuing.store(connection, checked)
+            enqueuing.commit(engine, lambda own, again: enqueuing.store(own, checked, again))
         finally:
             engine.dispose()
     except KeyConflict:

@@ -5,24 +5,27 @@ What is refused is refused at once, each problem named; what is accepted is in t
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
+from worker import database, outward, rendering, routing
 from worker import msisdn as numbers
-from worker import rendering, routing
-from worker.errors import KeyConflict, Problem, Refused
+from worker.errors import CommitUnknown, KeyConflict, Problem, Refused, Unavailable
 from worker.gateway import Content
 from worker.settings import Settings
-from worker.store import requests
+from worker.store import callbacks, requests
 from worker.store.requests import NewRequest
 from worker.terms import MessageClass, NumberKind
 
 LONGEST_KEY = 200
 LONGEST_SENDER = 64
+#: How long is waited between looks at a database that was cut off while it committed, in seconds.
+PAUSES = (0.1, 0.4, 1.0, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Order:
     template: str | None = None
     variables: Mapping[str, str] | None = None
     options: Mapping[str, Any] | None = None
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def check(settings: Settings, order: Order) -> Checked:
     content = content_of(order, found)
     msisdns, places = _recipients(order.to, found)
     kinds = {kind for kind in map(numbers.kind, msisdns) if kind}
-    found += terms_of(order)
+    found += terms_of(order) + callback_problems(settings, order.callback_url)
     if not found:
         found += carriers(settings, order.message_class, order.account, content, kinds)
     if found:
@@ -98,17 +102,54 @@ def new_request(
         order.not_before,
         order.not_after,
         settings.validity(order.message_class),
+        order.callback_url,
     )
 
 
-def store(connection: Connection, checked: Checked) -> Enqueued:
+def commit(engine: Engine, write: Callable[[Connection, int | None], Enqueued]) -> Enqueued:
+    """Write an order in a transaction of its own: one call is one request, whatever is cut off.
+
+    `write` is `store` in the end; its second argument goes to `store` as `again`. When the database
+    is cut off while it commits, what stands is read back for some seconds. Raises `CommitUnknown`
+    when it cannot be known even then.
+    """
+    done = first = None
+    failure: Unavailable | None = None
+    for pause in (0.0, *PAUSES):
+        time.sleep(pause)
+        try:
+            with database.writing(engine) as connection:
+                done = write(connection, first.request_id if first else None)
+        except CommitUnknown as error:
+            first, failure = first or done, error
+        except Unavailable as error:
+            if first is None:
+                raise
+            failure = error
+        else:
+            # What this very call committed before is no repetition.
+            return replace(done, repeated=first.repeated) if first else done
+    msg = (
+        "the database was cut off while it committed, and does not answer since: nobody knows"
+        " whether the messages are stored. Called again with the same key they are stored once;"
+        " without a key look for them first"
+    )
+    raise CommitUnknown(msg) from failure
+
+
+def store(connection: Connection, checked: Checked, again: int | None = None) -> Enqueued:
     """Write an order within the caller's transaction; the caller commits.
 
-    Raises `KeyConflict` when its key stands for another request; nothing is written then.
+    `again` is the request's id of a try whose commit was cut off: it is written once. Raises
+    `KeyConflict` when its key stands for another request; nothing is written then.
     """
-    stored = requests.add(connection, checked.request, len(checked.msisdns), due=True)
+    new = checked.request
+    told = callbacks.of(connection, new.sender, new.callback_url)
+    stored = requests.add(
+        connection, new, len(checked.msisdns), due=True, callback=told, again=again
+    )
     if stored.existed:
-        same_request(checked.request, stored)
+        same_request(new, stored)
     else:
         requests.add_messages(connection, stored.id, checked.msisdns)
     ids = tuple(f"{stored.id}-{n}" for n in checked.places)
@@ -181,6 +222,8 @@ def fingerprint(order: Order, content: Content, msisdns: Sequence[str]) -> str:
         "variables": dict(content.variables),
         "options": {name: str(value) for name, value in content.options.items()},
     }
+    if order.callback_url is not None:
+        facts["callback_url"] = order.callback_url
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -214,6 +257,16 @@ def _times(order: Order) -> list[Problem]:
     if not found and order.not_before and order.not_after and order.not_after <= order.not_before:
         found.append(Problem("not_after", "is not later than not_before"))
     return found
+
+
+def callback_problems(settings: Settings, url: str | None) -> list[Problem]:
+    """Say why a URL cannot be told what becomes of messages; [] when it can, or when none is."""
+    if url is None:
+        return []
+    if not settings.top.callback_secrets:
+        return [Problem("callback_url", "nothing could sign it: set callback_secrets first")]
+    wrong = outward.problem(url)
+    return [Problem("callback_url", wrong)] if wrong else []
 
 
 def _names(order: Order) -> list[Problem]:

@@ -170,11 +170,10 @@ def _carriers(shown: Mapping[str, Any]) -> None:
 
 
 def _send(here: Session, order: "Order", wait: float | None, *, as_json: bool) -> None:
-    from worker import database, describing, enqueuing
+    from worker import describing, enqueuing
 
     checked = enqueuing.check(here.settings, order)
-    with database.writing(here.engine) as connection:
-        done = enqueuing.store(connection, checked)
+    done = enqueuing.commit(here.engine, lambda own, again: enqueuing.store(own, checked, again))
     ids = list(dict.fromkeys(done.ids))
     if done.repeated:
         output.hint("this key was used before for the same request: nothing new was stored")

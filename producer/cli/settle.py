@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import faults, options, output
+from producer.cli import faults, options, output, times
 from producer.cli.session import opened
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from worker.settings import Settings
     from worker.store.doubts import Doubtful
 
 _Ids = Annotated[
@@ -43,6 +44,8 @@ def register(app: typer.Typer) -> None:
     options.command(group, 'xinshi settle submitted 17 --why "…"', name="submitted")(submitted)
     options.command(group, 'xinshi settle not-sent 17 --why "…"', name="not-sent")(not_sent)
     options.command(group, 'xinshi settle resend 17 --why "…"', name="resend")(resend)
+    since = 'xinshi settle restored --since "2026-11-22 03:00" --why "the disk died"'
+    options.command(group, since, f"{since} --dry-run", name="restored")(restored)
     app.add_typer(group)
 
 
@@ -112,12 +115,61 @@ def resend(
     _mark(ids, settling.resend_once, "settle.resent", why, who, config, as_json=as_json)
 
 
+def restored(
+    *,
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="When the backup was made, or before.")
+    ],
+    why: _Why,
+    who: _Who = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be put aside.")
+    ] = False,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """After a backup was restored, put aside what may have been sent since it was made.
+
+    Before any worker runs on it: whatever waited in it becomes unknown, and nothing of it goes out
+    by itself. What was enqueued after --since is left alone.
+    """
+    at = times.before(since, "--since")
+    assert at is not None  # noqa: S101 - the option is required
+    with opened(config) as here:
+        from worker import restoring
+
+        found = restoring.put_aside(
+            here.engine,
+            here.settings,
+            at,
+            who=who or getpass.getuser(),
+            why=why,
+            act=not dry_run,
+        )
+    if as_json:
+        output.as_json(
+            {
+                "messages": found.messages,
+                "submissions": list(found.submissions),
+                "loading": list(found.loading),
+            }
+        )
+    else:
+        would = "would be" if dry_run else "are now"
+        output.line(f"{found.messages} messages {would} unknown: `xinshi settle list` shows them")
+    for one in found.loading:
+        output.error(
+            f"campaign {one} was being loaded: if it was loaded and sent since, cancel it;"
+            " loaded again by its key it would be sent again"
+        )
+
+
 _COLUMNS = ("id", "account", "class", "request", "messages", "called", "code", "words", "events")
 
 
 def _mark(
     ids: list[int],
-    act: "Callable[[Connection, Doubtful], bool]",
+    act: "Callable[[Connection, Settings, Doubtful], bool]",
     name: str,
     why: str,
     who: str | None,
@@ -130,7 +182,13 @@ def _mark(
 
         with database.writing(here.engine) as connection:
             done = settling.mark(
-                connection, ids, act, name=name, who=who or getpass.getuser(), why=why
+                connection,
+                here.settings,
+                ids,
+                act,
+                name=name,
+                who=who or getpass.getuser(),
+                why=why,
             )
     left = [one for one in ids if one not in done]
     if as_json:
@@ -138,7 +196,10 @@ def _mark(
     elif done:
         output.line(f"settled: {', '.join(map(str, done))}")
     for one in left:
-        output.error(f"submission {one} is not unknown, or was sent once more already")
+        output.error(
+            f"submission {one} is not unknown, was sent once more already, or stands for several"
+            " that a restored backup forgot"
+        )
     if left:
         raise typer.Exit(faults.FAILED)
 

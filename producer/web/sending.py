@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from sqlalchemy import Connection
+
 from producer.web.desk import Desk
 from producer.web.keys import Caller
 from producer.web.problems import Told
-from worker import database, enqueuing
+from worker import enqueuing
 from worker.enqueuing import Checked, Enqueued, Order
 from worker.errors import Problem, Refused
 from worker.store import allowances
@@ -33,12 +35,16 @@ def accept(here: Desk, caller: Caller, order: Order, client: str | None = None) 
     order = addressed(here, caller, order)
     checked = enqueuing.check(here.settings, order)
     claims = claimed(here.settings.top.web, checked, client, test=caller.test)
-    with database.writing(here.engine) as connection:
-        done = enqueuing.store(connection, checked)
+
+    def write(connection: Connection, again: int | None) -> Enqueued:
+        done = enqueuing.store(connection, checked, again)
         # A repeated call sends nothing more.
         wait = 0.0 if done.repeated else allowances.take(connection, claims)
         if wait:
             raise _refused(wait)
+        return done
+
+    done = enqueuing.commit(here.engine, write)
     here.ring(order.message_class)
     return done
 

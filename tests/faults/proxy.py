@@ -40,6 +40,9 @@ class Proxy:
     eaten: int = 0
     _words: bytes = b""
     _times: int = 0
+    #: Whether the COMMIT is lost instead of its answer, and how the proxy behaves after it.
+    _drops: bool = False
+    _then: str = "pass"
     _lines: set[_Line] = field(default_factory=set)
     _waiting: list[asyncio.StreamWriter] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
@@ -77,12 +80,19 @@ class Proxy:
         self.mode, self.delay = "pass", 0.0
         self.cut()
 
-    def eat_commit(self, words: bytes, times: int = 1) -> None:
+    def eat_commit(self, words: bytes, times: int = 1, *, then_refuse: bool = False) -> None:
         """Let the answer to a COMMIT be lost with its connection, so many times.
 
-        Only of transactions in which `words` were said. The server has committed by then.
+        Only of transactions in which `words` were said. The server has committed by then; with
+        `then_refuse` nobody is let in from then on.
         """
         self._words, self._times = words, times
+        self._drops, self._then = False, "refuse" if then_refuse else self.mode
+
+    def drop_commit(self, words: bytes) -> None:
+        """Lose a COMMIT itself, with its connection: the server rolls back."""
+        self.eat_commit(words)
+        self._drops = True
 
     def _do(self, what: "asyncio._CoroutineLike[object]") -> "asyncio.Server":
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(10)  # type: ignore[arg-type,return-value]
@@ -160,8 +170,9 @@ class Proxy:
                 await asyncio.sleep(self.delay)
             if to_server:
                 self._listen(line, data)
-            elif line.eats:
+            if line.eats and to_server is self._drops:
                 self.eaten += 1
+                self.mode = self._then
                 return
             writer.write(data)
             await writer.drain()

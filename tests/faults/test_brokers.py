@@ -122,16 +122,33 @@ def test_fault_12_redis_full(build: Build, own_redis: Redis) -> None:
     all_submitted(house, 1)
 
 
-@pytest.mark.xfail(reason="Celery ends a worker that cannot declare its queues in a full Redis")
 def test_fault_12_redis_full_when_a_worker_starts(build: Build, own_redis: Redis) -> None:
     """It goes on by looking, and does not end."""
     house = house_at(build, f"redis://127.0.0.1:{own_redis.port}/0")
     with own_redis.client() as client:
         client.config_set("maxmemory", "1mb")
+        load(house, 0)
+        worker = house.command(*REAL)
+        all_submitted(house, 1)
+        assert worker.poll() is None
+        client.config_set("maxmemory", "0")
+        # It hears again.
+        eventually(lambda: house.producer.ring("notice"))
+        eventually(lambda: not client.exists("xinshi:doorbell:notice"), 20)
+
+
+@pytest.mark.parametrize("pool", ["solo", "prefork"])
+def test_fault_09_redis_gone_when_a_worker_starts(
+    build: Build, own_redis: Redis, pool: str
+) -> None:
+    """Lanes and ticks do not wait for a broker."""
+    house = house_at(build, f"redis://127.0.0.1:{own_redis.port}/0")
+    own_redis.kill()
     load(house, 0)
-    worker = house.command(*REAL)
-    eventually(lambda: house.taken() or worker.poll() is not None)
-    house.quiet(8)
+    queues = ",".join(REAL[2:])
+    words = ("-m", "celery", "-A", "worker", "worker", "-c", "1", "-P", pool, "-Q", queues)
+    worker = house.command(*words)
+    all_submitted(house, 1)
     assert worker.poll() is None
 
 

@@ -93,15 +93,48 @@ def test_fault_16_committed_and_nobody_told_the_worker(
         assert house.check().states == {"submitted": 20}
 
 
-def test_fault_16_committed_and_nobody_told_the_caller(build: Build, server: Own) -> None:
-    """The caller repeats with its key: one message."""
+@pytest.mark.parametrize("key", ["order-1", None], ids=["key", "no_key"])
+def test_fault_16_committed_and_nobody_told_the_caller(
+    build: Build, server: Own, key: str | None
+) -> None:
+    """What stands is read back, by the key or by the id: one message for one call."""
     with Proxy(server.port) as proxy:
         house = build(server.url(server.copied(), proxy.port), accounts=mute())
         proxy.eat_commit(b"INSERT INTO xinshi_request")
-        with pytest.raises(CommitUnknown):
+        accepted = house.producer.enqueue(mobiles(3), TEXT, key=key)
+        assert proxy.eaten == 1
+        assert not accepted.repeated
+        house.worker("notice")
+        house.quiet()
+        assert house.check().states == {"submitted": 3}
+
+
+@pytest.mark.parametrize("key", ["order-1", None], ids=["key", "no_key"])
+def test_fault_16_cut_before_the_commit_arrives(
+    build: Build, own_postgresql: PostgreSQL, postgresql: str, key: str | None
+) -> None:
+    """Nothing stands: it is written again, and once."""
+    with Proxy(own_postgresql.port) as proxy:
+        house = build(own_postgresql.url(postgresql, proxy.port), accounts=mute())
+        proxy.drop_commit(b"INSERT INTO xinshi_request")
+        house.producer.enqueue(mobiles(3), TEXT, key=key)
+        assert proxy.eaten == 1
+        house.worker("notice")
+        house.quiet()
+        assert house.check().states == {"submitted": 3}
+
+
+def test_fault_16_it_cannot_be_known(
+    build: Build, own_postgresql: PostgreSQL, postgresql: str
+) -> None:
+    """The database stays away: the caller is told so, and repeats with its key: one message."""
+    with Proxy(own_postgresql.port) as proxy:
+        house = build(own_postgresql.url(postgresql, proxy.port), accounts=mute())
+        proxy.eat_commit(b"INSERT INTO xinshi_request", then_refuse=True)
+        with pytest.raises(CommitUnknown, match="nobody knows"):
             house.producer.enqueue(mobiles(3), TEXT, key="order-1")
-        again = house.producer.enqueue(mobiles(3), TEXT, key="order-1")
-        assert again.repeated
+        proxy.heal()
+        assert house.producer.enqueue(mobiles(3), TEXT, key="order-1").repeated
         house.worker("notice")
         house.quiet()
         assert house.check().states == {"submitted": 3}

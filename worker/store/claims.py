@@ -82,7 +82,7 @@ class Member:
 
 
 #: What comes back while its campaign is paused waits until it is resumed.
-_stopped = exists().where(
+stopped = exists().where(
     campaign.c.request_id == submission.c.request_id,
     # A campaign that is done has nothing left but doubts; when one ends, its messages go on.
     campaign.c.state.not_in([CampaignState.RUNNING.value, CampaignState.DONE.value]),
@@ -97,7 +97,7 @@ def planned(connection: Connection, message_class: MessageClass, limit: int) -> 
             submission.c.message_class == message_class.value,
             submission.c.state == S.PLANNED.value,
             submission.c.next_at <= now(),
-            ~_stopped,
+            ~stopped,
         )
         .order_by(submission.c.next_at)
         .limit(limit)
@@ -251,6 +251,23 @@ def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: flo
         )
     )
     return in_flight(connection, leases)
+
+
+def still_leased(connection: Connection, leases: Sequence[Lease]) -> set[int]:
+    """Lock leased submissions and return which of them are held still, by fence and time."""
+    rows = connection.execute(
+        select(submission.c.id)
+        .where(
+            tuple_(submission.c.id, submission.c.fence).in_(
+                [(one.id, one.fence) for one in leases]
+            ),
+            submission.c.state == S.LEASED.value,
+            submission.c.lease_until > now(),
+        )
+        .order_by(submission.c.id)
+        .with_for_update()
+    )
+    return set(rows.scalars())
 
 
 def members(

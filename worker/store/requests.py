@@ -51,12 +51,19 @@ class StoredRequest:
 
 
 def add(
-    connection: Connection, new: NewRequest, total: int, *, due: bool, callback: Any = None
+    connection: Connection,
+    new: NewRequest,
+    total: int,
+    *,
+    due: bool,
+    callback: Any = None,
+    again: int | None = None,
 ) -> StoredRequest:
     """Insert a request, or find the one with its sender and key; `callback` is whom to tell.
 
     `due` says whether its messages may be handed out (from `not_before` on); a campaign's are not
-    before it is started.
+    before it is started. `again` is the id that it was given in a transaction of which nobody knows
+    whether it was committed: without a key the id makes it one request.
     """
     values = {
         "sender": new.sender,
@@ -79,7 +86,9 @@ def add(
         "created_at": now(),
         "callback_id": callback,
     }
-    if new.key is None:
+    if new.key is None and again is not None:
+        values["id"] = again
+    elif new.key is None:
         made = connection.execute(insert(request).values(values))
         return StoredRequest(new_id(made), total, new.fingerprint, existed=False)
     return _add_once(connection, new, values, total)
@@ -94,14 +103,17 @@ def _valid_until(new: NewRequest) -> Any:
 def _add_once(
     connection: Connection, new: NewRequest, values: Mapping[str, Any], total: int
 ) -> StoredRequest:
-    """Insert unless the key is there. A rival that has not committed yet is waited for."""
+    """Insert unless its key or id is there. A rival that has not committed yet is waited for."""
     made = _insert_unless_there(connection, values)
     if made is not None:
         return StoredRequest(made, total, new.fingerprint, existed=False)
+    its_own = [request.c.sender == new.sender, request.c.key == new.key]
+    if new.key is None:
+        its_own = [request.c.id == values["id"]]
     # Locked, so that a snapshot older than the rival's commit cannot hide it.
     row = connection.execute(
         select(request.c.id, request.c.total, request.c.fingerprint)
-        .where(request.c.sender == new.sender, request.c.key == new.key)
+        .where(*its_own)
         .with_for_update(read=True)
     ).one()
     return StoredRequest(row.id, row.total, row.fingerprint, existed=True)

@@ -1,0 +1,66 @@
+"""`xinshi doctor --probe`: whether work moves on, for whoever restarts what does not.
+
+A running process proves nothing; progress does. Late is what has been due for longer than allowed
+while nothing of its class was called: a long queue that moves is not late.
+"""
+
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+
+from producer.cli.checks import Check
+from producer.cli.session import Session
+from worker import database
+from worker.errors import Unavailable
+from worker.store import accounts, progress, ticks
+from worker.terms import MessageClass
+
+#: The tick that stands for all: each worker process runs them in one thread.
+TICK = "sweep"
+
+
+class Part(StrEnum):
+    """What can be looked at: a class, or the ticks."""
+
+    OTP = "otp"
+    NOTICE = "notice"
+    MARKETING = "marketing"
+    TICKS = "ticks"
+
+
+def look(here: Session, parts: Collection[Part], late: float) -> list[Check]:
+    """Say of each part whether it moves on; work that is due may wait `late` seconds.
+
+    A database that does not answer is no fault of a worker's: it is said, and not called a problem.
+    """
+    try:
+        return list(_look(here, parts or list(Part), late))
+    except Unavailable as error:
+        return [Check("database", advice=f"nothing is known of progress: {error}")]
+
+
+def _look(here: Session, parts: Collection[Part], late: float) -> Iterator[Check]:
+    with database.reading(here.engine) as connection:
+        free = set(here.settings.accounts) - accounts.held(connection)
+        for part in parts:
+            if part is Part.TICKS:
+                yield _ticks(ticks.late(connection, TICK), late)
+            else:
+                yield _class(
+                    progress.of_class(connection, MessageClass(part), free, within=late), late
+                )
+
+
+def _ticks(waited: float | None, late: float) -> Check:
+    if waited is None or waited <= late:
+        return Check(Part.TICKS.value)
+    return Check(Part.TICKS.value, f"none was run for {waited:.0f} s", _ADVICE)
+
+
+def _class(found: progress.Progress, late: float) -> Check:
+    what = found.message_class.value
+    if found.oldest is None or found.oldest <= late or found.moves:
+        return Check(what)
+    return Check(what, f"due for {found.oldest:.0f} s, and nothing is called", _ADVICE)
+
+
+_ADVICE = "restart its worker"
