@@ -71,7 +71,7 @@ class Claim:
             taken += self._again(connection, waiting)
         for fresh in requests.due(connection, self.message_class, most, self._closed()):
             taken += self._fresh(connection, fresh)
-        events.routed(connection, self.owner, self._routed)
+        events.add_each(connection, "submission.routed", self.owner, self._routed)
         return taken
 
     def _again(self, connection: Connection, waiting: Planned) -> list[Lease]:

@@ -62,9 +62,11 @@ def examine(engine: Engine, settings: Settings, owner: str) -> None:
             accounts.write_health(connection, name, now_is)
             events.add(connection, "account.share", owner, account=name, detail=_detail(now_is))
     for name, now_is in changed.items():
-        was = known.get(name, WELL)
-        say = log.warning if now_is.share < was.share else log.info
-        say("account.share", account=name, before=was.share, **_detail(now_is))
+        was = known.get(name, WELL).share
+        if now_is.share < was:
+            log.warning("account.share", account=name, before=was, **_detail(now_is))
+        else:
+            log.info("account.share", account=name, before=was, **_detail(now_is))
 
 
 def _look(

@@ -44,7 +44,9 @@ def stored() -> set[str]:
         match call:
             case (
                 ast.Call(
-                    func=ast.Attribute(value=ast.Name(id="events" | "happened"), attr="add"),
+                    func=ast.Attribute(
+                        value=ast.Name(id="events" | "happened"), attr="add" | "add_each"
+                    ),
                     args=[_, named, *_],
                 )
                 | ast.Call(func=ast.Name(id="_mark"), args=[_, _, named, *_])

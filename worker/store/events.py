@@ -35,19 +35,22 @@ def add(
     )
 
 
-def routed(
-    connection: Connection, who: str, choices: Sequence[tuple[int, str, Mapping[str, Any]]]
+def add_each(
+    connection: Connection,
+    name: str,
+    who: str,
+    about: Sequence[tuple[int, str, Mapping[str, Any]]],
 ) -> None:
-    """Append why accounts were chosen: submission, account, and the choice as `routing.trace`."""
+    """Append an event of each submission: its id, its account, the detail."""
     rows = [
         {
-            "name": "submission.routed",
+            "name": name,
             "who": who[:64],
             "account": account,
             "submission_id": one,
-            "detail": dict(why),
+            "detail": dict(detail),
         }
-        for one, account, why in choices
+        for one, account, detail in about
     ]
     if rows:
         connection.execute(insert(event).values(at=now()), rows)
