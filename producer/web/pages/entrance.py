@@ -1,0 +1,88 @@
+"""The way in and out, the language, and what all pages use."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request
+from fastapi import Form as Field
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from producer.web.desk import Here
+from producer.web.pages import (
+    campaigns,
+    doubts,
+    drawn,
+    messages,
+    overview,
+    replies,
+    signing,
+    words,
+)
+from producer.web.pages.drawing import HERE, draw
+from producer.web.pages.signing import COOKIE, NotSignedIn, Signer, Signing
+from worker.settings import Settings
+
+router = drawn.router()
+
+
+@router.get("/sign-in")
+async def sign_in_page(request: Request, after: str = "/") -> Response:
+    """Ask for a key."""
+    return draw(request, "sign_in.html", None, after=_inside(after), wrong=False)
+
+
+@router.post("/sign-in")
+async def sign_in(
+    request: Request,
+    here: Here,
+    signer: Signing,
+    key: Annotated[str, Field()] = "",
+    after: Annotated[str, Field()] = "/",
+) -> Response:
+    """Let in whoever has a key that opens these pages."""
+    signing.own_origin(request)
+    cookie = await signing.sign_in(here, signer, key.strip())
+    if cookie is None:
+        return draw(request, "sign_in.html", None, status=403, after=_inside(after), wrong=True)
+    response = RedirectResponse(_inside(after), 303)
+    signing.keep(request, response, cookie)
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> Response:
+    """Forget who was signed in."""
+    signing.own_origin(request)
+    response = RedirectResponse("/sign-in", 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@router.get("/language/{code}")
+async def language(code: str, after: str = "/") -> Response:
+    """Keep the language that was chosen."""
+    response = RedirectResponse(_inside(after), 303)
+    if code in words.LANGUAGES:
+        response.set_cookie(words.COOKIE, code, max_age=365 * 86400, samesite="lax", httponly=True)
+    return response
+
+
+def _inside(after: str) -> str:
+    """Lead on within this site only."""
+    parts = urlsplit(after)
+    inside = after.startswith("/") and not after.startswith(("//", "/\\"))
+    return after if inside and not parts.netloc and not parts.scheme else "/"
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """Give an application its pages."""
+    app.state.signer = Signer(settings)
+    for room in (overview, campaigns, messages, replies, doubts):
+        app.include_router(room.router)
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+
+    @app.exception_handler(NotSignedIn)
+    async def ask(_request: Request, error: NotSignedIn) -> Response:
+        return RedirectResponse(f"/sign-in?after={error.after}", 303)

@@ -1,0 +1,81 @@
+"""Replies: inbound messages, and the conversation with one number."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request
+from sqlalchemy import Row
+from starlette.responses import Response
+
+from producer.web.desk import Desk, Here
+from producer.web.pages import drawn
+from producer.web.pages.drawing import draw
+from producer.web.pages.signing import Looking
+from worker import database
+from worker.errors import NotFound
+from worker.store import messages, pages, requests
+from worker.store.callbacks import inbound
+from worker.terms import MessageClass
+
+router = drawn.router("/replies")
+
+MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One turn of a conversation. `text` is None where it is nobody's to read here."""
+
+    at: datetime
+    ours: bool
+    text: str | None
+    account: str | None
+    #: The state and id of what we said.
+    state: str | None = None
+    message_id: str | None = None
+
+
+@router.get("")
+async def listed(request: Request, here: Here, who: Looking) -> Response:
+    """Draw the newest inbound messages."""
+    found = await here.run(_newest, here)
+    return draw(request, "replies.html", who, replies=found)
+
+
+def _newest(here: Desk) -> list[Row[Any]]:
+    with database.reading(here.engine) as connection:
+        return pages.inbound(connection, MOST)
+
+
+@router.get("/{inbound_id}")
+async def conversation(request: Request, here: Here, who: Looking, inbound_id: int) -> Response:
+    """Draw all that was said with the number that an inbound message came from.
+
+    By the message's id, so that no address holds the number.
+    """
+    msisdn, said = await here.run(_said, here, inbound_id)
+    return draw(request, "conversation.html", who, msisdn=msisdn, said=said)
+
+
+def _said(here: Desk, inbound_id: int) -> tuple[str, list[Said]]:
+    with database.reading(here.engine) as connection:
+        start = inbound(connection, inbound_id)
+        if start is None:
+            msg = "there is no such inbound message"
+            raise NotFound(msg)
+        theirs = [
+            Said(row.received_at or row.stored_at, ours=False, text=row.text, account=row.account)
+            for row in pages.inbound(connection, MOST, msisdn=start.msisdn)
+        ]
+        sent = messages.search(connection, limit=MOST, msisdn=start.msisdn)
+        texts = {}
+        for one in {row.request_id for row in sent}:
+            its_request = requests.by_id(connection, one)
+            if its_request and its_request.message_class is not MessageClass.OTP:
+                texts[one] = its_request.content.text
+    ours = [
+        Said(row.created_at, True, texts.get(row.request_id), row.account, row.state, row.id)  # noqa: FBT003
+        for row in sent
+    ]
+    return start.msisdn, sorted(theirs + ours, key=lambda one: one.at)

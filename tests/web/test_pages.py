@@ -1,0 +1,234 @@
+"""The pages by HTTP: who sees what, who may act, and that nothing comes in from elsewhere."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from producer.web.pages import chart, words
+from tests.stage import TEXT, Stage, eventually, mobiles
+from tests.web.conftest import Served
+from worker import database
+from worker.sandbox import Sandbox
+from worker.store import doubts, keys
+from worker.terms import Scope
+
+ADDRESSES = ["/", "/campaigns", "/messages", "/replies", "/unknown"]
+NUMBER = "13800138000"
+
+
+@contextmanager
+def visitor(served: Served, *scopes: Scope) -> Iterator[httpx.Client]:
+    """Lend a browser's like, signed in when there are scopes; it follows no redirect."""
+    english = {"accept-language": "en"}
+    with httpx.Client(base_url=served.url, trust_env=False, headers=english) as client:
+        if scopes:
+            data = {"key": served.key("li", *scopes), "after": "/messages"}
+            answer = client.post("/sign-in", data=data)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/messages")
+        yield client
+
+
+@pytest.fixture
+def operator(served: Served) -> Iterator[httpx.Client]:
+    """Somebody who may act."""
+    with visitor(served, Scope.OPERATE) as client:
+        yield client
+
+
+def token(page: str) -> str:
+    """The token of a page's first form."""
+    found = re.search(r'name="token" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_nobody_sees_a_page_without_signing_in(served: Served, address: str) -> None:
+    with visitor(served) as client:
+        answer = client.get(address)
+        assert answer.status_code == 303
+        assert answer.headers["location"] == f"/sign-in?after={address}"
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_page_runs_nothing_but_our_own_files(operator: httpx.Client, address: str) -> None:
+    answer = operator.get(address)
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "style=" not in answer.text
+    assert re.findall(r"<script[^>]*>", answer.text) == ['<script src="/static/live.js" defer>']
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("scope", [Scope.SEND, Scope.READ, Scope.CAMPAIGNS, Scope.INBOUND])
+def test_a_key_of_an_application_opens_no_page(served: Served, scope: Scope) -> None:
+    with visitor(served) as client:
+        answer = client.post("/sign-in", data={"key": served.key("shop", scope)})
+        assert answer.status_code == 403
+        assert client.get("/").status_code == 303
+
+
+@pytest.mark.parametrize("key", ["", "secret", "xinshi_live_" + "a" * 43])
+def test_what_is_no_key_opens_nothing(served: Served, key: str) -> None:
+    with visitor(served) as client:
+        assert client.post("/sign-in", data={"key": key}).status_code == 403
+
+
+def test_a_revoked_key_and_a_forged_cookie_are_out(served: Served) -> None:
+    with visitor(served, Scope.LOOK) as client:
+        assert client.get("/").status_code == 200
+        with database.writing(served.stage.engine) as connection:
+            (mine,) = keys.listed(connection, "li")
+            keys.revoke(connection, mine.id)
+        eventually(lambda: client.get("/").status_code == 303)
+    with visitor(served) as client:
+        client.cookies.set("xinshi_session", "WzEsIDE4MDAwMDAwMDAsICJhIl0.AAAA")
+        assert client.get("/").status_code == 303
+
+
+def test_a_sign_in_leads_nowhere_else(served: Served) -> None:
+    for after in ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:1"]:
+        with visitor(served) as client:
+            key = served.key("li", Scope.LOOK)
+            answer = client.post("/sign-in", data={"key": key, "after": after})
+            assert answer.headers["location"] == "/"
+            assert client.get(f"/language/en?after={after}").headers["location"] == "/"
+
+
+def test_whoever_looks_sees_masked_numbers_and_no_text(served: Served) -> None:
+    sent = served.stage.enqueue(NUMBER, TEXT)
+    with visitor(served, Scope.LOOK) as client:
+        for page in (client.get("/messages"), client.get(f"/messages/{sent.ids[0]}")):
+            assert "138****8000" in page.text
+            assert NUMBER not in page.text
+            assert TEXT not in page.text
+
+
+def test_whoever_operates_sees_numbers_and_texts_but_no_code(
+    served: Served, operator: httpx.Client
+) -> None:
+    told = served.stage.enqueue(NUMBER, TEXT)
+    code = served.stage.enqueue(NUMBER, "【信使】验证码 4711", message_class="otp")
+    assert TEXT in operator.get(f"/messages/{told.ids[0]}").text
+    page = operator.get(f"/messages/{code.ids[0]}").text
+    assert NUMBER in page
+    assert "4711" not in page
+
+
+def test_a_number_is_found_by_a_form_and_stands_in_no_address(
+    served: Served, operator: httpx.Client
+) -> None:
+    served.stage.enqueue([NUMBER, "13900000000"], TEXT)
+    page = operator.post("/messages", data={"number": "+86 138-0013-8000"}).text
+    assert NUMBER in page
+    assert "13900000000" not in page
+    assert not re.search(rf'href="[^"]*{NUMBER}', page)
+    assert "wrong" in operator.post("/messages", data={"number": "138"}).text
+
+
+def test_an_act_needs_the_scope_the_token_and_our_own_page(served: Served) -> None:
+    sent = served.stage.enqueue(NUMBER, TEXT, not_before=datetime.now(UTC) + timedelta(hours=1))
+    address = f"/messages/{sent.ids[0]}/cancel"
+    with visitor(served, Scope.LOOK) as looking, visitor(served, Scope.OPERATE) as client:
+        mine = token(client.get(f"/messages/{sent.ids[0]}").text)
+        refused = [
+            looking.post(address, data={"token": mine}),
+            client.post(address),
+            client.post(address, data={"token": "x"}),
+            client.post(address, data={"token": mine}, headers={"origin": "https://evil.example"}),
+            client.post(address, data={"token": mine}, headers={"sec-fetch-site": "cross-site"}),
+        ]
+        assert {answer.status_code for answer in refused} == {403}
+        assert served.stage.states(sent) == {"queued": 1}
+        assert client.post(address, data={"token": mine}).status_code == 303
+        assert served.stage.states(sent) == {"cancelled": 1}
+        late = client.post(address, data={"token": mine})
+        assert late.status_code in {303, 409}
+
+
+def test_a_campaign_is_run_paused_and_cancelled_by_its_page(
+    served: Served, operator: httpx.Client
+) -> None:
+    loaded = served.stage.producer.enqueue_campaign("Sale", mobiles(50), TEXT, start=False)
+    address = f"/campaigns/{loaded.id}"
+    for act, state in [("run", "running"), ("pause", "paused"), ("cancel", "cancelled")]:
+        mine = token(operator.get(address).text)
+        assert operator.post(f"{address}/{act}", data={"token": mine}).status_code == 303
+        assert f'class="state {state}"' in operator.get(f"{address}?part=now").text
+    assert "<html" not in operator.get(f"{address}?part=now").text
+
+
+def test_an_unknown_submission_is_settled_with_a_name_and_a_reason(
+    served: Served, operator: httpx.Client, sandbox: Sandbox
+) -> None:
+    stage = served.stage
+    sandbox.control.rule("take_then_close", gateway="apiv1", count=1)
+    sent = stage.enqueue(NUMBER, TEXT, account="v1")
+    with stage.working():
+        eventually(lambda: stage.states(sent) == {"unknown": 1})
+    page = operator.get("/unknown").text
+    with database.reading(stage.engine) as connection:
+        (one,) = doubts.unknown_ones(connection)
+    data = {"token": token(page), "act": "submitted", "why": ""}
+    assert operator.post(f"/unknown/{one.id}", data=data).status_code == 422
+    data["why"] = "in the vendor's console"
+    assert operator.post(f"/unknown/{one.id}", data=data).status_code == 303
+    assert stage.states(sent) == {"submitted": 1}
+    assert "in the vendor&#39;s console" in operator.get(f"/messages/{sent.ids[0]}").text
+    assert operator.post(f"/unknown/{one.id}", data=data).status_code == 409
+
+
+def test_replies_are_a_conversation_with_what_we_said(
+    served: Served, operator: httpx.Client
+) -> None:
+    stage: Stage = served.stage
+    stage.enqueue(NUMBER, TEXT, account="v1")
+    with stage.working():
+        stage.sandbox.control.reply("apiv1", NUMBER, "<b>谢谢</b>")
+        page = eventually(lambda: (found := operator.get("/replies").text).count("谢谢") and found)
+    assert "<b>谢谢</b>" not in page
+    address = re.search(r'href="(/replies/\d+)"', page)
+    assert address
+    talk = operator.get(address[1]).text
+    assert "&lt;b&gt;谢谢" in talk
+    assert TEXT in talk
+
+
+def test_what_is_not_there_is_a_page_that_says_so(operator: httpx.Client) -> None:
+    for address in ["/messages/99-0", "/messages/x", "/campaigns/99", "/replies/9", "/campaigns/x"]:
+        answer = operator.get(address)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_every_word_stands_in_both_languages() -> None:
+    for word, (chinese, english) in words.WORDS.items():
+        assert chinese, word
+        assert english, word
+        assert words.speaker("zh")(word) == chinese
+        assert words.speaker("en")(word) == english
+    assert words.speaker("en")("a gateway's word") == "a gateway's word"
+
+
+def test_the_language_is_the_browser_s_until_one_is_chosen(served: Served) -> None:
+    with visitor(served) as client:
+        assert "Sign in" in client.get("/sign-in").text
+        assert "登录" in client.get("/sign-in", headers={"accept-language": "zh-CN,en"}).text
+        client.get("/language/zh")
+        assert "登录" in client.get("/sign-in").text
+
+
+def test_a_chart_fits_what_it_shows() -> None:
+    for top in (0, 1, 2, 3, 99, 101, 12_345):
+        drawn = chart.draw({"taken": [0, top, 0]})
+        assert drawn.marks[0].value == 0
+        assert drawn.marks[-1].value >= top
+        heights = [float(point.split(",")[1]) for point in drawn.lines[0].points.split()]
+        assert min(heights) >= chart.TOP
+        assert max(heights) <= chart.HEIGHT - chart.BOTTOM
