@@ -33,22 +33,29 @@ class Doorbell:
 
     def ring(self, message_class: MessageClass) -> bool:
         """Ring for a class; False when the broker did not take it, or not asked now."""
+        return self._ring(message_class.value, broker.RING, (message_class.value,))
+
+    def tick(self) -> bool:
+        """Ring for the ticks: something came in that is to be read; returns as `ring` does."""
+        return self._ring(broker.TICKS, broker.TICK, ())
+
+    def _ring(self, queue: str, task: str, args: tuple[str, ...]) -> bool:
         if time.monotonic() < self._quiet_until:
             return False
         try:
-            if marks.set_mark(self._settings, message_class.value):
-                self._publish(message_class.value)
+            if marks.set_mark(self._settings, queue):
+                self._publish(queue, task, args)
         except Exception as error:  # noqa: BLE001 - whatever a broker raises, the message is stored
             self._quiet_until = time.monotonic() + QUIET
             log.warning("doorbell.failed", why=type(error).__name__, quiet_for=QUIET)
             return False
         return True
 
-    def _publish(self, message_class: str) -> None:
+    def _publish(self, queue: str, task: str, args: tuple[str, ...]) -> None:
         self._celery().send_task(
-            broker.RING,
-            args=(message_class,),
-            queue=message_class,
+            task,
+            args=args,
+            queue=queue,
             ignore_result=True,
             retry=False,
             argsrepr="()",

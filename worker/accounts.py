@@ -6,6 +6,7 @@ Each gateway's own schema derives from `AccountSettings` and stands in its own f
 import re
 from collections.abc import Mapping
 from datetime import time
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -13,8 +14,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from worker.codes import Meaning, pattern_of
 from worker.durations import Duration
+from worker.secret import Secret
 from worker.terms import MessageClass, Reports
 from worker.windows import Windows
+
+#: What can stand in an address and cannot be guessed.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
 
 
 class Hours(NamedTuple):
@@ -76,11 +81,17 @@ class AccountSettings(BaseModel):
     per_msisdn: Windows = ()
     #: How reports come; None means as the gateway offers: pull, else none.
     reports: Reports | None = None
+    #: What the addresses hold that the gateway pushes to; two while they are changed.
+    push_tokens: Annotated[tuple[Secret, ...], Field(max_length=2)] = ()
+    #: Where pushes may come from; empty means anywhere.
+    push_from: tuple[IPv4Network | IPv6Network, ...] = ()
     sending_hours: Annotated[Hours, BeforeValidator(_hours)] = Hours(time(8), time(21))
     #: True when nobody else sends on the account: its counters may then prove "taken".
     sole_user: bool = False
     #: What one step of the account's sent counter is.
     counter_unit: Literal["segments", "messages"] = "segments"
+    #: True when a refusal for one number is known to take none of the others.
+    refusal_takes_none: bool = False
     #: How long after its last call a sent counter is believed.
     settling_delay: Annotated[Duration, Field(ge=0, le=3600)] = 60.0
     #: What the platform adds to each text, as 【name】: it counts in the segments.
@@ -89,6 +100,19 @@ class AccountSettings(BaseModel):
     collect_inbound_every: Annotated[Duration, Field(gt=0)] = 60.0
     check_balance_every: Annotated[Duration, Field(gt=0)] = 600.0
     codes: Mapping[str, Meaning] = Field(default_factory=dict)
+
+    @field_validator("push_tokens", "push_from", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str | Mapping) else value
+
+    @field_validator("push_tokens")
+    @classmethod
+    def _unguessable(cls, tokens: tuple[Secret, ...]) -> tuple[Secret, ...]:
+        if not all(_TOKEN.fullmatch(one.get_secret_value()) for one in tokens):
+            msg = "is 20 to 100 letters, digits, - and _, by chance: `xinshi account push-url NAME`"
+            raise ValueError(msg)
+        return tokens
 
     @field_validator("base_url")
     @classmethod

@@ -205,7 +205,9 @@ class Account:
 
     @property
     def reports(self) -> Reports:
-        """How reports reach us: as set, else pulled where the gateway offers it."""
+        """How reports reach us: as set, else pulled where the gateway offers it, else pushed."""
         if self.settings.reports is not None:
             return self.settings.reports
-        return Reports.PULL if Reports.PULL in self.gateway.capabilities.reports else Reports.NONE
+        if Reports.PULL in self.gateway.capabilities.reports:
+            return Reports.PULL
+        return Reports.PUSH if self.settings.push_tokens else Reports.NONE

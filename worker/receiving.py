@@ -17,7 +17,14 @@ OPT_OUT_WORDS = frozenset({"r", "t", "td", "n", "退订", "拒收"})
 
 def take(connection: Connection, account: str, inbox_id: int, inbound: Iterable[Inbound]) -> int:
     """Store a page's inbound messages; returns how many were new."""
-    new = pages.add_inbound(connection, [_row(account, inbox_id, one) for one in inbound])
+    return take_many(connection, account, ((inbox_id, one) for one in inbound))
+
+
+def take_many(
+    connection: Connection, account: str, inbound: Iterable[tuple[int, Inbound]]
+) -> int:
+    """Do as `take` does for inbound messages of several pages, each with its page's id."""
+    new = pages.add_inbound(connection, [_row(account, inbox_id, one) for inbox_id, one in inbound])
     changes.came_in(connection, [row.id for row in new])
     leaving = [row.msisdn for row in new if is_opt_out(row.text) and "*" not in row.msisdn]
     if leaving:

@@ -35,7 +35,15 @@ def take(
 
     `accounts` names the one that was asked, and then those that share its login at the gateway.
     """
-    new = pages.add_reports(connection, [_row(accounts[0], inbox_id, one) for one in reports])
+    return take_many(connection, accounts, ((inbox_id, one) for one in reports))
+
+
+def take_many(
+    connection: Connection, accounts: Sequence[str], reports: Iterable[tuple[int, Report]]
+) -> int:
+    """Do as `take` does for reports of several pages, each with its page's id."""
+    rows = [_row(accounts[0], inbox_id, one) for inbox_id, one in reports]
+    new = pages.add_reports(connection, rows)
     apply(connection, accounts, new)
     return len(new)
 

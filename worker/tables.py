@@ -385,7 +385,7 @@ recipient = Table(
     #: The account whose limits count these calls; "" for the limits over all accounts.
     Column("account", String(64), primary_key=True),
     Column("msisdn", String(16), primary_key=True),
-    #: The calls to the number that may still count: [[submission, when it ended], …].
+    #: The calls to the number that may still count: [[submission, began, ended], …], in ms.
     Column("calls", JSON(none_as_null=True), nullable=False),
     #: When no call of it counts any more.
     Column("forget_at", Instant(), nullable=False),
@@ -461,7 +461,7 @@ allowance = Table(
     Column("what", String(32), primary_key=True),
     #: For whom: a number, a client's address or name.
     Column("who", String(128), primary_key=True),
-    #: When each that may still count was taken, in seconds since 1970.
+    #: When each that may still count was taken, in milliseconds since 1970.
     Column("taken", JSON(none_as_null=True), nullable=False),
     #: When none of them counts any more.
     Column("forget_at", Instant(), nullable=False),

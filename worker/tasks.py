@@ -27,7 +27,8 @@ def register(app: Celery, settings: Any) -> None:
 
     @app.task(name=broker.TICK)  # type: ignore[untyped-decorator]
     def tick() -> None:
-        """There may be ticks that are due."""
+        """There may be ticks that are due, or pushes to read."""
+        marks.take_mark(settings, broker.TICKS)
         if Here.runtime is not None:
             Here.runtime.ticker.ring()
 

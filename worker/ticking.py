@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy import Engine
@@ -18,6 +19,8 @@ from worker import (
     database,
     examining,
     failpoints,
+    holding,
+    pushes,
     recording,
     reporting,
     spool,
@@ -28,7 +31,17 @@ from worker.gateway import Account
 from worker.looking import Looker
 from worker.settings import Settings
 from worker.settling import Repeater, Settler
-from worker.store import accounts, doubts, messages, outcomes, pages, requests, ticks
+from worker.store import (
+    accounts,
+    allowances,
+    doubts,
+    messages,
+    outcomes,
+    pages,
+    recipients,
+    requests,
+    ticks,
+)
 from worker.terms import MessageState, Reports, SubmissionState
 from worker.wire import Wire
 
@@ -36,6 +49,12 @@ log = structlog.get_logger()
 
 #: How often an unknown submission is sent again under its reference, where that is safe.
 REPEAT_EVERY = 10.0
+#: How soon after each other pushes are read, when there are any.
+PUSHES_EVERY = 0.1
+#: How often calls to numbers are forgotten that count no more, and how many rows in a run.
+FORGET_EVERY = 60.0
+FORGET_AT_ONCE = 500
+FORGET_TIMES = 100
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,8 @@ class Tick:
     #: How long a run may take before another process may start one.
     lease: float
     run: Callable[[], Awaitable[None]]
+    #: Asked before it is taken, in a thread: False leaves it due. It costs a reading, not a write.
+    wanted: Callable[[], bool] | None = None
 
 
 class Ticker(Looker):
@@ -76,6 +97,9 @@ class Ticker(Looker):
             # On each machine for itself: a spool lies on its own disk.
             await asyncio.to_thread(drain_spools, self.engine, self.settings, self.owner)
             for name in await asyncio.to_thread(self._due, set(all_ticks)):
+                wanted = all_ticks[name].wanted
+                if wanted is not None and not await asyncio.to_thread(wanted):
+                    continue
                 if await asyncio.to_thread(self._take, name, all_ticks[name]):
                     task = asyncio.create_task(self._do(name, all_ticks[name]))
                     self._running.add(task)
@@ -123,7 +147,15 @@ class Ticker(Looker):
         found = {
             "sweep": Tick(top.sweep_every, 2 * top.sweep_every, self._sweep),
             examining.NAME: Tick(top.health_every, 2 * top.health_every + 30.0, self._examine),
+            "forget": Tick(FORGET_EVERY, FORGET_EVERY, self._forget),
         }
+        if pushes.receivers(self.settings):
+            found["pushes"] = Tick(
+                PUSHES_EVERY,
+                2 * pushes.LONGEST + 20.0,
+                self._pushes,
+                partial(pushes.wait, self.engine, self.settings),
+            )
         for name, account in self.settings.accounts.items():
             can, settings = account.gateway.capabilities, account.settings
             patience = collecting.lease(account)
@@ -145,7 +177,7 @@ class Ticker(Looker):
                     self._for(account, repeater.repeat),
                 )
             if can.sent_count:
-                settler = Settler(self.engine, collector, self.owner)
+                settler = Settler(self.settings, self.engine, collector, self.owner)
                 # Two readings of the counter; whoever was killed between them is not waited for.
                 reading_twice = 3 * settings.timeout + 5.0
                 found[f"settle:{name}"] = Tick(
@@ -175,10 +207,16 @@ class Ticker(Looker):
 
     def _held(self) -> frozenset[str]:
         with database.reading(self.engine) as connection:
-            return accounts.held(connection)
+            return accounts.held(connection, self.settings.logins)
+
+    async def _forget(self) -> None:
+        await asyncio.to_thread(forget, self.engine)
 
     async def _examine(self) -> None:
         await asyncio.to_thread(examining.examine, self.engine, self.settings, self.owner)
+
+    async def _pushes(self) -> None:
+        await asyncio.to_thread(pushes.drain, self.engine, self.settings)
 
     async def _sweep(self) -> None:
         await asyncio.to_thread(sweep, self.engine, self.settings, self.owner)
@@ -191,8 +229,18 @@ def sweep(engine: Engine, settings: Settings, owner: str) -> None:
     expire(engine)
     for campaign_id in campaigns.finish_drained(engine):
         log.info("campaign.done", campaign=campaign_id)
-    reread_pages(engine, settings, owner)
+    reread_pages(engine, settings)
     match_reports(engine, settings)
+
+
+def forget(engine: Engine) -> None:
+    """Remove the calls and codes to numbers that no limit counts any more, some at a time."""
+    for _ in range(FORGET_TIMES):
+        with database.writing(engine) as connection:
+            if recipients.forget(connection, FORGET_AT_ONCE) < FORGET_AT_ONCE:
+                break
+    with database.writing(engine) as connection:
+        allowances.forget(connection)
 
 
 def rescue(engine: Engine, settings: Settings, owner: str) -> None:
@@ -200,7 +248,7 @@ def rescue(engine: Engine, settings: Settings, owner: str) -> None:
     with database.writing(engine) as connection:
         back, lost = outcomes.sweep(connection)
         for one, account in lost:
-            accounts.doubt(connection, account, recording.settle_for(settings, account))
+            accounts.doubt(connection, account, holding.settle_for(settings, account))
             recording.unknown(connection, one, account, owner, "lease", mapped=True)
     if back or lost:
         log.warning("leases.ended", planned=len(back), unknown=len(lost))
@@ -211,7 +259,7 @@ def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:
     with spool.left_behind(spool.folder(settings)) as calls:
         if calls:
             with database.writing(engine) as connection:
-                recording.record(connection, calls, settings, owner)
+                recording.record(connection, calls, settings, owner, ours=False)
             log.warning("spool.drained", outcomes=len(calls))
 
 
@@ -229,13 +277,13 @@ def expire(engine: Engine) -> None:
             outcomes.close(connection, [one for one, _ in late], SubmissionState.PLANNED)
 
 
-def reread_pages(engine: Engine, settings: Settings, owner: str) -> None:
+def reread_pages(engine: Engine, settings: Settings) -> None:
     """Read the raw pages that a crash left unread."""
     with database.reading(engine) as connection:
         rows = pages.waiting(connection, 100)
     for row in rows:
         with database.writing(engine) as connection:
-            collecting.reread(connection, settings, row, owner)
+            collecting.reread(connection, settings, row)
 
 
 def match_reports(engine: Engine, settings: Settings) -> None:

@@ -7,10 +7,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from worker.allowance import Window, Windowed
 from worker.durations import Duration
 from worker.errors import Problem
 from worker.gateway import Account
+from worker.secret import Secret
+from worker.terms import Reports
+from worker.windows import Window, Windows
 
 
 class WebSettings(BaseModel):
@@ -35,23 +37,16 @@ class WebSettings(BaseModel):
     #: How long a body may take to arrive.
     body_timeout: Annotated[Duration, Field(gt=0)] = 30.0
     #: Codes to one number, and of one client that an application names, over all API keys.
-    otp_per_recipient: tuple[Windowed, ...] = (
-        Window(1, 60.0),
-        Window(5, 3600.0),
-        Window(10, 86400.0),
-    )
-    otp_per_client: tuple[Windowed, ...] = (
-        Window(10, 3600.0),
-        Window(30, 86400.0),
-    )
+    otp_per_recipient: Windows = (Window(1, 60_000), Window(5, 3_600_000), Window(10, None))
+    otp_per_client: Windows = (Window(10, 3_600_000), Window(30, None))
     #: The account, on loopback, that carries whatever is sent with a test key.
     test_account: str | None = None
+    #: What signs a sign-in to the pages; without it a restart signs everybody out.
+    session_secret: Secret | None = None
     #: Gateways whose own way of sending is offered here, for what spoke to them.
     doors: tuple[str, ...] = ()
 
-    @field_validator(
-        "trusted_proxies", "otp_per_recipient", "otp_per_client", "doors", mode="before"
-    )
+    @field_validator("trusted_proxies", "doors", mode="before")
     @classmethod
     def _one_or_more(cls, value: Any) -> Any:
         return [value] if isinstance(value, str | Mapping) else value
@@ -77,6 +72,11 @@ def unfit(
         Problem("web.doors", f"there is no door {one!r}; the doors are: {known}")
         for one in web.doors
         if one not in doors
+    ]
+    found += [
+        Problem(f"accounts.{name}.push_tokens", f"{one.gateway.name} pushes nothing; leave it out")
+        for name, one in accounts.items()
+        if one.settings.push_tokens and Reports.PUSH not in one.gateway.capabilities.reports
     ]
     if web.test_account is None:
         return found

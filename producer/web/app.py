@@ -5,14 +5,24 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from producer.web import campaigns, health, loading, messages, openapi, problems, reading
+from producer.web import (
+    campaigns,
+    health,
+    loading,
+    messages,
+    openapi,
+    problems,
+    pushes,
+    reading,
+)
 from producer.web.bodies import Bounded
 from producer.web.desk import Desk
 from producer.web.keys import Keyring
+from producer.web.pages import entrance as pages
 from worker.settings import Settings
 
 #: Every room; each has a `router`.
-ROOMS = (messages, loading, campaigns, reading, health)
+ROOMS = (messages, loading, campaigns, reading, pushes, health)
 
 
 def create(settings: Settings) -> FastAPI:
@@ -37,7 +47,9 @@ def create(settings: Settings) -> FastAPI:
     app.state.desk, app.state.keyring = desk, Keyring()
     app.add_middleware(Bounded, settings=settings.top.web)
     problems.install(app)
+    pushes.prepare(app, desk)
     for room in ROOMS:
         app.include_router(room.router)
+    pages.install(app, settings)
     openapi.install(app)
     return app

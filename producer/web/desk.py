@@ -86,6 +86,10 @@ class Desk:
         """Tell the workers of a class, some time soon; many rings are one."""
         self._ring(message_class.value, lambda: self.producer.ring(message_class))
 
+    def tick(self) -> None:
+        """Tell some worker to read what was pushed, some time soon."""
+        self._ring("ticks", self.producer.tick)
+
     def _ring(self, name: str, bell: Callable[[], object]) -> None:
         with self._lock:
             if name in self._ringing:

@@ -77,13 +77,21 @@ def web() -> dict[str, Any]:
 
 
 @pytest.fixture
-def served(stage: Stage, web: dict[str, Any]) -> Iterator[Served]:
+def accounts() -> dict[str, dict[str, Any]]:
+    """What the accounts of `served` have beyond the stage's, by name."""
+    return {}
+
+
+@pytest.fixture
+def served(
+    stage: Stage, web: dict[str, Any], accounts: dict[str, dict[str, Any]]
+) -> Iterator[Served]:
     """A web process in a thread of this one."""
-    if web:
-        accounts = {name: section(stage.sandbox, name) for name in LOGINS}
+    if web or accounts:
+        sections = {name: section(stage.sandbox, name, **accounts.get(name, {})) for name in LOGINS}
         if "test_account" in web:
-            accounts[web["test_account"]]["classes"] = []
-        stage.configure(accounts=accounts, web=web)
+            sections[web["test_account"]]["classes"] = []
+        stage.configure(accounts=sections, web=web)
     bound = serving.listen("127.0.0.1", 0)
     config = uvicorn.Config(
         app.create(stage.settings), log_config=None, access_log=False, proxy_headers=False

@@ -4,7 +4,7 @@ import pytest
 
 from tests.stage import TEXT, eventually, mobiles, section
 from tests.web.conftest import Served
-from worker import allowance, database
+from worker import database
 from worker.errors import ConfigurationError
 from worker.store import keys
 from worker.terms import Scope
@@ -95,13 +95,6 @@ def test_a_client_is_sent_so_many_codes_to_whatever_numbers(
         for number, name in zip(mobiles(4), [*clients, other], strict=True)
     ]
     assert answers == [202, 202, 429, 202]
-
-
-def test_a_window_lets_the_next_one_in_when_the_first_has_left_it() -> None:
-    windows = (allowance.parse("2/1m"), allowance.parse("3/1h"))
-    assert allowance.wait([0.0, 50.0], windows, 59.0) == pytest.approx(1.0)
-    assert allowance.wait([0.0, 50.0], windows, 61.0) == 0.0
-    assert allowance.wait([0.0, 50.0, 61.0], windows, 200.0) == pytest.approx(3400.0)
 
 
 def test_a_test_key_without_a_sandbox_is_refused_and_sends_nothing(served: Served) -> None:

@@ -1,15 +1,16 @@
 """What was taken of allowances, counted on the database's clock, the same for all processes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from worker import allowance as counting
-from worker.allowance import Window
-from worker.clock import later, now
+from worker import windows
+from worker.clock import now
 from worker.store.rows import insert_unless_there
 from worker.tables import allowance
+from worker.windows import Call, Window
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -34,21 +35,23 @@ def take(connection: Connection, claims: Iterable[Claim]) -> float:
 
 def _take(connection: Connection, claim: Claim) -> float:
     here = (allowance.c.what == claim.what) & (allowance.c.who == claim.who)
-    forget = later(max(window.seconds for window in claim.windows))
     fresh = insert_unless_there(connection, allowance).values(
-        what=claim.what, who=claim.who, taken=[], forget_at=forget
+        what=claim.what, who=claim.who, taken=[], forget_at=now()
     )
     connection.execute(fresh)
     row = connection.execute(
         select(allowance.c.taken, now().label("at")).where(here).with_for_update()
     ).one()
-    at = row.at.timestamp()
-    taken: Sequence[float] = row.taken
-    wait = counting.wait(taken, claim.windows, at)
-    if wait <= 0:
-        more = [*counting.kept(taken, claim.windows, at), at]
-        connection.execute(update(allowance).where(here).values(taken=more, forget_at=forget))
-    return wait
+    at = windows.milliseconds(row.at)
+    calls = [Call(1, moment, moment) for moment in row.taken]
+    wait = windows.wait(claim.windows, calls, at, 0)
+    if not wait:
+        counted = windows.counting(claim.windows, [*calls, Call(1, at, at)], at)
+        until = max(windows.counts_until(claim.windows, one) for one in counted)
+        forget_at = datetime.fromtimestamp(until / 1000, UTC)
+        taken = [one.ended for one in counted]
+        connection.execute(update(allowance).where(here).values(taken=taken, forget_at=forget_at))
+    return wait / 1000
 
 
 def forget(connection: Connection) -> int:

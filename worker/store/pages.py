@@ -39,9 +39,12 @@ def keep(
 
 
 def waiting(connection: Connection, limit: int) -> list[Row[Any]]:
-    """Return raw pages that were not parsed yet, the oldest first."""
+    """Return raw pages that were not parsed yet, the oldest first; pushes are read elsewhere."""
     rows = connection.execute(
-        select(inbox).where(inbox.c.parsed_at.is_(None)).order_by(inbox.c.id).limit(limit)
+        select(inbox)
+        .where(inbox.c.parsed_at.is_(None), inbox.c.kind != "push")
+        .order_by(inbox.c.id)
+        .limit(limit)
     )
     return list(rows)
 
