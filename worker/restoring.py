@@ -59,7 +59,7 @@ def put_aside(
 
 def _refuse(connection: Connection, settings: Settings) -> None:
     late = ticks.late(connection, "sweep")
-    if late is not None and late <= 0:
+    if late is not None and late <= settings.top.sweep_every + settings.top.look_every:
         msg = "a worker looks at this database, or did a moment ago: stop all of them first"
         raise TooLate(msg)
     left = sorted(spool.folder(settings).glob("*.jsonl"))

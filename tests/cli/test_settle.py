@@ -79,3 +79,39 @@ def test_verify_names_what_is_lost(place: Place) -> None:
     empty = place.write("empty.jsonl", "")
     said = place.fails("verify", "--ledger", empty)
     assert "I2: 1-0: 1 submitted, 0 in the ledger" in said
+
+
+def test_a_restored_backup_s_messages_are_put_aside(place: Place) -> None:
+    """With who and why; a person may then say what became of them."""
+    (one,) = place.data("send", "--to", TO, "--text", TEXT, "--account", "me")
+    told = ("--since", "0s", "--why", "the disk died", "--who", "me")
+    assert place.data("settle", "restored", *told, "--dry-run")["messages"] == 1
+    assert state(place) == "queued"
+    found = place.data("settle", "restored", *told)
+    assert found["messages"] == 1
+    assert state(place) == "unknown"
+    (line,) = place.data("settle", "list")
+    assert line["code"] == "restored"
+    (event,) = line["evidence"]
+    assert (event["name"], event["who"]) == ("settle.restored", "me")
+    assert event["detail"]["why"] == "the disk died"
+    with place.working():
+        place.done("settle", "not-sent", str(line["id"]), "--why", "no trace of it")
+        eventually(lambda: state(place) in {"submitted", "delivered"})
+    eventually(lambda: place.run("settle", "restored", *told).exit_code == 0)
+    assert state(place) in {"submitted", "delivered"}
+
+
+def test_restoring_waits_until_no_worker_runs(place: Place) -> None:
+    told = ("settle", "restored", "--since", "1h", "--why", "a drill")
+    with place.working():
+        eventually(lambda: place.run(*told).exit_code == 1)
+        assert "stop all of them first" in place.fails(*told)
+
+
+def test_outcomes_of_the_lost_database_have_to_go_first(place: Place) -> None:
+    spool = place.folder / ".xinshi" / "spool"
+    spool.mkdir(parents=True)
+    (spool / "somebody.jsonl").touch()
+    said = place.fails("settle", "restored", "--since", "1h", "--why", "a drill")
+    assert "move them away" in said

@@ -1,6 +1,7 @@
 """The deployment files: they parse, their commands exist, and they give workers time to stop."""
 
 import configparser
+import itertools
 import re
 import shlex
 import tomllib
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from worker.broker import TICKS
 from worker.settings import Settings, parse
 from worker.terms import MessageClass
 
@@ -41,6 +43,14 @@ CONFIG = pages.read("deploy/xinshi.toml")
 GRACE = BEYOND + max(one.settings.timeout for one in settings(CONFIG).accounts.values())
 
 
+def check_probe(worker: list[str], probe: list[str]) -> None:
+    """A worker is asked for the progress of the classes that it serves, and of the ticks."""
+    check(probe)
+    served = worker[worker.index("--queues") + 1].split(",")
+    asked = {word for before, word in itertools.pairwise(probe) if before == "--class"}
+    assert asked == {*served, TICKS}
+
+
 def check_all(commands: list[list[str]]) -> None:
     """All processes are there: a worker for each class, the ticks, beat, and the migration."""
     for words in commands:
@@ -67,6 +77,8 @@ def test_the_compose_file() -> None:
             one["environment"]
         )
         assert "./xinshi.toml:/srv/xinshi/xinshi.toml:ro" in one["volumes"]
+        if "--queues" in one["command"]:
+            check_probe(one["command"], one["healthcheck"]["test"][1:])
     for one in services.values():
         assert set(one.get("depends_on", ())) <= set(services)
     mounts = [one.partition(":") for each in services.values() for one in each.get("volumes", ())]
@@ -103,6 +115,7 @@ def test_the_kubernetes_manifests() -> None:
         container = spec["template"]["spec"]["containers"][0]
         if "--queues" in container["args"]:
             assert KEPT in {one["mountPath"] for one in container["volumeMounts"]}
+            check_probe(container["args"], container["livenessProbe"]["exec"]["command"])
         assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
 
 
