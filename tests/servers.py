@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import redis
@@ -36,7 +37,11 @@ def address(server: str) -> str:
     url = os.environ.get(variable)
     if url:
         return url
-    why = f"{server} is not named: set {variable}"
+    missing(server, f"{server} is not named: set {variable}")
+
+
+def missing(server: str, why: str) -> NoReturn:
+    """Skip the test for want of something, or fail when `XINSHI_TEST_REQUIRE` wants it."""
     if server in os.environ.get("XINSHI_TEST_REQUIRE", "").split(","):
         pytest.fail(f"{why}; XINSHI_TEST_REQUIRE wants it")
     pytest.skip(why)

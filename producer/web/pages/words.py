@@ -40,7 +40,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "expired": ("已过期", "Expired"),
     "cancelled": ("已取消", "Cancelled"),
     "suppressed": ("已退订", "Suppressed"),
-    "per_minute": ("条/分钟，最近 60 分钟", "messages a minute, the last 60 minutes"),
+    "per_minute": ("条/分钟，最近 60 分钟", "Messages a minute, the last 60 minutes"),
     "minute": ("分钟", "Minute"),
     "as_table": ("以表格显示", "As a table"),
     "accounts": ("账户", "Accounts"),
