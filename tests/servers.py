@@ -35,9 +35,9 @@ def address(server: str) -> str:
     """Return a server's URL; skip the test when none is named, or fail when one is required."""
     variable = VARIABLES[server]
     url = os.environ.get(variable)
-    if url:
-        return url
-    missing(server, f"{server} is not named: set {variable}")
+    if not url:
+        missing(server, f"{server} is not named: set {variable}")
+    return url
 
 
 def missing(server: str, why: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The pages in a real browser: that they work, on a screen and on a phone, and that all can use them.
+"""The pages in a real browser: they work, on a screen and on a phone, and everybody can use them.
 
 Skipped where no Chromium is installed. With `XINSHI_TEST_PICTURES=FOLDER` it writes the pictures of
 `docs/pages.md` there.
