@@ -116,7 +116,9 @@ def test_a_gateway_never_counts_more_than_its_limit(
     now, calls, arrived = MIDNIGHT + start, [], []
     for pause, lasts, when in story:
         now += pause
-        told = [one if one.ended <= now else one._replace(ended=one.began + PATIENCE) for one in calls]
+        told = [
+            one if one.ended <= now else one._replace(ended=one.began + PATIENCE) for one in calls
+        ]
         if windows.wait(limits, told, now, PATIENCE) == 0:
             calls.append(Call(len(calls) + 1, now, now + lasts))
             arrived.append(now + round(when * lasts))
@@ -145,6 +147,19 @@ def test_what_is_forgotten_would_not_have_counted(
     last = max((windows.counts_until(limits, call) for call in kept), default=at)
     assert not windows.counting(limits, kept, last)
     assert len(kept) <= sum(window.most for window in limits) + 1
+
+
+@given(LIMITS, histories(), st.integers(2, 6))
+def test_those_who_take_turns_find_room_one_after_the_other(
+    limits: list[Window], history: tuple[list[Call], int], many: int
+) -> None:
+    calls, at = history
+    calls = [call._replace(ended=min(call.ended, at)) for call in calls]
+    for nth in range(many):
+        then = at + windows.wait(limits, calls, at, PATIENCE)
+        made = [call for call in calls if call.began <= then]
+        assert has_room(limits, made, then)
+        calls.append(Call(100 + nth, then, then))
 
 
 @given(LIMITS, histories(), st.integers(1, 100_000_000))
@@ -178,5 +193,5 @@ def test_a_window_is_how_many_and_for_how_long(written: str, window: Window) -> 
     "written", ["5", "0/day", "5/d", "5/0s", "5/40d", "5/week", "/s", "2000/s", 5, None]
 )
 def test_what_is_no_window_is_refused_with_what_to_write(written: object) -> None:
-    with pytest.raises(ValueError, match='write limits as .* "day" .* span'):
+    with pytest.raises(ValueError, match=r'write limits as .* "day" .* span'):
         windows.parse(written)

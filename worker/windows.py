@@ -93,15 +93,17 @@ def milliseconds(at: datetime) -> int:
 def wait(windows: Collection[Window], calls: Sequence[Call], at: int, patience: int) -> int:
     """Return the milliseconds until one more call may begin; 0 when it may at `at`.
 
-    `patience` is how long it may take to arrive. While another call is under way this is the least
-    that the next one has to wait; it is to be asked again then.
+    `patience` is how long it may take to arrive. Calls that begin later are the turns of others.
+    While a call is under way this is the least that the next one waits, and is to be asked again.
     """
     first = max([at, *(call.ended for call in calls if not call.submission)])
     counted = [call for call in calls if call.submission]
     if first == at and _opens(windows, counted, at, patience) == at:
         return 0
-    # Whatever is under way could end at once.
-    soonest = [call._replace(ended=min(call.ended, at)) for call in counted]
+    # Whatever is under way could end at once; what begins later is somebody's turn.
+    soonest = [
+        call._replace(ended=min(call.ended, at)) if call.began <= at else call for call in counted
+    ]
     moment, opens = first, _opens(windows, soonest, first, patience)
     while opens > moment:
         moment, opens = opens, _opens(windows, soonest, opens, patience)

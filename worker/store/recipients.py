@@ -1,0 +1,199 @@
+"""Calls to numbers that limits count, and submissions whose recipients have to wait."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    union_all,
+    update,
+)
+
+from worker.clock import later, now
+from worker.store.claims import Lease, Member
+from worker.store.rows import insert_unless_there, new_id
+from worker.tables import message, recipient, submission
+from worker.terms import SubmissionState as S
+from worker.windows import Call, milliseconds
+
+#: Whose limits count a call, and the number: a row's key.
+Key = tuple[str, str]
+#: Numbers named in one statement.
+MANY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Rows that nobody else may change before the transaction ends."""
+
+    #: The database's time in milliseconds, not later than the locks.
+    at: int
+    calls: dict[Key, list[Call]]
+
+
+def lock(connection: Connection, keys: Collection[Key], *, make: bool) -> Locked:
+    """Lock the rows of numbers, in their order; with `make` those that are missing are made."""
+    wanted = sorted(keys)
+    if make:
+        _ensure(connection, wanted)
+    found = _locked(connection, wanted)
+    while make and len(found.calls) < len(wanted):
+        # One that was there a moment ago has been forgotten.
+        _ensure(connection, [key for key in wanted if key not in found.calls])
+        found = _locked(connection, wanted)
+    return found
+
+
+def _ensure(connection: Connection, keys: Sequence[Key]) -> None:
+    made = insert_unless_there(connection, recipient).values(calls=[], forget_at=now())
+    if keys:
+        connection.execute(made, [{"account": one[0], "msisdn": one[1]} for one in keys])
+
+
+def _locked(connection: Connection, keys: Sequence[Key]) -> Locked:
+    calls: dict[Key, list[Call]] = {}
+    at: int | None = None
+    for account, numbers in _parts(keys):
+        rows = connection.execute(
+            select(recipient.c.msisdn, recipient.c.calls, now().label("at"))
+            .where(recipient.c.account == account, recipient.c.msisdn.in_(numbers))
+            .order_by(recipient.c.msisdn)
+            .with_for_update()
+        ).all()
+        calls |= {(account, row.msisdn): [Call(*call) for call in row.calls] for row in rows}
+        if rows:
+            at = milliseconds(rows[0].at) if at is None else at
+    return Locked(at or 0, calls)
+
+
+def _parts(keys: Sequence[Key]) -> Iterator[tuple[str, list[str]]]:
+    """Cut sorted keys into lists of numbers of one account."""
+    by_account: dict[str, list[str]] = {}
+    for account, number in keys:
+        by_account.setdefault(account, []).append(number)
+    for account, numbers in by_account.items():
+        for first in range(0, len(numbers), MANY):
+            yield account, numbers[first : first + MANY]
+
+
+def write(connection: Connection, rows: Mapping[Key, tuple[Sequence[Call], int]]) -> None:
+    """Write down the calls of locked rows, and when (in milliseconds) to forget them."""
+    if rows:
+        connection.execute(
+            update(recipient)
+            .where(recipient.c.account == bindparam("whose"), recipient.c.msisdn == bindparam("to"))
+            .values(calls=bindparam("those"), forget_at=bindparam("then")),
+            [
+                {
+                    "whose": key[0],
+                    "to": key[1],
+                    "those": [list(call) for call in calls],
+                    "then": datetime.fromtimestamp(then / 1000, UTC),
+                }
+                for key, (calls, then) in sorted(rows.items())
+            ],
+        )
+
+
+def numbers_of(connection: Connection, ids: Collection[int]) -> dict[int, list[str]]:
+    """Return the numbers that submissions carried, whatever became of the messages.
+
+    Those that were sent once more since are among them.
+    """
+    again = submission.alias("again")
+    in_range = and_(
+        message.c.request_id == submission.c.request_id,
+        message.c.n >= submission.c.lo,
+        message.c.n < submission.c.hi,
+        message.c.submission_id.is_(None),
+    )
+    those = [submission.c.id, message.c.msisdn]
+    thirds = [
+        select(*those).join(message, in_range).where(submission.c.lo.is_not(None)),
+        select(*those).join(message, message.c.submission_id == submission.c.id),
+        select(*those)
+        .join(again, again.c.resend_of == submission.c.id)
+        .join(message, message.c.submission_id == again.c.id),
+    ]
+    here = submission.c.id.in_(list(ids))
+    found: dict[int, list[str]] = {}
+    for one, msisdn in connection.execute(union_all(*(each.where(here) for each in thirds))):
+        found.setdefault(one, []).append(msisdn)
+    return found
+
+
+def valid_for(connection: Connection, ids: Collection[int]) -> dict[int, int]:
+    """Return for how many milliseconds submissions are valid still; those without end left out."""
+    rows = connection.execute(
+        select(submission.c.id, submission.c.not_after, now().label("at")).where(
+            submission.c.id.in_(list(ids)), submission.c.not_after.is_not(None)
+        )
+    )
+    return {row.id: milliseconds(row.not_after) - milliseconds(row.at) for row in rows}
+
+
+def put_back(connection: Connection, one: Lease, seconds: float, code: str) -> None:
+    """Let a whole submission wait for its recipients: `leased` → `planned`."""
+    connection.execute(
+        update(submission)
+        .where(
+            submission.c.id == one.id,
+            submission.c.fence == one.fence,
+            submission.c.state == S.LEASED.value,
+        )
+        .values(state=S.PLANNED.value, next_at=later(seconds), lease_until=None, code=code)
+    )
+
+
+def part(
+    connection: Connection, one: Lease, members: Sequence[Member], seconds: float, code: str
+) -> int:
+    """Plan some of a lease's messages as a submission of their own, and return its id."""
+    its_own = select(submission.c.not_after).where(submission.c.id == one.id)
+    planning = insert(submission).values(
+        account=one.account,
+        message_class=one.message_class.value,
+        state=S.PLANNED.value,
+        request_id=one.request_id,
+        size=len(members),
+        attempts=one.attempts,
+        code=code,
+        parent_id=one.id,
+        resend_of=one.resend_of,
+        next_at=later(seconds),
+        not_after=its_own.scalar_subquery(),
+        created_at=now(),
+    )
+    made = new_id(connection.execute(planning))
+    connection.execute(
+        update(message)
+        .where(message.c.request_id == bindparam("of"), message.c.n == bindparam("nth"))
+        .values(submission_id=made),
+        [{"of": each.request_id, "nth": each.n} for each in members],
+    )
+    return made
+
+
+def forget(connection: Connection, limit: int) -> int:
+    """Remove up to `limit` rows of which no call counts any more; returns how many."""
+    keys = [
+        (row.account, row.msisdn)
+        for row in connection.execute(
+            select(recipient.c.account, recipient.c.msisdn)
+            .where(recipient.c.forget_at <= now())
+            .order_by(recipient.c.forget_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    ]
+    for account, numbers in _parts(sorted(keys)):
+        connection.execute(
+            delete(recipient).where(recipient.c.account == account, recipient.c.msisdn.in_(numbers))
+        )
+    return len(keys)
