@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from producer.web import (
+    callbacks,
     campaigns,
     health,
     loading,
@@ -22,7 +23,7 @@ from producer.web.pages import entrance as pages
 from worker.settings import Settings
 
 #: Every room; each has a `router`.
-ROOMS = (messages, loading, campaigns, reading, pushes, health)
+ROOMS = (messages, loading, campaigns, reading, callbacks, pushes, health)
 
 
 def create(settings: Settings) -> FastAPI:
