@@ -21,14 +21,21 @@ ROOT = Path(worker.__file__).parent.parent
 
 
 def configuration(path: Path, raw: Mapping[str, Any]) -> Path:
-    """Write a configuration as TOML: tables of plain values."""
+    """Write a configuration as TOML: tables of plain values, and of tables of these."""
     accounts = raw.get("accounts", {})
     lines = [f"{key} = {json.dumps(value)}" for key, value in raw.items() if key != "accounts"]
     for name, section in accounts.items():
         lines.append(f"[accounts.{name}]")
-        lines += [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in section.items()]
+        lines += [f"{json.dumps(key)} = {_toml(value)}" for key, value in section.items()]
     path.write_text("\n".join(lines), "utf-8")
     return path
+
+
+def _toml(value: Any) -> str:
+    """Write a plain value, or a table of such in one line."""
+    if not isinstance(value, Mapping):
+        return json.dumps(value)
+    return f"{{ {', '.join(f'{json.dumps(key)} = {_toml(one)}' for key, one in value.items())} }}"
 
 
 class Process:
