@@ -1,14 +1,16 @@
 """Campaigns: wholly loaded first, cut by what an account takes, stopped when a person says so."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.hand import MARKETING, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
-from worker import campaigns
+from worker import campaigns, database, ticking
 from worker.campaigns import Row
 from worker.errors import KeyConflict, NotFound, Refused, TooLate
+from worker.store import requests
 from worker.store.campaigns import Progress
 from worker.tables import request
 from worker.terms import CampaignState, Outcome
@@ -150,6 +152,24 @@ def test_pausing_hands_out_no_more_and_resuming_goes_on(hand: Hand) -> None:
     campaigns.run(hand.engine, loaded.id)
     assert len(hand.take(MARKETING)) == 1
     assert hand.count(loaded.id) == {"submitted": 5, "submitting": 5, "queued": 2}
+
+
+def test_what_waits_of_a_paused_campaign_waits_alike(hand: Hand) -> None:
+    """Past its validity neither its rest nor what came back expires; resumed, it wants a time."""
+    loaded = hand.campaign(mobiles(12))
+    hand.settings.accounts["bulk"].settings.__dict__["concurrency"] = 1
+    (first,) = hand.take(MARKETING)
+    campaigns.pause(hand.engine, loaded.id)
+    hand.record(answer(first, Outcome.DEFERRED))
+    with database.writing(hand.engine) as connection:
+        requests.extend(connection, loaded.id, datetime.now(UTC) - timedelta(hours=1))
+    ticking.expire(hand.engine)
+    assert hand.count(loaded.id) == {"queued": 12}
+    with pytest.raises(TooLate):
+        campaigns.run(hand.engine, loaded.id)
+    campaigns.run(hand.engine, loaded.id, datetime.now(UTC) + timedelta(hours=1))
+    hand.make_due()
+    assert len(hand.take(MARKETING)) == 1
 
 
 def test_cancelling_ends_what_was_not_handed_over(hand: Hand) -> None:

@@ -1,12 +1,20 @@
 """Ending doubts: what a counter proves, what a resend may do, and when an account is braked."""
 
+from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, select, update
 
 from tests.stage import Stage, eventually, mobiles, section
+from worker import database as connecting
+from worker.clock import now
 from worker.settling import judge
+from worker.store import accounts
+from worker.tables import account_state
 from worker.terms import MessageState as M
 
 UNITS = st.dictionaries(st.integers(1, 50), st.integers(1, 30), min_size=1, max_size=6)
@@ -119,6 +127,38 @@ def test_an_outage_makes_no_more_unknown_than_concurrency_and_probes(stage: Stag
         eventually(lambda: sum(stage.taken().values()) >= 5000 - sum(unknown) - 2, within=60)
     assert max(stage.taken().values()) == 1
     del loaded
+
+
+def test_one_outage_is_one_doubt_and_each_probe_another(engine: Engine) -> None:
+    """Many calls under way end in doubt at once: the first probe comes after a second all the same.
+
+    Then the pause doubles with each probe, up to a minute; one known outcome ends it.
+    """
+    for _ in range(100):
+        _write(engine, lambda c: accounts.doubt(c, "bulk", None))
+    assert _pause(engine) == pytest.approx(1.0, abs=0.5)
+    pauses = []
+    for _ in range(7):
+        with engine.begin() as connection:
+            connection.execute(update(account_state).values(probe_at=now()))
+        assert _write(engine, lambda c: accounts.take_probe(c, "bulk", 30.0))
+        _write(engine, lambda c: accounts.doubt(c, "bulk", None))
+        pauses.append(_pause(engine))
+    assert pauses == pytest.approx([2, 4, 8, 16, 32, 60, 60], abs=0.5)
+    _write(engine, lambda c: accounts.trust(c, "bulk"))
+    with connecting.reading(engine) as connection:
+        assert accounts.doubtful(connection) == {}
+
+
+def _write(engine: Engine, work: Callable[[Connection], Any]) -> Any:
+    with connecting.writing(engine) as connection:
+        return work(connection)
+
+
+def _pause(engine: Engine) -> float:
+    with connecting.reading(engine) as connection:
+        row = connection.execute(select(account_state.c.probe_at, now())).one()
+        return float((row[0] - row[1]).total_seconds())
 
 
 def _called(stage: Stage) -> list[int]:
