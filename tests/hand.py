@@ -15,7 +15,7 @@ from worker.database import reading, writing
 from worker.enqueuing import Enqueued, Order
 from worker.runtime import Runtime
 from worker.settings import Settings
-from worker.store import outcomes
+from worker.store import accounts, outcomes
 from worker.store.campaigns import count
 from worker.store.claims import Lease
 from worker.submitting import Answer, Ready
@@ -56,6 +56,14 @@ class Hand:
         self.settings = made
         # Never started: only asked what it would look for.
         self._lanes = Runtime(made, list(MessageClass)).lanes
+        self.prove()
+
+    def prove(self) -> None:
+        """Let all logins have been accepted before."""
+        with writing(self.engine) as connection:
+            for name, login in self.settings.logins.of.items():
+                accounts.ensure(connection, name)
+                accounts.prove(connection, name, login)
 
     def enqueue(self, to: Iterable[str], text: str = TEXT, **more: Any) -> Enqueued:
         """Take an order in."""
@@ -187,6 +195,7 @@ class Hand:
         with writing(self.engine) as connection:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(table.delete())
+        self.prove()
 
 
 def answer(ready: Ready, outcome: Outcome, **more: Any) -> Answer:

@@ -15,12 +15,14 @@ from sqlalchemy import Engine
 
 from producer import Producer
 from worker import settings as reading
+from worker.database import writing
 from worker.describing import Message
 from worker.enqueuing import Enqueued
 from worker.runtime import Runtime
 from worker.sandbox import Sandbox, numbers_taken
 from worker.sandbox.ledger import Entry
 from worker.settings import Settings
+from worker.store import accounts
 from worker.terms import MessageClass
 
 Found = TypeVar("Found")
@@ -99,6 +101,14 @@ class Stage:
         if not self._producers or self._producers[-1].settings is not self.settings:
             self._producers.append(Producer(self.settings))
         return self._producers[-1]
+
+    def prove(self) -> None:
+        """Let the gateways have accepted all logins before."""
+        logins = self.settings.logins
+        with writing(self.engine) as connection:
+            for name in logins.of:
+                accounts.ensure(connection, name)
+                accounts.prove(connection, name, logins.of[name])
 
     def enqueue(self, to: str | Sequence[str], text: str = TEXT, **words: Any) -> Enqueued:
         """Enqueue by the producer."""

@@ -66,6 +66,7 @@ def test_masked_numbers_find_their_message_where_only_one_fits(stage: Stage) -> 
 def test_a_report_before_our_answer_is_recorded_is_not_overwritten(stage: Stage) -> None:
     """The answer takes three seconds; the report is there long before."""
     stage.configure("v1")
+    stage.prove()
     stage.sandbox.control.rule("latency", gateway="apiv1", call="send", args={"seconds": 3.0})
     accepted = stage.enqueue("13800000001")
     with stage.working():
@@ -126,7 +127,7 @@ def test_a_report_that_matched_nothing_is_matched_later(stage: Stage) -> None:
         one = pages.keep(connection, "v1", "reports", early.encode(), status=200)
         account = stage.settings.accounts["v1"]
         response = httpx.Response(200, content=early.encode())
-        collecting.read(connection, stage.settings, account, "reports", one, response, "test")
+        collecting.read(connection, stage.settings, account, "reports", one, response)
     assert stage.message(accepted).state is M.SUBMITTED or stage.message(accepted).gateway_id
     with writing(stage.engine) as connection:
         connection.exec_driver_sql(f"UPDATE xinshi_submission SET reference = '{reference}'")

@@ -58,6 +58,9 @@ class AccountSettings(BaseModel):
     #: Where the gateway's own number of texts per call ends, and what a caller may lower.
     MAX_CONCURRENCY: ClassVar[int] = 1000
 
+    #: No account is paced by more than this.
+    MOST_A_SECOND: ClassVar[float] = 1_000_000
+
     #: The field that names the login at the gateway; each gateway's own schema says which.
     LOGIN: ClassVar[str] = ""
 
@@ -77,6 +80,17 @@ class AccountSettings(BaseModel):
     timeout: Annotated[Duration, Field(gt=0, le=120)] = 10.0
     #: Submissions under way at the same time, over all processes.
     concurrency: Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)] = 8
+    #: What may begin in a second, over all processes: submissions, messages, segments. None is no
+    #: limit.
+    submissions_per_second: Annotated[float, Field(gt=0, le=MOST_A_SECOND)] | None = None
+    messages_per_second: Annotated[float, Field(gt=0, le=MOST_A_SECOND)] | None = None
+    segments_per_second: Annotated[float, Field(gt=0, le=MOST_A_SECOND)] | None = None
+    #: How much more may reach the gateway in any second: what these limits allow in so long.
+    burst: Annotated[Duration, Field(gt=0, le=10)] = 0.2
+    #: The part of the limits that other classes leave to codes, and codes to them.
+    otp_reserve: Annotated[float, Field(ge=0, le=0.9)] = 0.2
+    #: Whether an account of one place, that serves codes, takes batches of other classes too.
+    batches_beside_otp: bool = False
     #: How often one number may be called through the account, over all processes.
     per_msisdn: Windows = ()
     #: How reports come; None means as the gateway offers: pull, else none.

@@ -8,6 +8,7 @@ A table is a TOML file in `worker/gateways/codes/`, one section a code::
     fault = "number"               # optional: a worker.terms.Fault
     advice = "slow_down"           # optional: a worker.terms.Advice
     hold = "10m"                   # optional, with account_held: absent means until released
+    remedy = "…"                   # optional: what a person does about it, in plain words
     source = "001 §4"              # document and section
 
 An account's settings lay their own codes over it (`[accounts.NAME.codes]`), because resellers
@@ -41,6 +42,7 @@ class Meaning(BaseModel):
     fault: Fault | None = None
     advice: Advice | None = None
     hold: Duration | None = None
+    remedy: str = ""
     source: str = ""
 
     @field_validator("outcome")
@@ -86,6 +88,11 @@ class CodeTable:
             meaning.advice,
             meaning.hold,
         )
+
+    def remedy(self, code: str, words: str = "") -> str:
+        """Say what a person does about a code; "" where no table says it."""
+        meaning = self._own(code, words) or self.meanings.get(code)
+        return meaning.remedy if meaning else ""
 
     def _own(self, code: str, words: str) -> Meaning | None:
         exact = self.own.get(code) or self.own.get(words)

@@ -15,12 +15,13 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine, Row
 
-from worker import database, failpoints, hours, receiving, reporting
+from worker import database, failpoints, holding, hours, receiving, reporting
 from worker.answers import Balance, Page, Result
-from worker.errors import WireError
+from worker.errors import NotAsked, WireError
 from worker.gateway import Account
+from worker.holding import Asker
 from worker.settings import Settings
-from worker.store import accounts, events, pages, ticks
+from worker.store import accounts, pages, ticks
 from worker.terms import Outcome
 from worker.wire import Wire
 
@@ -45,6 +46,8 @@ class Collected:
     problem: str | None = None
     #: Seconds until the gateway may be asked again, where it wants to be asked rarely.
     wait: float = 0.0
+    #: False when it was not its turn, and nothing was sent.
+    asked: bool = True
 
 
 def lease(account: Account) -> float:
@@ -58,8 +61,8 @@ class Collector:
     def __init__(self, settings: Settings, engine: Engine, wire: Wire, owner: str) -> None:
         self.settings = settings
         self.engine = engine
-        self.wire = wire
         self.owner = owner
+        self._asker = Asker(settings, engine, wire)
 
     async def reports(self, account: Account) -> Collected:
         """Read reports until there are no more."""
@@ -80,7 +83,10 @@ class Collector:
             request = ask(datetime.now(UTC))
             if request is None:
                 return Collected(problem=f"has no {_WORDS[kind]} to collect")
-            rows, new, problem = await self._page(account, kind, request)
+            try:
+                rows, new, problem = await self._page(account, kind, request)
+            except NotAsked as error:
+                return Collected(done.pages, done.new, str(error), asked=False)
             done = Collected(done.pages + 1, done.new + new, problem)
             if problem or rows < SMALL_PAGE:
                 break
@@ -93,11 +99,13 @@ class Collector:
         if request is None:
             return Balance()
         try:
-            found = account.gateway.read_balance(await self._send(account, request))
+            found = account.gateway.read_balance(await self._asker.ask(account, request))
+            await self._in_transaction(lambda c: self._said(c, account, found.refusal))
             sent = await self.sent_count(account) if found.refusal is None else None
         except WireError as error:
             return Balance(refusal=Result(Outcome.UNKNOWN, type(error).__name__, str(error)))
-        await self._in_transaction(lambda c: self._keep_balance(c, account, found, sent))
+        if found.refusal is None:
+            await self._in_transaction(lambda c: _keep_balance(c, account, found, sent))
         return found
 
     async def sent_count(self, account: Account) -> int | None:
@@ -108,7 +116,9 @@ class Collector:
         request = account.gateway.sent_count_request(datetime.now(UTC))
         if request is None:
             return None
-        return account.gateway.read_sent_count(await self._send(account, request)).sent
+        found = account.gateway.read_sent_count(await self._asker.ask(account, request))
+        await self._in_transaction(lambda c: self._said(c, account, found.refusal))
+        return found.sent
 
     async def _hour(self, account: Account) -> Collected:
         at = datetime.now(UTC)
@@ -125,7 +135,11 @@ class Collector:
         # The spacing counts from the request, whatever comes of it.
         asked = hours.dump(hours.asked(cursor, at))
         await self._in_transaction(lambda c: ticks.write_cursor(c, tick, asked))
-        _, new, problem = await self._page(account, "inbound", request)
+        try:
+            _, new, problem = await self._page(account, "inbound", request)
+        except NotAsked as error:
+            await self._in_transaction(lambda c: ticks.write_cursor(c, tick, stored))
+            return Collected(problem=str(error), asked=False)
         if problem is None:
             done = hours.dump(hours.read(cursor, hour, at))
             await self._in_transaction(lambda c: ticks.write_cursor(c, tick, done))
@@ -136,7 +150,9 @@ class Collector:
     ) -> tuple[int, int, str | None]:
         """Fetch, keep and read one page: rows, how many were new, and what went wrong."""
         try:
-            response = await self._send(account, request)
+            response = await self._asker.ask(account, request)
+        except NotAsked:
+            raise
         except WireError as error:
             return 0, 0, f"did not answer: {error}"
         inbox_id = await self._in_transaction(
@@ -151,31 +167,24 @@ class Collector:
         )
         failpoints.reach("collect.page_stored")
         return await self._in_transaction(
-            lambda c: read(c, self.settings, account, kind, inbox_id, response, self.owner)
+            lambda c: self._read(c, account, kind, inbox_id, response)
         )
 
-    def _keep_balance(
-        self, connection: Connection, account: Account, found: Balance, sent: int | None
-    ) -> None:
-        if found.refusal is not None:
-            heed(connection, account.name, found.refusal, self.owner)
-            return
-        said: Mapping[str, Any] = {
-            "pools": [
-                {
-                    "name": pool.name,
-                    "remaining": pool.remaining,
-                    "postpaid": pool.postpaid,
-                    "used": pool.used,
-                }
-                for pool in found.pools
-            ],
-            "sent": sent,
-        }
-        accounts.write_balance(connection, account.name, said)
+    def _read(
+        self,
+        connection: Connection,
+        account: Account,
+        kind: str,
+        inbox_id: int,
+        response: httpx.Response,
+    ) -> tuple[int, int, str | None]:
+        rows, new, refusal = read(connection, self.settings, account, kind, inbox_id, response)
+        self._said(connection, account, refusal)
+        problem = None if refusal is None else f"refused: {refusal.code} {refusal.words}".strip()
+        return rows, new, problem
 
-    async def _send(self, account: Account, request: httpx.Request) -> httpx.Response:
-        return await self.wire.call(request, account.settings.timeout)
+    def _said(self, connection: Connection, account: Account, refusal: Result | None) -> None:
+        holding.said(connection, self.settings, account.name, refusal, self.owner)
 
     async def _in_transaction(self, work: Callable[[Connection], Out]) -> Out:
         def run() -> Out:
@@ -192,9 +201,11 @@ def read(
     kind: str,
     inbox_id: int,
     response: httpx.Response,
-    owner: str,
-) -> tuple[int, int, str | None]:
-    """Read a raw page that is in the inbox, and note that it was read; only one reader does."""
+) -> tuple[int, int, Result | None]:
+    """Read a raw page that is in the inbox, and note that it was read; only one reader does.
+
+    Returns its rows, how many were new, and why the gateway refused, if it did.
+    """
     if not pages.begin(connection, inbox_id):
         return 0, 0, None
     if kind == "reports":
@@ -207,26 +218,31 @@ def read(
     pages.parsed(connection, inbox_id, len(page.items), page.damaged)
     if page.damaged:
         log.warning("page.damaged", account=account.name, inbox=inbox_id, rows=page.damaged)
-    problem = None
-    if page.refusal is not None:
-        heed(connection, account.name, page.refusal, owner)
-        problem = f"refused: {page.refusal.code} {page.refusal.words}".strip()
-    return len(page.items), new, problem
+    return len(page.items), new, page.refusal
 
 
-def reread(connection: Connection, settings: Settings, row: Row[Any], owner: str) -> int:
+def reread(connection: Connection, settings: Settings, row: Row[Any]) -> int:
     """Read a raw page again that was not read to its end; returns how many rows were new."""
     account = settings.accounts.get(row.account)
     if account is None:
         return 0
     response = httpx.Response(row.status or 200, headers=row.headers or {}, content=row.body)
-    return read(connection, settings, account, row.kind, row.id, response, owner)[1]
+    return read(connection, settings, account, row.kind, row.id, response)[1]
 
 
-def heed(connection: Connection, account: str, refusal: Result, owner: str) -> None:
-    """Hold an account whose refusal of any call says that it is at fault."""
-    if refusal.outcome is Outcome.ACCOUNT_HELD:
-        accounts.hold(connection, account, refusal.code, refusal.words, refusal.hold)
-        events.add(
-            connection, "account.held", owner, account=account, detail={"code": refusal.code}
-        )
+def _keep_balance(
+    connection: Connection, account: Account, found: Balance, sent: int | None
+) -> None:
+    said: Mapping[str, Any] = {
+        "pools": [
+            {
+                "name": pool.name,
+                "remaining": pool.remaining,
+                "postpaid": pool.postpaid,
+                "used": pool.used,
+            }
+            for pool in found.pools
+        ],
+        "sent": sent,
+    }
+    accounts.write_balance(connection, account.name, said)

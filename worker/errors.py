@@ -88,5 +88,9 @@ class NotSent(WireError):
     """No byte of the request left this machine: it is safe to send it again."""
 
 
+class NotAsked(NotSent):
+    """Its account is held, or it was not its turn: nothing was sent."""
+
+
 class OutcomeUnknown(WireError):
     """The gateway may have taken the request: never send it again on this ground alone."""

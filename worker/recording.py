@@ -9,15 +9,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from worker import retry
+from worker import holding, recipient_limits, retry, splitting
 from worker.settings import Settings
-from worker.store import accounts, campaigns, doubts, events, messages, outcomes
+from worker.store import campaigns, doubts, events, messages, outcomes
 from worker.store.outcomes import Recorded
 from worker.submitting import Answer
 from worker.terms import MessageClass, MessageState, Outcome, SubmissionState
-
-#: Seconds beyond the settling delay that reading a counter twice may take.
-SETTLING_SLACK = 15.0
 
 _ENDS: Mapping[Outcome, SubmissionState] = {
     Outcome.ACCEPTED: SubmissionState.ACCEPTED,
@@ -29,24 +26,35 @@ _ENDS: Mapping[Outcome, SubmissionState] = {
 def recorded(answer: Answer) -> Recorded:
     """Return what is written of an answer."""
     result = answer.results.one
-    state = _ENDS.get(result.outcome, SubmissionState.NOT_SENT)
-    return Recorded(answer.ready.lease, state, result)
+    ready = answer.ready
+    refused = splitting.ends(ready.account, result, len(ready.parcel.msisdns))
+    state = refused or _ENDS.get(result.outcome, SubmissionState.NOT_SENT)
+    return Recorded(ready.lease, state, result)
 
 
 def record(
-    connection: Connection, calls: Sequence[Recorded], settings: Settings, owner: str
+    connection: Connection,
+    calls: Sequence[Recorded],
+    settings: Settings,
+    owner: str,
+    *,
+    ours: bool = True,
 ) -> None:
     """Write outcomes and what follows from them; it may be repeated after a lost commit.
 
-    Whoever lost the race against the sweep leaves only evidence, which ends the doubt.
+    `ours` is False for calls that were made with settings which may have been others. Whoever lost
+    the race against the sweep leaves only evidence, which ends the doubt.
     """
     # Campaigns are locked before submissions, as those do who cancel them.
-    back = {call.lease.request_id for call in calls if call.result.outcome in retry.BACK}
+    back = {call.lease.request_id for call in calls if call.state is SubmissionState.NOT_SENT}
     cancelled = campaigns.cancelled(connection, back) if back else set()
+    calls = recipient_limits.or_rejected(connection, calls)
     found = outcomes.sort(connection, calls)
+    called = recipient_limits.numbers(connection, settings, [*found.ours, *found.late])
+    over = list(found.ours)
     outcomes.record(connection, found.ours)
+    holding.weigh(connection, found.ours, settings, owner, ours=ours)
     for call in found.ours:
-        _weigh(connection, call, settings)
         _follow(connection, call, owner, cancelled)
     for call in found.late:
         settled = outcomes.settle(connection, call)
@@ -59,49 +67,37 @@ def record(
             detail={"outcome": call.result.outcome.value, "settled": settled},
         )
         if settled:
+            over.append(call)
             if call.state is SubmissionState.ACCEPTED:
                 doubts.withdraw_resend(connection, call.lease.id)
             _follow(connection, call, owner, cancelled)
+    recipient_limits.ended(connection, settings, over, called)
 
 
 def _follow(
     connection: Connection, written: Recorded, owner: str, cancelled: Collection[int]
 ) -> None:
     lease, result = written.lease, written.result
-    if result.outcome is Outcome.ACCOUNT_HELD:
-        accounts.hold(connection, lease.account, result.code, result.words, result.hold)
-        events.add(
-            connection, "account.held", owner, account=lease.account, detail={"code": result.code}
-        )
-    if result.outcome in retry.BACK and lease.request_id in cancelled:
+    if written.state is SubmissionState.NOT_SENT and lease.request_id in cancelled:
         messages.end_members(connection, [lease.id], MessageState.CANCELLED)
-    elif result.outcome in retry.BACK and not doubts.free_resend(connection, lease.id):
-        tries = lease.attempts - (result.outcome not in retry.COUNTED)
-        wait = retry.pause(result, tries, datetime.now(UTC), random.random)
-        outcomes.succeed(connection, lease, None, wait=wait, tries=tries)
+    elif written.state is SubmissionState.NOT_SENT:
+        if not doubts.free_resend(connection, lease.id):
+            _go_on(connection, written, owner)
     elif written.state is SubmissionState.REJECTED and lease.resend_of is not None:
         doubts.give_back(connection, lease.id, lease.resend_of)
     elif written.state is SubmissionState.UNKNOWN:
         unknown(connection, lease.id, lease.account, owner, result.code, mapped=result.mapped)
 
 
-def _weigh(connection: Connection, call: Recorded, settings: Settings) -> None:
-    """Let a call speak for its account: an outcome that nobody knows is a doubt, a known one trust.
-
-    A call that never left says nothing of the account.
-    """
-    if call.state is SubmissionState.UNKNOWN:
-        accounts.doubt(connection, call.lease.account, settle_for(settings, call.lease.account))
-    elif call.result.outcome is not Outcome.NOT_SENT:
-        accounts.trust(connection, call.lease.account)
-
-
-def settle_for(settings: Settings, account: str) -> float | None:
-    """How long a doubtful account takes nothing so that its counter can tell; None without one."""
-    known = settings.accounts.get(account)
-    if known is None or not known.gateway.capabilities.sent_count:
-        return None
-    return known.settings.settling_delay + 2 * known.settings.timeout + SETTLING_SLACK
+def _go_on(connection: Connection, written: Recorded, owner: str) -> None:
+    """Plan how messages go on that the gateway did not take."""
+    lease, result = written.lease, written.result
+    if result.outcome is Outcome.REJECTED:
+        splitting.split(connection, lease, result.code, owner)
+        return
+    tries = lease.attempts - (result.outcome not in retry.COUNTED)
+    wait = retry.pause(result, tries, datetime.now(UTC), random.random)
+    outcomes.succeed(connection, lease, None, wait=wait, tries=tries)
 
 
 def unknown(

@@ -17,11 +17,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from worker import config_faults
+from worker import config_faults, logins
 from worker.durations import Duration
 from worker.errors import ConfigurationError, Problem
 from worker.gateway import Account
 from worker.gateways import registered
+from worker.logins import Logins
 from worker.secret import Secret
 from worker.terms import MessageClass
 from worker.web import WebSettings, unfit
@@ -128,6 +129,11 @@ class Settings:
         if mine is None:
             return [account]
         return [name for name, one in self.accounts.items() if one.login == mine.login]
+
+    @cached_property
+    def logins(self) -> Logins:
+        """The fingerprints of the accounts' logins; slow the first time."""
+        return logins.known(self.accounts)
 
     @cached_property
     def per_msisdn(self) -> Mapping[str, Mapping[str, frozenset[Window]]]:

@@ -13,19 +13,24 @@ delay has passed, two equal readings decide:
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import TypeVar
 
+import httpx
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import database, submitting
+from worker import database, holding, recipient_limits, submitting
+from worker.answers import Result
 from worker.collecting import Collector
 from worker.errors import WireError
 from worker.gateway import Account
+from worker.holding import Asker
 from worker.settings import Settings
 from worker.store import accounts, doubts, events, outcomes
 from worker.store.doubts import Doubtful, Ledger
+from worker.store.restored import RESTORED
 from worker.submitting import Ready
 from worker.terms import Outcome
 from worker.wire import Wire
@@ -47,11 +52,21 @@ class Verdict:
     not_taken: frozenset[int] = frozenset()
 
 
-def judge(expected: int, found: int, unknown: Mapping[int, int], *, sole_user: bool) -> Verdict:
-    """Judge by a counter: `unknown` holds what each unknown submission would have added to it."""
+def judge(
+    expected: int,
+    found: int,
+    unknown: Mapping[int, int],
+    *,
+    sole_user: bool,
+    in_part: bool = False,
+) -> Verdict:
+    """Judge by a counter: `unknown` holds what each unknown submission would have added to it.
+
+    `in_part`: one of them may have been taken in part, so that a sum explains nothing.
+    """
     if found == expected:
         return Verdict(not_taken=frozenset(unknown))
-    if not sole_user or len(unknown) > MOST or found < expected:
+    if in_part or not sole_user or len(unknown) > MOST or found < expected:
         return Verdict()
     fitting = [
         frozenset(some)
@@ -67,7 +82,10 @@ def judge(expected: int, found: int, unknown: Mapping[int, int], *, sole_user: b
 class Settler:
     """Settles the unknown submissions of accounts that have a sent counter."""
 
-    def __init__(self, engine: Engine, collector: Collector, owner: str) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, collector: Collector, owner: str
+    ) -> None:
+        self._settings = settings
         self._engine = engine
         self._collector = collector
         self._owner = owner
@@ -77,7 +95,8 @@ class Settler:
         before = await self._in_transaction(lambda c: _ledger(c, account))
         if not before.quiet(account.settings.settling_delay):
             return
-        if not before.unknown and before.baseline_after == before.last:
+        known = before.baseline is not None and before.baseline_after == before.last
+        if not before.unknown and known:
             return
         if before.unknown and before.judged == before.last:
             return
@@ -108,7 +127,11 @@ class Settler:
         if baseline is not None and ledger.unknown:
             units = {one.id: one.units(account.settings.counter_unit) for one in ledger.unknown}
             verdict = judge(
-                baseline + ledger.accepted, found, units, sole_user=account.settings.sole_user
+                baseline + ledger.accepted,
+                found,
+                units,
+                sole_user=account.settings.sole_user,
+                in_part=any(one.refused for one in ledger.unknown),
             )
             self._apply(connection, name, ledger.unknown, verdict, found)
             if not verdict.taken and not verdict.not_taken:
@@ -146,7 +169,7 @@ class Settler:
                 if settled:
                     doubts.withdraw_resend(connection, one.id)
             elif one.id in verdict.not_taken:
-                settled = doubts.not_taken(connection, one.id, one.fence)
+                settled = recipient_limits.not_taken(connection, self._settings, one)
             else:
                 settled = False
             events.add(
@@ -175,17 +198,27 @@ class Repeater:
     def __init__(self, settings: Settings, engine: Engine, wire: Wire, owner: str) -> None:
         self._settings = settings
         self._engine = engine
-        self._wire = wire
+        self._asker = Asker(settings, engine, wire)
         self._owner = owner
 
     async def repeat(self, account: Account) -> None:
         """Repeat what is unknown and still valid, one by one; stop at the first that stays so."""
         for one in await asyncio.to_thread(self._waiting, account):
-            answer = await submitting.call(one, self._wire.call, self._settings)
+            answer = await submitting.call(one, partial(self._send, account), self._settings)
             result = answer.results.one
             if result.outcome is not Outcome.ACCEPTED:
+                await asyncio.to_thread(self._refused, account, result)
                 return
             await asyncio.to_thread(self._accept, one, result.gateway_id)
+
+    async def _send(
+        self, account: Account, request: httpx.Request, _seconds: float
+    ) -> httpx.Response:
+        return await self._asker.ask(account, request)
+
+    def _refused(self, account: Account, refusal: Result) -> None:
+        with database.writing(self._engine) as connection:
+            holding.said(connection, self._settings, account.name, refusal, self._owner)
 
     def _waiting(self, account: Account) -> list[Ready]:
         with database.reading(self._engine) as connection:
@@ -219,8 +252,9 @@ def _ledger(connection: Connection, account: Account) -> Ledger:
 
 def mark(
     connection: Connection,
+    settings: Settings,
     ids: Collection[int],
-    act: Callable[[Connection, Doubtful], bool],
+    act: Callable[[Connection, Settings, Doubtful], bool],
     *,
     name: str,
     who: str,
@@ -232,7 +266,7 @@ def mark(
     """
     done = []
     for one in doubts.unknown_ones(connection, ids=ids):
-        if act(connection, one):
+        if act(connection, settings, one):
             events.add(
                 connection,
                 name,
@@ -245,7 +279,7 @@ def mark(
     return done
 
 
-def mark_submitted(connection: Connection, one: Doubtful) -> bool:
+def mark_submitted(connection: Connection, _: Settings, one: Doubtful) -> bool:
     """A person says that the gateway took it."""
     settled = outcomes.accept(connection, one.id, one.fence, None)
     if settled:
@@ -253,11 +287,16 @@ def mark_submitted(connection: Connection, one: Doubtful) -> bool:
     return settled
 
 
-def mark_not_sent(connection: Connection, one: Doubtful) -> bool:
+def mark_not_sent(connection: Connection, settings: Settings, one: Doubtful) -> bool:
     """A person says that the gateway took nothing: its messages go back to the queue."""
-    return doubts.not_taken(connection, one.id, one.fence)
+    return recipient_limits.not_taken(connection, settings, one)
 
 
-def resend_once(connection: Connection, one: Doubtful) -> bool:
-    """A person has it sent once more, knowing that it may arrive twice."""
+def resend_once(connection: Connection, _: Settings, one: Doubtful) -> bool:
+    """A person has it sent once more, knowing that it may arrive twice.
+
+    Not what stands for several messages of a restored backup: they were no one submission.
+    """
+    if one.code == RESTORED and one.size > 1:
+        return False
     return doubts.resend(connection, one.id) is not None

@@ -105,7 +105,9 @@ class Fault(StrEnum):
     TEXT = "text"
     #: The form of the request: ours to mend.
     REQUEST = "request"
-    #: Login, funds, permission.
+    #: Who we say that we are: the same login again is refused again, and may lock the account.
+    LOGIN = "login"
+    #: Funds, permission, a lock.
     ACCOUNT = "account"
     #: The gateway itself.
     GATEWAY = "gateway"
@@ -165,7 +167,9 @@ class Scope(StrEnum):
     CAMPAIGNS = "campaigns"
     #: Read all replies: nothing says which sender a reply is meant for.
     INBOUND = "inbound"
-    #: See the accounts, their holds and what is left there.
+    #: Open the pages: all messages, replies and campaigns, with the numbers masked.
+    LOOK = "look"
+    #: See the accounts, their holds and what is left there; on the pages, also act.
     OPERATE = "operate"
 
 

@@ -54,7 +54,7 @@ def listed(*, as_json: options.Json = False, config: options.Config = None) -> N
     for one in accounts:
         state = states.get(one.name)
         if state and state.held:
-            output.line(f"{one.name}: {advice(state)}")
+            output.line(f"{one.name}: {advice(one, state)}")
         if state and not state.health.well:
             output.line(f"{one.name}: {share(state)}")
 
@@ -105,30 +105,83 @@ def hold(
 
 
 @options.command(group, "xinshi account release bulk")
-def release(name: _Name, *, config: options.Config = None) -> None:
-    """Let an account that is held take messages again."""
+def release(
+    name: _Name,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask back.")] = False,
+    config: options.Config = None,
+) -> None:
+    """Let an account that is held take messages again: one asks first, the rest follows.
+
+    Asks back when the gateway refused its login and the configuration has no other yet.
+    """
     with opened(config) as here:
-        from producer.cli.asking import person
-        from worker import database
-        from worker.store import accounts, events
+        state = _states(here).get(name)
+        if state is None:
+            here.account(name)
+        if state is None or not state.held:
+            output.line(f"{name} was not held")
+            return
+        if state.held_login is not None and not yes:
+            _ask_back(here, state)
+        _release(here, state)
+    follows = ": one text asks first, the rest follows once the gateway has taken it"
+    output.line(f"{name} goes on{'' if state.held_code == BY_HAND else follows}")
 
-        with database.writing(here.engine) as connection:
-            if name not in accounts.states(connection):
-                here.account(name)
-            released = accounts.release(connection, name)
-            if released:
-                events.add(connection, "account.released", person(), account=name)
-    output.line(f"{name} goes on" if released else f"{name} was not held")
+
+def _ask_back(here: Session, state: "AccountState") -> None:
+    if here.settings.logins.of.get(state.account, state.held_login) != state.held_login:
+        return
+    output.error(
+        f"{state.account}: the gateway refused its login ({why(state)}), and the configuration"
+        " that is read here has no other; the next call will be refused too, and repeats may lock"
+        " the account"
+    )
+    if not typer.confirm("Release it all the same?"):
+        raise typer.Exit(faults.FAILED)
 
 
-def advice(state: "AccountState") -> str:
-    """Say what to do about a hold."""
+def _release(here: Session, state: "AccountState") -> None:
+    """Release an account; with a refused login all that have it."""
+    from producer.cli.asking import person
+    from worker import database
+    from worker.store import accounts, events
+
+    same = here.settings.logins.same(state.account) if state.held_login else [state.account]
+    with database.writing(here.engine) as connection:
+        for one in same:
+            if accounts.release(connection, one):
+                events.add(connection, "account.released", person(), account=one)
+
+
+def advice(account: "Account | None", state: "AccountState") -> str:
+    """Say what to do about a hold: the code table's remedy, and how the account goes on."""
     release = f"`xinshi account release {state.account}`"
     if state.held_code == BY_HAND:
         return f"held by hand; {release} lets it go on"
+    parts = [_remedy(account, state)]
     if state.held_until is not None:
-        return f"goes on by itself at {output.local(state.held_until)}; {release} does so now"
-    return f"mend what the gateway complains of, then {release}"
+        parts.append(
+            f"goes on by itself at {output.local(state.held_until)}; {release} does so now"
+        )
+    elif state.held_login is not None:
+        parts.append(f"goes on by itself with another login; with the same one, {release}")
+    else:
+        parts.append(f"then {release}")
+    return "; ".join(filter(None, parts))
+
+
+def _remedy(account: "Account | None", state: "AccountState") -> str:
+    code, words = state.held_code or "", state.held_why or ""
+    if account is None:
+        return ""
+    table = account.gateway.table
+    if not table.read(code, words).mapped:
+        return (
+            "the gateway refuses a login that it has never accepted, in words that no table has:"
+            f" mend the login, or say under [accounts.{account.name}.codes] what they mean"
+        )
+    return table.remedy(code, words) or "mend what the gateway complains of"
 
 
 def why(state: "AccountState") -> str:
@@ -152,7 +205,7 @@ def _states(here: Session) -> "dict[str, AccountState]":
     from worker.store import accounts
 
     with database.reading(here.engine) as connection:
-        return accounts.states(connection)
+        return accounts.states(connection, here.settings.logins)
 
 
 def _classes(account: "Account") -> list[str]:
@@ -174,7 +227,7 @@ def _as_json(account: "Account", state: "AccountState | None") -> dict[str, Any]
         "why": why(state) if state and held else None,
         "since": stamp(state.held_since) if state else None,
         "until": stamp(state.held_until) if state else None,
-        "advice": advice(state) if state and held else None,
+        "advice": advice(account, state) if state and held else None,
         "share": state.health.share if state else 1.0,
         "share_since": state.health.since if state else None,
         "share_why": state.health.why or None if state else None,

@@ -20,7 +20,7 @@ from producer.cli.session import Session
 from worker import database
 from worker.answers import Balance
 from worker.collecting import Collected, Collector
-from worker.errors import NotSent, OutcomeUnknown, Problem, Refused
+from worker.errors import NotAsked, NotSent, OutcomeUnknown, Problem, Refused
 from worker.gateway import Account
 from worker.settings import Settings
 from worker.store import accounts, ticks
@@ -84,7 +84,7 @@ def ask(here: Session, kind: Kind, name: str | None = None) -> list[Answer]:
     if name and not asked:
         raise Refused([Problem("account", f"{name} has no {kind} to ask for")])
     with database.reading(here.engine) as connection:
-        states = accounts.states(connection)
+        states = accounts.states(connection, here.settings.logins)
     return asyncio.run(_ask_all(here.settings, here.engine, kind, asked, states))
 
 
@@ -147,10 +147,14 @@ async def _ask_one(
 
 def _answer(account: Account, found: Collected | Balance) -> Answer:
     if isinstance(found, Collected):
-        return Answer(account.name, found.pages, found.new, found.problem, found.wait)
+        return Answer(
+            account.name, found.pages, found.new, found.problem, found.wait, busy=not found.asked
+        )
     if found.refusal is None:
         return Answer(account.name)
     code, words = found.refusal.code, found.refusal.words
+    if code == NotAsked.__name__:
+        return Answer(account.name, problem=words, busy=True)
     if code in _NO_ANSWER:
         return Answer(account.name, problem=f"did not answer: {words}")
     return Answer(account.name, problem=f"refused: {code} {words}".strip())

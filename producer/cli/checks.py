@@ -11,7 +11,8 @@ from producer.cli import asking, output
 from producer.cli.session import Session, schema_problem
 from worker import broker, database
 from worker.errors import ConfigurationError, XinshiError
-from worker.store import accounts, events, requests, ticks
+from worker.gateway import Account
+from worker.store import accounts, events, requests, splits, ticks
 
 #: How long a server may take to answer, in seconds.
 PATIENCE = 3.0
@@ -59,6 +60,7 @@ def all_of(here: Session) -> Iterator[Check]:
     yield _worker(here)
     yield from _codes(here)
     yield from _gone(here)
+    yield from _parked(here)
     yield from _accounts(here)
 
 
@@ -191,20 +193,36 @@ def _gone(here: Session) -> Iterator[Check]:
             )
 
 
+def _parked(here: Session) -> Iterator[Check]:
+    """Name the batches with so many bad numbers that the rest of them waits for a person."""
+    with database.reading(here.engine) as connection:
+        waiting = splits.parked(connection)
+    for one in waiting:
+        yield Check(
+            f"submission {one.id}",
+            f"{one.size} message(s) of {one.account} wait: it was refused for a number ({one.code})"
+            " and has been split too often",
+            f"look at its numbers, then `xinshi settle split {one.id}`, or cancel them",
+        )
+
+
 def _accounts(here: Session) -> Iterator[Check]:
     """Ask each account for its balance, unless it is held."""
     answers = {one.account: one for one in asking.ask(here, asking.Kind.BALANCE)}
     with database.reading(here.engine) as connection:
-        states = accounts.states(connection)
-    for name in here.settings.accounts:
-        yield _account(name, answers.get(name), states.get(name))
+        states = accounts.states(connection, here.settings.logins)
+    for name, account in here.settings.accounts.items():
+        yield _account(account, answers.get(name), states.get(name))
 
 
-def _account(name: str, answer: asking.Answer | None, state: accounts.AccountState | None) -> Check:
+def _account(
+    account: Account, answer: asking.Answer | None, state: accounts.AccountState | None
+) -> Check:
+    name = account.name
     what = f"account {name}"
     if state and state.held:
         since = output.local(state.held_since)
-        return Check(what, f"held since {since}: {shown.why(state)}", shown.advice(state))
+        return Check(what, f"held since {since}: {shown.why(state)}", shown.advice(account, state))
     if answer and answer.failed:
         return Check(what, answer.problem, _mend(name, answer.problem or ""))
     pools = (state and state.balance and state.balance.get("pools")) or ()

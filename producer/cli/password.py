@@ -41,7 +41,7 @@ def _may(here: Session, account: "Account") -> None:
     if account.gateway.password_request("") is None:
         _fail(f"{account.name}: its gateway has no call for that; ask its provider")
     with database.reading(here.engine) as connection:
-        state = stored.states(connection).get(account.name)
+        state = stored.states(connection, here.settings.logins).get(account.name)
     if state and state.held:
         _fail(
             f"{account.name} is held ({accounts.why(state)}) and is asked for nothing;"

@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
     options.command(group, 'xinshi settle submitted 17 --why "…"', name="submitted")(submitted)
     options.command(group, 'xinshi settle not-sent 17 --why "…"', name="not-sent")(not_sent)
     options.command(group, 'xinshi settle resend 17 --why "…"', name="resend")(resend)
+    options.command(group, 'xinshi settle split 17 --why "…"', name="split")(split)
     since = 'xinshi settle restored --since "2026-11-22 03:00" --why "the disk died"'
     options.command(group, since, f"{since} --dry-run", name="restored")(restored)
     app.add_typer(group)
@@ -162,6 +163,32 @@ def restored(
             f"campaign {one} was being loaded: if it was loaded and sent since, cancel it;"
             " loaded again by its key it would be sent again"
         )
+
+
+def split(
+    *,
+    ids: _Ids,
+    why: _Why,
+    who: _Who = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Let batches go on that wait because they were split too often, as `doctor` shows them."""
+    with opened(config) as here:
+        from worker import database, splitting
+
+        name = who or getpass.getuser()
+        with database.writing(here.engine) as connection:
+            done = [one for one in ids if splitting.split_on(connection, one, name, why)]
+    left = [one for one in ids if one not in done]
+    if as_json:
+        output.as_json({"going": done, "left": left})
+    elif done:
+        output.line(f"going on: {', '.join(map(str, done))}")
+    for one in left:
+        output.error(f"submission {one} does not wait for a person")
+    if left:
+        raise typer.Exit(faults.FAILED)
 
 
 _COLUMNS = ("id", "account", "class", "request", "messages", "called", "code", "words", "events")

@@ -44,6 +44,7 @@ class ApiV1Settings(AccountSettings):
     """An account at the platform of document 003, whose host the document does not give."""
 
     LOGIN: ClassVar[str] = "account"
+    LOGIN_WRITTEN: ClassVar[tuple[str, ...]] = ("password_case",)
 
     account: str
     #: The interface password itself; its MD5 is sent.

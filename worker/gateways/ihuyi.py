@@ -24,6 +24,7 @@ from worker.gateways._pushes import pushed
 from worker.gateways._values import beijing, decoded, number, said, tidy, whole, word
 from worker.secret import Secret
 from worker.terms import Reports, ReportStatus
+from worker.windows import Window, Windows
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -46,6 +47,7 @@ class IhuyiSettings(AccountSettings):
     """An account at document 002's gateway: its APIID and APIKEY."""
 
     LOGIN: ClassVar[str] = "account"
+    LOGIN_WRITTEN: ClassVar[tuple[str, ...]] = ("dynamic_password",)
 
     base_url: str = "https://106.ihuyi.com"
     account: str
@@ -56,6 +58,8 @@ class IhuyiSettings(AccountSettings):
     method: Literal["POST", "GET"] = "POST"
     #: Document 002 says 300 characters, the vendor's present page 500; 4073 answers what is over.
     longest: Annotated[int, Field(ge=1)] = 300
+    #: Once a second (4080) and five times a day (4082); more is the platform's to allow (002).
+    per_msisdn: Windows = (Window(1, 1000), Window(5, None))
     push_fields: PushFields = PushFields()
 
 

@@ -38,6 +38,7 @@ class JzyyunSettings(AccountSettings):
     """An account at document 004's platform."""
 
     LOGIN: ClassVar[str] = "username"
+    LOGIN_WRITTEN: ClassVar[tuple[str, ...]] = ("password_encoding", "path")
 
     base_url: str = "http://smsapi.jzyyun.com:9003"
     username: str

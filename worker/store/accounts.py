@@ -1,15 +1,16 @@
 """What is known of accounts: holds and balances."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, or_, select, update
 
 from worker import health
 from worker.clock import later, now
 from worker.health import WELL, Health
+from worker.logins import NOBODY, Logins
 from worker.store.rows import insert_unless_there
 from worker.tables import account_state
 
@@ -27,10 +28,14 @@ class AccountState:
     balance: Mapping[str, Any] | None = None
     balance_at: datetime | None = None
     health: Health = WELL
+    #: The fingerprint of the login that it was held for; None when the login is not at fault.
+    held_login: str | None = None
 
 
 #: So many singles in a row may end without a known outcome before singles wait for a probe too.
 DOUBTS_OF_SINGLES = 3
+#: What a probe counts among the doubts; calls in doubt between two probes count less together.
+PROBE = 8
 #: The longest pause between probes, in seconds.
 LONGEST_PROBE_PAUSE = 60.0
 
@@ -39,45 +44,78 @@ _still_held = account_state.c.held_since.is_not(None) & or_(
 )
 
 
+def _free_for(login: str) -> ColumnElement[bool]:
+    """Not held, or for another login only: an answer that comes after a hold proves nothing."""
+    return or_(
+        account_state.c.held_since.is_(None),
+        account_state.c.held_until <= now(),
+        account_state.c.held_login != login,
+    )
+
+
 def ensure(connection: Connection, account: str) -> None:
     """Make sure that the account has its row."""
     connection.execute(insert_unless_there(connection, account_state).values(account=account))
 
 
-def held(connection: Connection) -> frozenset[str]:
-    """Return the names of the accounts that take nothing now."""
-    return frozenset(
-        connection.execute(select(account_state.c.account).where(_still_held)).scalars()
+def held(connection: Connection, logins: Logins = NOBODY) -> frozenset[str]:
+    """Return the names of the accounts that take nothing now.
+
+    One that was held for its login is held no longer for who has another one.
+    """
+    rows = connection.execute(
+        select(account_state.c.account, account_state.c.held_login).where(_still_held)
     )
+    return frozenset(row.account for row in rows if _concerns(row, logins))
+
+
+def _concerns(row: Any, logins: Logins) -> bool:
+    return row.held_login is None or logins.of.get(row.account, row.held_login) == row.held_login
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """An account whose last calls ended without a known outcome."""
+    """An account that takes one call at a time: in doubt, held until now, or not proven yet."""
 
+    #: Calls in a row without a known outcome; none when only the login is not proven.
     doubts: int
-    #: Whether the one smallest submission that asks again may go now.
+    #: Whether the one call that asks may go now.
     probe_due: bool
     #: Whether it takes nothing, because its counter is to tell what was taken.
     settling: bool
+    #: Whether the gateway has not accepted this login yet.
+    unproven: bool = False
 
     @property
     def of_singles(self) -> bool:
         """Whether even single messages wait for the probe."""
-        return self.doubts >= DOUBTS_OF_SINGLES
+        return self.unproven or self.doubts >= DOUBTS_OF_SINGLES
 
 
-def doubtful(connection: Connection) -> dict[str, Doubt]:
-    """Return the accounts in doubt, by name."""
+def doubtful(connection: Connection, logins: Logins = NOBODY) -> dict[str, Doubt]:
+    """Return the accounts that take one call at a time, by name."""
     rows = connection.execute(
         select(
             account_state.c.account,
             account_state.c.doubts,
-            (account_state.c.probe_at <= now()).label("due"),
+            account_state.c.proven,
+            or_(account_state.c.probe_at.is_(None), account_state.c.probe_at <= now()).label("due"),
             (account_state.c.settle_until > now()).label("settling"),
-        ).where(account_state.c.doubts > 0)
+        )
     )
-    return {row.account: Doubt(row.doubts, bool(row.due), bool(row.settling)) for row in rows}
+    there = {row.account: row for row in rows}
+    found = {name: _doubt(there, name, logins) for name in there.keys() | logins.of.keys()}
+    return {name: one for name, one in found.items() if one.doubts or one.unproven}
+
+
+def _doubt(there: Mapping[str, Any], name: str, logins: Logins) -> Doubt:
+    row, keeper = there.get(name), there.get(logins.keeper(name))
+    unproven = name in logins.of and (keeper is None or keeper.proven != logins.of[name])
+    doubts = row.doubts if row is not None else 0
+    asked = [row] if doubts else []
+    asked += [keeper] if unproven else []
+    due = all(one is None or bool(one.due) for one in asked)
+    return Doubt(doubts, due, bool(row is not None and row.settling), unproven)
 
 
 def doubt(connection: Connection, account: str, settle_for: float | None) -> None:
@@ -89,9 +127,10 @@ def doubt(connection: Connection, account: str, settle_for: float | None) -> Non
     known = connection.execute(
         select(account_state.c.doubts).where(account_state.c.account == account).with_for_update()
     ).scalar_one()
-    more = known + 1
-    # Many calls may fail at once: the pause doubles with every eighth.
-    wait = min(LONGEST_PROBE_PAUSE, 2.0 ** min(more // 8, 16))
+    # What was under way when an outage began, or a worker died, is one doubt to the pause; it
+    # doubles with each probe.
+    more = known + 1 if (known + 1) % PROBE else known
+    wait = min(LONGEST_PROBE_PAUSE, 2.0 ** min(more // PROBE, 16))
     connection.execute(
         update(account_state)
         .where(account_state.c.account == account)
@@ -130,27 +169,73 @@ def write_counter(connection: Connection, account: str, baseline: Mapping[str, A
     )
 
 
-def trust(connection: Connection, account: str) -> None:
-    """Note a call with a known outcome: nothing waits any more."""
+def trust(connection: Connection, account: str, login: str = "") -> None:
+    """Note a call with a known outcome: nothing waits any more, unless it is held meanwhile."""
     connection.execute(
         update(account_state)
-        .where(account_state.c.account == account, account_state.c.doubts > 0)
+        .where(account_state.c.account == account, account_state.c.doubts > 0, _free_for(login))
         .values(doubts=0, probe_at=None, settle_until=None)
     )
 
 
-def take_probe(connection: Connection, account: str, seconds: float) -> bool:
-    """Take the right to probe a doubtful account, for some seconds; False when another has it."""
+def take_probe(connection: Connection, account: str, seconds: float, login: str = "") -> bool:
+    """Take the right to ask an account, for some seconds; False when another has it.
+
+    It is there to be taken while the account is in doubt, or the `login` is not proven.
+    """
+    ensure(connection, account)
+    wanted = [account_state.c.doubts > 0]
+    if login:
+        wanted += [account_state.c.proven.is_(None), account_state.c.proven != login]
     taken = connection.execute(
         update(account_state)
         .where(
             account_state.c.account == account,
-            account_state.c.doubts > 0,
-            account_state.c.probe_at <= now(),
+            or_(*wanted),
+            or_(account_state.c.probe_at.is_(None), account_state.c.probe_at <= now()),
         )
-        .values(probe_at=later(seconds))
+        .values(
+            probe_at=later(seconds),
+            doubts=case(
+                (account_state.c.doubts > 0, account_state.c.doubts + PROBE),
+                else_=account_state.c.doubts,
+            ),
+        )
     )
     return taken.rowcount == 1
+
+
+def give_probe(connection: Connection, account: str, wait: float = 0.0) -> None:
+    """Let the next one ask an account: its call said nothing, and is over."""
+    connection.execute(
+        update(account_state)
+        .where(account_state.c.account == account, account_state.c.probe_at.is_not(None))
+        .values(probe_at=later(wait))
+    )
+
+
+def prove(connection: Connection, account: str, login: str) -> bool:
+    """Note that the gateway accepted a login; False when that was known."""
+    done = connection.execute(
+        update(account_state)
+        .where(
+            account_state.c.account == account,
+            or_(account_state.c.proven.is_(None), account_state.c.proven != login),
+            _free_for(login),
+        )
+        .values(proven=login, probe_at=now())
+    )
+    return done.rowcount == 1
+
+
+def known(connection: Connection, names: Collection[str]) -> dict[str, tuple[int, str | None]]:
+    """Return the doubts of accounts and the logins that are proven there, by name."""
+    rows = connection.execute(
+        select(account_state.c.account, account_state.c.doubts, account_state.c.proven).where(
+            account_state.c.account.in_(names)
+        )
+    )
+    return {row.account: (row.doubts, row.proven) for row in rows}
 
 
 def healths(connection: Connection) -> dict[str, Health]:
@@ -173,42 +258,77 @@ def write_health(connection: Connection, account: str, now_is: Health) -> None:
     )
 
 
-def states(connection: Connection) -> dict[str, AccountState]:
+def states(connection: Connection, logins: Logins = NOBODY) -> dict[str, AccountState]:
     """Return what is known of each account that anything is known of."""
     rows = connection.execute(select(account_state, _still_held.label("held")))
     return {
-        row.account: AccountState(
-            row.account,
-            bool(row.held),
-            row.held_since if row.held else None,
-            row.held_until if row.held else None,
-            row.held_code if row.held else None,
-            row.held_why if row.held else None,
-            row.balance,
-            row.balance_at,
-            health.stored(row.health),
-        )
-        for row in rows
+        row.account: _state(row, held=bool(row.held) and _concerns(row, logins)) for row in rows
     }
 
 
-def hold(connection: Connection, account: str, code: str, why: str, seconds: float | None) -> None:
-    """Hold an account, for some seconds or until a person releases it; a longer hold stays."""
+def _state(row: Any, *, held: bool) -> AccountState:
+    return AccountState(
+        row.account,
+        held,
+        row.held_since if held else None,
+        row.held_until if held else None,
+        row.held_code if held else None,
+        row.held_why if held else None,
+        row.balance,
+        row.balance_at,
+        health.stored(row.health),
+        row.held_login if held else None,
+    )
+
+
+def hold(
+    connection: Connection,
+    account: str,
+    code: str,
+    why: str,
+    seconds: float | None,
+    login: str | None = None,
+) -> bool:
+    """Hold an account, for some seconds or until a person releases it; False when it was held.
+
+    One until a person stays, and comes in the place of one that ends by itself. With the
+    fingerprint of a `login` it holds that login alone.
+    """
     ensure(connection, account)
-    connection.execute(
+    free = [account_state.c.held_since.is_(None), account_state.c.held_until <= now()]
+    if seconds is None:
+        free.append(account_state.c.held_until.is_not(None))
+    if login is not None:
+        free.append(account_state.c.held_login != login)
+    done = connection.execute(
         update(account_state)
-        .where(
-            account_state.c.account == account,
-            or_(
-                account_state.c.held_since.is_(None),
-                account_state.c.held_until <= now(),
-            ),
-        )
+        .where(account_state.c.account == account, or_(*free))
         .values(
             held_since=now(),
             held_until=None if seconds is None else later(seconds),
             held_code=code[:64],
             held_why=why[:200],
+            held_login=login,
+        )
+    )
+    return done.rowcount == 1
+
+
+def distrust(connection: Connection, account: str, seconds: float | None) -> None:
+    """Let one smallest submission ask first, once a hold of so many seconds, or a person's, ends.
+
+    Whether its login is accepted is asked again as well.
+    """
+    connection.execute(
+        update(account_state)
+        .where(account_state.c.account == account)
+        .values(
+            doubts=case(
+                (account_state.c.doubts < DOUBTS_OF_SINGLES, DOUBTS_OF_SINGLES),
+                else_=account_state.c.doubts,
+            ),
+            probe_at=now() if seconds is None else later(seconds),
+            proven=None,
         )
     )
 
@@ -218,7 +338,7 @@ def release(connection: Connection, account: str) -> bool:
     done = connection.execute(
         update(account_state)
         .where(account_state.c.account == account, account_state.c.held_since.is_not(None))
-        .values(held_since=None, held_until=None, held_code=None, held_why=None)
+        .values(held_since=None, held_until=None, held_code=None, held_why=None, held_login=None)
     )
     return done.rowcount == 1
 

@@ -1,6 +1,6 @@
 """Unknown submissions: what is known of them, how their doubt ends, and their one resend."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -44,6 +44,8 @@ class Doubtful:
     called_at: datetime | None
     #: Whether it was sent once more.
     resent: bool
+    #: Whether the gateway refused it for one number, and may have taken the others.
+    refused: bool = False
 
     def units(self, unit: str) -> int:
         """What it would have added to a counter of segments or of messages."""
@@ -132,6 +134,7 @@ def unknown_ones(
             row.words,
             row.called_at,
             bool(row.resent),
+            row.outcome == Outcome.REJECTED.value,
         )
         for row in connection.execute(query.order_by(submission.c.id).limit(limit))
     ]
@@ -160,8 +163,16 @@ def repeatable(connection: Connection, account: str, limit: int) -> list[Lease]:
     ]
 
 
-def not_taken(connection: Connection, one: int, fence: int) -> bool:
-    """End a doubt by proof that nothing was taken: `unknown` → `not_sent`, messages queued."""
+def not_taken(
+    connection: Connection,
+    one: int,
+    fence: int,
+    go_on: Callable[[Lease, str | None, str], None] | None = None,
+) -> bool:
+    """End a doubt by proof that nothing was taken: `unknown` → `not_sent`, messages queued.
+
+    `go_on` plans how they go on, and is told the outcome and the code; else they go as they were.
+    """
     row = connection.execute(
         select(submission)
         .where(
@@ -178,8 +189,12 @@ def not_taken(connection: Connection, one: int, fence: int) -> bool:
         .where(submission.c.id == one)
         .values(state=S.NOT_SENT.value, outcome=Outcome.NOT_SENT.value)
     )
-    if not free_resend(connection, one):
+    if free_resend(connection, one):
+        return True
+    if go_on is None:
         succeed(connection, _as_lease(row), None, wait=0.0, tries=row.attempts)
+    else:
+        go_on(_as_lease(row), row.outcome, row.code or "")
     return True
 
 
