@@ -81,13 +81,14 @@ def _read(engine: Engine, settings: Settings, many: int) -> int:
         rows = pushed.waiting(connection, receivers(settings), many, MOST_BYTES)
         by_account = sorted(rows, key=lambda row: row.account)
         for name, group in groupby(by_account, key=lambda row: str(row.account)):
-            _take(connection, settings, settings.accounts[name], list(group))
+            take(connection, settings, settings.accounts[name], list(group))
     return len(rows)
 
 
-def _take(
+def take(
     connection: Connection, settings: Settings, account: Account, rows: Sequence[Row[Any]]
 ) -> None:
+    """Read pushes to an account within a transaction, and note that they were read."""
     read = [(row.id, account.gateway.read_push(request(row))) for row in rows]
     sharing = sorted(settings.sharing(account.name), key=account.name.__ne__)
     reports = [(one, report) for one, found in read for report in found.reports]
@@ -110,8 +111,12 @@ def target(method: str, query: bytes) -> str:
 
     Bytes that are no ASCII are percent-encoded, so that every charset survives.
     """
-    safe = "".join(map(chr, range(0x21, 0x7F)))
-    return f"{method} ?{quote_from_bytes(query, safe=safe)}" if query else method
+    return f"{method} ?{quoted(query)}" if query else method
+
+
+def quoted(query: bytes) -> str:
+    """Return a query as it came, with what is no printable ASCII percent-encoded."""
+    return quote_from_bytes(query, safe="".join(map(chr, range(0x21, 0x7F))))
 
 
 def request(row: Row[Any]) -> httpx.Request:

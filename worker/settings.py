@@ -21,7 +21,7 @@ from worker import config_faults, logins
 from worker.durations import Duration
 from worker.errors import ConfigurationError, Problem
 from worker.gateway import Account
-from worker.gateways import registered
+from worker.gateways import doors, registered
 from worker.logins import Logins
 from worker.secret import Secret
 from worker.terms import MessageClass
@@ -210,7 +210,7 @@ def parse(
         if account is not None:
             accounts[name] = account
     if top is not None and not problems:
-        problems += unfit(top.web, accounts, ())
+        problems += unfit(top.web, accounts, doors())
     if problems or top is None:
         raise ConfigurationError(problems)
     return Settings(top, accounts, directory)

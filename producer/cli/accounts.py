@@ -32,9 +32,10 @@ def register(app: typer.Typer) -> None:
     options.command(app, "xinshi accounts", "xinshi accounts --json", name="accounts")(listed)
     options.command(app, "xinshi balance", "xinshi balance --account bulk")(balance)
     app.add_typer(group)
-    from producer.cli import password
+    from producer.cli import password, pushing
 
     options.command(group, "xinshi account password bulk")(password.password)
+    options.command(group, "xinshi account push-url codes", name="push-url")(pushing.push_url)
 
 
 def listed(*, as_json: options.Json = False, config: options.Config = None) -> None:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from producer.web import (
     callbacks,
     campaigns,
+    doors,
     health,
     loading,
     messages,
@@ -52,5 +53,6 @@ def create(settings: Settings) -> FastAPI:
     for room in ROOMS:
         app.include_router(room.router)
     pages.install(app, settings)
+    doors.install(app, desk)
     openapi.install(app)
     return app

@@ -1,0 +1,75 @@
+"""Gateways' own ways of sending, offered for what spoke to them: off unless `web.doors` names them.
+
+The path, the fields and the answers are the gateway's (`worker.gateways`); what comes through is
+queued as any other message, under the API key that it shows.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import httpx
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from producer.web import sending, shapes
+from producer.web.desk import Desk
+from producer.web.keys import Caller, authenticated
+from producer.web.problems import Told
+from worker.enqueuing import Order
+from worker.errors import Refused
+from worker.gateways import doors
+from worker.openings import Call, Opening
+from worker.pushes import quoted
+from worker.terms import Scope
+
+
+def install(app: FastAPI, here: Desk) -> None:
+    """Open the doors that the configuration names."""
+    for name in here.settings.top.web.doors:
+        opening = doors()[name]
+        app.add_api_route(
+            opening.path,
+            _route(here, opening),
+            methods=["GET", "POST"],
+            include_in_schema=False,
+            response_model=None,
+        )
+
+
+def _route(here: Desk, opening: Opening) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        asked = opening.read(await _plain(request))
+        said = await _told(here, opening, request, asked)
+        return Response(said.content, said.status_code, dict(said.headers))
+
+    return answer
+
+
+async def _plain(request: Request) -> httpx.Request:
+    """Return a request without what only the web knows of it."""
+    url = httpx.URL("http://door/", query=quoted(request.scope["query_string"]).encode("ascii"))
+    return httpx.Request(request.method, url, content=await request.body())
+
+
+async def _told(
+    here: Desk, opening: Opening, request: Request, asked: Call | None
+) -> httpx.Response:
+    try:
+        if asked is None:
+            return opening.refused("who sends?")
+        caller = await _caller(here, request, asked)
+        most = here.settings.top.web.max_recipients
+        if len(asked.to) > most or len(asked.text) > shapes.LONGEST_TEXT:
+            return opening.refused("too long")
+        done = await here.run(sending.accept, here, caller, Order(asked.to, asked.text))
+    except Refused as error:
+        return opening.refused("; ".join(map(str, error.problems)))
+    except Told as error:
+        return opening.refused(str(error.detail))
+    return opening.accepted(done.ids)
+
+
+async def _caller(here: Desk, request: Request, asked: Call) -> Caller:
+    found = await authenticated(here, request.app.state.keyring, asked.secret)
+    if found.sender != asked.name or Scope.SEND not in found.key.scopes:
+        raise Told(401, "no-key", "unknown sender, or wrong password")
+    return found
