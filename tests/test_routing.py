@@ -107,7 +107,7 @@ def test_a_share_bounds_the_places_only_where_another_can_take_the_rest() -> Non
     assert [one.places for one in alone] == [5, 0]
 
 
-@given(STAGES, single=st.booleans(), named=SOME_OR_NONE, rather_not=SOME_OR_NONE)
+@given(stage=STAGES, single=st.booleans(), named=SOME_OR_NONE, rather_not=SOME_OR_NONE)
 def test_chances_sum_up_to_1_and_nothing_goes_to_who_cannot_take_it(
     stage: dict[str, Standing], *, single: bool, named: str | None, rather_not: str | None
 ) -> None:

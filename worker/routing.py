@@ -78,7 +78,7 @@ class Standing:
     no_batches: bool = False
     no_singles: bool = False
     health: Health = WELL
-    #: How many submissions may begin there now, and how many may be under way.
+    #: How many submissions of the class may begin there now, and how many may be under way.
     free: int = 1
     places: int = 1
 
@@ -97,7 +97,7 @@ class Out(StrEnum):
     DOUBT = "doubt"
     #: It may have the message already, and there is another.
     TRIED = "tried"
-    #: All of its places are taken, or as many as its share allows.
+    #: It has no place or no permit for a moment, or none beyond its share.
     FULL = "full"
 
 

@@ -152,7 +152,7 @@ def _why(one: "Option", order: "Order", state: "AccountState | None") -> str:
         Out.HELD: f"held: {accounts.why(state)}" if state else "held",
         Out.HOURS: f"its sending hours begin in {_span(one.wait)}",
         Out.DOUBT: "in doubt: it takes one at a time, as a probe",
-        Out.FULL: "; ".join(filter(None, ["as many are under way as may be", less])),
+        Out.FULL: "; ".join(filter(None, ["as much is under way as may be", less])),
     }
     return said.get(one.out, less) if one.out else less
 
