@@ -1,11 +1,13 @@
 """`xinshi up`: everything on one machine, in one command.
 
-The embedded server (if that is the broker), a worker for each class, beat; each a process of its
-own that is started again when it dies. Ctrl-C or TERM lets all of them finish what is under way.
+The embedded server (if that is the broker), a worker for each class, beat, the web process; each a
+process of its own that is started again when it dies. Ctrl-C or TERM lets all of them finish what
+is under way. The web process's socket is held here: while it is started again, callers wait.
 """
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,12 +24,12 @@ from worker.settings import Settings
 
 log = structlog.get_logger()
 
-#: What runs: the words after `python -m worker`, by name.
+#: What runs: the words after `python -m`, by name.
 PARTS = {
-    "otp": ("otp",),
-    "notice": ("notice", "ticks"),
-    "marketing": ("marketing",),
-    "beat": ("beat",),
+    "otp": ("worker", "otp"),
+    "notice": ("worker", "notice", "ticks"),
+    "marketing": ("worker", "marketing"),
+    "beat": ("worker", "beat"),
 }
 #: The longest pause before a process that keeps dying is started again, in seconds.
 LONGEST_PAUSE = 30.0
@@ -49,13 +51,22 @@ class Supervisor:
     """Keeps the processes of one configuration running until it is told to stop."""
 
     def __init__(
-        self, settings: Settings, config: str | None, output: IO[bytes] | None = None
+        self,
+        settings: Settings,
+        config: str | None,
+        output: IO[bytes] | None = None,
+        *,
+        web: socket.socket | None = None,
     ) -> None:
         self._settings = settings
         self._config = config
         #: Where the processes write; None is where this one does.
         self._output = output
         self._parts = [Part(name, words) for name, words in PARTS.items()]
+        #: Where the web process listens; None: there is none.
+        self._web = web
+        if web is not None:
+            self._parts.append(Part("web", ("producer.web", "--fd", str(web.fileno()))))
         self._stop = threading.Event()
         self._clean = True
 
@@ -92,11 +103,12 @@ class Supervisor:
         part.started = time.monotonic()
         part.process = subprocess.Popen(  # noqa: S603 - our own module, our own words
             # -P: a folder called `worker` where we were started is not ours.
-            [sys.executable, "-P", "-m", "worker", *part.words],
+            [sys.executable, "-P", "-m", *part.words],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
+            pass_fds=[self._web.fileno()] if self._web is not None and part.name == "web" else (),
             # Ctrl-C reaches us alone, and we tell the others once.
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls prctl and nothing else

@@ -29,15 +29,14 @@ def web(
     """
     with session.opened(config) as here:
         try:
-            from producer.web import serving
+            from producer.web import listening, serving
         except ModuleNotFoundError as error:
             output.error(f"{error.name} is not installed; pip install 'xinshi[web]'")
             raise typer.Exit(faults.FAILED) from None
         from worker import logs
 
         wanted = here.settings.top.web
-        bound = serving.listen(host or wanted.host, wanted.port if port is None else port)
+        bound = listening.listen(host or wanted.host, wanted.port if port is None else port)
         logs.configure(here.settings.top.log_level)
-    address, number = bound.getsockname()[:2]
-    output.hint(f"listening on http://{address}:{number}. Ctrl-C stops it.")
+    output.hint(f"listening on {listening.address(bound)}. Ctrl-C stops it.")
     serving.serve(here.settings, bound)

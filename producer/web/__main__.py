@@ -1,31 +1,40 @@
-"""`python -m producer.web [--host HOST] [--port PORT]`: the web process."""
+"""`python -m producer.web [--host HOST] [--port PORT]`: the web process, alone."""
 
 import argparse
+import socket
 import sys
 
-from producer.web import serving
+from producer.web import listening
 from worker import logs
 from worker.errors import XinshiError
-from worker.settings import load
+from worker.settings import Settings, load
 
 
 def main(words: list[str]) -> int:
     """Serve until TERM; 1 when it cannot."""
     parser = argparse.ArgumentParser(prog="python -m producer.web", description=__doc__)
-    parser.add_argument("--host")
-    parser.add_argument("--port", type=int)
+    parser.add_argument("--host", help="else web.host")
+    parser.add_argument("--port", type=int, help="else web.port")
+    parser.add_argument("--fd", type=int, help="a socket that listens already")
     given = parser.parse_args(words)
     try:
         settings = load()
         logs.configure(settings.top.log_level)
-        web = settings.top.web
-        port = web.port if given.port is None else given.port
-        bound = serving.listen(given.host or web.host, port)
+        bound = _bound(settings, given)
     except XinshiError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    from producer.web import serving
+
     serving.serve(settings, bound)
     return 0
+
+
+def _bound(settings: Settings, given: argparse.Namespace) -> socket.socket:
+    if given.fd is not None:
+        return socket.socket(fileno=given.fd)
+    web = settings.top.web
+    return listening.listen(given.host or web.host, web.port if given.port is None else given.port)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ uvicorn's access log would hold paths, and the path of a push holds its token.
 """
 
 import asyncio
-import errno
+import signal
 import socket
 import tempfile
 
@@ -12,42 +12,13 @@ import structlog
 import uvicorn
 
 from producer.web import app
-from worker.errors import XinshiError
+from producer.web.listening import address
 from worker.settings import Settings
 
 log = structlog.get_logger()
 
 #: How long calls that are under way may take after TERM, in seconds.
 GRACE = 15
-#: Connections that wait to be taken.
-BACKLOG = 2048
-
-
-class Taken(XinshiError):
-    """Somebody else listens there already, or we may not."""
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound; raises `Taken` saying which port and what to do."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-        bound.listen(BACKLOG)
-    except OSError as error:
-        bound.close()
-        raise Taken(_why(host, port, error)) from None
-    return bound
-
-
-def _why(host: str, port: int, error: OSError) -> str:
-    advice = "choose another (web.port, --web-port)"
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {host} is taken; {advice}"
-    if error.errno == errno.EACCES:
-        return f"port {port} may not be used by this user; {advice}"
-    return f"cannot listen on {host}, port {port}: {error.strerror}; see web.host and web.port"
 
 
 def serve(settings: Settings, bound: socket.socket) -> None:
@@ -55,9 +26,20 @@ def serve(settings: Settings, bound: socket.socket) -> None:
     # Uploads are spooled to disk, and /tmp may be memory.
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     tempfile.tempdir = str(settings.folder)
-    config = uvicorn.Config(
+    # uvicorn takes the signals, and hands them on when it has finished: that is the end, no fault.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    log.info("web.listening", at=address(bound))
+    asyncio.run(uvicorn.Server(configured(settings)).serve([bound]))
+    log.info("web.stopped")
+
+
+def configured(settings: Settings) -> uvicorn.Config:
+    """Return how the application is served."""
+    return uvicorn.Config(
         app.create(settings),
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         # X-Forwarded-For is believed where `web.trusted_proxies` says so, by `producer.web.peers`.
@@ -67,7 +49,3 @@ def serve(settings: Settings, bound: socket.socket) -> None:
         ws="none",
         lifespan="on",
     )
-    host, port = bound.getsockname()[:2]
-    log.info("web.listening", host=host, port=port)
-    asyncio.run(uvicorn.Server(config).serve([bound]))
-    log.info("web.stopped")

@@ -63,6 +63,7 @@ def check_all(commands: list[list[str]]) -> None:
     }
     assert served == QUEUES
     assert ["celery", "-A", "worker", "beat"] in commands
+    assert any(words[:2] == ["xinshi", "web"] for words in commands)
     assert ["xinshi", "migrate"] in commands
 
 
@@ -132,8 +133,9 @@ def test_a_unit_of_systemd(unit: Path) -> None:
         check(shlex.split(service["ExecStart"].replace("%i", one.value)))
 
 
-def test_the_units_are_a_worker_and_beat() -> None:
-    assert [path.name for path in UNITS] == ["xinshi-beat.service", "xinshi-worker@.service"]
+def test_the_units_are_a_worker_beat_and_web() -> None:
+    names = ["xinshi-beat.service", "xinshi-web.service", "xinshi-worker@.service"]
+    assert [path.name for path in UNITS] == names
 
 
 def test_the_image_is_built_from_what_is_there_and_runs_as_nobody() -> None:

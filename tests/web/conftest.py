@@ -12,7 +12,7 @@ import httpx
 import pytest
 import uvicorn
 
-from producer.web import app, serving
+from producer.web import listening, serving
 from tests.stage import LOGINS, Stage, eventually, section
 from worker import apikeys, database
 from worker.store import keys
@@ -92,15 +92,12 @@ def served(
         if "test_account" in web:
             sections[web["test_account"]]["classes"] = []
         stage.configure(accounts=sections, web=web)
-    bound = serving.listen("127.0.0.1", 0)
-    config = uvicorn.Config(
-        app.create(stage.settings), log_config=None, access_log=False, proxy_headers=False
-    )
-    server = uvicorn.Server(config)
+    bound = listening.listen("127.0.0.1", 0)
+    server = uvicorn.Server(serving.configured(stage.settings))
     thread = threading.Thread(target=lambda: server.run([bound]), daemon=True)
     thread.start()
     eventually(lambda: server.started)
-    made = Served(stage, f"http://127.0.0.1:{bound.getsockname()[1]}")
+    made = Served(stage, listening.address(bound))
     yield made
     made.close()
     server.should_exit = True
