@@ -81,14 +81,13 @@ def _read(engine: Engine, settings: Settings, many: int) -> int:
         rows = pushed.waiting(connection, receivers(settings), many, MOST_BYTES)
         by_account = sorted(rows, key=lambda row: row.account)
         for name, group in groupby(by_account, key=lambda row: str(row.account)):
-            take(connection, settings, settings.accounts[name], list(group))
+            _take(connection, settings, settings.accounts[name], list(group))
     return len(rows)
 
 
-def take(
+def _take(
     connection: Connection, settings: Settings, account: Account, rows: Sequence[Row[Any]]
 ) -> None:
-    """Read pushes to an account within a transaction, and note that they were read."""
     read = [(row.id, account.gateway.read_push(request(row))) for row in rows]
     sharing = sorted(settings.sharing(account.name), key=account.name.__ne__)
     reports = [(one, report) for one, found in read for report in found.reports]

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from worker import reporting
 from worker.answers import Inbound
@@ -20,17 +20,20 @@ def take(connection: Connection, account: str, inbox_id: int, inbound: Iterable[
     return take_many(connection, account, ((inbox_id, one) for one in inbound))
 
 
-def take_many(
-    connection: Connection, account: str, inbound: Iterable[tuple[int, Inbound]]
-) -> int:
+def take_many(connection: Connection, account: str, inbound: Iterable[tuple[int, Inbound]]) -> int:
     """Do as `take` does for inbound messages of several pages, each with its page's id."""
-    new = pages.add_inbound(connection, [_row(account, inbox_id, one) for inbox_id, one in inbound])
+    new = pages.add_inbound(connection, [row(account, inbox_id, one) for inbox_id, one in inbound])
     changes.came_in(connection, [row.id for row in new])
-    leaving = [row.msisdn for row in new if is_opt_out(row.text) and "*" not in row.msisdn]
+    heed(connection, account, new)
+    return len(new)
+
+
+def heed(connection: Connection, account: str, inbound: Iterable[Row[Any]]) -> None:
+    """Note who asks for no more."""
+    leaving = [one.msisdn for one in inbound if is_opt_out(one.text) and "*" not in one.msisdn]
     if leaving:
         for _ in pages.opt_outs(connection, leaving, f"a reply to {account}"):
             events.add(connection, "recipient.opted_out", "inbound", account=account)
-    return len(new)
 
 
 def is_opt_out(text: str) -> bool:
@@ -39,7 +42,8 @@ def is_opt_out(text: str) -> bool:
     return folded in OPT_OUT_WORDS
 
 
-def _row(account: str, inbox_id: int, inbound: Inbound) -> dict[str, Any]:
+def row(account: str, inbox_id: int, inbound: Inbound) -> dict[str, Any]:
+    """Return an inbound message as it is stored."""
     facts = (
         inbound.gateway_id or "",
         inbound.msisdn,

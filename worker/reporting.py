@@ -42,7 +42,7 @@ def take_many(
     connection: Connection, accounts: Sequence[str], reports: Iterable[tuple[int, Report]]
 ) -> int:
     """Do as `take` does for reports of several pages, each with its page's id."""
-    rows = [_row(accounts[0], inbox_id, one) for inbox_id, one in reports]
+    rows = [row(accounts[0], inbox_id, one) for inbox_id, one in reports]
     new = pages.add_reports(connection, rows)
     apply(connection, accounts, new)
     return len(new)
@@ -167,7 +167,8 @@ def _move(
             messages.report(connection, by_state[state], state, parts=origin.segments)
 
 
-def _row(account: str, inbox_id: int, report: Report) -> dict[str, Any]:
+def row(account: str, inbox_id: int, report: Report) -> dict[str, Any]:
+    """Return a report as it is stored."""
     facts = (
         report.reference or report.gateway_id or "",
         report.msisdn,

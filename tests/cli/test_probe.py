@@ -44,12 +44,12 @@ def test_work_that_waits_on_purpose_is_not_late(place: Place) -> None:
 def test_what_is_under_way_moves(place: Place) -> None:
     """However long its queue is."""
     place.configure(more={"jzy": section(place.sandbox, "jzy", concurrency=1)})
-    place.sandbox.control.rule("latency", args={"seconds": 0.4})
+    place.sandbox.control.rule("latency", args={"seconds": 4.0})
     with place.working():
         for number in ("13812345678", "13812345679", "13812345670"):
             place.data("send", "--to", number, "--text", TEXT)
-        eventually(place.sandbox.entries)
-        assert probe(place, "--late", "0.3", "--class", "notice") == {"notice": None}
+        eventually(lambda: place.data("messages", "--state", "submitting"))
+        assert probe(place, "--late", "0.1", "--class", "notice") == {"notice": None}
 
 
 def test_ticks_that_nobody_runs_are_late(place: Place) -> None:

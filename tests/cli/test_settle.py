@@ -83,7 +83,7 @@ def test_verify_names_what_is_lost(place: Place) -> None:
 
 def test_a_restored_backup_s_messages_are_put_aside(place: Place) -> None:
     """With who and why; a person may then say what became of them."""
-    (one,) = place.data("send", "--to", TO, "--text", TEXT, "--account", "me")
+    place.data("send", "--to", TO, "--text", TEXT, "--account", "me")
     told = ("--since", "0s", "--why", "the disk died", "--who", "me")
     assert place.data("settle", "restored", *told, "--dry-run")["messages"] == 1
     assert state(place) == "queued"

@@ -1,5 +1,6 @@
 """The inbox of raw pages and pushes, and what was read from them: reports and inbound messages."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,6 +60,35 @@ def begin(connection: Connection, inbox_id: int) -> bool:
     return taken.rowcount == 1
 
 
+def kept(
+    connection: Connection,
+    *,
+    account: str | None = None,
+    since: datetime | None = None,
+    ids: Collection[int] | None = None,
+    damaged: bool = False,
+) -> list[int]:
+    """Return the ids of raw pages and pushes that fit, the oldest first.
+
+    With `damaged` only those of which something could not be read, or nothing was read yet.
+    """
+    query = select(inbox.c.id).order_by(inbox.c.id)
+    if account is not None:
+        query = query.where(inbox.c.account == account)
+    if since is not None:
+        query = query.where(inbox.c.received_at >= since)
+    if ids is not None:
+        query = query.where(inbox.c.id.in_(list(ids)))
+    if damaged:
+        query = query.where(or_(inbox.c.damaged > 0, inbox.c.parsed_at.is_(None)))
+    return list(connection.execute(query).scalars())
+
+
+def raw(connection: Connection, inbox_id: int) -> Row[Any] | None:
+    """Lock a raw page, and return it; None when it is gone."""
+    return connection.execute(select(inbox).where(inbox.c.id == inbox_id).with_for_update()).first()
+
+
 def parsed(connection: Connection, inbox_id: int, rows: int, damaged: int) -> None:
     """Note that a page was read, and how many rows it had; damaged ones can be read again."""
     connection.execute(
@@ -93,6 +123,60 @@ def _add_new(
     connection.execute(insertion, list(by_digest.values()))
     new = (table.c.account == rows[0]["account"]) & table.c.digest.in_(list(by_digest))
     return list(connection.execute(select(table).where(new).order_by(table.c.id)))
+
+
+def correct_reports(
+    connection: Connection, inbox_id: int, rows: Sequence[Mapping[str, Any]]
+) -> list[Row[Any]]:
+    """Correct reports that an earlier reading of a page stored otherwise; returns these.
+
+    One that is read otherwise now is the first of the same number that is read no more: it stays
+    one row, and counts once.
+    """
+    return _correct(connection, report, inbox_id, rows)
+
+
+def correct_inbound(
+    connection: Connection, inbox_id: int, rows: Sequence[Mapping[str, Any]]
+) -> list[Row[Any]]:
+    """Correct inbound messages that an earlier reading of a page stored otherwise, likewise."""
+    return _correct(connection, inbound_message, inbox_id, rows)
+
+
+def _correct(
+    connection: Connection, table: Any, inbox_id: int, rows: Sequence[Mapping[str, Any]]
+) -> list[Row[Any]]:
+    by_digest = {row["digest"]: row for row in rows}
+    if not by_digest:
+        return []
+    here = table.c.account == rows[0]["account"]
+    known = connection.execute(
+        select(table.c.digest).where(here, table.c.digest.in_(list(by_digest)))
+    ).scalars()
+    fresh: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for digest in by_digest.keys() - set(known):
+        fresh[by_digest[digest]["msisdn"]].append(by_digest[digest])
+    if not fresh:
+        return []
+    stale = connection.execute(
+        select(table.c.id, table.c.msisdn)
+        .where(
+            here,
+            table.c.inbox_id == inbox_id,
+            table.c.msisdn.in_(list(fresh)),
+            table.c.digest.not_in(list(by_digest)),
+        )
+        .order_by(table.c.id)
+    ).all()
+    corrected = []
+    for one in stale:
+        if fresh[one.msisdn]:
+            connection.execute(
+                update(table).where(table.c.id == one.id).values(**fresh[one.msisdn].pop(0))
+            )
+            corrected.append(one.id)
+    query = select(table).where(table.c.id.in_(corrected)).order_by(table.c.id)
+    return list(connection.execute(query)) if corrected else []
 
 
 def unmatched(connection: Connection, limit: int, seconds: float, after: int) -> list[Row[Any]]:
