@@ -27,6 +27,8 @@ class Result:
     hold: float | None = None
     #: False when the code stands in no table, the gateway's or the account's own.
     mapped: bool = True
+    #: For so many seconds the gateway wants no further call, where it says so.
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

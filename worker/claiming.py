@@ -2,27 +2,35 @@
 
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from worker import carriers, routing, segments
+from worker import carriers, gathering, permits, routing, segments
 from worker.gateway import Account, Content
+from worker.gathering import Gathering
 from worker.health import WELL, Health
+from worker.pace import Cost
+from worker.permits import Permits
 from worker.routing import Asked, Option, Out, Standing
 from worker.settings import Settings
-from worker.store import accounts, claims, events, outcomes, requests
+from worker.store import accounts, claims, events, outcomes, requests, splits
 from worker.store.accounts import Doubt
 from worker.store.claims import Lease, Planned
+from worker.store.gathers import Single
 from worker.store.requests import DueRequest
 from worker.terms import Carrier, MessageClass, MessageState, NumberKind, SubmissionState
+from worker.throttle import Throttle
 
 #: How long what is due waits when no account can take it now, and when all places are taken.
 NO_ACCOUNT = 2.0
 CROWDED = 0.1
+#: The most messages in the submission that finds out whether a login is accepted: a refusal in
+#: words that nobody knows leaves them unknown.
+FIRST = 50
 #: Due rows looked at in one claim.
 MOST_ROWS = 64
 
@@ -58,8 +66,24 @@ class Claim:
     crowded: bool = False
     #: Accounts that are to get less than all of their traffic.
     healths: Mapping[str, Health] = field(default_factory=dict)
+    #: Asked before anything begins; when nothing is given, the database decides by itself.
+    permits: Permits | None = None
+    #: Singles that wait for each other; nothing is gathered unless it is given.
+    gathering: Gathering | None = None
     #: Where there was a choice: the submission, its account, and why.
     _routed: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
+
+    @property
+    def _permits(self) -> Permits:
+        if self.permits is None:
+            self.permits = permits.by_database(self.settings, self.message_class)
+        return self.permits
+
+    @property
+    def _gathered(self) -> Gathering:
+        if self.gathering is None:
+            self.gathering = Gathering(self.message_class)
+        return self.gathering
 
     def take(self, connection: Connection) -> list[Lease]:
         """Lease what is due and has room: first what came back, then what is fresh."""
@@ -68,23 +92,29 @@ class Claim:
         if most <= 0:
             return taken
         for waiting in claims.planned(connection, self.message_class, most):
-            taken += self._again(connection, waiting)
+            if not self._gathered.dealt_with(waiting):
+                taken += self._again(connection, waiting)
         for fresh in requests.due(connection, self.message_class, most, self._closed()):
-            taken += self._fresh(connection, fresh)
+            if not self._gathered.dealt_with(fresh):
+                taken += self._fresh(connection, fresh)
         events.add_each(connection, "submission.routed", self.owner, self._routed)
         return taken
 
     def _again(self, connection: Connection, waiting: Planned) -> list[Lease]:
-        place = self._choose(connection, self._asked_again(connection, waiting))
-        if isinstance(place, float):
-            claims.postpone(connection, waiting.id, place)
+        admitted = self._admit(
+            connection,
+            self._asked_again(connection, waiting),
+            lambda place: self._sizes(connection, place, waiting, [min(waiting.size, place.cap)]),
+        )
+        if isinstance(admitted, float):
+            if admitted:
+                claims.postpone(connection, waiting.id, admitted)
             return []
+        place, (permit, *_) = admitted
+        if together := self._gathered.together():
+            return self._together(connection, place, waiting, together, permit)
         if place.cap < waiting.size:
-            if waiting.lo is None or waiting.hi is None:
-                # Its messages are named one by one: only an account with room for all can take it.
-                claims.postpone(connection, waiting.id, NO_ACCOUNT)
-                return []
-            waiting = self._cut(connection, waiting, waiting.lo, waiting.hi, place)
+            waiting = self._cut(connection, waiting, place)
         lease = claims.lease(
             connection,
             waiting,
@@ -97,34 +127,41 @@ class Claim:
         if lease is None:
             return []
         self._note(place, [lease])
-        return [lease]
+        return [replace(lease, permit=permit)]
 
-    def _cut(
-        self, connection: Connection, waiting: Planned, lo: int, hi: int, place: Place
-    ) -> Planned:
-        """Plan a range again in pieces that its account can take, and return the first."""
+    def _cut(self, connection: Connection, waiting: Planned, place: Place) -> Planned:
+        """Plan a submission again in pieces that its account can take, and return the first."""
+        carried = splits.carried(connection, waiting.id)
+        if len(carried) <= place.cap:
+            return waiting
         self.crowded = True
-        step = hi if place.probe else place.cap
-        bounds = [(lo, lo + place.cap)]
-        bounds += [(at, min(at + step, hi)) for at in range(lo + place.cap, hi, step)]
-        made = [
-            outcomes.succeed(connection, waiting, piece, wait=0.0, tries=waiting.attempts)
-            for piece in bounds
-        ]
+        step = len(carried) if place.probe else place.cap
+        pieces = [carried[: place.cap]]
+        pieces += [carried[at : at + step] for at in range(place.cap, len(carried), step)]
+        first, *_ = splits.part(connection, waiting, pieces, waiting.attempts)
         outcomes.close(connection, [waiting.id], SubmissionState.PLANNED)
-        first, end = bounds[0]
-        return replace(waiting, id=made[0], fence=0, lo=first, hi=end, size=end - first)
+        return replace(waiting, id=first.id, fence=0, lo=first.lo, hi=first.hi, size=first.size)
 
     def _fresh(self, connection: Connection, fresh: DueRequest) -> list[Lease]:
         if fresh.expired:
             requests.end_rest(connection, fresh.id, MessageState.EXPIRED)
             return []
-        place = self._choose(connection, self._asked(connection, fresh))
-        if isinstance(place, float):
-            requests.postpone(connection, fresh.id, place)
+        admitted = self._admit(
+            connection,
+            self._asked(connection, fresh),
+            lambda place: self._sizes(
+                connection, place, fresh, [hi - lo for lo, hi in _ranges(place, fresh)]
+            ),
+        )
+        if isinstance(admitted, float):
+            if admitted:
+                requests.postpone(connection, fresh.id, admitted)
             return []
+        place, granted = admitted
+        if together := self._gathered.together():
+            return self._together(connection, place, fresh, together, granted[0])
         account = place.account
-        ranges = self._ranges(place, fresh)
+        ranges = _ranges(place, fresh)[: len(granted)]
         requests.advance(connection, fresh, ranges[-1][1])
         opened = claims.open_range(
             connection,
@@ -133,6 +170,52 @@ class Claim:
             seconds=self._patience(account),
             owner=self.owner,
         )
+        self._note(place, opened)
+        return [replace(one, permit=permit) for one, permit in zip(opened, granted, strict=True)]
+
+    def _sizes(
+        self, connection: Connection, place: Place, one: DueRequest | Planned, alone: list[int]
+    ) -> list[int]:
+        """Return the sizes of the submissions that would begin: none when it waits for others."""
+        if place.probe:
+            self._gathered.leave()
+            return alone
+        together = self._gathered.sizes(connection, place.account, place.cap, one)
+        return alone if together is None else together
+
+    def _together(
+        self,
+        connection: Connection,
+        place: Place,
+        first: DueRequest | Planned,
+        singles: Sequence[Single],
+        permit: str,
+    ) -> list[Lease]:
+        """Lease one submission for single messages that were gathered."""
+        account = place.account
+        lease = Lease(
+            id=0,
+            fence=1,
+            account=account.name,
+            message_class=self.message_class,
+            request_id=singles[0].request_id,
+            lo=None,
+            hi=None,
+            size=len(singles),
+            attempts=max(one.attempts for one in singles),
+            content=first.content,
+            reference=_reference(account),
+            permit=permit,
+        )
+        made = gathering.put_together(
+            connection,
+            singles,
+            lease,
+            segments=parts(account, first.content),
+            seconds=self._patience(account),
+            owner=self.owner,
+        )
+        opened = [replace(lease, id=made)]
         self._note(place, opened)
         return opened
 
@@ -151,14 +234,33 @@ class Claim:
             reference=_reference(account),
         )
 
-    def _ranges(self, place: Place, fresh: DueRequest) -> list[tuple[int, int]]:
-        """Cut what is left of a request by the batch cap, into as many as there is room for."""
-        cap = 1 if fresh.personal else place.cap
-        name = place.account.name
-        ends = range(fresh.next_n, fresh.total, cap)[: place.more + 1]
-        ranges = [(lo, min(lo + cap, fresh.total)) for lo in ends]
-        self.room[name] -= len(ranges) - 1
-        return ranges
+    def _admit(
+        self, connection: Connection, asked: Asked, sizes: Callable[[Place], list[int]]
+    ) -> tuple[Place, list[str]] | float:
+        """Choose an account that permits to begin: the receipts of the first so many submissions.
+
+        Else the seconds until to ask again; 0.0 when that need not be written down.
+        """
+        self._permits.prepare(connection)
+        while True:
+            place = self._choose(connection, asked)
+            if isinstance(place, float):
+                return place
+            account, wanted = place.account, sizes(place)
+            if not wanted:
+                self.room[account.name] += 1
+                return 0.0
+            each = parts(account, asked.content)
+            costs = [Cost(size, size * each) for size in wanted]
+            granted = self._permits.ask(connection, account, costs, self._patience(account))
+            if len(granted) < len(costs):
+                self.room[account.name] = 0
+            else:
+                self.room[account.name] -= len(granted) - 1
+            if granted:
+                return place, granted
+            if place.probe:
+                self._give_probe(connection, account)
 
     def _closed(self) -> set[str]:
         """The accounts that take nothing now; what names one of them need not be looked at."""
@@ -209,29 +311,36 @@ class Claim:
             no_singles=doubt is not None and (doubt.of_singles or doubt.settling),
             health=self.healths.get(name, WELL),
             free=self.room[name],
-            places=self.settings.accounts[name].settings.concurrency,
+            places=permits.places(self.settings.accounts[name].settings),
         )
 
     def _choose(self, connection: Connection, asked: Asked) -> Place | float:
         """Take a place at an account, or say in how many seconds to ask again."""
         options = self.options(asked)
         chosen = routing.pick(options, random.random)
+        probed = self._probed(connection, options, chosen)
+        if probed is not None:
+            cap = min(permits.cap(probed, self.message_class), FIRST)
+            cap = 1 if self.doubts[probed.name].doubts else cap
+            return Place(probed, cap, probe=True, options=options)
         if chosen is not None:
             account = chosen.account
             self.room[account.name] -= 1
             return Place(
                 account,
-                account.batch_cap,
+                permits.cap(account, self.message_class),
                 probe=False,
                 options=options,
                 more=chosen.places - 1,
             )
-        for one in options:
-            if one.out is Out.DOUBT and self._probe(connection, one.account):
-                return Place(one.account, 1, probe=True, options=options)
         out = {one.out for one in options}
-        self.crowded = self.crowded or Out.FULL in out
-        if Out.FULL in out:
+        full = [one.account.name for one in options if one.out is Out.FULL]
+        resting = self._permits.wait(full, others=any(free > 0 for free in self.room.values()))
+        if resting is not None and Out.DOUBT not in out:
+            return resting
+        proving = any(one.out is Out.DOUBT and self._proving(one.account) for one in options)
+        self.crowded = self.crowded or proving or Out.FULL in out
+        if proving or Out.FULL in out:
             return CROWDED
         if Out.DOUBT not in out and Out.HOURS in out:
             return min(one.wait for one in options if one.out is Out.HOURS)
@@ -241,41 +350,91 @@ class Claim:
         """Keep why an account was chosen, where it was a choice."""
         why = routing.trace(place.options)
         if why is not None:
+            why |= {"probe": True} if place.probe else {}
             self._routed += [(one.id, place.account.name, why) for one in leases]
 
+    def _probed(
+        self, connection: Connection, options: Sequence[Option], chosen: Option | None
+    ) -> Account | None:
+        """Return the account that is to be asked whether it works, if its turn has come.
+
+        Where another account was chosen: one that is not worth less, and never by a code.
+        """
+        if chosen is not None and self.message_class is MessageClass.OTP:
+            return None
+        least = chosen.account.settings.priority if chosen is not None else None
+        for one in options:
+            if one.out is not Out.DOUBT:
+                continue
+            worthy = least is None or one.account.settings.priority >= least
+            if worthy and self._probe(connection, one.account):
+                return one.account
+        return None
+
     def _probe(self, connection: Connection, account: Account) -> bool:
-        """Take the right to ask a doubtful account by one smallest submission, alone."""
-        name = account.name
+        """Take the right to ask an account by one submission, alone."""
+        name, logins = account.name, self.settings.logins
         doubt = self.doubts[name]
-        if doubt.settling or not doubt.probe_due or name in self.busy or self.room[name] <= 0:
+        same = logins.same(name) if doubt.unproven else [name]
+        busy = not self.busy.isdisjoint(same)
+        if doubt.settling or not doubt.probe_due or busy or self.room[name] <= 0:
             return False
         self.room[name] = 0
-        return accounts.take_probe(connection, name, self._patience(account))
+        rights = {name} if doubt.doubts else set()
+        if doubt.unproven:
+            rights.add(logins.keeper(name))
+        return all(
+            accounts.take_probe(connection, one, self._patience(account), logins.of[name])
+            for one in sorted(rights)
+        )
+
+    def _give_probe(self, connection: Connection, account: Account) -> None:
+        """Let another take the right to ask an account: it gives no permit now."""
+        for one in sorted({account.name, self.settings.logins.keeper(account.name)}):
+            accounts.give_probe(connection, one, self._permits.rests.get(account.name, CROWDED))
+
+    def _proving(self, account: Account) -> bool:
+        """Whether another call is finding out if the login of an account is accepted."""
+        doubt = self.doubts[account.name]
+        return doubt.unproven and not doubt.doubts
 
     def _patience(self, account: Account) -> float:
         return self.settings.top.lease + account.settings.timeout
 
 
 def look(
-    connection: Connection, settings: Settings, message_class: MessageClass, owner: str
+    connection: Connection,
+    settings: Settings,
+    message_class: MessageClass,
+    owner: str,
+    throttle: Throttle | None = None,
+    resting: Mapping[str, float] | None = None,
 ) -> Claim:
-    """Return a claim that knows how all accounts stand now."""
+    """Return a claim that knows how all accounts stand now; some may rest, for so many seconds."""
     # In this order: a place that was just freed by a failure comes with its doubt.
-    under_way = claims.under_way(connection)
+    asking = permits.look(
+        connection, settings, message_class, throttle or Throttle(None), resting or {}
+    )
     return Claim(
         settings,
         message_class,
         owner,
-        {
-            name: account.settings.concurrency - under_way.get(name, 0)
-            for name, account in settings.accounts.items()
-        },
-        accounts.held(connection),
-        accounts.doubtful(connection),
-        frozenset(under_way),
+        asking.room(),
+        accounts.held(connection, settings.logins),
+        accounts.doubtful(connection, settings.logins),
+        frozenset(name for name, _ in asking.under_way),
         datetime.now(UTC),
         healths=accounts.healths(connection),
+        permits=asking,
+        gathering=gathering.look(connection, message_class),
     )
+
+
+def _ranges(place: Place, fresh: DueRequest) -> list[tuple[int, int]]:
+    """Cut what is left of a request by the batch cap, into as many as there is room for."""
+    cap = 1 if fresh.personal else place.cap
+    ends = range(fresh.next_n, fresh.total, cap)[: place.more + 1]
+    return [(lo, min(lo + cap, fresh.total)) for lo in ends]
 
 
 def _kinds(stored: str) -> list[NumberKind]:

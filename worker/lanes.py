@@ -14,16 +14,18 @@ from typing import TypeVar, cast
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import claiming, database, failpoints, recording, submitting
+from worker import broker, claiming, database, failpoints, permits, recording, submitting
 from worker.claiming import CROWDED, Claim
 from worker.errors import CommitUnknown, XinshiError
 from worker.looking import Looker
+from worker.permits import Rests
 from worker.settings import Settings
 from worker.spool import Spool
 from worker.store import claims
 from worker.store.outcomes import Recorded
 from worker.submitting import Answer, Ready
 from worker.terms import MessageClass, Outcome
+from worker.throttle import Throttle
 from worker.wire import Wire
 
 log = structlog.get_logger()
@@ -52,6 +54,8 @@ class Lane(Looker):
         self.message_class = message_class
         self.owner = owner
         self._spool = spool
+        self._throttle = Throttle(broker.redis_url(settings))
+        self._rests = Rests()
         self._finished = False
         self._crowded = False
         self._calls: set[asyncio.Task[None]] = set()
@@ -64,10 +68,11 @@ class Lane(Looker):
             recorder = asyncio.create_task(self._record_all(threads))
             try:
                 while not (self._stopping or recorder.done()):
+                    if await self._rested():
+                        continue
                     self._bell.clear()
                     if not await self._look(threads, wire):
-                        every = self.settings.top.look_every
-                        await self._wait(min(every, CROWDED) if self._crowded else every)
+                        await self._wait(self._pause())
                 while self._calls:
                     await asyncio.wait(self._calls)
             finally:
@@ -75,6 +80,20 @@ class Lane(Looker):
                 self._answered.set()
                 await recorder
                 await wire.close()
+                self._throttle.close()
+
+    async def _rested(self) -> bool:
+        """Sleep while no account gives a permit, and nothing can come of looking."""
+        rests = self._rests.left()
+        if not rests or self._stopping or len(rests) < len(self.settings.accounts):
+            return False
+        await asyncio.sleep(min(rests.values()))
+        return True
+
+    def _pause(self) -> float:
+        """How long to wait when there was nothing to begin."""
+        crowded = [CROWDED] if self._crowded else []
+        return min([self.settings.top.look_every, *crowded, *self._rests.left().values()])
 
     async def _look(self, threads: ThreadPoolExecutor, wire: Wire) -> bool:
         """Claim and begin what there is; False when there was nothing, or no room for it."""
@@ -98,6 +117,7 @@ class Lane(Looker):
     def _claim(self) -> list[Ready]:
         """Claim and write ahead in one transaction: nothing has to be asked in between."""
         ready: list[Ready] = []
+        claim: Claim | None = None
         try:
             with database.writing(self.engine) as connection:
                 claim = self._look_for(connection)
@@ -110,14 +130,32 @@ class Lane(Looker):
             # What was committed is ours to call; what was not was never claimed.
             with database.reading(self.engine) as connection:
                 ours = claims.in_flight(connection, [one.lease for one in ready])
-            return [one for one in ready if one.lease.id in ours]
-        self._crowded = claim.crowded
+            ready = [one for one in ready if one.lease.id in ours]
+        except BaseException:
+            self._give_back(claim, [])
+            raise
+        self._give_back(claim, ready)
+        self._crowded = claim is not None and claim.crowded
         if ready:
             failpoints.reach("write_ahead.after")
         return ready
 
     def _look_for(self, connection: Connection) -> Claim:
-        return claiming.look(connection, self.settings, self.message_class, self.owner)
+        return claiming.look(
+            connection,
+            self.settings,
+            self.message_class,
+            self.owner,
+            self._throttle,
+            self._rests.left(),
+        )
+
+    def _give_back(self, claim: Claim | None, ready: Sequence[Ready]) -> None:
+        """Note which accounts rest, and give back the places that a claim took in vain."""
+        if claim is not None and claim.permits is not None:
+            self._rests.note(claim.permits.rests)
+            used = {one.lease.permit for one in ready}
+            self._throttle.release([one for one in claim.permits.taken if one[2] not in used])
 
     async def _submit(self, ready: Ready, wire: Wire) -> None:
         answer = await submitting.call(ready, wire.call, self.settings)
@@ -159,6 +197,7 @@ class Lane(Looker):
             with database.writing(self.engine) as connection:
                 recording.record(connection, calls, self.settings, self.owner)
             failpoints.reach("record.after")
+            self._throttle.release(permits.places_of(call.lease for call in calls))
         except (XinshiError, OSError) as error:
             log.warning("lane.record_failed", lane=self.message_class.value, why=str(error))
             return False

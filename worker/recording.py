@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from worker import holding, recipient_limits, retry, splitting
+from worker import gathering, holding, recipient_limits, retry, slowing, splitting
 from worker.settings import Settings
 from worker.store import campaigns, doubts, events, messages, outcomes
 from worker.store.outcomes import Recorded
@@ -53,7 +53,9 @@ def record(
     called = recipient_limits.numbers(connection, settings, [*found.ours, *found.late])
     over = list(found.ours)
     outcomes.record(connection, found.ours)
+    slowing.heed(connection, found.ours, owner)
     holding.weigh(connection, found.ours, settings, owner, ours=ours)
+    gathering.heard(connection, found.ours)
     for call in found.ours:
         _follow(connection, call, owner, cancelled)
     for call in found.late:

@@ -4,7 +4,9 @@ Both go through the account's own codes, so that an operator can map what a rese
 says (`"HTTP 403" = "account_held"`, `"/维护/" = …`); unmapped they are `unknown`.
 """
 
+import re
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -15,20 +17,40 @@ from worker.terms import Advice, Outcome
 
 #: The code of an answer that is not in the gateway's language.
 UNREADABLE = "unreadable"
+_SECONDS = re.compile(r"\d{1,7}", re.ASCII)
 
 
 def failure(table: CodeTable, response: httpx.Response) -> Result | None:
     """Return the result of an answer outside of 2xx, or None when the body may speak.
 
     The code is `HTTP 502`. Only 429 is read without a mapping: it says "too many requests" (RFC
-    6585, section 4), which is no doubt about what became of the messages.
+    6585, section 4), which is no doubt about what became of the messages. How long to leave the
+    gateway alone is taken from `Retry-After` where the answer is read as throttled.
     """
     if response.is_success:
         return None
     result = table.read(f"HTTP {response.status_code}", page(response))
     if response.status_code == 429 and not result.mapped:
-        return replace(result, outcome=Outcome.THROTTLED, advice=Advice.SLOW_DOWN, mapped=True)
+        result = replace(result, outcome=Outcome.THROTTLED, advice=Advice.SLOW_DOWN, mapped=True)
+    if result.outcome is Outcome.THROTTLED:
+        return replace(result, retry_after=retry_after(response))
     return result
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds of `Retry-After`; a date counts from the answer's own `Date`.
+
+    RFC 9110, section 10.2.3. None when there is none, or it cannot be read.
+    """
+    said = response.headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(said):
+        return float(said)
+    try:
+        until = parsedate_to_datetime(said)
+        seconds = (until - parsedate_to_datetime(response.headers["Date"])).total_seconds()
+    except (ValueError, TypeError, KeyError):
+        return None
+    return max(0.0, seconds)
 
 
 def unreadable(table: CodeTable, text: str) -> Result:

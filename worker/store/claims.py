@@ -47,6 +47,8 @@ class Lease:
     reference: str
     #: The unknown submission whose messages it sends once more.
     resend_of: int | None = None
+    #: The receipt of its place in Redis; "" where the database counts.
+    permit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,18 +297,19 @@ def members(
         message.c.n,
         message.c.msisdn,
         message.c.variables,
-        (submission.c.not_after <= now()).label("late"),
         opt_out.c.msisdn.is_not(None).label("refused"),
     )
+    # A submission may carry messages of several requests, each valid for as long as its own.
+    its_own = select(request.c.not_after <= now()).where(request.c.id == message.c.request_id)
     halves = [
-        select(*columns)
+        select(*columns, late.label("late"))
         .select_from(submission)
         .join(message, how)
         .outerjoin(opt_out, refused)
         .where(submission.c.id.in_(list(ids)), message.c.state.is_(None), which)
-        for how, which in (
-            (by_range, submission.c.lo.is_not(None)),
-            (by_name, literal(value=True)),
+        for how, which, late in (
+            (by_range, submission.c.lo.is_not(None), submission.c.not_after <= now()),
+            (by_name, literal(value=True), its_own.scalar_subquery()),
         )
     ]
     rows = [row for half in halves for row in connection.execute(half)]

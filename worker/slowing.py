@@ -1,0 +1,58 @@
+"""Slowing down: what a gateway's "too fast" does to its account, once for all workers together."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import structlog
+from sqlalchemy import Connection
+
+from worker import adapting
+from worker.adapting import Learned
+from worker.store import events, paces
+from worker.store.outcomes import Recorded
+from worker.store.paces import Pacing
+from worker.terms import Advice, Outcome
+
+log = structlog.get_logger()
+
+
+def heed(connection: Connection, calls: Sequence[Recorded], owner: str) -> None:
+    """Slow accounts down whose gateways refused these calls because of our pace."""
+    refused: dict[str, list[Recorded]] = defaultdict(list)
+    for call in calls:
+        too_fast = call.result.outcome is Outcome.THROTTLED
+        if too_fast and (call.result.advice is Advice.SLOW_DOWN or call.result.retry_after):
+            refused[call.lease.account].append(call)
+    if not refused:
+        return
+    began = paces.began(connection, [call.lease.id for some in refused.values() for call in some])
+    standing = paces.lock(connection, refused)
+    for name in sorted(refused):
+        _heed(connection, name, refused[name], standing[name], began, owner)
+
+
+def _heed(
+    connection: Connection,
+    name: str,
+    calls: Sequence[Recorded],
+    pacing: Pacing,
+    began: Mapping[int, float],
+    owner: str,
+) -> None:
+    learned = pacing.learned
+    for call in calls:
+        if call.result.retry_after:
+            learned = adapting.asked_to_rest(learned, pacing.now, call.result.retry_after)
+    latest = max(began.get(call.lease.id, 0.0) for call in calls)
+    if adapting.counts(learned, latest):
+        measured = float(paces.called_lately(connection, name))
+        learned = adapting.refused(learned, pacing.now, measured)
+        _tell(connection, name, learned, owner)
+    if learned != pacing.learned:
+        paces.learn(connection, name, learned)
+
+
+def _tell(connection: Connection, name: str, learned: Learned, owner: str) -> None:
+    rate = round(learned.refused or 0.0, 2)
+    log.warning("account.too_fast", account=name, rate=rate)
+    events.add(connection, "account.too_fast", owner, account=name, detail={"rate": rate})

@@ -1,0 +1,145 @@
+"""How fast accounts may go: the limiter that stands in for Redis, and what refusals have taught."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select, update
+
+from worker import adapting, pace
+from worker.adapting import NOTHING, Learned
+from worker.clock import later, now
+from worker.pace import State
+from worker.store import accounts
+from worker.tables import account_state, submission
+from worker.terms import MessageClass
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The newest submissions that are looked at to learn a rate.
+NEWEST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How an account is paced. Times are the database's, in microseconds since 1970."""
+
+    #: The limiter's state while the database paces it; None while Redis does.
+    state: State | None = None
+    #: When Redis is to be tried again.
+    retry: int = 0
+    learned: Learned = NOTHING
+    at: int = 0
+
+    @property
+    def now(self) -> float:
+        """The database's time, in seconds since 1970."""
+        return self.at / 1_000_000
+
+    @property
+    def allowed(self) -> float | None:
+        """The rate that is left of a refusal."""
+        return self.learned.allowed(self.now)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return an aware moment as microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+_pacings = select(
+    account_state.c.account, account_state.c.pace, account_state.c.learned, now().label("at")
+)
+
+
+def standing(connection: Connection) -> dict[str, Pacing]:
+    """Return the accounts whose pace is anything but what is configured and kept by Redis."""
+    apart = or_(account_state.c.pace.is_not(None), account_state.c.learned.is_not(None))
+    return {row.account: _pacing(row) for row in connection.execute(_pacings.where(apart))}
+
+
+def lock(connection: Connection, names: Collection[str]) -> dict[str, Pacing]:
+    """Lock accounts in order, until the transaction ends, and return how each is paced."""
+    found = _locked(connection, names)
+    missing = sorted(set(names) - set(found))
+    for one in missing:
+        accounts.ensure(connection, one)
+    return found | (_locked(connection, missing) if missing else {})
+
+
+def _locked(connection: Connection, names: Collection[str]) -> dict[str, Pacing]:
+    locking = (
+        _pacings.where(account_state.c.account.in_(sorted(names)))
+        .order_by(account_state.c.account)
+        .with_for_update()
+    )
+    connection.execute(locking).all()
+    # Read again: whoever waited for a lock has an old clock.
+    return {row.account: _pacing(row) for row in connection.execute(locking)}
+
+
+def _pacing(row: Row[Any]) -> Pacing:
+    kept = row.pace
+    return Pacing(
+        pace.stored(kept) if kept else None,
+        kept["retry"] if kept else 0,
+        adapting.stored(row.learned),
+        microseconds(row.at),
+    )
+
+
+def write(connection: Connection, account: str, state: State | None, retry: int = 0) -> None:
+    """Keep the limiter's state; None gives the account back to Redis."""
+    kept = None if state is None else state.as_json() | {"retry": retry}
+    connection.execute(
+        update(account_state).where(account_state.c.account == account).values(pace=kept)
+    )
+
+
+def learn(connection: Connection, account: str, learned: Learned) -> None:
+    """Keep what a refusal has taught."""
+    connection.execute(
+        update(account_state)
+        .where(account_state.c.account == account)
+        .values(learned=learned.as_json())
+    )
+
+
+def under_way(connection: Connection, account: str | None = None) -> Counter[tuple[str, bool]]:
+    """Count the submissions that are leased or in flight, by account and whether they are otp."""
+    counting = (
+        select(submission.c.account, submission.c.message_class, func.count())
+        .where(submission.c.lease_until.is_not(None))
+        .group_by(submission.c.account, submission.c.message_class)
+    )
+    if account is not None:
+        counting = counting.where(submission.c.account == account)
+    found: Counter[tuple[str, bool]] = Counter()
+    for name, message_class, count in connection.execute(counting):
+        found[name, message_class == MessageClass.OTP.value] += count
+    return found
+
+
+def called_lately(connection: Connection, account: str) -> int:
+    """Count what was called through an account in the last second, among the newest submissions."""
+    newest = (
+        select(submission.c.account, submission.c.called_at)
+        .order_by(submission.c.id.desc())
+        .limit(NEWEST)
+        .subquery()
+    )
+    counting = select(func.count()).where(
+        newest.c.account == account, newest.c.called_at > later(-1.0)
+    )
+    return connection.execute(counting).scalar_one()
+
+
+def began(connection: Connection, ids: Collection[int]) -> Mapping[int, float]:
+    """Return when submissions were written ahead, in seconds since 1970."""
+    rows = connection.execute(
+        select(submission.c.id, submission.c.called_at).where(
+            submission.c.id.in_(list(ids)), submission.c.called_at.is_not(None)
+        )
+    )
+    return {row.id: microseconds(row.called_at) / 1_000_000 for row in rows}
