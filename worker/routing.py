@@ -1,7 +1,7 @@
 """Which account carries what: pure functions over accounts, content and numbers."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -18,11 +18,11 @@ def candidates(
     accounts: Iterable[Account], message_class: MessageClass, named: str | None
 ) -> list[Account]:
     """Return the accounts that may be asked at all: the named one, else those of the class."""
-    return [
-        account
-        for account in accounts
-        if (account.name == named if named else account.settings.serves(message_class))
-    ]
+    return [one for one in accounts if _may_be_asked(one, message_class, named)]
+
+
+def _may_be_asked(account: Account, message_class: MessageClass, named: str | None) -> bool:
+    return account.name == named if named else account.settings.serves(message_class)
 
 
 def problems(account: Account, content: Content, kinds: Collection[NumberKind]) -> list[Problem]:
@@ -128,35 +128,45 @@ def explain(
     standing = {one.name: stands(one.name) for one in accounts}
     found = [_option(one, asked, standing[one.name]) for one in accounts]
     sure = [one for one in found if one.out is None]
-    best = max((one.share for one in sure), default=1.0)
+    if not sure:
+        return found
+    best = max(one.share for one in sure)
     another = any(one.account.name != asked.rather_not for one in sure)
-    for nth, one in enumerate(found):
-        if one.out is None and another and one.account.name == asked.rather_not:
-            found[nth] = replace(one, out=Out.TRIED)
-        elif one.out is None:
-            places = _places(standing[one.account.name], one.share / best)
-            found[nth] = replace(one, places=places, out=Out.FULL if places <= 0 else None)
-    chances = weigh([one for one in found if one.out is None])
-    return [replace(one, chance=chances.get(one.account.name, 0.0)) for one in found]
+    places = {
+        one.account.name: _places(standing[one.account.name], one.share / best) for one in sure
+    }
+    tried = asked.rather_not if another else None
+    free = [one for one in sure if places[one.account.name] > 0 and one.account.name != tried]
+    chances = weigh(free)
+    return [one if one.out is not None else _placed(one, tried, places, chances) for one in found]
 
 
 def _option(account: Account, asked: Asked, standing: Standing) -> Option:
     """Look at one account alone."""
-    one = Option(account, standing.health.of(asked.carrier))
-    if not candidates([account], asked.message_class, asked.named):
-        return replace(one, out=Out.CLASS)
+    share = standing.health.of(asked.carrier)
+    if not _may_be_asked(account, asked.message_class, asked.named):
+        return Option(account, share, Out.CLASS)
     because = problems(account, asked.content, asked.kinds)
     if because:
-        return replace(one, out=Out.CANNOT, because=because)
+        return Option(account, share, Out.CANNOT, because)
     if standing.held:
-        return replace(one, out=Out.HELD)
+        return Option(account, share, Out.HELD)
     marketing = asked.message_class is MessageClass.MARKETING
     wait = until_open(account, asked.at) if marketing else 0.0
     if wait > 0:
-        return replace(one, out=Out.HOURS, wait=wait)
-    if standing.no_singles if asked.single else standing.no_batches:
-        return replace(one, out=Out.DOUBT)
-    return one
+        return Option(account, share, Out.HOURS, wait=wait)
+    doubted = standing.no_singles if asked.single else standing.no_batches
+    return Option(account, share, Out.DOUBT if doubted else None)
+
+
+def _placed(
+    one: Option, tried: str | None, places: Mapping[str, int], chances: Mapping[str, float]
+) -> Option:
+    """Look at one that could take it, beside the others."""
+    name = one.account.name
+    out = Out.TRIED if name == tried else Out.FULL if places[name] <= 0 else None
+    chance = chances.get(name, 0.0)
+    return Option(one.account, one.share, out, places=max(0, places[name]), chance=chance)
 
 
 def _places(standing: Standing, share: float) -> int:
@@ -173,6 +183,8 @@ def weigh(free: Collection[Option]) -> dict[str, float]:
     Weights count times the share that health leaves. What a priority loses because all of its
     accounts fail goes to the next one; they sum up to 1 unless there is no account.
     """
+    if len(free) == 1:
+        return {one.account.name: 1.0 for one in free}
     chances: dict[str, float] = {}
     left = 1.0
     for priority in sorted({one.account.settings.priority for one in free}, reverse=True):
