@@ -3,10 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select
+from sqlalchemy import Connection, Row, func, insert, or_, select
 
 from worker.clock import now
 from worker.tables import event, submission
+
+#: There may be one for each submission: a search by name goes no further back.
+LOOKED_THROUGH = 1_000_000
 
 
 def add(
@@ -77,11 +80,15 @@ def of_submission(connection: Connection, submission_id: int) -> list[dict[str, 
 
 
 def unmapped(connection: Connection, limit: int) -> list[Row[str, Any, str, str]]:
-    """Return account, code and words of answers that stood in no table, the newest first."""
+    """Return account, code and words of answers that stood in no table, the newest first.
+
+    Only the last `LOOKED_THROUGH` events are looked through.
+    """
+    newest = select(func.max(event.c.id)).scalar_subquery()
     rows = connection.execute(
         select(event.c.account, event.c.detail, submission.c.code, submission.c.words)
         .join(submission, submission.c.id == event.c.submission_id)
-        .where(event.c.name == "submission.unknown")
+        .where(event.c.name == "submission.unknown", event.c.id > newest - LOOKED_THROUGH)
         .order_by(event.c.id.desc())
         .limit(limit)
     )
