@@ -134,7 +134,8 @@ def run(
             stage.sandbox.control.clear(rule)
             eventually(lambda: _share(stage.engine) == 1.0, within=3 * patience)
             time.sleep(seconds)
-        eventually(lambda: not _waiting(stage.engine), within=60)
+        # What was refused again and again waits for longer and longer.
+        eventually(lambda: not _waiting(stage.engine), within=2 * patience)
     entries = [line for line in stage.sandbox.entries() if line.size]
     return Found(list(numbers), entries, _spans(stage.engine, entries, began))
 
