@@ -297,7 +297,8 @@ def not_taken(connection: Connection, settings: Settings, one: Doubtful) -> bool
     called = recipients.numbers_of(connection, [one.id]) if limits else {}
     if not splitting.not_taken(connection, one.id, one.fence):
         return False
-    keys = {(name, number): each for name, each in limits.items() for number in called[one.id]}
+    numbers_called = called.get(one.id, ())
+    keys = {(name, number): each for name, each in limits.items() for number in numbers_called}
     locked = recipients.lock(connection, keys, make=False)
     rows = {
         key: (keys[key], [call for call in there if call.submission != one.id])

@@ -14,7 +14,7 @@ import httpx
 import structlog
 from sqlalchemy import Connection
 
-from worker import failpoints, rendering
+from worker import failpoints, recipient_limits, rendering
 from worker.answers import Result, Results
 from worker.claiming import parts
 from worker.errors import NotSent, WireError
@@ -58,12 +58,16 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
     patience = settings.top.lease + max(
         settings.accounts[one.account].settings.timeout for one in leases
     )
-    flying = claims.write_ahead(connection, leases, seconds=patience)
-    members = claims.members(connection, flying, _opt_out_classes(settings))
+    classes = _opt_out_classes(settings)
+    leases, members = recipient_limits.spare(connection, settings, leases, classes, patience)
+    flying = claims.write_ahead(connection, leases, seconds=patience) if leases else set()
+    if members is None:
+        members = claims.members(connection, flying, classes)
     to_send: dict[int, list[Member]] = {one: [] for one in flying}
     ended: dict[int, list[Member]] = {one: [] for one in flying}
     for member in members:
-        (to_send if member.state is None else ended)[member.submission_id].append(member)
+        if member.submission_id in flying:
+            (to_send if member.state is None else ended)[member.submission_id].append(member)
     for one in leases:
         _end(connection, one, ended.get(one.id, []))
     outcomes.close(

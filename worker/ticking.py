@@ -42,7 +42,7 @@ from worker.store import (
     requests,
     ticks,
 )
-from worker.terms import MessageState, Reports, SubmissionState
+from worker.terms import Reports, SubmissionState
 from worker.wire import Wire
 
 log = structlog.get_logger()
@@ -267,14 +267,14 @@ def expire(engine: Engine) -> None:
     """End what waits past its validity."""
     with database.writing(engine) as connection:
         requests.expire(connection)
-        late = outcomes.expired(connection)
-        for one, first in late:
-            if first is None:
-                messages.end_members(connection, [one], MessageState.EXPIRED)
-            else:
+        over = []
+        for one, first in outcomes.expired(connection):
+            if first is not None:
                 doubts.give_back(connection, one, first)
-        if late:
-            outcomes.close(connection, [one for one, _ in late], SubmissionState.PLANNED)
+            if first is not None or messages.expire(connection, one):
+                over.append(one)
+        if over:
+            outcomes.close(connection, over, SubmissionState.PLANNED)
 
 
 def reread_pages(engine: Engine, settings: Settings) -> None:

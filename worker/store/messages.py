@@ -3,13 +3,30 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, column, func, or_, select, table, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    column,
+    exists,
+    func,
+    or_,
+    select,
+    table,
+    update,
+)
 
 from worker import views
 from worker.clock import now
+from worker.store import changes
+from worker.store.changes import Span
 from worker.store.claims import Member, carried_by
 from worker.tables import message, request, submission
 from worker.terms import MessageState, SubmissionState
+
+#: How often it is looked who carries a message that goes from one submission to the next.
+LOOKS = 10
 
 #: The view, as far as statements here name its columns.
 seen = table(
@@ -79,12 +96,12 @@ def search(
     return list(connection.execute(newest))
 
 
-def end(connection: Connection, ended: Iterable[Member]) -> None:
+def end(connection: Connection, ended: Iterable[Member], code: str | None = None) -> None:
     """Give messages the ends that a write-ahead found for them, unless they have one already."""
+    ending = [one for one in ended if one.state is not None]
     rows = [
-        {"of": one.request_id, "nth": one.n, "becomes": one.state.value}
-        for one in ended
-        if one.state is not None
+        {"of": one.request_id, "nth": one.n, "becomes": one.state.value if one.state else None}
+        for one in ending
     ]
     if rows:
         connection.execute(
@@ -94,9 +111,14 @@ def end(connection: Connection, ended: Iterable[Member]) -> None:
                 message.c.n == bindparam("nth"),
                 message.c.state.is_(None),
             )
-            .values(state=bindparam("becomes"), finished_at=now()),
+            .values(
+                state=bindparam("becomes"),
+                finished_at=now(),
+                **({"code": code} if code else {}),
+            ),
             rows,
         )
+        changes.note(connection, [Span(one.request_id, one.n, one.n + 1) for one in ending])
 
 
 def end_members(connection: Connection, ids: Collection[int], state: MessageState) -> int:
@@ -108,7 +130,37 @@ def end_members(connection: Connection, ids: Collection[int], state: MessageStat
             .where(carried_by(row), message.c.state.is_(None))
             .values(state=state.value, finished_at=now())
         ).rowcount
+    changes.of_submissions(connection, ids)
     return ended
+
+
+def expire(connection: Connection, one: int) -> bool:
+    """End the messages of a planned submission whose validity is over; False if some wait on.
+
+    It may carry messages of several requests: it is valid then until the next of them is not.
+    """
+    here = [message.c.submission_id == one, message.c.state.is_(None)]
+    rest = connection.execute(
+        select(func.min(request.c.not_after))
+        .join(message, message.c.request_id == request.c.id)
+        .where(*here, request.c.not_after > now())
+    ).scalar()
+    if rest is None:
+        end_members(connection, [one], MessageState.EXPIRED)
+        return True
+    over = exists().where(request.c.id == message.c.request_id, request.c.not_after <= now())
+    connection.execute(
+        update(message)
+        .where(*here, over)
+        .values(state=MessageState.EXPIRED.value, finished_at=now())
+    )
+    connection.execute(
+        update(submission)
+        .where(submission.c.id == one, submission.c.state == SubmissionState.PLANNED.value)
+        .values(not_after=rest)
+    )
+    changes.of_submissions(connection, [one])
+    return False
 
 
 def cancel(connection: Connection, request_id: int, n: int) -> MessageState | None:
@@ -117,7 +169,34 @@ def cancel(connection: Connection, request_id: int, n: int) -> MessageState | No
     None when there is no such message. The caller has locked the request; the submission that
     covers the message is locked here, so that a write-ahead comes wholly before or after.
     """
-    covering = connection.execute(
+    covering = _covering(connection, request_id, n)
+    for _ in range(LOOKS):
+        if covering is not None or not _handed_out(connection, request_id, n):
+            break
+        # It went on to another submission while its lock was waited for.
+        covering = _covering(connection, request_id, n)
+    before = {SubmissionState.PLANNED.value, SubmissionState.LEASED.value}
+    if covering is None:
+        query = select(request.c.rest).where(request.c.id == request_id)
+        open_still = connection.execute(query).scalar() == MessageState.QUEUED.value
+    else:
+        open_still = covering.state in before and covering.resend_of is None
+    if open_still:
+        connection.execute(
+            update(message)
+            .where(message.c.request_id == request_id, message.c.n == n, message.c.state.is_(None))
+            .values(state=MessageState.CANCELLED.value, finished_at=now())
+        )
+        changes.note(connection, [Span(request_id, n, n + 1)])
+    state = connection.execute(
+        select(seen.c.state).where(seen.c.request_id == request_id, seen.c.n == n)
+    ).scalar()
+    return None if state is None else MessageState(state)
+
+
+def _covering(connection: Connection, request_id: int, n: int) -> Any:
+    """Lock the submission that carries a message, and return its row; None when there is none."""
+    return connection.execute(
         select(submission.c.id, submission.c.state, submission.c.resend_of)
         .join(message, message.c.request_id == request_id)
         .where(
@@ -133,22 +212,13 @@ def cancel(connection: Connection, request_id: int, n: int) -> MessageState | No
         )
         .with_for_update()
     ).first()
-    before = {SubmissionState.PLANNED.value, SubmissionState.LEASED.value}
-    if covering is None:
-        query = select(request.c.rest).where(request.c.id == request_id)
-        open_still = connection.execute(query).scalar() == MessageState.QUEUED.value
-    else:
-        open_still = covering.state in before and covering.resend_of is None
-    if open_still:
-        connection.execute(
-            update(message)
-            .where(message.c.request_id == request_id, message.c.n == n, message.c.state.is_(None))
-            .values(state=MessageState.CANCELLED.value, finished_at=now())
-        )
-    state = connection.execute(
-        select(seen.c.state).where(seen.c.request_id == request_id, seen.c.n == n)
-    ).scalar()
-    return None if state is None else MessageState(state)
+
+
+def _handed_out(connection: Connection, request_id: int, n: int) -> bool:
+    """Tell whether a message without an end was handed out: some submission carries it."""
+    query = select(message.c.n).join(request, request.c.id == message.c.request_id)
+    here = (message.c.request_id == request_id) & (message.c.n == n) & message.c.state.is_(None)
+    return connection.execute(query.where(here, request.c.next_n > n)).first() is not None
 
 
 def report(
@@ -164,6 +234,7 @@ def report(
     wins = MessageState.DELIVERED if parts == 1 else MessageState.UNDELIVERED
     if to is wins:
         lesser |= {MessageState.DELIVERED, MessageState.UNDELIVERED} - {to}
+    changes.note(connection, [Span(row["of"], row["nth"], row["nth"] + 1) for row in rows])
     return connection.execute(
         update(message)
         .where(

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Select,
     bindparam,
     func,
     insert,
@@ -16,11 +17,15 @@ from sqlalchemy import (
 
 from worker.answers import Result
 from worker.clock import later, now
-from worker.store.claims import Lease, Planned, carried_by
+from worker.store import changes
+from worker.store.claims import Lease, Planned, carried_by, stopped
 from worker.store.rows import new_id
 from worker.tables import message, request, submission
 from worker.terms import MessageState, Outcome
 from worker.terms import SubmissionState as S
+
+#: What applications are told of; the other states are on the way to one of these.
+_TOLD = frozenset({S.ACCEPTED, S.REJECTED, S.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ def record(connection: Connection, calls: Sequence[Recorded]) -> None:
         ),
         [_facts(call) for call in calls],
     )
+    changes.of_submissions(connection, [call.lease.id for call in calls if call.state in _TOLD])
 
 
 def settle(connection: Connection, call: Recorded) -> bool:
@@ -108,6 +114,8 @@ def settle(connection: Connection, call: Recorded) -> bool:
             answered_at=now(),
         )
     )
+    if done.rowcount == 1 and call.state in _TOLD:
+        changes.of_submissions(connection, [call.lease.id])
     return done.rowcount == 1
 
 
@@ -127,6 +135,8 @@ def accept(connection: Connection, one: int, fence: int, gateway_id: str | None)
             answered_at=now(),
         )
     )
+    if done.rowcount == 1:
+        changes.of_submissions(connection, [one])
     return done.rowcount == 1
 
 
@@ -218,9 +228,7 @@ def succeed(
         parent_id=lease.id,
         resend_of=resend_of,
         next_at=later(wait),
-        not_after=select(request.c.not_after)
-        .where(request.c.id == lease.request_id)
-        .scalar_subquery(),
+        not_after=valid_until(lease).scalar_subquery(),
         created_at=now(),
     )
     made = new_id(connection.execute(planning))
@@ -230,6 +238,17 @@ def succeed(
         .values(submission_id=made)
     )
     return made
+
+
+def valid_until(lease: Lease | Planned) -> Select[Any]:
+    """Select until when the messages of a submission are valid, all of them: they may differ."""
+    if lease.lo is not None:
+        return select(request.c.not_after).where(request.c.id == lease.request_id)
+    return (
+        select(func.min(request.c.not_after))
+        .join(message, message.c.request_id == request.c.id)
+        .where(message.c.submission_id == lease.id, message.c.state.is_(None))
+    )
 
 
 def sweep(connection: Connection, limit: int = 500) -> tuple[list[int], list[tuple[int, str]]]:
@@ -268,14 +287,19 @@ def sweep(connection: Connection, limit: int = 500) -> tuple[list[int], list[tup
                 state=S.UNKNOWN.value, outcome=Outcome.UNKNOWN.value, code="lease", lease_until=None
             )
         )
+    changes.of_submissions(connection, [row.id for row in lost])
     return [row.id for row in back], [(row.id, row.account) for row in lost]
 
 
 def expired(connection: Connection, limit: int = 100) -> list[tuple[int, int | None]]:
-    """Lock planned submissions past their validity: their ids, and whose resend they are."""
+    """Lock planned submissions past their validity: their ids, and whose resend they are.
+
+    What waits of a campaign that is paused waits on, as its rest does: whoever resumes it says
+    until when it may be sent.
+    """
     rows = connection.execute(
         select(submission.c.id, submission.c.resend_of)
-        .where(submission.c.state == S.PLANNED.value, submission.c.not_after <= now())
+        .where(submission.c.state == S.PLANNED.value, submission.c.not_after <= now(), ~stopped)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
