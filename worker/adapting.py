@@ -20,8 +20,8 @@ FAR = 20.0
 #: Calls that began before a change, or so many seconds after it, are not refused for the new rate:
 #: what gateways count reaches back a while.
 WINDOW = 2.0
-#: No rate is learned that is slower, a second.
-SLOWEST = 0.01
+#: No slower rate is learned: one call in two seconds proves nothing about our pace.
+SLOWEST = 0.5
 #: No gateway's wish to be left alone is heeded for longer, in seconds.
 LONGEST_REST = 3600.0
 

@@ -177,7 +177,6 @@ class Permits:
         receipts = [f"{call}/{nth}" for nth in range(len(costs))]
         said = self.throttle.ask(self._wanted(account, through, receipts, costs, lease))
         if said is None:
-            log.warning("throttle.gone", account=account.name)
             return None
         granted = receipts[: said.granted]
         self.taken += [(account.name, self._otp, one) for one in granted]
@@ -261,6 +260,7 @@ class Permits:
                 begun = replace(pacing, state=pace.fresh(pacing.at), retry=retry)
                 self._write(connection, name, begun)
                 self.rests[name] = MOMENT
+                log.warning("throttle.gone", account=name)
 
     def _given_back(self, connection: Connection, account: Account) -> bool:
         """Let Redis pace an account again, if it is there; it begins anew."""
