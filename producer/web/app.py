@@ -52,6 +52,7 @@ def create(settings: Settings) -> FastAPI:
     pushes.prepare(app, desk)
     for room in ROOMS:
         app.include_router(room.router)
+    app.state.routes = [route for room in ROOMS for route in room.router.routes]
     pages.install(app, settings)
     doors.install(app, desk)
     openapi.install(app)

@@ -26,7 +26,7 @@ COLUMNS = (
     *("id", "msisdn", "state", "account", "code", "code_text", "segments", "attempts"),
     *("submitted_at", "finished_at", "closed_at"),
 )
-_ERRORS = responses(401, 403, 404, 409, 422, 429, 503)
+_ERRORS = responses(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
 
 
 @router.get(

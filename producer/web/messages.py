@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AwareDatetime
 
 from producer.web import owning, sending, shapes
 from producer.web.desk import Desk, Here
@@ -66,8 +65,8 @@ async def search(
     account: Annotated[str | None, Query(max_length=64)] = None,
     message_class: Annotated[MessageClass | None, Query(alias="class")] = None,
     campaign: Annotated[int | None, Query(ge=1, le=owning.MOST_ID)] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Stored at or after.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Stored before.")] = None,
+    since: Annotated[shapes.Moment | None, Query(description="Stored at or after.")] = None,
+    until: Annotated[shapes.Moment | None, Query(description="Stored before.")] = None,
     after: Annotated[str | None, Query(max_length=40, examples=["17-0"])] = None,
     limit: Annotated[int, Query(ge=1, le=shapes.MOST_ROWS)] = 50,
 ) -> Any:

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from worker.errors import (
     KeyConflict,
@@ -147,13 +148,23 @@ def _ours(request: Request, error: Exception) -> JSONResponse:
     return found.response()
 
 
-def _http(_request: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     detail = {404: "there is nothing at this address", 405: "this address takes other methods"}
     kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     words = detail.get(error.status_code, str(error.detail))
-    return Told(error.status_code, kind, words, headers=error.headers).response()
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request)) or headers.get("allow", "")
+    return Told(error.status_code, kind, words, headers=headers).response()
+
+
+def _methods(request: Request) -> list[str]:
+    """Return what an address takes: several routes may share it."""
+    there = [route for route in request.app.state.routes if isinstance(route, Route)]
+    fits = (route for route in there if route.path_regex.match(request.url.path))
+    return sorted({method for route in fits for method in route.methods or ()})
 
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 from sqlalchemy import Row
 
 from producer.web import owning, shapes
@@ -38,7 +37,7 @@ async def inbound(
     caller: Listener,
     sent_from: Annotated[str | None, Query(alias="from", max_length=64)] = None,
     account: Annotated[str | None, Query(max_length=64)] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Stored at or after.")] = None,
+    since: Annotated[shapes.Moment | None, Query(description="Stored at or after.")] = None,
     before: Annotated[int | None, Query(ge=1, le=owning.MOST_ID)] = None,
     limit: Annotated[int, Query(ge=1, le=shapes.MOST_ROWS)] = 50,
 ) -> Any:

@@ -1,9 +1,11 @@
 """The JSON that comes in and goes out, with examples: what OpenAPI shows."""
 
+import re
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Header
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from worker.enqueuing import LONGEST_KEY
 from worker.terms import CampaignState, MessageClass, MessageState, ReportStatus, SubmissionState
@@ -28,6 +30,18 @@ Key = Annotated[
         description="Makes it one request, however often the call is repeated.",
     ),
 ]
+
+
+def _written(value: object) -> object:
+    """Refuse numbers: seconds since 1970 are no time with a zone."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value)):
+        return value
+    msg = "write a time with its zone, as 2026-11-24T08:00:00+08:00"
+    raise ValueError(msg)
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 Time = Annotated[str, Field(examples=["2026-11-24T08:00:00.000000+00:00"])]
 
 
@@ -44,8 +58,8 @@ class Content(Strict):
     account: str | None = Field(
         None, max_length=LONGEST_ACCOUNT, description="Else one that serves the class is chosen."
     )
-    not_before: AwareDatetime | None = Field(None, description="With a zone; else it is refused.")
-    not_after: AwareDatetime | None = Field(None, description="Else the class decides.")
+    not_before: Moment | None = Field(None, description="With a zone; else it is refused.")
+    not_after: Moment | None = Field(None, description="Else the class decides.")
     extension: str | None = Field(None, max_length=LONGEST_EXTENSION)
     template: str | None = Field(None, max_length=LONGEST_TEMPLATE)
     variables: dict[Name, str] | None = Field(
@@ -229,7 +243,7 @@ class Campaigns(BaseModel):
 class Resumed(Strict):
     """How a campaign goes on."""
 
-    until: AwareDatetime | None = Field(None, description="A new end of its validity.")
+    until: Moment | None = Field(None, description="A new end of its validity.")
 
 
 class Inbound(BaseModel):
