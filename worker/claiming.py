@@ -371,13 +371,18 @@ class Claim:
                 return one.account
         return None
 
+    def may_probe(self, name: str) -> bool:
+        """Tell whether the one submission that asks a doubtful account may go now."""
+        doubt = self.doubts[name]
+        same = self.settings.logins.same(name) if doubt.unproven else [name]
+        free = self.busy.isdisjoint(same) and self.room[name] > 0
+        return doubt.probe_due and not doubt.settling and free
+
     def _probe(self, connection: Connection, account: Account) -> bool:
         """Take the right to ask an account by one submission, alone."""
         name, logins = account.name, self.settings.logins
         doubt = self.doubts[name]
-        same = logins.same(name) if doubt.unproven else [name]
-        busy = not self.busy.isdisjoint(same)
-        if doubt.settling or not doubt.probe_due or busy or self.room[name] <= 0:
+        if not self.may_probe(name):
             return False
         self.room[name] = 0
         rights = {name} if doubt.doubts else set()

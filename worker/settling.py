@@ -145,14 +145,21 @@ class Settler:
                 connection, "account.counter_drift", self._owner, account=name, detail=detail
             )
             log.warning("account.counter_drift", account=name, **detail)
-        accounts.write_counter(connection, name, {"sent": found, "after": ledger.last})
+        accounts.write_counter(
+            connection,
+            name,
+            {"sent": found, "called": ledger.last, "floor": doubts.floor(connection)},
+        )
 
     def _leave(self, connection: Connection, account: str, ledger: Ledger) -> None:
         """Nothing is proven: do not ask again before something new has happened."""
         accounts.settled(connection, account)
-        known = {"after": ledger.baseline_after, "judged": ledger.last}
-        if ledger.baseline is not None:
-            known["sent"] = ledger.baseline
+        known = {
+            "sent": ledger.baseline,
+            "called": ledger.baseline_after,
+            "floor": ledger.floor,
+            "judged": ledger.last,
+        }
         accounts.write_counter(connection, account, known)
 
     def _apply(

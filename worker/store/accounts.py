@@ -193,6 +193,8 @@ def take_probe(connection: Connection, account: str, seconds: float, login: str 
             account_state.c.account == account,
             or_(*wanted),
             or_(account_state.c.probe_at.is_(None), account_state.c.probe_at <= now()),
+            # It may have been held since whoever asks looked.
+            _free_for(login),
         )
         .values(
             probe_at=later(seconds),

@@ -27,6 +27,9 @@ from worker.tables import message, request, submission
 from worker.terms import MessageClass, Outcome
 from worker.terms import SubmissionState as S
 
+#: So many submissions may have been made in transactions that have not ended.
+UNSEEN = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
@@ -57,11 +60,14 @@ class Ledger:
     """What our side says of an account since its counter was last read."""
 
     baseline: int | None
-    #: The last submission when the counter last proved nothing.
-    judged: int
-    #: The last submission when the counter was read, and the last one now.
-    baseline_after: int
-    last: int
+    #: When the last call was made before the counter last proved nothing.
+    judged: str | None
+    #: When the last call was made before the counter was read, and before now: by time and not by
+    #: id, since a submission that waited is called after those that were made later.
+    baseline_after: str | None
+    last: str | None
+    #: Submissions up to this id had all been called when the counter was read.
+    floor: int
     #: What was accepted since, in the counter's unit.
     accepted: int
     unknown: tuple[Doubtful, ...]
@@ -81,29 +87,48 @@ class Ledger:
 
 def ledger(connection: Connection, account: str, baseline: Mapping[str, Any], unit: str) -> Ledger:
     """Return what happened at an account since the baseline of its counter."""
-    after = int(baseline.get("after", 0))
-    here = submission.c.account == account
+    floor, after = int(baseline.get("floor", 0)), baseline.get("called")
+    since = [submission.c.account == account, submission.c.id > floor]
+    if after is not None:
+        since.append(submission.c.called_at > datetime.fromisoformat(after))
     units = submission.c.size * (submission.c.segments if unit == "segments" else literal(1))
     last, accepted, called = connection.execute(
         select(
-            func.max(submission.c.id),
+            func.max(submission.c.called_at),
             func.sum(case((submission.c.state == S.ACCEPTED.value, units), else_=0)),
             func.max(func.coalesce(submission.c.answered_at, submission.c.called_at)),
-        ).where(here, submission.c.id > after)
+        ).where(submission.c.called_at.is_not(None), *since)
     ).one()
     silent = None
     if called is not None:
         silent = (connection.execute(select(now())).scalar_one() - called).total_seconds()
     return Ledger(
         baseline.get("sent"),
-        int(baseline.get("judged", 0)),
+        baseline.get("judged"),
         after,
-        last or after,
+        after if last is None else last.isoformat(),
+        floor,
         int(accepted or 0),
-        tuple(one for one in unknown_ones(connection, account=account) if one.id > after),
+        tuple(one for one in unknown_ones(connection, account=account) if _since(one, after)),
         under_way(connection).get(account, 0),
         silent,
     )
+
+
+def _since(one: Doubtful, after: str | None) -> bool:
+    called = one.called_at
+    return after is None or (called is not None and called > datetime.fromisoformat(after))
+
+
+def floor(connection: Connection) -> int:
+    """Return an id up to which every submission has been called, whoever is at it now."""
+    lowest, last = select(func.min(submission.c.id)), select(func.max(submission.c.id))
+    planned = connection.execute(lowest.where(submission.c.state == S.PLANNED.value)).scalar()
+    leased = connection.execute(lowest.where(submission.c.lease_until.is_not(None))).scalar()
+    # Transactions that have not ended yet may have made some below the last.
+    ends = [(connection.execute(last).scalar() or 0) - UNSEEN]
+    ends += [first - 1 for first in (planned, leased) if first is not None]
+    return max(0, min(ends))
 
 
 def unknown_ones(
