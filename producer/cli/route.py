@@ -64,8 +64,7 @@ def route(
             options=send.options_of(option) or None,
         )
         problems = _problems(here, order)
-        found, states = _looked(here, order)
-    rows = [_as_json(one, order, states.get(one.account.name)) for one in found]
+        rows = _looked(here, order)
     if as_json:
         wrong = [{"where": one.where, "what": one.what} for one in problems]
         output.as_json({"to": msisdn, "class": message_class.value, "problems": wrong} | _all(rows))
@@ -73,7 +72,7 @@ def route(
         _show(rows, problems)
     if problems:
         raise typer.Exit(faults.USAGE)
-    if not any(one.chance for one in found):
+    if not any(row["chance"] or row["probe"] for row in rows):
         raise typer.Exit(faults.FAILED)
 
 
@@ -89,14 +88,31 @@ def _problems(here: Session, order: "Order") -> "Sequence[Problem]":
     return ()
 
 
-def _looked(here: Session, order: "Order") -> "tuple[list[Option], dict[str, AccountState]]":
+def _looked(here: Session, order: "Order") -> list[dict[str, Any]]:
     """Ask as a worker does that looks for work now."""
     from worker import claiming, database
+    from worker.routing import Out
     from worker.store import accounts
 
     with database.reading(here.engine) as connection:
         claim = claiming.look(connection, here.settings, order.message_class, "")
-        return claim.options(_asked(order)), accounts.states(connection)
+        found = claim.options(_asked(order))
+        states = accounts.states(connection, here.settings.logins)
+    rows = []
+    for one in found:
+        name = one.account.name
+        row = _as_json(one, order, states.get(name))
+        row["probe"] = one.out is Out.DOUBT and claim.may_probe(name)
+        if one.out is Out.DOUBT:
+            row["why"] = _doubt(unproven=claim.doubts[name].unproven, probe=row["probe"])
+        rows.append(row)
+    return rows
+
+
+def _doubt(*, unproven: bool, probe: bool) -> str:
+    """Say what a doubtful account waits for."""
+    why = "its login was not accepted yet" if unproven else "its last calls ended in doubt"
+    return f"{why}: {'the next one is its probe' if probe else 'it waits for its probe'}"
 
 
 def _asked(order: "Order") -> "Asked":
@@ -120,9 +136,9 @@ def _asked(order: "Order") -> "Asked":
 
 
 def _all(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    likely = max(rows, key=lambda row: row["chance"], default=None)
-    chosen = likely["name"] if likely and likely["chance"] else None
-    return {"likely": chosen, "accounts": rows}
+    likely = max(rows, key=lambda row: (row["chance"], row["probe"]), default=None)
+    takes = likely is not None and bool(likely["chance"] or likely["probe"])
+    return {"likely": likely["name"] if likely and takes else None, "accounts": rows}
 
 
 def _as_json(one: "Option", order: "Order", state: "AccountState | None") -> dict[str, Any]:
@@ -151,7 +167,6 @@ def _why(one: "Option", order: "Order", state: "AccountState | None") -> str:
         Out.CANNOT: "; ".join(problem.what for problem in one.because),
         Out.HELD: f"held: {accounts.why(state)}" if state else "held",
         Out.HOURS: f"its sending hours begin in {_span(one.wait)}",
-        Out.DOUBT: "in doubt: it takes one at a time, as a probe",
         Out.FULL: "; ".join(filter(None, ["as much is under way as may be", less])),
     }
     return said.get(one.out, less) if one.out else less

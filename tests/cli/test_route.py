@@ -6,13 +6,24 @@ import pytest
 
 from tests.cli.conftest import TEXT, Place
 from tests.stage import section
-from worker import database
+from worker import database, settings
 from worker.health import Health
 from worker.store import accounts
 from worker.tables import message, request, submission
 from worker.terms import Carrier
 
 TO = "13812345678"
+
+
+@pytest.fixture(autouse=True)
+def _proven(place: Place) -> None:
+    """All logins have been accepted before."""
+    with database.writing(place.engine) as connection:
+        for name, login in settings.load().logins.of.items():
+            accounts.ensure(connection, name)
+            accounts.prove(connection, name, login)
+
+
 ASKED = ["route", "--to", TO, "--text", TEXT]
 
 
@@ -117,6 +128,26 @@ def test_a_named_account_is_asked_alone(place: Place) -> None:
 )
 def test_what_could_never_be_sent_ends_with_2(place: Place, words: list[str]) -> None:
     assert place.fails("route", *words, code=2)
+
+
+def test_an_account_in_doubt_would_get_it_as_its_probe(place: Place) -> None:
+    place.configure("v1")
+    with database.writing(place.engine) as connection:
+        for _ in range(3):
+            accounts.doubt(connection, "v1", None)
+            accounts.give_probe(connection, "v1")
+    found = routed(place)["v1"]
+    assert (found["out"], found["probe"]) == ("doubt", True)
+    assert found["why"] == "its last calls ended in doubt: the next one is its probe"
+    with database.writing(place.engine) as connection:
+        assert accounts.take_probe(connection, "v1", 60)
+    assert routed(place, code=1)["v1"]["probe"] is False
+
+
+def test_where_no_login_was_accepted_yet_the_first_message_finds_out(place: Place) -> None:
+    place.configure(more={"v1": section(place.sandbox, "v1", password="another")})
+    assert routed(place)["v1"]["why"].startswith("its login was not accepted yet: the next one")
+    assert "its login was not accepted yet" in place.done(*ASKED)
 
 
 def test_nothing_comes_of_it(place: Place) -> None:
