@@ -1,6 +1,8 @@
 """What the fault suite shares: houses to be shaken, and servers of its own to be killed."""
 
 import contextlib
+import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,27 @@ from tests.faults.servers import MariaDB, PostgreSQL, Redis
 from worker.sandbox import Sandbox
 
 Build = Callable[..., House]
+#: Where a run says what became of each test, for `tests.faults.report`.
+KEEP = "XINSHI_TEST_FAULTS_REPORT"
+#: What is added up of each fault.
+COUNTS = ("enqueued", "taken", "unknown", "doubled", "lost")
+_told: list[dict[str, Any]] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note how each test ended, and what its last check counted."""
+    if report.when == "teardown" or report.outcome != "passed":
+        counts = [value for name, value in report.user_properties if name == "counts"]
+        _told.append(
+            {"test": report.nodeid, "when": report.when, "said": report.outcome, "counts": counts}
+        )
+
+
+def pytest_sessionfinish() -> None:
+    """Keep it, where that is wanted; processes of pytest-xdist leave it to the one above them."""
+    wanted = os.environ.get(KEEP)
+    if wanted and "PYTEST_XDIST_WORKER" not in os.environ:
+        Path(wanted).write_text(json.dumps(_told), "utf-8")
 
 
 @pytest.fixture
@@ -27,7 +50,7 @@ def gateways(tmp_path: Path) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def build(tmp_path: Path, gateways: Sandbox) -> Iterator[Build]:
+def build(tmp_path: Path, gateways: Sandbox, request: pytest.FixtureRequest) -> Iterator[Build]:
     """Builds houses; on SQLite unless a database's URL is given."""
     made: list[House] = []
 
@@ -42,6 +65,9 @@ def build(tmp_path: Path, gateways: Sandbox) -> Iterator[Build]:
     yield one
     for house in made:
         house.end()
+        if house.counted is not None:
+            counts = {name: getattr(house.counted, name) for name in COUNTS}
+            request.node.user_properties.append(("counts", counts))
 
 
 @pytest.fixture

@@ -25,11 +25,12 @@ from tests.faults import processes
 from tests.stage import LOGINS, eventually, mobiles
 from worker import comparing, verifying
 from worker.comparing import Counts
-from worker.database import connect, reading
+from worker.database import connect, reading, writing
 from worker.embedded import die_with_parent
 from worker.errors import XinshiError
 from worker.sandbox import Sandbox, read
 from worker.settings import load
+from worker.store import accounts as stored
 from worker.store.messages import seen
 from worker.tables import account_state, request, submission
 
@@ -95,6 +96,8 @@ class House:
     top: dict[str, Any] = field(default_factory=dict)
     forks: list[BaseProcess] = field(default_factory=list)
     commands: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    #: What the last check counted.
+    counted: Counts | None = None
 
     def __post_init__(self) -> None:
         self.log = self.folder / "house.log"
@@ -102,6 +105,14 @@ class House:
         self.settings = load(self.config, {})
         self.producer = Producer(self.settings)
         self.engine = connect(self.settings.database_url)
+        self.prove()
+
+    def prove(self) -> None:
+        """Let all logins have been accepted before: else one call alone goes first."""
+        with writing(self.engine) as connection:
+            for name, login in self.settings.logins.of.items():
+                stored.ensure(connection, name)
+                stored.prove(connection, name, login)
 
     def configure(self, name: str, **top: Any) -> Path:
         """Write the configuration under a name, with other keys if wanted."""
@@ -236,6 +247,7 @@ class House:
         with reading(self.engine) as connection:
             findings = verifying.database(connection, self.settings)
             counts, more = comparing.ledger(connection, self.settings, self.ledger)
+        self.counted = counts
         broken = [f"{one.name}: {one.law}: {one.rows}" for one in (*findings, *more) if one.broken]
         print(  # noqa: T201 - whoever reads a failure wants them
             f"enqueued {counts.enqueued}, taken {counts.taken}, rejected {counts.rejected},"

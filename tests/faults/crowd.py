@@ -1,0 +1,90 @@
+"""A campaign while everything is killed: workers, Redis (and its data), the database.
+
+    python -m tests.faults.crowd --recipients 20000 --seed 20
+
+0 lost, 0 doubled; unknown: no more than what was in flight at the kills. With `--reports` the
+gateways report, and what they took of the unknown settles by itself.
+"""
+
+import contextlib
+import random
+import sys
+import time
+from collections.abc import Sequence
+
+from tests.faults import scene
+from tests.faults.house import ACCOUNTS, TEXT, end
+from tests.faults.scene import Scene
+from tests.faults.servers import wait_for
+
+BATCH, CONCURRENCY = 20, 4
+REAL = ("-m", "worker", "otp", "notice", "marketing", "ticks")
+
+
+def kill_all(here: Scene, draw: random.Random, recipients: int, within: float) -> None:
+    """Kill a worker every second or so; Redis and the database twice each, meanwhile."""
+    house = here.house
+    house.command(*REAL)
+    workers = [house.worker("marketing") for _ in range(2)]
+    # When so many are taken.
+    redis, database = ([recipients * at for at in ats] for ats in ((0.2, 0.6), (0.35, 0.75)))
+    until = time.monotonic() + within
+    while (taken := house.taken().total()) < 0.95 * recipients and time.monotonic() < until:
+        time.sleep(draw.uniform(0.5, 1.5))
+        dead = workers.pop(0)
+        end(dead)
+        here.did["kill"] += 1
+        here.bound["kills"] += here.under_way(dead.pid)
+        workers.append(house.worker("marketing"))
+        if redis and taken >= redis[0]:
+            del redis[0]
+            here.redis.restart()
+            here.did["kill redis, and its data"] += 1
+        if database and taken >= database[0] and here.server is not None:
+            del database[0]
+            here.server.restart()
+            here.did["kill database"] += 1
+            here.bound["kills of the database"] += here.under_way()
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run once; 1 when a law is broken."""
+    parser = scene.parser("crowd", __doc__)
+    parser.add_argument("--recipients", type=int, default=20_000)
+    parser.add_argument("--reports", action="store_true")
+    options = parser.parse_args(words)
+    more = {"max_batch": BATCH, "concurrency": CONCURRENCY}
+    if not options.reports:
+        more["reports"] = "none"
+    with contextlib.ExitStack() as stack:
+        here = scene.build(
+            stack,
+            options.database,
+            {name: {**account, **more} for name, account in ACCOUNTS.items()},
+            latency=0.05,
+        )
+        numbers = (f"13{n:09d}" for n in range(options.recipients))
+        here.house.producer.enqueue_campaign("everything", numbers, TEXT)
+        kill_all(
+            here, random.Random(options.seed), options.recipients, 60 + options.recipients / 50
+        )
+        quiet = bool(wait_for(here.house.is_quiet, 120))
+        if options.reports:
+            _await_reports(here)
+        what = f"a campaign of {options.recipients:,} while everything is killed"
+        said = scene.report(here, what, options, enqueued=options.recipients, quiet=quiet)
+        if options.reports and said["states"].get("delivered") != said["taken"]:
+            said["broken"]["what was taken is delivered in the end"] = [said["states"]]
+        return scene.tell(said, here.house.log, options.keep)
+
+
+def _await_reports(here: Scene) -> None:
+    """Wait until nothing more is settled by reports."""
+    seen = 0
+    while (now := here.house.states()["delivered"]) > seen:
+        seen = now
+        time.sleep(3.0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
