@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -105,6 +105,23 @@ def test_a_share_bounds_the_places_only_where_another_can_take_the_rest() -> Non
     assert places == {"bulk": 1, "v1": 1}
     alone = routing.explain(able, asked(named="bulk"), half.get)  # type: ignore[arg-type]
     assert [one.places for one in alone] == [5, 0]
+
+
+@pytest.mark.parametrize("share", [0.8, 0.5, 0.2, 0.05])
+def test_what_flows_over_gets_its_share_of_the_places_over_time(share: float) -> None:
+    """When the healthy one is full, a failing one takes no more than its part of what it could."""
+    able = accounts(bulk={}, v1={})
+    stands = {
+        "bulk": Standing(health=Health(share, share), free=8, places=8),
+        "v1": Standing(free=0, places=8),
+    }
+    began = 0
+    for second in range(1000):
+        moment = replace(asked(), at=NOON + timedelta(seconds=second / 10))
+        (found, _) = routing.explain(able, moment, stands.__getitem__)
+        assert (found.out is Out.FULL) == (found.places == 0)
+        began += found.places
+    assert began / 1000 == pytest.approx(8 * share, rel=0.05)
 
 
 @given(stage=STAGES, single=st.booleans(), named=SOME_OR_NONE, rather_not=SOME_OR_NONE)

@@ -50,6 +50,10 @@ def problems(account: Account, content: Content, kinds: Collection[NumberKind]) 
     return found
 
 
+#: A part of a place is a place for that part of so many seconds.
+TURN = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What has to be carried, as far as it decides which account does."""
@@ -130,11 +134,8 @@ def explain(
     sure = [one for one in found if one.out is None]
     if not sure:
         return found
-    best = max(one.share for one in sure)
     another = any(one.account.name != asked.rather_not for one in sure)
-    places = {
-        one.account.name: _places(standing[one.account.name], one.share / best) for one in sure
-    }
+    places = _all_places(sure, standing, asked.at)
     tried = asked.rather_not if another else None
     free = [one for one in sure if places[one.account.name] > 0 and one.account.name != tried]
     chances = weigh(free)
@@ -169,12 +170,26 @@ def _placed(
     return Option(one.account, one.share, out, places=max(0, places[name]), chance=chance)
 
 
-def _places(standing: Standing, share: float) -> int:
-    """How many submissions may begin where only a share of the places is to be used."""
-    if share >= 1.0:
-        return standing.free
-    used = standing.places - standing.free
-    return min(standing.free, max(1, int(standing.places * share)) - used)
+def _all_places(
+    sure: Collection[Option], standing: Mapping[str, Standing], at: datetime
+) -> dict[str, int]:
+    """How many submissions may begin at each: no more than its share beside the best of them.
+
+    While one of the best has room, the others have a place at least, and are rarely drawn. When
+    none has, what they cannot take flows over: then a part of a place is a place for that part of
+    the time.
+    """
+    best = max(one.share for one in sure)
+    free = {one.account.name: standing[one.account.name].free for one in sure}
+    over = all(free[one.account.name] <= 0 for one in sure if one.share == best)
+    for one in sure:
+        if one.share < best:
+            here = standing[one.account.name]
+            whole, part = divmod(here.places * one.share / best, 1.0)
+            turn = at.timestamp() % TURN < part * TURN
+            most = int(whole) + turn if over else max(1, int(whole))
+            free[one.account.name] = min(here.free, most - (here.places - here.free))
+    return free
 
 
 def weigh(free: Collection[Option]) -> dict[str, float]:
