@@ -205,7 +205,7 @@ class Asker:
         with database.writing(self._engine) as connection:
             # The call, and what is written of its answer.
             seconds = account.settings.timeout + self._settings.top.lease
-            return accounts.take_probe(connection, keeper, seconds, login)
+            return accounts.take_probe(connection, keeper, seconds, login, counts=False)
 
     def _give(self, account: Account) -> None:
         keeper = self._settings.logins.keeper(account.name)

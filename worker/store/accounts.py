@@ -178,10 +178,13 @@ def trust(connection: Connection, account: str, login: str = "") -> None:
     )
 
 
-def take_probe(connection: Connection, account: str, seconds: float, login: str = "") -> bool:
+def take_probe(
+    connection: Connection, account: str, seconds: float, login: str = "", *, counts: bool = True
+) -> bool:
     """Take the right to ask an account, for some seconds; False when another has it.
 
-    It is there to be taken while the account is in doubt, or the `login` is not proven.
+    It is there to be taken while the account is in doubt, or the `login` is not proven. It counts
+    among the doubts if a submission asks.
     """
     ensure(connection, account)
     wanted = [account_state.c.doubts > 0]
@@ -199,7 +202,7 @@ def take_probe(connection: Connection, account: str, seconds: float, login: str 
         .values(
             probe_at=later(seconds),
             doubts=case(
-                (account_state.c.doubts > 0, account_state.c.doubts + PROBE),
+                (account_state.c.doubts > 0, account_state.c.doubts + PROBE * counts),
                 else_=account_state.c.doubts,
             ),
         )
