@@ -39,10 +39,10 @@ class Application:
     delay: float = 0.0
 
     def states(self) -> Counter[str]:
-        """Count the last state that each message was told with."""
+        """Count the last state that each message was told with, by the events' own times."""
         last = {
             one["id"]: one["state"]
-            for event in self.taken.values()
+            for event in sorted(self.taken.values(), key=lambda event: event["timestamp"])
             if event["type"] == "messages.updated"
             for one in event["data"]["messages"]
         }

@@ -353,13 +353,14 @@ account_state = Table(
     Column("held_until", Instant()),
     Column("held_code", String(64)),
     Column("held_why", String(200)),
-    #: Calls in a row whose outcome nobody knows; a known one sets it to 0.
+    #: Calls in a row whose outcome nobody knows: a probe counts eight, all that end between two
+    #: probes seven at the most. A known outcome sets it to 0.
     Column("doubts", Integer, nullable=False, default=0, server_default="0"),
     #: When the one smallest submission may go that asks whether a doubtful account works again.
     Column("probe_at", Instant()),
     #: Until then it takes nothing, so that its sent counter can tell what was taken.
     Column("settle_until", Instant()),
-    #: The sent counter at a quiet moment: {"sent": …, "after": id of the last submission, …}.
+    #: The sent counter at a quiet moment: {"sent": …, "called": when the last call was, …}.
     Column("counter", JSON(none_as_null=True)),
     #: {"pools": […], "sent": …} as last read, and when.
     Column("balance", JSON(none_as_null=True)),
@@ -428,6 +429,8 @@ callback_event = Table(
     #: The status or error that the last try ended with.
     Column("problem", String(200)),
     Index("ix_xinshi_callback_event_due", "callback_id", "next_at"),
+    # An id is never used again: whoever was told of it forgets what comes under it once more.
+    sqlite_autoincrement=True,
     **_MYSQL,
 )
 

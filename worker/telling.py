@@ -173,12 +173,14 @@ def _said(connection: Connection, event: Event) -> dict[str, Any] | None:
         told = [_message(row) for row in rows if row["state"] not in _ON_THE_WAY]
         if not told:
             return None
-        return {"type": "messages.updated", "data": {"messages": told}}
+        at = _time(rows[0]["looked_at"])
+        return {"type": "messages.updated", "timestamp": at, "data": {"messages": told}}
     row = callbacks.inbound(connection, event.inbound_id or 0)
     if row is None:
         return None
     return {
         "type": "inbound.received",
+        "timestamp": _time(row.looked_at),
         "data": {
             "id": row.id,
             "account": row.account,

@@ -168,6 +168,7 @@ def test_an_unknown_submission_is_settled_with_a_name_and_a_reason(
     served: Served, operator: httpx.Client, sandbox: Sandbox
 ) -> None:
     stage = served.stage
+    sandbox.control.rule("lose_reports", gateway="apiv1")
     sandbox.control.rule("take_then_close", gateway="apiv1", count=1)
     sent = stage.enqueue(NUMBER, TEXT, account="v1")
     with stage.working():

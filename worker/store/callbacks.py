@@ -158,9 +158,9 @@ def _event(row: Row[Any]) -> Event:
 
 
 def messages_of(connection: Connection, span: Span) -> list[RowMapping]:
-    """Return the view's rows of the messages that an event tells of."""
+    """Return the view's rows of the messages that an event tells of, with the time of this look."""
     rows = connection.execute(
-        select(seen)
+        select(seen, now().label("looked_at"))
         .where(seen.c.request_id == span.request_id, seen.c.n >= span.lo, seen.c.n < span.hi)
         .order_by(seen.c.n)
     )
@@ -168,9 +168,9 @@ def messages_of(connection: Connection, span: Span) -> list[RowMapping]:
 
 
 def inbound(connection: Connection, inbound_id: int) -> Row[Any] | None:
-    """Return an inbound message."""
+    """Return an inbound message, with the time of this look."""
     return connection.execute(
-        select(inbound_message).where(inbound_message.c.id == inbound_id)
+        select(inbound_message, now().label("looked_at")).where(inbound_message.c.id == inbound_id)
     ).first()
 
 

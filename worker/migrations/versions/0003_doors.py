@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("problem", sa.String(length=200), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_xinshi_callback_event")),
+        sqlite_autoincrement=True,
         **_MYSQL,
     )
     op.create_index(
