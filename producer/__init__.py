@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from producer.client import Producer
-    from worker.campaigns import Loaded, Row
     from worker.describing import Message
     from worker.enqueuing import Enqueued
+    from worker.loading import Loaded, Row
 
 __all__ = [
     "ConfigurationError",
@@ -65,10 +65,10 @@ __all__ = [
 #: Where the names are that bring SQLAlchemy along: importing this module alone stays cheap.
 _ELSEWHERE = {
     "Enqueued": "worker.enqueuing",
-    "Loaded": "worker.campaigns",
+    "Loaded": "worker.loading",
     "Message": "worker.describing",
     "Producer": "producer.client",
-    "Row": "worker.campaigns",
+    "Row": "worker.loading",
 }
 _lock = threading.Lock()
 _default: "Producer | None" = None

@@ -16,10 +16,10 @@ from producer.borrowed import borrowed
 from producer.doorbell import Doorbell
 from producer.words import Words
 from worker import campaigns, database, describing, enqueuing
-from worker.campaigns import Loaded, Row
 from worker.describing import Message
 from worker.enqueuing import Checked, Enqueued, Order
 from worker.errors import Problem, Refused
+from worker.loading import Loaded, Row
 from worker.settings import Settings, load
 from worker.terms import MessageClass
 

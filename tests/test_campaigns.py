@@ -8,8 +8,8 @@ import pytest
 from tests.hand import MARKETING, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
 from worker import campaigns, database, ticking
-from worker.campaigns import Row
 from worker.errors import KeyConflict, NotFound, Refused, TooLate
+from worker.loading import Row
 from worker.store import requests
 from worker.store.campaigns import Progress
 from worker.tables import request

@@ -1,61 +1,23 @@
 """Campaigns: loaded as a whole before anything is sent, then run, paused, resumed, cancelled."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from itertools import islice
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
 from sqlalchemy import Connection, Engine
 
-from worker import enqueuing, rendering, routing
-from worker import msisdn as numbers
+from worker import loading
 from worker.clock import now
 from worker.database import reading, writing
 from worker.enqueuing import Order
-from worker.errors import NotFound, Problem, Refused, TooLate
-from worker.gateway import Account, Content
+from worker.errors import NotFound, TooLate
 from worker.lifecycle import FAILED
+from worker.loading import Loaded, Row
 from worker.settings import Settings
 from worker.store import campaigns, messages, outcomes, requests
 from worker.store.campaigns import Progress
-from worker.terms import CampaignState, MessageState, NumberKind, SubmissionState
-
-#: Rows in one transaction while loading: short enough that a code need not wait for it.
-CHUNK = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One recipient as given: the line that it stood on, its number, its variables.
-
-    `problem` is what its reader found wrong with it; such a row is a bad one.
-    """
-
-    line: int
-    number: str
-    variables: Mapping[str, str] | None = None
-    problem: str | None = None
-
-
-@dataclass
-class Loaded:
-    """What came of loading: the campaign, and the rows that could not be taken (at most 1,000)."""
-
-    id: int
-    total: int = 0
-    repeated: int = 0
-    invalid: int = 0
-    bad_rows: list[Problem] = field(default_factory=list)
-
-    MOST_BAD_ROWS: ClassVar[int] = 1000
-
-    def reject(self, line: int, what: str) -> None:
-        """Note a bad row."""
-        self.invalid += 1
-        if len(self.bad_rows) < self.MOST_BAD_ROWS:
-            self.bad_rows.append(Problem(f"row {line}", what))
+from worker.terms import CampaignState, MessageState, SubmissionState
 
 
 def create(
@@ -72,152 +34,24 @@ def create(
 ) -> Loaded:
     """Load a campaign's recipients and start it.
 
-    `order` says everything but the recipients. A number that was there before is left out. With a
-    bad row nothing is sent and the campaign stays `ready`, unless `skip_bad`. `watch` is told the
-    number of rows read so far. Raises `Refused` when the order itself is at fault; with a key that
-    was used for the same campaign, that campaign is returned.
+    `order` says everything but the recipients. Left out are a number that was there before, and
+    where the class heeds opt-outs who does not want any more. With a bad row nothing is sent and
+    the campaign stays `ready`, unless `skip_bad`. `watch` is told the number of rows read so far.
+    With a key that was used for the same campaign, that campaign is returned, or gone on with where
+    its loader was cut off. Raises `Refused` when the order itself is at fault, `KeyConflict` when
+    the key stands for something else or another call is loading the campaign just now, and
+    `TooLate` when it is cancelled meanwhile.
     """
-    able = _checked(settings, order)
-    new = enqueuing.new_request(settings, order, able.content, set(), ())
-    with writing(engine) as connection:
-        stored = requests.add(connection, new, 0, due=False)
-        loaded = Loaded(stored.id)
-        state = campaigns.state_of(connection, stored.id, lock=True) if stored.existed else None
-        if stored.existed and state is None:
-            enqueuing.same_request(new, stored)
-        if state is None:
-            campaigns.add(connection, stored.id, name, retry_of)
-        elif state == CampaignState.LOADING:
-            # Its loader was cut off, and nothing of it was sent: load it again.
-            requests.empty(connection, stored.id)
-    seal = hashlib.sha256(new.fingerprint.encode())
-    chunks = _chunks(loaded, rows, able, seal.update, watch)
-    if state not in {None, CampaignState.LOADING}:
-        for _ in chunks:
-            pass
-        if stored.fingerprint != seal.hexdigest():
-            enqueuing.same_request(new, stored)
-        if state == CampaignState.READY and _goes(loaded, start=start, skip_bad=skip_bad):
-            # Its loader was cut off just before it started it, or it waited for this call.
-            run(engine, loaded.id)
-        return loaded
-    found: set[str] = set()
-    personal = False
-    for first, chunk, chunk_kinds in chunks:
-        found |= chunk_kinds
-        personal = personal or any(variables for _, variables in chunk)
-        with writing(engine) as connection:
-            requests.add_campaign_messages(
-                connection,
-                loaded.id,
-                ((first + i, msisdn, variables) for i, (msisdn, variables) in enumerate(chunk)),
-            )
-    _finish(engine, loaded, ",".join(sorted(found)), seal.hexdigest(), personal=personal)
-    if _goes(loaded, start=start, skip_bad=skip_bad):
+    loaded, waits = loading.load(
+        engine, settings, name, order, rows, retry_of=retry_of, watch=watch
+    )
+    if waits and _goes(loaded, start=start, skip_bad=skip_bad):
         run(engine, loaded.id)
     return loaded
 
 
 def _goes(loaded: Loaded, *, start: bool, skip_bad: bool) -> bool:
     return bool(start and loaded.total and (skip_bad or not loaded.invalid))
-
-
-@dataclass(frozen=True, slots=True)
-class _Able:
-    """The accounts that can say a campaign's text: any of them may get any of its messages."""
-
-    content: Content
-    accounts: Sequence[Account]
-    kinds: frozenset[NumberKind]
-
-    def against(self, msisdn: str, variables: Mapping[str, str] | None) -> str | None:
-        """Say why a recipient cannot be sent to; None when it can."""
-        kind = numbers.kind(msisdn)
-        if kind not in self.kinds:
-            return f"no account that can say the text takes {kind} numbers"
-        if self.content.template or not rendering.names(self.content.text):
-            return None
-        try:
-            text = rendering.fill(self.content.text, variables or {})
-        except KeyError as error:
-            return f"has no {error.args[0]}, which the text names"
-        content = replace(self.content, text=text)
-        found = (problem for one in self.accounts for problem in routing.problems(one, content, ()))
-        return next((problem.what for problem in found), None)
-
-
-def _checked(settings: Settings, order: Order) -> _Able:
-    """Return who can carry an order's content; raises `Refused` when nobody can."""
-    found: list[Problem] = []
-    content = enqueuing.content_of(order, found)
-    found += enqueuing.terms_of(order)
-    if not found:
-        found += enqueuing.carriers(settings, order.message_class, order.account, content, set())
-    if found:
-        raise Refused(found)
-    asked = routing.candidates(settings.accounts.values(), order.message_class, order.account)
-    able = [one for one in asked if not routing.problems(one, content, ())]
-    kinds = max((one.gateway.capabilities.kinds for one in able), key=len)
-    return _Able(content, able, kinds)
-
-
-def _chunks(
-    loaded: Loaded,
-    rows: Iterable[Row],
-    able: _Able,
-    seal: Callable[[bytes], None],
-    watch: Callable[[int], None],
-) -> Iterator[tuple[int, list[tuple[str, Mapping[str, str] | None]], set[str]]]:
-    """Yield the good rows in chunks, with the number of the first and the kinds in each."""
-    good = _good(loaded, rows, able)
-    while chunk := list(islice(good, CHUNK)):
-        first = loaded.total
-        loaded.total += len(chunk)
-        seal(repr(chunk).encode())
-        watch(loaded.total + loaded.invalid + loaded.repeated)
-        yield first, chunk, {str(numbers.kind(msisdn)) for msisdn, _ in chunk}
-
-
-def _good(
-    loaded: Loaded, rows: Iterable[Row], able: _Able
-) -> Iterator[tuple[str, Mapping[str, str] | None]]:
-    seen: set[int] = set()
-    for row in rows:
-        try:
-            msisdn = "" if row.problem else numbers.normalise(row.number)
-        except ValueError as error:
-            loaded.reject(row.line, str(error))
-            continue
-        # The leading 1 keeps a landline's 0.
-        place = int(f"1{msisdn}")
-        against = row.problem or able.against(msisdn, row.variables)
-        if against:
-            loaded.reject(row.line, against)
-        elif place in seen:
-            loaded.repeated += 1
-        else:
-            seen.add(place)
-            yield msisdn, row.variables
-
-
-def _finish(
-    engine: Engine, loaded: Loaded, kinds: str, fingerprint: str, *, personal: bool
-) -> None:
-    with writing(engine) as connection:
-        requests.loaded(
-            connection,
-            loaded.id,
-            total=loaded.total,
-            kinds=kinds,
-            fingerprint=fingerprint,
-            personal=personal,
-        )
-        campaigns.move(
-            connection,
-            loaded.id,
-            CampaignState.READY,
-            left_out={"invalid": loaded.invalid, "repeated": loaded.repeated},
-        )
 
 
 def run(engine: Engine, campaign_id: int, until: datetime | None = None) -> Progress:

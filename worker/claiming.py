@@ -150,7 +150,7 @@ class Claim:
             connection,
             self._asked(connection, fresh),
             lambda place: self._sizes(
-                connection, place, fresh, [hi - lo for lo, hi in _ranges(place, fresh)]
+                connection, place, fresh, [hi - lo for lo, hi in _ranges(connection, place, fresh)]
             ),
         )
         if isinstance(admitted, float):
@@ -161,7 +161,7 @@ class Claim:
         if together := self._gathered.together():
             return self._together(connection, place, fresh, together, granted[0])
         account = place.account
-        ranges = _ranges(place, fresh)[: len(granted)]
+        ranges = _ranges(connection, place, fresh)[: len(granted)]
         requests.advance(connection, fresh, ranges[-1][1])
         opened = claims.open_range(
             connection,
@@ -435,11 +435,15 @@ def look(
     )
 
 
-def _ranges(place: Place, fresh: DueRequest) -> list[tuple[int, int]]:
-    """Cut what is left of a request by the batch cap, into as many as there is room for."""
-    cap = 1 if fresh.personal else place.cap
-    ends = range(fresh.next_n, fresh.total, cap)[: place.more + 1]
-    return [(lo, min(lo + cap, fresh.total)) for lo in ends]
+def _ranges(connection: Connection, place: Place, fresh: DueRequest) -> list[tuple[int, int]]:
+    """Cut what is left of a request by the batch cap, into as many as there is room for.
+
+    Where messages have values of their own, also where these change.
+    """
+    cap, most = place.cap, place.more + 1
+    if fresh.personal and cap > 1:
+        return claims.alike(connection, fresh.id, (fresh.next_n, fresh.total), cap, most)
+    return [(lo, min(lo + cap, fresh.total)) for lo in range(fresh.next_n, fresh.total, cap)[:most]]
 
 
 def _kinds(stored: str) -> list[NumberKind]:

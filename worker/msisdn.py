@@ -7,16 +7,17 @@ with `10` or `14`.
 """
 
 import re
+from collections.abc import Sequence
 
 from worker.terms import NumberKind
 
 _NOISE = re.compile(r"[\s\-().\u00a0\u200b-\u200f\u202a-\u202e\u2010-\u2015\ufeff]+")
 _PREFIX = re.compile(r"^(?:\+|00)?86(?=1\d{10}$|10\d{11}$|14\d{11}$|0\d{9,11}$)")
 _KINDS = (
-    (re.compile(r"1[3-9]\d{9}"), NumberKind.MOBILE),
     (re.compile(r"0[1-9]\d{8,10}"), NumberKind.LANDLINE),
     (re.compile(r"1[04]\d{11}"), NumberKind.IOT),
 )
+_MOBILE = frozenset(f"1{nth}" for nth in range(3, 10))
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９＋－", "0123456789+-")
 
 
@@ -26,6 +27,8 @@ def normalise(number: str) -> str:
     Blanks, hyphens, dots, brackets, invisible marks and full-width digits are forgiven; a country
     code of 86 is stripped. The error never repeats the whole number.
     """
+    if is_mobile(number):
+        return number
     bare = _NOISE.sub("", number.translate(_FULL_WIDTH))
     if not bare:
         msg = "the number is empty"
@@ -38,10 +41,34 @@ def normalise(number: str) -> str:
 
 def kind(msisdn: str) -> NumberKind | None:
     """Tell what a normalised number is by its form; None when it is no number we know."""
+    if is_mobile(msisdn):
+        return NumberKind.MOBILE
     for form, name in _KINDS:
         if form.fullmatch(msisdn) and msisdn.isascii():
             return name
     return None
+
+
+def is_mobile(number: str) -> bool:
+    """Tell whether a number is a mobile one in the form that is stored, as most are given."""
+    return (
+        len(number) == 11
+        and number[0] == "1"
+        and number[1] >= "3"
+        and number.isascii()
+        and number.isdigit()
+    )
+
+
+def are_mobile(several: Sequence[str]) -> bool:
+    """Tell whether all of some numbers are mobile ones in the form that is stored."""
+    joined = "".join(several)
+    return (
+        joined.isascii()
+        and joined.isdigit()
+        and {len(one) for one in several} == {11}
+        and {one[:2] for one in several} <= _MOBILE
+    )
 
 
 def mask(msisdn: str) -> str:

@@ -187,7 +187,7 @@ def _reject(connection: Connection, lease: Lease, members: Sequence[Member]) -> 
         ids = [(one.request_id, one.n) for one in members]
         doubts.give_back(connection, lease.id, lease.resend_of, ids)
     else:
-        ended = [replace(one, state=MessageState.REJECTED) for one in members]
+        ended = [one._replace(state=MessageState.REJECTED) for one in members]
         messages.end(connection, ended, code=CODE)
     events.add(
         connection,

@@ -9,15 +9,15 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from worker import config_faults, rendering
-from worker.campaigns import Row
 from worker.errors import Problem, Refused
+from worker.loading import Row
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -76,7 +76,7 @@ def _understood(stream: io.TextIOWrapper, text: str, lines: int) -> Recipients:
     reader = csv.reader(stream, delimiter=_delimiter(stream), strict=True)
     line, first = _first(reader)
     layout, header = _layout(first, text)
-    found = _rows(reader, lambda line, cells: _row(line, cells, layout))
+    found = _rows(reader, layout)
     if not header:
         found = chain([_row(line, first, layout)], found)
     row = next(found, None)
@@ -189,20 +189,24 @@ def _like_number(cell: str) -> bool:
 # --- the rows ------------------------------------------------------------------------------------
 
 
-def _rows(reader: "Reader", row: Callable[[int, list[str]], Row]) -> Iterator[Row]:
+def _rows(reader: "Reader", layout: _Layout) -> Iterator[Row]:
     """Yield the rows that hold anything, each under the line that it begins at."""
+    nth, width, bare = layout.number, layout.width, not layout.variables
     while True:
         line = reader.line_num + 1
         try:
-            cells = next(reader, None)
+            for cells in reader:
+                # Most rows: nothing that a spreadsheet has put around the number.
+                if bare and len(cells) == width and cells[nth].isdigit():
+                    yield Row(line, cells[nth])
+                elif any(map(str.strip, cells)):
+                    yield _row(line, cells, layout)
+                line = reader.line_num + 1
         except csv.Error:
             what = f"its quotes are not closed, or not doubled, up to line {reader.line_num}"
             yield Row(line, "", problem=what)
             continue
-        if cells is None:
-            return
-        if any(map(str.strip, cells)):
-            yield row(line, cells)
+        return
 
 
 def _row(line: int, cells: list[str], layout: _Layout) -> Row:

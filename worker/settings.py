@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -75,6 +75,8 @@ class Top(BaseModel):
     callback_secrets: Annotated[tuple[Secret, ...], Field(max_length=2)] = ()
     #: Private networks that callbacks may reach; public addresses always may.
     callback_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    #: What carries requests to gateways: Xinshi's own transport, or the slower one of httpx.
+    transport: Literal["own", "httpx"] = "own"
     log_level: str = "INFO"
     #: The web process, in a table of its own.
     web: WebSettings = WebSettings()
@@ -119,6 +121,12 @@ class Settings:
     accounts: Mapping[str, Account]
     #: Where the file lies: relative paths and the embedded server start here.
     directory: Path
+
+    @property
+    def opt_out_classes(self) -> list[str]:
+        """The classes for which opt-outs hold: never otp."""
+        classes = [MessageClass.MARKETING.value]
+        return [*classes, MessageClass.NOTICE.value] if self.top.opt_out_notice else classes
 
     def sharing(self, account: str) -> list[str]:
         """Return the accounts that are one with this one at the gateway, itself among them.

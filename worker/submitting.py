@@ -22,7 +22,7 @@ from worker.gateway import Account, Parcel
 from worker.settings import Settings
 from worker.store import claims, doubts, messages, outcomes
 from worker.store.claims import Lease, Member
-from worker.terms import Fault, MessageClass, Outcome, SubmissionState
+from worker.terms import Fault, Outcome, SubmissionState
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
     patience = settings.top.lease + max(
         settings.accounts[one.account].settings.timeout for one in leases
     )
-    classes = _opt_out_classes(settings)
+    classes = settings.opt_out_classes
     leases, members = recipient_limits.spare(connection, settings, leases, classes, patience)
     flying = claims.write_ahead(connection, leases, seconds=patience) if leases else set()
     if members is None:
@@ -113,12 +113,6 @@ def _ready(settings: Settings, lease: Lease, members: list[Member], since: float
         content = replace(content, text=rendering.render(content.text, own))
     parcel = Parcel(tuple(one.msisdn for one in members), content, lease.reference)
     return Ready(replace(lease, attempts=lease.attempts + 1), account, parcel, since)
-
-
-def _opt_out_classes(settings: Settings) -> list[str]:
-    """The classes for which opt-outs hold: never otp."""
-    classes = [MessageClass.MARKETING.value]
-    return [*classes, MessageClass.NOTICE.value] if settings.top.opt_out_notice else classes
 
 
 async def call(

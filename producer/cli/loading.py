@@ -16,7 +16,7 @@ from producer.cli.session import Session, opened
 from worker.terms import MessageClass
 
 if TYPE_CHECKING:
-    from worker.campaigns import Loaded
+    from worker.loading import Loaded
 
 #: Bad rows that are printed; JSON has more.
 MOST_SHOWN = 20

@@ -19,9 +19,9 @@ from producer.web.keys import Caller, allowed
 from producer.web.messages import content
 from producer.web.problems import Told, responses
 from worker import campaigns, describing, recipients
-from worker.campaigns import Loaded, Row
 from worker.enqueuing import Order
 from worker.errors import Problem, Refused
+from worker.loading import Loaded, Row
 from worker.terms import Scope
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])

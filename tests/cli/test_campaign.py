@@ -10,7 +10,7 @@ import pytest
 from producer.cli import watching
 from tests.cli.conftest import Place
 from tests.stage import eventually, mobiles
-from worker import campaigns as stored
+from worker import loading
 
 TEXT = "【店】大促 回T退订"
 
@@ -58,7 +58,7 @@ def test_with_a_bad_row_nothing_is_sent(place: Place) -> None:
     file = place.write("bad.csv", "13812345678\n1381234567\n13812345678\n1.38123E+10\n")
     found = create(place, file, code=1)
     assert (found["state"], found["total"]) == ("ready", 1)
-    assert found["left_out"] == {"invalid": 2, "repeated": 1}
+    assert found["left_out"] == {"invalid": 2, "repeated": 1, "suppressed": 0}
     assert [one["row"] for one in found["bad_rows"]] == ["row 2", "row 4"]
     said = place.fails("campaign", "create", "--text", TEXT, "--recipients", file)
     assert "row 2: 138****4567 has 10 digits" in said
@@ -198,7 +198,7 @@ def test_ctrl_c_while_loading_sends_nothing_and_the_key_loads_it_again(
 ) -> None:
     file = numbers(place, 3)
     with monkeypatch.context() as patch:
-        patch.setattr(stored, "_finish", interrupted)
+        patch.setattr(loading._Writer, "finish", interrupted)
         words = ["--text", TEXT, "--recipients", file, "--account", "bulk", "--key", "autumn"]
         said = place.fails("campaign", "create", *words, code=130)
     assert "nothing of it will be sent" in said

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -71,8 +72,7 @@ class Planned:
     resend_of: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One message of a submission; `state` is the end that it has to take instead of being sent."""
 
     submission_id: int
@@ -82,6 +82,9 @@ class Member:
     variables: Mapping[str, str] | None
     state: MessageState | None
 
+
+#: Messages looked at first for others that say the same.
+_LOOKED_AT = 64
 
 #: What comes back while its campaign is paused waits until it is resumed.
 stopped = exists().where(
@@ -217,6 +220,34 @@ def open_range(
     ]
 
 
+def alike(
+    connection: Connection, request_id: int, bounds: tuple[int, int], cap: int, most: int
+) -> list[tuple[int, int]]:
+    """Cut messages `lo <= n < hi` into ranges that say the same, the first `most` of them.
+
+    No range has more than `cap` messages. It looks no further than it has to.
+    """
+    begin, end = at, hi = bounds
+    found: list[tuple[int, int]] = []
+    said, step = None, _LOOKED_AT
+    while at < hi:
+        rows = connection.execute(
+            select(message.c.variables)
+            .where(message.c.request_id == request_id, message.c.n >= at, message.c.n < at + step)
+            .order_by(message.c.n)
+            .limit(hi - at)
+        ).scalars()
+        for n, own in enumerate(rows, at):
+            if n > begin and (own != said or n - begin == cap):
+                found.append((begin, n))
+                begin = n
+                if len(found) == most:
+                    return found
+            said = own
+        at, step = at + step, min(2 * step, cap)
+    return [*found, (begin, end)]
+
+
 def _inserted(
     connection: Connection, rows: list[dict[str, Any]], values: dict[str, Any]
 ) -> list[int]:
@@ -313,16 +344,17 @@ def members(
         )
     ]
     rows = [row for half in halves for row in connection.execute(half)]
+    # By position: a campaign has millions of these rows.
     return [
         Member(
-            row.submission_id,
-            row.request_id,
-            row.n,
-            row.msisdn,
-            dict(row.variables) if row.variables else None,
-            _end(late=bool(row.late), refused=bool(row.refused)),
+            one,
+            of,
+            n,
+            msisdn,
+            dict(own) if own else None,
+            _end(late=bool(late), refused=bool(refused)) if late or refused else None,
         )
-        for row in sorted(rows, key=lambda row: (row.submission_id, row.request_id, row.n))
+        for one, of, n, msisdn, own, refused, late in sorted(rows, key=itemgetter(0, 1, 2))
     ]
 
 

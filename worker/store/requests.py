@@ -1,11 +1,11 @@
 """Requests and their messages: how they come in, and how far they have been handed out."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from worker.clock import later, now
@@ -142,48 +142,6 @@ def add_messages(
             for n, msisdn in enumerate(msisdns, first)
         ],
     )
-
-
-def add_campaign_messages(
-    connection: Connection,
-    request_id: int,
-    rows: Iterable[tuple[int, str, Mapping[str, str] | None]],
-) -> None:
-    """Insert messages of a campaign: their numbers in it, their MSISDNs, their variables."""
-    connection.execute(
-        insert(message),
-        [
-            {
-                "request_id": request_id,
-                "n": n,
-                "msisdn": msisdn,
-                "variables": pairs(variables),
-            }
-            for n, msisdn, variables in rows
-        ],
-    )
-
-
-def loaded(
-    connection: Connection,
-    request_id: int,
-    *,
-    total: int,
-    kinds: str,
-    fingerprint: str | None,
-    personal: bool,
-) -> None:
-    """Write how many messages of a campaign were accepted so far, and at the end what it is."""
-    connection.execute(
-        update(request)
-        .where(request.c.id == request_id)
-        .values(total=total, kinds=kinds, fingerprint=fingerprint, personal=personal)
-    )
-
-
-def empty(connection: Connection, request_id: int) -> None:
-    """Remove the messages of a campaign whose loading broke off."""
-    connection.execute(delete(message).where(message.c.request_id == request_id))
 
 
 def extend(connection: Connection, request_id: int, not_after: datetime) -> None:

@@ -1,0 +1,370 @@
+"""Loading a campaign: its recipients come in as one stream, in memory that does not grow.
+
+Rows are read, checked, told apart, and stored some thousands at a time; each transaction leaves the
+campaign with exactly the messages that it counts. A loader that was cut off is gone on with by the
+same call: what it stored is compared, not stored again, and stays only if it is the same.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import islice
+from typing import ClassVar, NamedTuple
+
+from sqlalchemy import Connection, Engine
+
+from worker import enqueuing, rendering, routing
+from worker import msisdn as numbers
+from worker.database import reading, writing
+from worker.distinct import Seen
+from worker.enqueuing import Order
+from worker.errors import KeyConflict, Problem, Refused, TooLate
+from worker.gateway import Account, Content
+from worker.settings import Settings
+from worker.store import callbacks, campaigns, loads, requests
+from worker.store.loads import Batch, Variables
+from worker.terms import CampaignState, NumberKind
+
+#: Rows that are read and put into order together.
+BLOCK = 20_000
+#: Numbers that are looked up together.
+MOST_DOUBTFUL = 20_000
+
+
+class Row(NamedTuple):
+    """One recipient as given: the line that it stood on, its number, its variables.
+
+    `problem` is what its reader found wrong with it; such a row is a bad one.
+    """
+
+    line: int
+    number: str
+    variables: Mapping[str, str] | None = None
+    problem: str | None = None
+
+
+@dataclass
+class Loaded:
+    """What came of loading: the campaign, and the rows that could not be taken (at most 1,000)."""
+
+    id: int
+    total: int = 0
+    repeated: int = 0
+    invalid: int = 0
+    #: Recipients who do not want any more.
+    suppressed: int = 0
+    bad_rows: list[Problem] = field(default_factory=list)
+
+    MOST_BAD_ROWS: ClassVar[int] = 1000
+
+    def reject(self, line: int, what: str) -> None:
+        """Note a bad row."""
+        self.invalid += 1
+        if len(self.bad_rows) < self.MOST_BAD_ROWS:
+            self.bad_rows.append(Problem(f"row {line}", what))
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many rows became no message, by why."""
+        return {
+            "invalid": self.invalid,
+            "repeated": self.repeated,
+            "suppressed": self.suppressed,
+        }
+
+
+def load(
+    engine: Engine,
+    settings: Settings,
+    name: str,
+    order: Order,
+    rows: Iterable[Row],
+    *,
+    retry_of: int | None = None,
+    watch: Callable[[int], None] = lambda _rows: None,
+) -> tuple[Loaded, bool]:
+    """Load a campaign's recipients; it is `ready` then. Says too whether it waits to be started.
+
+    `worker.campaigns.create` says what is promised.
+    """
+    able = _checked(settings, order)
+    new = enqueuing.new_request(settings, order, able.content, set(), ())
+    with writing(engine) as connection:
+        told = callbacks.of(connection, new.sender, new.callback_url)
+        stored = requests.add(connection, new, 0, due=False, callback=told)
+        state = campaigns.state_of(connection, stored.id, lock=True) if stored.existed else None
+        if stored.existed and state is None:
+            enqueuing.same_request(new, stored)
+        if state is None:
+            campaigns.add(connection, stored.id, name, retry_of)
+    loaded = Loaded(stored.id)
+    seal = _Seal(new.fingerprint)
+    blocks = _blocks(loaded, rows, able, seal, watch)
+    if state in {None, CampaignState.LOADING}:
+        held_back = order.message_class in settings.opt_out_classes
+        writer = _Writer(engine, loaded, able, stored.total, opt_outs=held_back)
+        for block in blocks:
+            writer.take(block)
+        writer.finish(seal.hexdigest(), personal=seal.personal)
+        return loaded, True
+    for _ in blocks:
+        pass
+    if stored.fingerprint != seal.hexdigest():
+        enqueuing.same_request(new, stored)
+    _recall(engine, loaded, stored.total)
+    return loaded, state == CampaignState.READY
+
+
+def _recall(engine: Engine, loaded: Loaded, total: int) -> None:
+    """Fill in what an earlier call loaded."""
+    with reading(engine) as connection:
+        left_out = loads.left_out(connection, loaded.id)
+    loaded.total = total
+    loaded.repeated = left_out.get("repeated", 0)
+    loaded.suppressed = left_out.get("suppressed", 0)
+
+
+# --- which rows are good -------------------------------------------------------------------------
+
+
+class _Able:
+    """The accounts that can say a campaign's text: any of them may get any of its messages."""
+
+    def __init__(self, content: Content, accounts: Sequence[Account]) -> None:
+        self.content = content
+        #: What the text names; a template's variables are all its own.
+        self.names = rendering.names(content.text) if not content.template else frozenset[str]()
+        self.kinds = max((one.gateway.capabilities.kinds for one in accounts), key=len)
+        self._accounts = accounts
+        # Most rows of a campaign say the same as another one.
+        self._problem = lru_cache(maxsize=4096)(self._problem_of)
+
+    def own(self, row: Row) -> Variables:
+        """Return those of a row's variables that make a difference to what it is sent."""
+        given = row.variables
+        if not given or self.content.template:
+            return tuple(given.items()) if given else None
+        # What the text does not name is not kept.
+        return tuple((name, value) for name, value in given.items() if name in self.names) or None
+
+    def against(self, msisdn: str, variables: Variables) -> str | None:
+        """Say why a recipient cannot be sent to; None when it can."""
+        kind = numbers.kind(msisdn)
+        if kind not in self.kinds:
+            return f"no account that can say the text takes {kind} numbers"
+        if not self.names:
+            return None
+        try:
+            return self._problem(self.said(variables))
+        except KeyError as error:
+            return f"has no {error.args[0]}, which the text names"
+
+    def said(self, variables: Variables) -> str:
+        """Return the text as a recipient reads it; equal ones may share a submission."""
+        if self.content.template:
+            return repr(variables)
+        return rendering.fill(self.content.text, dict(variables or ()))
+
+    def _problem_of(self, text: str) -> str | None:
+        content = replace(self.content, text=text)
+        found = (each for one in self._accounts for each in routing.problems(one, content, ()))
+        return next((each.what for each in found), None)
+
+
+def _checked(settings: Settings, order: Order) -> _Able:
+    """Return who can carry an order's content; raises `Refused` when nobody can."""
+    found: list[Problem] = []
+    content = enqueuing.content_of(order, found)
+    found += enqueuing.terms_of(order)
+    found += enqueuing.callback_problems(settings, order.callback_url)
+    if not found:
+        found += enqueuing.carriers(settings, order.message_class, order.account, content, set())
+    if found:
+        raise Refused(found)
+    asked = routing.candidates(settings.accounts.values(), order.message_class, order.account)
+    return _Able(content, [one for one in asked if not routing.problems(one, content, ())])
+
+
+class _Seal:
+    """A hash of all good rows as they were read, whatever is left out of them later."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self._hash = hashlib.sha256(fingerprint.encode())
+        self.hexdigest = self._hash.hexdigest
+        #: Whether recipients have values of their own.
+        self.personal = False
+
+    def take(self, block: Batch) -> None:
+        """Take good rows in."""
+        written = block.msisdns
+        if block.own is not None:
+            self.personal = True
+            pairs = zip(block.msisdns, block.own, strict=True)
+            written = [f"{msisdn}{own or ''}" for msisdn, own in pairs]
+        if written:
+            self._hash.update("\n".join([*written, ""]).encode("utf-8", "surrogatepass"))
+
+
+def _blocks(
+    loaded: Loaded,
+    rows: Iterable[Row],
+    able: _Able,
+    seal: _Seal,
+    watch: Callable[[int], None],
+) -> Iterator[Batch]:
+    """Yield the good rows, block by block."""
+    each = iter(rows)
+    read = 0
+    while block := list(islice(each, BLOCK)):
+        read += len(block)
+        good = _plain(block, able) or _good(loaded, block, able)
+        seal.take(good)
+        yield good
+        watch(read)
+
+
+def _plain(block: Sequence[Row], able: _Able) -> Batch | None:
+    """Take a block at once in which all is as it is stored, as most are; None for another one."""
+    if able.names or NumberKind.MOBILE not in able.kinds:
+        return None
+    msisdns = [row[1] for row in block]
+    if any(row[2] for row in block) or any(row[3] for row in block):
+        return None
+    return Batch(msisdns) if numbers.are_mobile(msisdns) else None
+
+
+def _good(loaded: Loaded, block: Sequence[Row], able: _Able) -> Batch:
+    found: list[tuple[str, Variables]] = []
+    for row in block:
+        try:
+            msisdn = "" if row.problem else numbers.normalise(row.number)
+        except ValueError as error:
+            loaded.reject(row.line, str(error))
+            continue
+        own = able.own(row)
+        against = row.problem or able.against(msisdn, own)
+        if against:
+            loaded.reject(row.line, against)
+        else:
+            found.append((msisdn, own))
+    values = [own for _, own in found]
+    return Batch([msisdn for msisdn, _ in found], values if any(values) else None)
+
+
+# --- storing them --------------------------------------------------------------------------------
+
+
+class _Writer:
+    """Stores good rows: each number once, nobody who opted out, equal texts together."""
+
+    def __init__(
+        self, engine: Engine, loaded: Loaded, able: _Able, there: int, *, opt_outs: bool
+    ) -> None:
+        self._engine = engine
+        self._loaded = loaded
+        self._able = able
+        self._opt_outs = opt_outs
+        #: How many messages the database has: of this call, or of one that was cut off.
+        self._there = there
+        self._seen = Seen()
+        #: Rows whose number may have been seen before.
+        self._doubtful: dict[str, Variables] = {}
+        self._kinds: set[str] = set()
+
+    def take(self, block: Batch) -> None:
+        """Store what is new; what may be a repetition waits until it can be looked up."""
+        new = self._seen.new(block.msisdns)
+        if not all(new):
+            doubtful = block.where([not one for one in new])
+            for nth, msisdn in enumerate(doubtful.msisdns):
+                self._doubtful.setdefault(msisdn, doubtful.own[nth] if doubtful.own else None)
+            # Those that turn out to be new are taken off again.
+            self._loaded.repeated += len(doubtful.msisdns)
+            block = block.where(new)
+        self._store(block)
+        if len(self._doubtful) >= MOST_DOUBTFUL:
+            self._look_up()
+
+    def finish(self, fingerprint: str, *, personal: bool) -> None:
+        """Store the rest; the campaign is whole, and ready."""
+        self._look_up()
+        self._cut(self._loaded.total)
+        with writing(self._engine) as connection:
+            self._begin(connection)
+            loads.finish(
+                connection,
+                self._loaded.id,
+                self._kinds,
+                fingerprint=fingerprint,
+                personal=personal,
+            )
+            campaigns.move(
+                connection, self._loaded.id, CampaignState.READY, left_out=self._loaded.left_out
+            )
+
+    def _look_up(self) -> None:
+        doubtful, self._doubtful = self._doubtful, {}
+        if not doubtful:
+            return
+        with reading(self._engine) as connection:
+            known = loads.among(connection, self._loaded.id, self._loaded.total, list(doubtful))
+        new = {msisdn: own for msisdn, own in doubtful.items() if msisdn not in known}
+        self._loaded.repeated -= len(new)
+        self._store(Batch(list(new), list(new.values()) if any(new.values()) else None))
+
+    def _store(self, rows: Batch) -> None:
+        if self._opt_outs and rows.msisdns:
+            with reading(self._engine) as connection:
+                gone = loads.opted_out(connection, rows.msisdns)
+            if gone:
+                self._loaded.suppressed += len(gone)
+                rows = rows.where([msisdn not in gone for msisdn in rows.msisdns])
+        self._kinds |= _kinds(rows.msisdns)
+        if rows.own is not None:
+            rows = rows.ordered(self._able.said)
+        size = loads.piece(self._engine.dialect.name)
+        for at in range(0, len(rows.msisdns), size):
+            self._put(rows.part(at, at + size))
+
+    def _put(self, rows: Batch) -> None:
+        """Store rows behind the last one, unless a loader that was cut off has done so."""
+        first = self._loaded.total
+        self._loaded.total = first + len(rows.msisdns)
+        if first < self._there:
+            with reading(self._engine) as connection:
+                found = loads.there(connection, self._loaded.id, first, self._loaded.total)
+            same = len(found.msisdns)
+            if found == rows.part(0, same):
+                first, rows = first + same, rows.part(same, len(rows.msisdns))
+            else:
+                self._cut(first)
+        if not rows.msisdns:
+            return
+        with writing(self._engine) as connection:
+            self._begin(connection)
+            loads.add(connection, self._loaded.id, first, rows)
+        self._there = self._loaded.total
+
+    def _cut(self, total: int) -> None:
+        """Remove what another list of recipients left from number `total` on, from its end."""
+        while self._there > total:
+            until = max(total, self._there - loads.piece(self._engine.dialect.name))
+            with writing(self._engine) as connection:
+                self._begin(connection)
+                loads.cut(connection, self._loaded.id, until)
+            self._there = until
+
+    def _begin(self, connection: Connection) -> None:
+        if loads.begin(connection, self._loaded.id, self._there):
+            return
+        if campaigns.state_of(connection, self._loaded.id) == CampaignState.CANCELLED:
+            msg = f"campaign {self._loaded.id} was cancelled while it was loaded"
+            raise TooLate(msg)
+        raise KeyConflict([Problem("key", "another call is loading this campaign now")])
+
+
+def _kinds(msisdns: Sequence[str]) -> set[str]:
+    if {(len(one), one[0]) for one in msisdns} == {(11, "1")}:
+        return {NumberKind.MOBILE.value}
+    return {str(numbers.kind(one)) for one in msisdns}

@@ -1,0 +1,190 @@
+"""Campaigns while they are loaded: messages come in by the fastest way that a database has.
+
+A request's `total` moves with its messages, in the same transaction: it says how far a loader came
+that was cut off, and nobody ever counts others than those that are there.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress, count, repeat
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Connection,
+    String,
+    any_,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    update,
+)
+
+from worker.tables import campaign, message, opt_out, request
+from worker.terms import CampaignState
+
+#: Messages in one transaction, by database. SQLite has one writer: nobody waits for it long.
+PIECES = {"sqlite": 4000}
+PIECE = 20_000
+#: Numbers named in one statement where a list of them is no single parameter.
+_NAMED = 1000
+
+
+#: What stands for the names in a message's text, if anything does.
+Variables = tuple[tuple[str, str], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages to be, column by column; `own` is None where none has variables."""
+
+    msisdns: Sequence[str]
+    own: Sequence[Variables] | None = None
+
+    def part(self, lo: int, hi: int) -> "Batch":
+        """Return those from `lo` up to, and without, `hi`."""
+        own = self.own[lo:hi] if self.own is not None else None
+        return Batch(self.msisdns[lo:hi], own if own and any(own) else None)
+
+    def where(self, wanted: Sequence[object]) -> "Batch":
+        """Return those for which `wanted` is true."""
+        own = list(compress(self.own, wanted)) if self.own is not None else None
+        return Batch(list(compress(self.msisdns, wanted)), own if own and any(own) else None)
+
+    def ordered(self, by: Callable[[Variables], str]) -> "Batch":
+        """Return them with those together whose variables come to the same, else as they were."""
+        if self.own is None:
+            return self
+        own = self.own
+        order = sorted(range(len(own)), key=[by(one) for one in own].__getitem__)
+        return Batch([self.msisdns[nth] for nth in order], [own[nth] for nth in order])
+
+
+def piece(dialect: str) -> int:
+    """Return how many messages one transaction may bring in, by the database's name."""
+    return PIECES.get(dialect, PIECE)
+
+
+def begin(connection: Connection, request_id: int, there: int) -> bool:
+    """Lock a campaign that is loading and has `there` messages; False when it is otherwise."""
+    row = connection.execute(
+        select(request.c.total).where(request.c.id == request_id).with_for_update()
+    ).one()
+    state = connection.execute(
+        select(campaign.c.state).where(campaign.c.request_id == request_id)
+    ).scalar()
+    return bool(row.total == there and state == CampaignState.LOADING.value)
+
+
+def add(connection: Connection, request_id: int, first: int, rows: Batch) -> None:
+    """Insert messages numbered from `first`, and move the request's total behind them."""
+    total = first + len(rows.msisdns)
+    connection.execute(update(request).where(request.c.id == request_id).values(total=total))
+    columns = ["request_id", "n", "msisdn", *(["variables"] if rows.own is not None else [])]
+    named = f"{message.name} ({', '.join(columns)})"
+    if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg":
+        raw: Any = connection.connection.driver_connection
+        with raw.cursor() as cursor, cursor.copy(f"COPY {named} FROM STDIN") as copy:
+            copy.write(_copied(request_id, first, rows))
+        return
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    connection.exec_driver_sql(
+        f"INSERT INTO {named} VALUES ({', '.join([mark] * len(columns))})",  # noqa: S608 - names of ours
+        _tuples(request_id, first, rows),
+    )
+
+
+def _tuples(request_id: int, first: int, rows: Batch) -> list[tuple[Any, ...]]:
+    if rows.own is None:
+        return list(zip(repeat(request_id), count(first), rows.msisdns, strict=False))
+    own = [json.dumps(one) if one else None for one in rows.own]
+    return list(zip(repeat(request_id), count(first), rows.msisdns, own, strict=False))
+
+
+def _copied(request_id: int, first: int, rows: Batch) -> str:
+    """Write rows in the text format of COPY: JSON in ASCII needs its backslashes doubled."""
+    if rows.own is None:
+        return "".join(
+            [f"{request_id}\t{n}\t{msisdn}\n" for n, msisdn in enumerate(rows.msisdns, first)]
+        )
+    own = [json.dumps(one).replace("\\", "\\\\") if one else "\\N" for one in rows.own]
+    pairs = enumerate(zip(rows.msisdns, own, strict=True), first)
+    return "".join([f"{request_id}\t{n}\t{msisdn}\t{one}\n" for n, (msisdn, one) in pairs])
+
+
+def there(connection: Connection, request_id: int, lo: int, hi: int) -> Batch:
+    """Return the messages `lo <= n < hi` of a request, in order."""
+    rows = connection.execute(
+        select(message.c.msisdn, message.c.variables)
+        .where(message.c.request_id == request_id, message.c.n >= lo, message.c.n < hi)
+        .order_by(message.c.n)
+    ).all()
+    own = [tuple((name, value) for name, value in one[1]) if one[1] else None for one in rows]
+    return Batch([one[0] for one in rows], own if any(own) else None)
+
+
+def cut(connection: Connection, request_id: int, total: int) -> None:
+    """Remove the messages from number `total` on, and move the request's total back."""
+    connection.execute(
+        delete(message).where(message.c.request_id == request_id, message.c.n >= total)
+    )
+    connection.execute(update(request).where(request.c.id == request_id).values(total=total))
+
+
+def among(connection: Connection, request_id: int, below: int, msisdns: Sequence[str]) -> set[str]:
+    """Return which numbers a request's messages `n < below` have; it looks at all of these."""
+    mine = [message.c.request_id == request_id, message.c.n < below]
+    return _found(connection, message.c.msisdn, msisdns, *mine)
+
+
+def opted_out(connection: Connection, msisdns: Sequence[str]) -> set[str]:
+    """Return which numbers do not want any more."""
+    if not connection.execute(select(exists().select_from(opt_out))).scalar():
+        return set()
+    return _found(connection, opt_out.c.msisdn, msisdns)
+
+
+def _found(
+    connection: Connection, column: Column[str], msisdns: Sequence[str], *where: Any
+) -> set[str]:
+    found: set[str] = set()
+    for some in _lists(connection, column, msisdns):
+        found.update(connection.execute(select(column).where(*where, some)).scalars())
+    return found
+
+
+def _lists(
+    connection: Connection, column: Column[str], msisdns: Sequence[str]
+) -> Iterator[ColumnElement[bool]]:
+    """Say that a column is one of many numbers, as one parameter where there is a way."""
+    match connection.dialect.name:
+        case "postgresql":
+            yield column == any_(literal(list(msisdns), ARRAY(String)))
+        case "sqlite":
+            each = func.json_each(json.dumps(list(msisdns))).table_valued("value")
+            yield column.in_(select(each.c.value))
+        case _:
+            for first in range(0, len(msisdns), _NAMED):
+                yield column.in_(msisdns[first : first + _NAMED])
+
+
+def left_out(connection: Connection, request_id: int) -> dict[str, int]:
+    """Return how many rows of a campaign were left out, by why."""
+    row = connection.execute(
+        select(campaign.c.left_out).where(campaign.c.request_id == request_id)
+    ).scalar()
+    return dict(row or {})
+
+
+def finish(connection: Connection, request_id: int, kinds: Collection[str], **values: Any) -> None:
+    """Write what a campaign is, now that all of it is there."""
+    connection.execute(
+        update(request)
+        .where(request.c.id == request_id)
+        .values(kinds=",".join(sorted(kinds)), **values)
+    )
