@@ -87,6 +87,45 @@ def test_a_wrong_password_holds_the_account_at_the_first_refusal(place: Place) -
     assert place.sandbox.control.state()["calls"]["c123"] == calls, "it is not asked again"
 
 
+def test_what_to_do_about_a_hold_is_said_in_plain_words(place: Place) -> None:
+    refused(place)
+    place.data("balance", "--account", "bulk", code=1)
+    one = by_name(place.data("accounts"))["bulk"]
+    assert one["why"] == "101 验证失败"
+    assert "correct them in the configuration" in one["advice"]
+    assert "with another login" in one["advice"]
+    assert one["until"] is None
+
+
+def test_a_release_with_the_login_that_was_refused_is_asked_back(place: Place) -> None:
+    """With another one there is nothing to ask, nor anything to release."""
+    refused(place)
+    place.data("balance", "--account", "bulk", code=1)
+    asked = place.run("account", "release", "bulk", typed="n\n")
+    assert asked.exit_code == 1
+    assert "refused its login" in asked.output
+    assert "wrong" not in asked.output
+    assert by_name(place.data("accounts"))["bulk"]["held"] is True
+    assert "asks first" in place.done("account", "release", "bulk", "--yes")
+    place.data("balance", "--account", "bulk", code=1)
+    place.configure("bulk")
+    assert by_name(place.data("accounts"))["bulk"]["held"] is False
+    assert "was not held" in place.done("account", "release", "bulk")
+    assert place.data("balance", "--account", "bulk")[0]["problem"] is None
+
+
+def test_a_call_waits_for_the_one_that_proves_the_login(place: Place) -> None:
+    """And leaves the account alone when it does not come to an end."""
+    slow = section(place.sandbox, "bulk", timeout="0.2s")
+    place.configure(more={"bulk": slow})
+    here = settings.load()
+    with database.writing(place.engine) as connection:
+        assert accounts.take_probe(connection, "bulk", 60, here.logins.of["bulk"])
+    (found,) = place.data("balance", "--account", "bulk")
+    assert "finding out" in found["problem"]
+    assert "c123" not in place.sandbox.control.state()["calls"]
+
+
 def test_a_held_account_is_not_asked_for_reports(place: Place) -> None:
     place.done("account", "hold", "jzy")
     (found,) = place.data("collect", "reports", "--account", "jzy")

@@ -65,7 +65,6 @@ def test_d_a_112_that_took_none_and_one_that_took_the_others(build: Build, what:
         house.check()
 
 
-@pytest.mark.xfail(reason="a batch refused for one number is not split yet, nor its counter asked")
 def test_d_a_112_that_took_the_others_is_not_called_rejected(build: Build) -> None:
     """What may have been taken is not `rejected`."""
     house = build(accounts={"bulk": {**LOGINS["bulk"], "reports": "none"}})
