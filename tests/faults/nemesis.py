@@ -32,6 +32,10 @@ MISDEEDS = (
 )
 WORKERS = 3
 BATCH, CONCURRENCY = 20, 4
+#: Submissions a second of each account, and how many any second may see: the burst of a fifth, one,
+#: and what a worker had under way that was stopped between its permit and its call.
+RATE = 12
+MOST = int(RATE * 1.2) + 1 + CONCURRENCY
 
 
 @dataclass
@@ -226,7 +230,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = scene.parser("nemesis", __doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     options = parser.parse_args(words)
-    more: dict[str, Any] = {"max_batch": BATCH, "concurrency": CONCURRENCY}
+    more: dict[str, Any] = {
+        "max_batch": BATCH,
+        "concurrency": CONCURRENCY,
+        "submissions_per_second": RATE,
+    }
     accounts = {name: {**one, **more} for name, one in ACCOUNTS.items()}
     with contextlib.ExitStack() as stack:
         here = scene.build(stack, options.database, accounts, latency=0.15, valid_otp="10m")
@@ -238,6 +246,11 @@ def main(words: Sequence[str] | None = None) -> int:
         if strays := _strays(run):
             law = "whose outcome was lost belongs to a process that was hit"
             said["broken"][law] = [len(strays), *strays[:5]]
+        busiest = scene.busiest(here.house)
+        if busiest > MOST:
+            law = "I6: no second sees more than the limit, its burst, and what was stopped"
+            said["broken"][law] = [busiest, MOST]
+        said["most submissions in a second at one gateway"] = [busiest, MOST]
         said["calls that were refused, and repeated"] = run.refused
         return scene.tell(said, here.house.log, options.keep)
 

@@ -4,6 +4,7 @@ What they report is put together here, so that all of them say the same things.
 """
 
 import argparse
+import bisect
 import contextlib
 import json
 import os
@@ -11,7 +12,7 @@ import platform
 import secrets
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.servers import MariaDB, PostgreSQL, Redis, wait_for
 from worker import comparing, verifying
 from worker.database import reading
-from worker.sandbox import Sandbox
+from worker.sandbox import Sandbox, read
 from worker.tables import submission
 
 
@@ -115,6 +116,22 @@ def build(
     )
     stack.callback(house.end)
     return Scene(house, redis, to_redis, server, to_database)
+
+
+def busiest(house: House) -> int:
+    """Return the most submissions that any second saw at one gateway, whatever it did with them."""
+    at: dict[str, list[float]] = defaultdict(list)
+    for entry in read(house.ledger):
+        if entry.size:
+            at[entry.gateway].append(entry.at)
+    return max(
+        (
+            bisect.bisect_left(times, one + 1.0) - nth
+            for times in map(sorted, at.values())
+            for nth, one in enumerate(times)
+        ),
+        default=0,
+    )
 
 
 def report(

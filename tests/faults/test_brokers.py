@@ -1,5 +1,6 @@
 """Faults 9 to 14: the broker is a doorbell; what becomes of it costs latency and nothing else."""
 
+import bisect
 import random
 import time
 from typing import Any
@@ -135,6 +136,75 @@ def test_fault_12_redis_full_when_a_worker_starts(build: Build, own_redis: Redis
         # It hears again.
         eventually(lambda: house.producer.ring("notice"))
         eventually(lambda: not client.exists("xinshi:doorbell:notice"), 20)
+
+
+RATE = 20
+
+
+def within_the_limit(house: House) -> None:
+    """No second at the gateway saw more submissions than the rate and its burst of a fifth."""
+    at = sorted(entry.at for entry in house.sandbox.entries() if entry.taken)
+    most = max(bisect.bisect_left(at, one + 1.0) - nth for nth, one in enumerate(at))
+    assert most <= RATE * 1.2 + 1
+
+
+def paced(build: Build, redis_url: str) -> House:
+    """A house with one account of so many submissions a second, and a campaign that takes long."""
+    account = {**mute()["first"], "submissions_per_second": RATE, "max_batch": 2, "burst": "0.2s"}
+    house = build(accounts={"first": account}, top={"broker_url": redis_url})
+    house.producer.enqueue_campaign("paced", mobiles(240), TEXT)
+    for _ in range(2):
+        house.worker()
+    eventually(lambda: house.taken().total() >= 40)
+    return house
+
+
+@pytest.mark.parametrize("how", ["killed", "half_open", "full"])
+def test_fault_09_limits_hold_while_redis_is_gone(build: Build, own_redis: Redis, how: str) -> None:
+    """Codes and notices go on, paced by the database; marketing waits, and goes on afterwards.
+
+    A full Redis still takes what the throttle writes: it is small, and soon forgotten.
+    """
+    with Proxy(own_redis.port) as proxy:
+        house = paced(build, f"redis://127.0.0.1:{proxy.port}/0")
+        full = own_redis.client()
+        {
+            "killed": own_redis.kill,
+            "half_open": proxy.silence,
+            "full": lambda: full.config_set("maxmemory", "1"),
+        }[how]()
+        house.producer.enqueue(mobiles(20, 1000), TEXT)
+        house.producer.enqueue(mobiles(1, 2000), CODE, message_class="otp")
+        eventually(lambda: house.taken()[mobiles(1, 2000)[0]] == 1)
+        eventually(lambda: {*mobiles(20, 1000)} <= {*house.taken()})
+        waits = house.states()["queued"]
+        if how != "full":
+            assert waits > 0
+            time.sleep(1.5)
+            assert house.states()["queued"] == waits
+        {
+            "killed": own_redis.start,
+            "half_open": proxy.heal,
+            "full": lambda: full.config_set("maxmemory", "0"),
+        }[how]()
+        full.close()
+        house.quiet(60)
+        assert house.check().states == {"submitted": 261}
+        assert set(house.taken().values()) == {1}
+        within_the_limit(house)
+
+
+def test_fault_10_limits_hold_at_a_redis_without_its_memory(build: Build, own_redis: Redis) -> None:
+    """Emptied under load, it starts without a burst."""
+    house = paced(build, f"redis://127.0.0.1:{own_redis.port}/0")
+    for _ in range(2):
+        with own_redis.client() as client:
+            client.flushall()
+        before = house.taken().total()
+        eventually(lambda before=before: house.taken().total() >= before + 20)
+    house.quiet(60)
+    house.check()
+    within_the_limit(house)
 
 
 @pytest.mark.parametrize("pool", ["solo", "prefork"])
