@@ -13,7 +13,7 @@ from worker.health import LADDER
 
 Write = Callable[..., Path]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def worker(configured: Write, short_path: Path) -> Path:
 def test_traffic_moves_away_in_steps_and_comes_back(
     stage: Stage, worker: Path, failure: dict[str, Any]
 ) -> None:
-    found = run(stage, [worker], failure, rate=80, seconds=3, patience=60)
+    found = run(stage, [worker], failure, rate=80, seconds=3, patience=120)
     assert max(found.taken.values()) == 1, "no notice is sent by both, or twice by one"
     assert set(found.taken) == set(found.enqueued), "and none is lost"
     steps = [LADDER.index(share) for share in found.steps]
