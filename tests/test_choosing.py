@@ -14,7 +14,6 @@ from worker.store import accounts
 from worker.tables import event
 from worker.terms import Carrier, MessageClass, Outcome
 
-
 #: No place is kept for codes.
 WIDE = {"max_batch": 2, "concurrency": 10, "classes": ["notice", "marketing"]}
 
