@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import Stage, eventually, mobiles, section
-from worker import campaigns, splitting
+from worker import campaigns, recording, splitting
+from worker.answers import Result, Results
 from worker.database import reading, writing
+from worker.spool import Spool
 from worker.store import splits
 from worker.submitting import Answer, Ready
-from worker.tables import event, message, submission
+from worker.tables import account_state, event, message, submission
 from worker.terms import Fault, MessageClass, MessageState, Outcome
 
 M = MessageState
@@ -88,7 +91,9 @@ def events(hand: Hand, name: str) -> list[Any]:
 
 
 @on_sqlite
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     size=st.integers(1, 40),
     data=st.data(),
@@ -287,3 +292,58 @@ def _judged(stage: Stage) -> Callable[[], bool]:
             return connection.exec_driver_sql(query).first() is not None
 
     return judged
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data(), rest=st.sampled_from([Outcome.ACCEPTED, Outcome.REJECTED, Outcome.DEFERRED]))
+def test_a_gateway_that_tells_of_each_number_is_believed_of_each(
+    hand: Hand, data: st.DataObject, rest: Outcome
+) -> None:
+    """Accepted, refused, later, unknown: side by side in one answer."""
+    hurry(hand.engine)
+    hand.clear()
+    numbers = mobiles(6)
+    told = data.draw(
+        st.dictionaries(
+            st.sampled_from(numbers),
+            st.sampled_from(
+                [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.THROTTLED, Outcome.UNKNOWN]
+            ),
+        )
+    )
+    made = hand.enqueue(numbers)
+    (ready,) = hand.take()
+    each = {number: Result(outcome, outcome.value) for number, outcome in told.items()}
+    hand.record(Answer(ready, Results(Result(rest, rest.value), each), 0.0))
+    ends = {
+        Outcome.ACCEPTED: "submitted",
+        Outcome.REJECTED: "rejected",
+        Outcome.THROTTLED: "queued",
+        Outcome.DEFERRED: "queued",
+        Outcome.UNKNOWN: "unknown",
+    }
+    wanted = {nth: ends[told.get(number, rest)] for nth, number in enumerate(numbers)}
+    assert hand.seen(made.request_id) == wanted
+    assert hand.count(made.request_id) == Counter(wanted.values())
+    gone = Counter(number for number in numbers if wanted[numbers.index(number)] == "queued")
+    with writing(hand.engine) as connection:
+        connection.execute(update(account_state).values(doubts=0, settle_until=None))
+    gateway = Strict([])
+    hand.make_due()
+    drain(hand, gateway)
+    assert gateway.taken == gone
+
+
+@on_sqlite
+def test_an_answer_for_each_number_leaves_no_number_on_the_disk(hand: Hand, tmp_path: Path) -> None:
+    """If its process dies before the database takes it, it is unknown: never a guess."""
+    hand.enqueue(mobiles(2))
+    (ready,) = hand.take()
+    each = {mobiles(1)[0]: Result(Outcome.REJECTED, "112")}
+    answered = Answer(ready, Results(Result(Outcome.ACCEPTED, "100"), each), 0.0)
+    Spool(tmp_path, "it").add([recording.recorded(answered)])
+    (file,) = tmp_path.iterdir()
+    assert mobiles(1)[0] not in file.read_text("utf-8")
+    assert '"unknown"' in file.read_text("utf-8")

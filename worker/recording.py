@@ -4,7 +4,7 @@ Whoever lost the race against the sweep leaves only evidence, which ends the dou
 """
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
@@ -16,20 +16,13 @@ from worker.store.outcomes import Recorded
 from worker.submitting import Answer
 from worker.terms import MessageClass, MessageState, Outcome, SubmissionState
 
-_ENDS: Mapping[Outcome, SubmissionState] = {
-    Outcome.ACCEPTED: SubmissionState.ACCEPTED,
-    Outcome.REJECTED: SubmissionState.REJECTED,
-    Outcome.UNKNOWN: SubmissionState.UNKNOWN,
-}
-
 
 def recorded(answer: Answer) -> Recorded:
     """Return what is written of an answer."""
-    result = answer.results.one
-    ready = answer.ready
-    refused = splitting.ends(ready.account, result, len(ready.parcel.msisdns))
-    state = refused or _ENDS.get(result.outcome, SubmissionState.NOT_SENT)
-    return Recorded(ready.lease, state, result)
+    ready, results = answer.ready, answer.results
+    others = [one for one in ready.parcel.msisdns if one not in results.each]
+    state = splitting.end(ready.account, results.one, len(others))
+    return Recorded(ready.lease, state, results.one, results.each)
 
 
 def record(
@@ -46,7 +39,11 @@ def record(
     the race against the sweep leaves only evidence, which ends the doubt.
     """
     # Campaigns are locked before submissions, as those do who cancel them.
-    back = {call.lease.request_id for call in calls if call.state is SubmissionState.NOT_SENT}
+    back = {
+        call.lease.request_id
+        for call in calls
+        if call.state is SubmissionState.NOT_SENT or call.each
+    }
     cancelled = campaigns.cancelled(connection, back) if back else set()
     calls = recipient_limits.or_rejected(connection, calls)
     found = outcomes.sort(connection, calls)
@@ -56,7 +53,7 @@ def record(
     slowing.heed(connection, found.ours, owner)
     holding.weigh(connection, found.ours, settings, owner, ours=ours)
     gathering.heard(connection, found.ours)
-    for call in found.ours:
+    for call in [*found.ours, *splitting.apart(connection, found.ours, settings)]:
         _follow(connection, call, owner, cancelled)
     for call in found.late:
         settled = outcomes.settle(connection, call)
@@ -68,11 +65,14 @@ def record(
             submission_id=call.lease.id,
             detail={"outcome": call.result.outcome.value, "settled": settled},
         )
+        if call.result.outcome is Outcome.ACCOUNT_HELD:
+            holding.said(connection, settings, call.lease.account, call.result, owner)
         if settled:
             over.append(call)
             if call.state is SubmissionState.ACCEPTED:
                 doubts.withdraw_resend(connection, call.lease.id)
-            _follow(connection, call, owner, cancelled)
+            for one in [call, *splitting.apart(connection, [call], settings)]:
+                _follow(connection, one, owner, cancelled)
     recipient_limits.ended(connection, settings, over, called)
 
 

@@ -6,15 +6,23 @@ none was taken, unless the account's settings say that a refusal takes none. A t
 is the same for all: nothing is split.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from worker.answers import Result
 from worker.gateway import Account
+from worker.settings import Settings
 from worker.store import doubts, events, outcomes, splits
-from worker.store.claims import Lease
+from worker.store.claims import Lease, members
+from worker.store.outcomes import Recorded
 from worker.terms import Fault, Outcome, SubmissionState
+
+_ENDS: Mapping[Outcome, SubmissionState] = {
+    Outcome.ACCEPTED: SubmissionState.ACCEPTED,
+    Outcome.REJECTED: SubmissionState.REJECTED,
+    Outcome.UNKNOWN: SubmissionState.UNKNOWN,
+}
 
 #: How often one batch is split before the rest of it waits for a person.
 MOST = 256
@@ -30,6 +38,32 @@ def ends(account: Account, result: Result, size: int) -> SubmissionState | None:
     counted = account.gateway.capabilities.sent_count
     takes_none = account.settings.refusal_takes_none or not counted
     return SubmissionState.NOT_SENT if takes_none else SubmissionState.UNKNOWN
+
+
+def end(account: Account, result: Result, size: int) -> SubmissionState:
+    """Return what a submission of so many messages is after a result."""
+    usual = _ENDS.get(result.outcome, SubmissionState.NOT_SENT)
+    return ends(account, result, size) or usual
+
+
+def apart(connection: Connection, calls: Sequence[Recorded], settings: Settings) -> list[Recorded]:
+    """Give the numbers of which a gateway told otherwise submissions of their own; returns these.
+
+    One for all that fared alike. What the call itself says goes for the others.
+    """
+    found = []
+    for call in calls:
+        groups: dict[Result, list[splits.One]] = {}
+        account = settings.accounts.get(call.lease.account)
+        for one in members(connection, [call.lease.id], ()) if call.each and account else ():
+            result = call.each.get(one.msisdn, call.result)
+            if result != call.result:
+                groups.setdefault(result, []).append((one.request_id, one.n))
+        for result, some in groups.items():
+            state = end(account, result, len(some)) if account else call.state
+            lease = splits.break_off(connection, call.lease, some, state, result)
+            found.append(Recorded(lease, state, result))
+    return found
 
 
 def halves(carried: Sequence[splits.One]) -> list[Sequence[splits.One]]:

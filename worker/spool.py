@@ -94,7 +94,10 @@ def _read(path: Path) -> Iterator[Recorded]:
 
 
 def _dump(call: Recorded) -> dict[str, Any]:
-    lease, result = call.lease, call.result
+    lease, result, state = call.lease, call.result, call.state
+    if call.each:
+        # Numbers are not kept: what fared differently by number is unknown if its process dies.
+        result, state = Result(Outcome.UNKNOWN, "each"), SubmissionState.UNKNOWN
     return {
         "id": lease.id,
         "fence": lease.fence,
@@ -106,7 +109,7 @@ def _dump(call: Recorded) -> dict[str, Any]:
         "size": lease.size,
         "attempts": lease.attempts,
         "resend_of": lease.resend_of,
-        "state": call.state.value,
+        "state": state.value,
         "outcome": result.outcome.value,
         "code": result.code,
         "words": result.words,

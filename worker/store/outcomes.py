@@ -1,7 +1,7 @@
 """Submissions from their call on: outcomes, what goes on from them, and what is swept."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
@@ -35,6 +35,8 @@ class Recorded:
     lease: Lease
     state: S
     result: Result
+    #: By MSISDN, where the gateway told of some numbers that they fared otherwise.
+    each: Mapping[str, Result] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Submissions that are parted: their messages go on in several that continue them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, insert, select, tuple_, update
 
+from worker.answers import Result
 from worker.clock import now
 from worker.store.claims import Lease, Planned, members
 from worker.store.rows import new_id
@@ -115,6 +117,36 @@ def _name(connection: Connection, some: Sequence[One], one: int) -> None:
             )
             .values(submission_id=one)
         )
+
+
+def break_off(
+    connection: Connection, lease: Lease, some: Sequence[One], state: S, result: Result
+) -> Lease:
+    """Give messages of a submission that has ended one of their own, as if it had been called so.
+
+    They name it; it has the lease's fence, and ended as the gateway told of them.
+    """
+    row = connection.execute(select(submission).where(submission.c.id == lease.id)).mappings().one()
+    values = {column.key: row[column] for column in submission.c if column.key != "id"}
+    values |= {
+        "lo": None,
+        "hi": None,
+        "size": len(some),
+        "parent_id": lease.id,
+        "state": state.value,
+        "outcome": result.outcome.value,
+        "code": result.code[:64] or None,
+        "words": result.words[:200] or None,
+        "gateway_id": result.gateway_id or row["gateway_id"],
+    }
+    made = new_id(connection.execute(insert(submission).values(values)))
+    _name(connection, some, made)
+    connection.execute(
+        update(submission)
+        .where(submission.c.id == lease.id)
+        .values(size=submission.c.size - len(some))
+    )
+    return replace(lease, id=made, lo=None, hi=None, size=len(some))
 
 
 def root(connection: Connection, one: int) -> int:
