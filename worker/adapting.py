@@ -12,14 +12,16 @@ from typing import Any
 #: What is left of the refused rate at once, and what it comes back to within `BACK` seconds.
 AT_ONCE = 0.5
 AFTERWARDS = 0.9
-BACK = 3.0
+BACK = 2.0
 #: Then it grows by `STEP` every `EVERY` seconds, until it is `FAR` times the refused one.
 STEP = 1.02
-EVERY = 8.0
+EVERY = 4.0
 FAR = 20.0
 #: Calls that began before a change, or so many seconds after it, are not refused for the new rate:
 #: what gateways count reaches back a while.
 WINDOW = 2.0
+#: Whoever sent this part of what was allowed, or more, sent as fast as was allowed.
+USED = 0.5
 #: No slower rate is learned: one call in two seconds proves nothing about our pace.
 SLOWEST = 0.5
 #: No gateway's wish to be left alone is heeded for longer, in seconds.
@@ -71,10 +73,15 @@ def counts(before: Learned, began: float) -> bool:
 
 
 def refused(before: Learned, now: float, measured: float) -> Learned:
-    """Learn from a refusal; `measured` is the rate of the last second, refusals included."""
+    """Learn from a refusal; `measured` is the rate of the last seconds, refusals included.
+
+    Whoever used most of what was allowed was refused for that: what is measured then is a little
+    less, because no worker is always in time.
+    """
     known = before.allowed(now)
-    rate = max(SLOWEST, measured if known is None else min(measured, known))
-    return Learned(rate, now, before.rest_until)
+    used = known is not None and measured >= known * USED
+    rate = known if known is not None and used else min(measured, known or measured)
+    return Learned(max(SLOWEST, rate), now, before.rest_until)
 
 
 def asked_to_rest(before: Learned, now: float, seconds: float) -> Learned:

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 SECOND = 1_000_000_000
-#: A bucket lets this many times one submission's share of a second come at once, at the least: half
-#: of one for whoever looks a little late.
-LEAST_BURST = 1.5
+#: So many submissions may come at once, at the least: half of one, or one, for whoever looks late.
+LEAST_BURST = {"submissions": 1.5, "learned": 2.0}
 #: Of the stated burst so much is granted at once; the rest is for what is on its way.
 GRANTED = 0.5
 
@@ -79,9 +78,9 @@ def buckets(rates: Rates, *, otp: bool) -> tuple[Bucket, ...]:
 
 
 def _bucket(name: str, unit: str, rate: float, burst: float) -> Bucket:
-    # What was learned is where the gateway begins to refuse: nothing may come at once there.
+    # What was learned is where the gateway begins to refuse: no more may come at once there.
     seconds = 0.0 if unit == "learned" else burst * GRANTED
-    least = LEAST_BURST / rate if unit in {"submissions", "learned"} else 0.0
+    least = LEAST_BURST.get(unit, 0.0) / rate
     return Bucket(name, unit, rate, math.ceil(max(seconds, least) * SECOND))
 
 

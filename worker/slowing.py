@@ -45,7 +45,7 @@ def _heed(
             learned = adapting.asked_to_rest(learned, pacing.now, call.result.retry_after)
     latest = max(began.get(call.lease.id, 0.0) for call in calls)
     if adapting.counts(learned, latest):
-        measured = float(paces.called_lately(connection, name))
+        measured = float(paces.fullest_second(connection, name))
         learned = adapting.refused(learned, pacing.now, measured)
         _tell(connection, name, learned, owner)
     if learned != pacing.learned:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import faults, options, output
+from producer.cli import faults, options, output, pacing
 from producer.cli.session import Session, opened
 
 if TYPE_CHECKING:
@@ -39,25 +39,35 @@ def register(app: typer.Typer) -> None:
 
 
 def listed(*, as_json: options.Json = False, config: options.Config = None) -> None:
-    """List the accounts: what they serve, whether they are held and why, what is left there."""
+    """List the accounts: what they serve, whether they are held and why, what is left, their pace."""
     with opened(config) as here:
         states = _states(here)
+        paces = pacing.standing(here)
         accounts = list(here.settings.accounts.values())
     if as_json:
-        output.as_json([_as_json(one, states.get(one.name)) for one in accounts])
+        output.as_json(
+            [
+                _as_json(one, states.get(one.name)) | {"pace": pacing.as_json(one, paces[one.name])}
+                for one in accounts
+            ]
+        )
         return
     if not accounts:
         output.hint("no account is configured")
         return
-    rows = [_row(one, states.get(one.name)) for one in accounts]
-    headers = ("account", "gateway", "classes", "state", "since", "until", "share", "balance")
-    output.table(headers, rows)
+    rows = [
+        (*_row(one, states.get(one.name)), pacing.brief(one, paces[one.name])) for one in accounts
+    ]
+    standing = ("state", "since", "until", "share")
+    output.table(("account", "gateway", "classes", *standing, "balance", "pace"), rows)
     for one in accounts:
         state = states.get(one.name)
         if state and state.held:
             output.line(f"{one.name}: {advice(one, state)}")
         if state and not state.health.well:
             output.line(f"{one.name}: {share(state)}")
+        for said in pacing.advice(one, paces[one.name]):
+            output.line(said)
 
 
 def balance(

@@ -69,6 +69,7 @@ class Gateway:
     taken: deque[float] = field(default_factory=deque)
 
     def takes(self, at: float) -> bool:
+        """Take a submission, or refuse it."""
         while self.taken and self.taken[0] <= at - 1.0:
             self.taken.popleft()
         if len(self.taken) + 1 > self.limit(at):

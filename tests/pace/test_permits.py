@@ -52,6 +52,7 @@ class World:
         self.granted: list[tuple[int, Cost, str]] = []
 
     def close(self) -> None:
+        """Let go of the connections."""
         self.redis.close()
         self.server.close()
 
@@ -80,6 +81,7 @@ class World:
         return receipts
 
     def standing(self) -> Pacing:
+        """Return how the account is paced now."""
         with reading(self.engine) as connection:
             return paces.standing(connection).get(self.name, Pacing())
 

@@ -1,5 +1,6 @@
 """How fast accounts may go: the limiter that stands in for Redis, and what refusals have taught."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from worker.tables import account_state, submission
 from worker.terms import MessageClass
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The newest submissions that are looked at to learn a rate.
+#: The newest submissions are looked at to learn a rate, so many of them, and of so many seconds.
 NEWEST = 2000
+LATELY = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +123,24 @@ def under_way(connection: Connection, account: str | None = None) -> Counter[tup
     return found
 
 
-def called_lately(connection: Connection, account: str) -> int:
-    """Count what was called through an account in the last second, among the newest submissions."""
+def fullest_second(connection: Connection, account: str) -> int:
+    """Return the most that was called through an account in one of the last few seconds.
+
+    Among the newest submissions: a bounded look by primary key.
+    """
     newest = (
         select(submission.c.account, submission.c.called_at)
         .order_by(submission.c.id.desc())
         .limit(NEWEST)
         .subquery()
     )
-    counting = select(func.count()).where(
-        newest.c.account == account, newest.c.called_at > later(-1.0)
+    lately = select(newest.c.called_at).where(
+        newest.c.account == account, newest.c.called_at > later(-LATELY)
     )
-    return connection.execute(counting).scalar_one()
+    times = sorted(microseconds(one) for one in connection.execute(lately).scalars())
+    return max(
+        (bisect_left(times, at + 1_000_000) - nth for nth, at in enumerate(times)), default=0
+    )
 
 
 def began(connection: Connection, ids: Collection[int]) -> Mapping[int, float]:
