@@ -1,24 +1,30 @@
 """Singles with one text become few submissions when the gateway asks for it, and nothing else."""
 
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+from sqlalchemy import Connection, Engine, select, update
 
-from tests.hand import Hand, answer, settings_of
+from tests.hand import Hand, answer, hurry, settings_of
 from tests.stage import TEXT, Stage, eventually, mobiles
-from worker import comparing, describing, reporting, settling, ticking, verifying
+from tests.test_histories import History
+from worker import comparing, describing, gathering, reporting, settling, ticking, verifying
 from worker.answers import Report
 from worker.clock import later
 from worker.database import reading, writing
 from worker.enqueuing import Enqueued
 from worker.errors import TooLate, Unavailable
 from worker.store import accounts, gathers, pages
+from worker.store.gathers import Single, open_together
 from worker.submitting import Ready
-from worker.tables import account_state, request, submission
+from worker.tables import account_state, message, request, submission
 from worker.terms import Advice, MessageClass, Outcome, ReportStatus
 
 
@@ -293,3 +299,62 @@ def test_a_thousand_single_calls_become_a_handful_of_submissions_after_a_110(
         found = verifying.database(connection, stage.settings)
         _, against = comparing.ledger(connection, stage.settings, stage._ledger())
     assert not [row for one in (*found, *against) for row in one.rows]
+
+
+class Gathered(History):
+    """Any history in which all singles are gathered, and each number may be called once."""
+
+    @rule()
+    def enqueue_singles(self) -> None:
+        """Some calls for one number each."""
+        for number in self.numbers(3):
+            made = self.hand.enqueue([number])
+            self.totals[made.request_id] = 1
+            self.singles += made.ids
+
+    @invariant()
+    def keeps_ranges_apart(self) -> None:
+        """What was handed out is carried once, by range or by name, or has an end of its own."""
+        found = findings(self.hand)
+        assert not found, found
+
+    @invariant()
+    def names_what_is_carried(self) -> None:
+        """No submission that is over carries a message by name."""
+        with reading(self.hand.engine) as connection:
+            rows = connection.execute(
+                select(message.c.request_id, message.c.n)
+                .join(submission, submission.c.id == message.c.submission_id)
+                .where(message.c.state.is_(None), submission.c.state == "not_sent")
+            )
+            assert rows.all() == []
+
+
+@pytest.mark.slow
+def test_any_history_of_gathered_messages(
+    kind: str, engine: Engine, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def heard(connection: Connection, singles: Sequence[Single], *args: Any, **words: Any) -> int:
+        sizes.append(len(singles))
+        return open_together(connection, singles, *args, **words)
+
+    monkeypatch.setattr(gathers, "open_together", heard)
+    monkeypatch.setattr(gathers, "accounts", lambda _: frozenset({"bulk"}))
+    monkeypatch.setattr(gathering, "MOMENT", 0.0)
+    hurry(engine)
+    hand = Hand(engine, settings_of(database, bulk={"max_batch": 3, "per_msisdn": ["1/10h"]}))
+    run_state_machine_as_test(
+        type("Told", (Gathered,), {"hand": hand}),
+        settings=settings(
+            max_examples=15 if kind == "sqlite" else 4,
+            stateful_step_count=25,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+            phases=(Phase.generate,),
+        ),
+    )
+    assert max(sizes) == 3, "some were gathered"

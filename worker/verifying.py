@@ -106,26 +106,26 @@ def _nobody_s(connection: Connection) -> Finding:
         .group_by(submission.c.request_id)
         .subquery()
     )
-    gaps = [
-        *connection.execute(select(ranges).where(ranges.c.until > ranges.c.gap)),
-        *connection.execute(
-            select(request.c.id, func.coalesce(last.c.highest, 0), request.c.next_n)
-            .outerjoin(last, last.c.request_id == request.c.id)
-            .where(request.c.next_n > func.coalesce(last.c.highest, 0))
-        ),
+    plain = (message.c.state.is_(None), message.c.submission_id.is_(None))
+    between = (
+        select(message.c.request_id, message.c.n)
+        .join(ranges, ranges.c.request_id == message.c.request_id)
+        .where(message.c.n >= ranges.c.gap, message.c.n < ranges.c.until, *plain)
+        .where(ranges.c.until > ranges.c.gap)
+    )
+    highest = func.coalesce(last.c.highest, 0)
+    above = (
+        select(message.c.request_id, message.c.n)
+        .join(request, request.c.id == message.c.request_id)
+        .outerjoin(last, last.c.request_id == request.c.id)
+        .where(message.c.n >= highest, message.c.n < request.c.next_n, *plain)
+        .where(request.c.next_n > highest)
+    )
+    broken = [
+        f"message {row[0]}-{row[1]}"
+        for query in (between, above)
+        for row in connection.execute(query)
     ]
-    broken = []
-    for request_id, lo, hi in gaps:
-        rows = connection.execute(
-            select(message.c.n).where(
-                message.c.request_id == request_id,
-                message.c.n >= lo,
-                message.c.n < hi,
-                message.c.state.is_(None),
-                message.c.submission_id.is_(None),
-            )
-        ).scalars()
-        broken += [f"message {request_id}-{n}" for n in rows]
     left = connection.execute(
         select(message.c.request_id, message.c.n)
         .join(submission, submission.c.id == message.c.submission_id)

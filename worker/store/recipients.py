@@ -1,8 +1,9 @@
 """Calls to numbers that limits count, and submissions whose recipients have to wait."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 
 from worker.clock import later, now
 from worker.store.claims import Lease, Member
-from worker.store.rows import insert_unless_there, new_id
+from worker.store.rows import insert_or_update, insert_unless_there, new_id
 from worker.tables import message, recipient, submission
 from worker.terms import SubmissionState as S
 from worker.windows import Call, milliseconds
@@ -51,9 +52,29 @@ def lock(connection: Connection, keys: Collection[Key], *, make: bool) -> Locked
 
 
 def _ensure(connection: Connection, keys: Sequence[Key]) -> None:
-    made = insert_unless_there(connection, recipient).values(calls=[], forget_at=now())
-    if keys:
-        connection.execute(made, [{"account": one[0], "msisdn": one[1]} for one in keys])
+    """Make the rows that are missing; with no call yet they may be forgotten at once."""
+    rows = [(key, (), 0) for key in keys]
+    _insert(connection, insert_unless_there(connection, recipient), rows)
+
+
+def _insert(
+    connection: Connection, statement: Any, rows: Iterable[tuple[Key, Sequence[Call], int]]
+) -> None:
+    """Insert rows in their order: in one statement where the driver can."""
+    if connection.dialect.name == "postgresql":
+        # It runs many rows as one statement only where they return something.
+        statement = statement.returning(recipient.c.msisdn)
+    values = [
+        {
+            "account": key[0],
+            "msisdn": key[1],
+            "calls": [list(call) for call in calls],
+            "forget_at": datetime.fromtimestamp(then / 1000, UTC),
+        }
+        for key, calls, then in rows
+    ]
+    if values:
+        connection.execute(statement, values)
 
 
 def _locked(connection: Connection, keys: Sequence[Key]) -> Locked:
@@ -84,21 +105,11 @@ def _parts(keys: Sequence[Key]) -> Iterator[tuple[str, list[str]]]:
 
 def write(connection: Connection, rows: Mapping[Key, tuple[Sequence[Call], int]]) -> None:
     """Write down the calls of locked rows, and when (in milliseconds) to forget them."""
-    if rows:
-        connection.execute(
-            update(recipient)
-            .where(recipient.c.account == bindparam("whose"), recipient.c.msisdn == bindparam("to"))
-            .values(calls=bindparam("those"), forget_at=bindparam("then")),
-            [
-                {
-                    "whose": key[0],
-                    "to": key[1],
-                    "those": [list(call) for call in calls],
-                    "then": datetime.fromtimestamp(then / 1000, UTC),
-                }
-                for key, (calls, then) in sorted(rows.items())
-            ],
-        )
+    _insert(
+        connection,
+        insert_or_update(connection, recipient, "calls", "forget_at"),
+        [(key, calls, then) for key, (calls, then) in sorted(rows.items())],
+    )
 
 
 def numbers_of(connection: Connection, ids: Collection[int]) -> dict[int, list[str]]:

@@ -25,3 +25,17 @@ def insert_unless_there(connection: Connection, table: Table) -> Any:
         case _:
             some = next(iter(table.primary_key.columns))
             return mysql.insert(table).on_duplicate_key_update({some.name: some})
+
+
+def insert_or_update(connection: Connection, table: Table, *columns: str) -> Any:
+    """Return an INSERT that gives `columns` their new values where the primary key is there."""
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        new = mysql.insert(table)
+        return new.on_duplicate_key_update({name: new.inserted[name] for name in columns})
+    # Both say it in the same words.
+    made: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    there = made.insert(table)
+    return there.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={name: there.excluded[name] for name in columns},
+    )
