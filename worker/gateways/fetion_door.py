@@ -5,7 +5,7 @@ that service changes the address and the password, and nothing else.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import httpx
 
@@ -43,7 +43,7 @@ class FetionDoor(Opening):
         return _answer({"info": f"{_FAILED}{why}", "sendCode": FAILED})
 
 
-def _answer(said: dict[str, str | int]) -> httpx.Response:
+def _answer(said: Mapping[str, str | int]) -> httpx.Response:
     return httpx.Response(
-        200, headers={"Content-Type": "application/json"}, content=json.dumps(said).encode()
+        200, headers={"Content-Type": "application/json"}, content=json.dumps(dict(said)).encode()
     )
