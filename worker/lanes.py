@@ -63,7 +63,7 @@ class Lane(Looker):
         self._answered = asyncio.Event()
 
     async def _drive(self) -> None:
-        wire = Wire()
+        wire = Wire(self.settings.top.transport)
         with ThreadPoolExecutor(2, thread_name_prefix="lane-db") as threads:
             recorder = asyncio.create_task(self._record_all(threads))
             try:

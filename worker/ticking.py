@@ -80,7 +80,7 @@ class Ticker(Looker):
         self._running: set[asyncio.Task[None]] = set()
 
     async def _drive(self) -> None:
-        wire = Wire(connections=10)
+        wire = Wire(self.settings.top.transport, connections=10)
         all_ticks = self._ticks(wire)
         try:
             while not self._stopping:

@@ -1,98 +1,113 @@
 """The only module that sends: one request, one total deadline, no retry, no redirect, no proxy.
 
-It raises two things alone. `NotSent`: no byte of the request left this machine. `OutcomeUnknown`:
-anything else that is no answer. `NEVER_LEFT` is the whole table; what is not in it is unknown.
+It raises two things alone. `NotSent`: no byte of the request left this machine, as its transport
+knows. `OutcomeUnknown`: anything else that is no answer.
 """
 
 import asyncio
+import ssl
 import time
-from dataclasses import dataclass
-from typing import Any
+import zlib
+from collections.abc import Mapping
 
 import httpx
 
 from worker.errors import NotSent, OutcomeUnknown
+from worker.transports import Answer, Broken, Sent, TooLong, Transport, Unreadable
+from worker.transports.by_httpx import HttpxTransport
+from worker.transports.own import OwnTransport
 
-#: Raised by httpx before the first byte of a request is written, whatever the gateway does.
-NEVER_LEFT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-    httpx.ProxyError,
-)
 #: The longest answer that is read, in bytes: reads of reports are the longest by far.
 LONGEST_ANSWER = 32 * 1024 * 1024
 USER_AGENT = "xinshi"
-_FIRST_BYTE = "send_request_headers.started"
-
-
-@dataclass(slots=True)
-class _Trace:
-    """Remembers whether the transport began to write."""
-
-    began: bool = False
-
-    async def __call__(self, event: str, _info: Any) -> None:
-        if event.endswith(_FIRST_BYTE):
-            self.began = True
+#: What a transport raises on purpose, or for a reason outside of this program.
+FAILURES = (
+    Broken,
+    OSError,
+    UnicodeError,
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    zlib.error,
+)
+#: By their names in the configuration.
+TRANSPORTS: Mapping[str, type[HttpxTransport] | type[OwnTransport]] = {
+    "own": OwnTransport,
+    "httpx": HttpxTransport,
+}
+#: They say how the body travelled; it has been put together.
+_TRAVELLED = {b"transfer-encoding", b"content-length", b"content-encoding"}
 
 
 class Wire:
-    """A pool of connections, for one event loop. `close` it when the loop ends."""
+    """A pool of connections, for one event loop. `close` it when the loop ends.
 
-    def __init__(self, connections: int = 100) -> None:
-        limits = httpx.Limits(
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            # Shorter than what servers keep: an idle connection that they close just as a request
-            # is written would make its outcome unknown.
-            keepalive_expiry=4.0,
-        )
-        self._transport = httpx.AsyncHTTPTransport(limits=limits, retries=0, trust_env=False)
+    `trust` replaces the public authorities that a server's certificate is held to.
+    """
+
+    def __init__(
+        self,
+        transport: str = "own",
+        connections: int = 100,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        self._transport: Transport = TRANSPORTS[transport](connections, LONGEST_ANSWER, trust)
 
     async def call(self, request: httpx.Request, seconds: float) -> httpx.Response:
         """Send `request` and return the whole answer within `seconds`.
 
         Any status is an answer. Raises `NotSent` or `OutcomeUnknown`; neither names the URL.
         """
-        trace = _Trace()
-        request.headers.setdefault("User-Agent", USER_AGENT)
-        request.extensions = {"timeout": httpx.Timeout(seconds).as_dict(), "trace": trace}
+        if "user-agent" not in request.headers:
+            request.headers["User-Agent"] = USER_AGENT
+        sent = Sent()
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                return await self._exchange(request)
-        except NEVER_LEFT as error:
-            raise _ended(error, began, sent=trace.began) from error
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise _ended(error, began, sent=trace.began) from error
-
-    async def _exchange(self, request: httpx.Request) -> httpx.Response:
-        response = await self._transport.handle_async_request(request)
-        body = bytearray()
-        try:
-            async for part in response.aiter_raw():
-                body += part
-                if len(body) > LONGEST_ANSWER:
-                    msg = "the answer is too long"
-                    raise OutcomeUnknown(msg)
-        finally:
-            await response.aclose()
-        return httpx.Response(
-            response.status_code, headers=_plain(response.headers), content=bytes(body)
-        )
+                answer = await self._transport.exchange(request, sent)
+            return _response(answer)
+        except FAILURES as error:
+            raise _ended(error, began, sent=sent.began) from error
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        await self._transport.close()
 
 
-def _plain(headers: httpx.Headers) -> list[tuple[str, str]]:
-    """The headers less those that describe how the body travelled: it has been put together."""
-    travelled = {"transfer-encoding", "content-length", "content-encoding"}
-    return [(name, value) for name, value in headers.items() if name not in travelled]
+def _response(answer: Answer) -> httpx.Response:
+    plain, codings = [], []
+    for pair in answer.headers:
+        name = pair[0].lower()
+        if name not in _TRAVELLED:
+            plain.append(pair)
+        elif name == b"content-encoding":
+            codings.append(pair[1])
+    body = _decoded(answer.body, codings) if codings else answer.body
+    return httpx.Response(answer.status, headers=plain, content=body)
+
+
+def _decoded(body: bytes, codings: list[bytes]) -> bytes:
+    """Undo a content coding that we did not ask for, as some servers use it all the same."""
+    named = b",".join(codings).strip().lower()
+    if named in {b"", b"identity"} or not body:
+        return body
+    if named not in {b"gzip", b"x-gzip", b"deflate"}:
+        raise Unreadable
+    try:
+        return _inflated(body, zlib.MAX_WBITS | 32)
+    except zlib.error:
+        # Some servers call raw deflate "deflate" (RFC 9110, section 8.4.1.2).
+        return _inflated(body, -zlib.MAX_WBITS)
+
+
+def _inflated(body: bytes, bits: int) -> bytes:
+    inflating = zlib.decompressobj(bits)
+    plain = inflating.decompress(body, LONGEST_ANSWER + 1)
+    if len(plain) > LONGEST_ANSWER:
+        raise TooLong
+    if not inflating.eof:
+        raise Unreadable
+    return plain
 
 
 def _ended(error: BaseException, began: float, *, sent: bool) -> NotSent | OutcomeUnknown:

@@ -112,7 +112,7 @@ async def _ask_all(
     asked: Sequence[Account],
     states: dict[str, AccountState],
 ) -> list[Answer]:
-    wire = Wire(connections=10)
+    wire = Wire(settings.top.transport, connections=10)
     owner = f"{person()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
     collector = Collector(settings, engine, wire, owner)
     try:

@@ -29,7 +29,7 @@ def password(
         _may(here, account)
         request = _request(account)
         with faults.interruptible(lambda: "nobody knows whether the password was changed"):
-            result = asyncio.run(_send(account, request))
+            result = asyncio.run(_send(here.settings.top.transport, account, request))
         _tell(here, account, result)
 
 
@@ -60,13 +60,13 @@ def _request(account: "Account") -> "httpx.Request":
     return request
 
 
-async def _send(account: "Account", request: "httpx.Request") -> "Result":
+async def _send(transport: str, account: "Account", request: "httpx.Request") -> "Result":
     from worker.answers import Result
     from worker.errors import NotSent, OutcomeUnknown
     from worker.terms import Outcome
     from worker.wire import Wire
 
-    wire = Wire(connections=1)
+    wire = Wire(transport, connections=1)
     try:
         response = await wire.call(request, account.settings.timeout)
     except NotSent as error:
