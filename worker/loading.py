@@ -22,7 +22,7 @@ from worker.enqueuing import Order
 from worker.errors import KeyConflict, Problem, Refused, TooLate
 from worker.gateway import Account, Content
 from worker.settings import Settings
-from worker.store import callbacks, campaigns, loads, requests
+from worker.store import callbacks, campaigns, loads, refusals, requests
 from worker.store.loads import Batch, Variables
 from worker.terms import CampaignState, NumberKind
 
@@ -316,7 +316,7 @@ class _Writer:
     def _store(self, rows: Batch) -> None:
         if self._opt_outs and rows.msisdns:
             with reading(self._engine) as connection:
-                gone = loads.opted_out(connection, rows.msisdns)
+                gone = refusals.among(connection, rows.msisdns)
             if gone:
                 self._loaded.suppressed += len(gone)
                 rows = rows.where([msisdn not in gone for msisdn in rows.msisdns])

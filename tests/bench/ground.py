@@ -29,7 +29,7 @@ from worker.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
 #: How soon after each other a worker of a benchmark looks for work by itself: nothing rings.
-TOP: dict[str, Any] = {"look_every": "0.05s", "broker_url": "redis://127.0.0.1:1/0"}
+TOP: dict[str, Any] = {"look_every": "0.05s"}
 #: Nothing else of an account is asked while it is measured.
 QUIET: dict[str, Any] = {
     "sending_hours": "any",
@@ -58,6 +58,7 @@ class Ground:
     _exit: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _sandbox: "SandboxProcess | None" = None
     _databases: Databases | None = None
+    _redis: servers.Redis | None = None
 
     def end(self) -> None:
         """End every process and remove every database."""
@@ -69,6 +70,15 @@ class Ground:
         if self._sandbox is None:
             self._sandbox = self._exit.enter_context(sandbox(self.folder))
         return self._sandbox
+
+    @property
+    def redis(self) -> str:
+        """The URL of a Redis of this run's own: it paces accounts, and could ring."""
+        if self._redis is None:
+            self._redis = servers.Redis(self._exit.enter_context(servers.folder()))
+            self._redis.start()
+            self._exit.callback(self._redis.kill)
+        return f"redis://127.0.0.1:{self._redis.port}/0"
 
     @contextlib.contextmanager
     def database(self, kind: str) -> Iterator[str]:
@@ -104,7 +114,8 @@ class Ground:
             for name, more in accounts.items()
         }
         path = self.folder / "xinshi.toml"
-        path.write_text(toml({"database_url": url, **TOP, **top, "accounts": sections}), "utf-8")
+        raw = {"database_url": url, "broker_url": self.redis, **TOP, **top, "accounts": sections}
+        path.write_text(toml(raw), "utf-8")
         return path, load(path, {})
 
 

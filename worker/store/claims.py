@@ -1,6 +1,7 @@
 """Submissions up to their call: planned, leased, written ahead; guarded by state and fence."""
 
-from collections.abc import Collection, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -12,7 +13,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    literal,
     or_,
     select,
     tuple_,
@@ -21,9 +21,10 @@ from sqlalchemy import (
 
 from worker.clock import later, now
 from worker.gateway import Content
+from worker.store import refusals
 from worker.store.requests import content_of
 from worker.store.rows import new_id
-from worker.tables import campaign, message, opt_out, request, submission
+from worker.tables import campaign, message, request, submission
 from worker.terms import CampaignState, MessageClass, MessageState
 from worker.terms import SubmissionState as S
 
@@ -311,57 +312,80 @@ def members(
     An end is `expired` (past its validity) or `suppressed` (opted out, for the classes where
     opt-outs hold). A message that has a state of its own is carried by nobody.
     """
-    by_range = and_(
-        message.c.request_id == submission.c.request_id,
-        message.c.n >= submission.c.lo,
-        message.c.n < submission.c.hi,
-        message.c.submission_id.is_(None),
-    )
-    by_name = message.c.submission_id == submission.c.id
-    refused = and_(
-        opt_out.c.msisdn == message.c.msisdn,
-        submission.c.message_class.in_(list(opt_out_classes)),
-    )
-    columns = (
-        submission.c.id.label("submission_id"),
-        message.c.request_id,
-        message.c.n,
-        message.c.msisdn,
-        message.c.variables,
-        opt_out.c.msisdn.is_not(None).label("refused"),
-    )
-    # A submission may carry messages of several requests, each valid for as long as its own.
-    its_own = select(request.c.not_after <= now()).where(request.c.id == message.c.request_id)
-    halves = [
-        select(*columns, late.label("late"))
-        .select_from(submission)
-        .join(message, how)
-        .outerjoin(opt_out, refused)
-        .where(submission.c.id.in_(list(ids)), message.c.state.is_(None), which)
-        for how, which, late in (
-            (by_range, submission.c.lo.is_not(None), submission.c.not_after <= now()),
-            (by_name, literal(value=True), its_own.scalar_subquery()),
-        )
-    ]
-    rows = [row for half in halves for row in connection.execute(half)]
-    # By position: a campaign has millions of these rows.
-    return [
-        Member(
-            one,
-            of,
-            n,
-            msisdn,
-            dict(own) if own else None,
-            _end(late=bool(late), refused=bool(refused)) if late or refused else None,
-        )
-        for one, of, n, msisdn, own, refused, late in sorted(rows, key=itemgetter(0, 1, 2))
-    ]
+    carriers = connection.execute(
+        select(
+            submission.c.id,
+            submission.c.message_class,
+            submission.c.request_id,
+            submission.c.lo,
+            submission.c.hi,
+            (submission.c.not_after <= now()).label("late"),
+        ).where(submission.c.id.in_(list(ids)))
+    ).all()
+    found = [*_by_range(connection, carriers), *_by_name(connection, ids)]
+    heeding = {one.id for one in carriers if one.message_class in opt_out_classes}
+    asked = [one.msisdn for one in found if one.submission_id in heeding]
+    gone = refusals.among(connection, asked)
+    if gone:
+        found = [
+            one._replace(state=one.state or MessageState.SUPPRESSED)
+            if one.msisdn in gone and one.submission_id in heeding
+            else one
+            for one in found
+        ]
+    return sorted(found, key=itemgetter(0, 1, 2))
 
 
-def _end(*, late: bool, refused: bool) -> MessageState | None:
-    if late:
-        return MessageState.EXPIRED
-    return MessageState.SUPPRESSED if refused else None
+def _by_range(connection: Connection, carriers: Sequence[Any]) -> Iterator[Member]:
+    """Find the messages in the ranges of submissions; those that follow each other in one go."""
+    ranged = sorted(
+        (one for one in carriers if one.lo is not None), key=lambda one: (one.request_id, one.lo)
+    )
+    while ranged:
+        its_own = [ranged.pop(0)]
+        while ranged and (ranged[0].request_id, ranged[0].lo) == (
+            its_own[-1].request_id,
+            its_own[-1].hi,
+        ):
+            its_own.append(ranged.pop(0))
+        rows = connection.execute(
+            select(message.c.n, message.c.msisdn, message.c.variables)
+            .where(
+                message.c.request_id == its_own[0].request_id,
+                message.c.n >= its_own[0].lo,
+                message.c.n < its_own[-1].hi,
+                message.c.submission_id.is_(None),
+                message.c.state.is_(None),
+            )
+            .order_by(message.c.n)
+        ).all()
+        at = 0
+        for one in its_own:
+            end = bisect_left(rows, one.hi, lo=at, key=itemgetter(0))
+            state = MessageState.EXPIRED if one.late else None
+            for n, msisdn, own in rows[at:end]:
+                yield Member(one.id, one.request_id, n, msisdn, dict(own) if own else None, state)
+            at = end
+
+
+def _by_name(connection: Connection, ids: Collection[int]) -> Iterator[Member]:
+    """Find the messages that name their submission, which may be of several requests."""
+    rows = connection.execute(
+        select(
+            message.c.submission_id,
+            message.c.request_id,
+            message.c.n,
+            message.c.msisdn,
+            message.c.variables,
+            # Each is valid for as long as its own request.
+            (request.c.not_after <= now()).label("late"),
+        )
+        .join(request, request.c.id == message.c.request_id)
+        .where(message.c.submission_id.in_(list(ids)), message.c.state.is_(None))
+    )
+    for one, of, n, msisdn, own, late in rows:
+        state = MessageState.EXPIRED if late else None
+        yield Member(one, of, n, msisdn, dict(own) if own else None, state)
 
 
 def resize(connection: Connection, sizes: Mapping[int, tuple[int, int]]) -> None:

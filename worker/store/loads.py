@@ -5,34 +5,25 @@ that was cut off, and nobody ever counts others than those that are there.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import compress, count, repeat
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
-    Column,
-    ColumnElement,
     Connection,
-    String,
-    any_,
     delete,
-    exists,
-    func,
-    literal,
     select,
     update,
 )
 
-from worker.tables import campaign, message, opt_out, request
+from worker.store import refusals
+from worker.tables import campaign, message, request
 from worker.terms import CampaignState
 
 #: Messages in one transaction, by database. SQLite has one writer: nobody waits for it long.
 PIECES = {"sqlite": 4000}
 PIECE = 20_000
-#: Numbers named in one statement where a list of them is no single parameter.
-_NAMED = 1000
 
 
 #: What stands for the names in a message's text, if anything does.
@@ -139,38 +130,10 @@ def cut(connection: Connection, request_id: int, total: int) -> None:
 def among(connection: Connection, request_id: int, below: int, msisdns: Sequence[str]) -> set[str]:
     """Return which numbers a request's messages `n < below` have; it looks at all of these."""
     mine = [message.c.request_id == request_id, message.c.n < below]
-    return _found(connection, message.c.msisdn, msisdns, *mine)
-
-
-def opted_out(connection: Connection, msisdns: Sequence[str]) -> set[str]:
-    """Return which numbers do not want any more."""
-    if not connection.execute(select(exists().select_from(opt_out))).scalar():
-        return set()
-    return _found(connection, opt_out.c.msisdn, msisdns)
-
-
-def _found(
-    connection: Connection, column: Column[str], msisdns: Sequence[str], *where: Any
-) -> set[str]:
     found: set[str] = set()
-    for some in _lists(connection, column, msisdns):
-        found.update(connection.execute(select(column).where(*where, some)).scalars())
+    for some in refusals.one_of(connection, message.c.msisdn, msisdns):
+        found.update(connection.execute(select(message.c.msisdn).where(*mine, some)).scalars())
     return found
-
-
-def _lists(
-    connection: Connection, column: Column[str], msisdns: Sequence[str]
-) -> Iterator[ColumnElement[bool]]:
-    """Say that a column is one of many numbers, as one parameter where there is a way."""
-    match connection.dialect.name:
-        case "postgresql":
-            yield column == any_(literal(list(msisdns), ARRAY(String)))
-        case "sqlite":
-            each = func.json_each(json.dumps(list(msisdns))).table_valued("value")
-            yield column.in_(select(each.c.value))
-        case _:
-            for first in range(0, len(msisdns), _NAMED):
-                yield column.in_(msisdns[first : first + _NAMED])
 
 
 def left_out(connection: Connection, request_id: int) -> dict[str, int]:
