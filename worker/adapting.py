@@ -12,7 +12,7 @@ from typing import Any
 #: What is left of the refused rate at once, and what it comes back to within `BACK` seconds.
 AT_ONCE = 0.5
 AFTERWARDS = 0.9
-BACK = 2.0
+BACK = 1.0
 #: Then it grows by `STEP` every `EVERY` seconds, until it is `FAR` times the refused one.
 STEP = 1.02
 EVERY = 4.0
@@ -20,8 +20,8 @@ FAR = 20.0
 #: Calls that began before a change, or so many seconds after it, are not refused for the new rate:
 #: what gateways count reaches back a while.
 WINDOW = 2.0
-#: Whoever sent this part of what was allowed, or more, sent as fast as was allowed.
-USED = 0.5
+#: Whoever got this part of what was allowed, or more, was as fast as was allowed.
+USED = 0.7
 #: No slower rate is learned: one call in two seconds proves nothing about our pace.
 SLOWEST = 0.5
 #: No gateway's wish to be left alone is heeded for longer, in seconds.
@@ -73,15 +73,16 @@ def counts(before: Learned, began: float) -> bool:
 
 
 def refused(before: Learned, now: float, measured: float) -> Learned:
-    """Learn from a refusal; `measured` is the rate of the last seconds, refusals included.
+    """Learn from a refusal; `measured` is what the gateway took in the fullest of the last seconds.
 
-    Whoever used most of what was allowed was refused for that: what is measured then is a little
+    Whoever got most of what was allowed was refused for that: what is measured then is a little
     less, because no worker is always in time.
     """
     known = before.allowed(now)
-    used = known is not None and measured >= known * USED
-    rate = known if known is not None and used else min(measured, known or measured)
-    return Learned(max(SLOWEST, rate), now, before.rest_until)
+    measured = max(1.0, measured)
+    if known is not None:
+        measured = known if measured >= known * USED else measured
+    return Learned(max(SLOWEST, measured), now, before.rest_until)
 
 
 def asked_to_rest(before: Learned, now: float, seconds: float) -> Learned:

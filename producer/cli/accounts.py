@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 
 def listed(*, as_json: options.Json = False, config: options.Config = None) -> None:
-    """List the accounts: what they serve, whether they are held and why, what is left, their pace."""
+    """List the accounts: what they serve, why they are held, what is left, how fast they may go."""
     with opened(config) as here:
         states = _states(here)
         paces = pacing.standing(here)

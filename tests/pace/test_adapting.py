@@ -94,20 +94,14 @@ def drive(
     course = Course()
     draw = random.Random(7)
     at = begin
-    lately: deque[float] = deque()
     answers: deque[tuple[float, float]] = deque()
     while at < end:
         while answers and answers[0][0] <= at:
             known, began = answers.popleft()
             if adapting.counts(learned, began):
-                while lately and lately[0] <= known - 1.0:
-                    lately.popleft()
-                learned = adapting.refused(learned, known, float(len(lately)))
+                learned = adapting.refused(learned, known, float(len(gateway.taken)))
         rate = min(configured, learned.allowed(at) or configured)
         arrives = at + draw.random() * 0.02
-        lately.append(at)
-        while lately[0] <= at - 1.0:
-            lately.popleft()
         if gateway.takes(arrives):
             course.taken += 1
         else:

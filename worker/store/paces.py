@@ -15,12 +15,12 @@ from worker.clock import later, now
 from worker.pace import State
 from worker.store import accounts
 from worker.tables import account_state, submission
-from worker.terms import MessageClass
+from worker.terms import MessageClass, Outcome
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The newest submissions are looked at to learn a rate, so many of them, and of so many seconds.
 NEWEST = 2000
-LATELY = 3.0
+LATELY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +124,21 @@ def under_way(connection: Connection, account: str | None = None) -> Counter[tup
 
 
 def fullest_second(connection: Connection, account: str) -> int:
-    """Return the most that was called through an account in one of the last few seconds.
+    """Return the most that a gateway took in one of the last few seconds, as far as is known.
 
-    Among the newest submissions: a bounded look by primary key.
+    What was called and not refused for our pace, among the newest submissions: a bounded look by
+    primary key.
     """
     newest = (
-        select(submission.c.account, submission.c.called_at)
+        select(submission.c.account, submission.c.called_at, submission.c.outcome)
         .order_by(submission.c.id.desc())
         .limit(NEWEST)
         .subquery()
     )
     lately = select(newest.c.called_at).where(
-        newest.c.account == account, newest.c.called_at > later(-LATELY)
+        newest.c.account == account,
+        newest.c.called_at > later(-LATELY),
+        or_(newest.c.outcome.is_(None), newest.c.outcome != Outcome.THROTTLED.value),
     )
     times = sorted(microseconds(one) for one in connection.execute(lately).scalars())
     return max(
