@@ -226,6 +226,26 @@ def test_each_of_them_expires_at_its_own_time(hand: Hand) -> None:
     assert findings(hand) == []
 
 
+def test_each_of_them_waits_for_its_number_as_long_as_it_is_valid_itself(
+    engine: Engine, database: str
+) -> None:
+    hand = Hand(engine, settings_of(database, bulk={"per_msisdn": ["1/10h"]}))
+    hand.enqueue(mobiles(3))
+    hand.record(*(answer(one, Outcome.ACCEPTED) for one in hand.take()))
+    with writing(hand.engine) as connection:
+        gathers.ask_for(connection, "bulk", 60)
+    soon = datetime.now(UTC) + timedelta(hours=2)
+    ends = [hand.enqueue([number], not_after=soon) for number in mobiles(1)]
+    waits = [hand.enqueue([number]) for number in mobiles(2, 1)]
+    goes = hand.enqueue(mobiles(1, 7))
+    grow_old(hand)
+    assert called(hand.take()) == [mobiles(1, 7)]
+    assert [hand.seen(one.request_id)[0] for one in ends] == ["rejected"]
+    assert [hand.seen(one.request_id)[0] for one in waits] == ["queued"] * 2
+    assert hand.seen(goes.request_id) == {0: "submitting"}
+    assert findings(hand) == []
+
+
 def test_reports_find_them_by_number(engine: Engine, database: str) -> None:
     hand = Hand(engine, settings_of(database, v1={}))
     told(hand, "v1")

@@ -151,8 +151,8 @@ def _decide(
     for one in asking:
         its_own = of[one.request_id, one.n]
         if valid is None and any(locked.calls[key] for key in its_own):
-            valid = recipients.valid_for(connection, held)
-        left = (valid or {}).get(one.submission_id)
+            valid = recipients.valid_for(connection, {each.request_id for each in asking})
+        left = (valid or {}).get(one.request_id)
         wait = book.ask(one.submission_id, its_own, left)
         if wait != 0:
             waits[one.request_id, one.n] = wait
@@ -212,16 +212,16 @@ def _write(
 
 
 def or_rejected(connection: Connection, calls: Sequence[Recorded]) -> list[Recorded]:
-    """Make what has to wait for its recipient longer than it is valid `rejected`, and say so."""
-    told = [call.lease for call in calls if call.result.advice in _UNTIL]
+    """Make one message `rejected` that has to wait for its recipient longer than it is valid."""
+    told = [call.lease for call in calls if call.result.advice in _UNTIL and call.lease.size == 1]
     if not told:
         return list(calls)
-    valid = recipients.valid_for(connection, [lease.id for lease in told])
+    valid = recipients.valid_for(connection, {lease.request_id for lease in told})
     at = windows.milliseconds(datetime.now(UTC))
     found = []
     for call in calls:
         until = _UNTIL.get(call.result.advice) if call.result.advice else None
-        left = valid.get(call.lease.id)
+        left = valid.get(call.lease.request_id) if call.lease.size == 1 else None
         if until is not None and left is not None and until(at) - at >= left:
             refused = replace(call.result, outcome=Outcome.REJECTED)
             found.append(replace(call, state=SubmissionState.REJECTED, result=refused))
@@ -271,15 +271,17 @@ def ended(
     for key, there in locked.calls.items():
         after = there
         for call in touched[key]:
-            after = _after(after, call, locked.at, its_own=key[0] != "")
+            # Of a batch nobody knows which number was meant.
+            meant = key[0] != "" and len(called[call.lease.id]) == 1
+            after = _after(after, call, locked.at, meant=meant)
         if after != there:
             limits = settings.per_msisdn[touched[key][0].lease.account][key[0]]
             rows[key] = (limits, after)
     _write(connection, locked.at, rows)
 
 
-def _after(calls: list[Call], call: Recorded, at: int, *, its_own: bool) -> list[Call]:
-    """Return a number's calls as they are once this one has ended."""
+def _after(calls: list[Call], call: Recorded, at: int, *, meant: bool) -> list[Call]:
+    """Return a number's calls as they are once this one has ended; `meant` by what was said."""
     if call.state not in NOT_TAKEN:
         # Rounded up: the moment was rounded down.
         return [
@@ -287,7 +289,7 @@ def _after(calls: list[Call], call: Recorded, at: int, *, its_own: bool) -> list
             for one in calls
         ]
     others = [one for one in calls if one.submission != call.lease.id]
-    until = _UNTIL.get(call.result.advice) if call.result.advice and its_own else None
+    until = _UNTIL.get(call.result.advice) if call.result.advice and meant else None
     return others if until is None else [*others, Call(0, at, until(at))]
 
 

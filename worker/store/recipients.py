@@ -19,7 +19,7 @@ from sqlalchemy import (
 from worker.clock import later, now
 from worker.store.claims import Lease, Member
 from worker.store.rows import insert_or_update, insert_unless_there, new_id
-from worker.tables import message, recipient, submission
+from worker.tables import message, recipient, request, submission
 from worker.terms import SubmissionState as S
 from worker.windows import Call, milliseconds
 
@@ -139,11 +139,11 @@ def numbers_of(connection: Connection, ids: Collection[int]) -> dict[int, list[s
     return found
 
 
-def valid_for(connection: Connection, ids: Collection[int]) -> dict[int, int]:
-    """Return for how many milliseconds submissions are valid still; those without end left out."""
+def valid_for(connection: Connection, request_ids: Collection[int]) -> dict[int, int]:
+    """Return for how many milliseconds requests are valid still; those without end left out."""
     rows = connection.execute(
-        select(submission.c.id, submission.c.not_after, now().label("at")).where(
-            submission.c.id.in_(list(ids)), submission.c.not_after.is_not(None)
+        select(request.c.id, request.c.not_after, now().label("at")).where(
+            request.c.id.in_(list(request_ids)), request.c.not_after.is_not(None)
         )
     )
     return {row.id: milliseconds(row.not_after) - milliseconds(row.at) for row in rows}
