@@ -10,8 +10,10 @@ from sqlalchemy import select
 
 from tests.faults.conftest import Build
 from tests.faults.house import ACCOUNTS, CODE, TEXT, House, died, eventually, mobiles
+from tests.faults.servers import Redis
 from tests.faults.telling import Told
 from tests.faults.test_matrix import mute
+from tests.stage import LOGINS
 from worker.database import reading
 from worker.tables import inbox, report
 
@@ -88,14 +90,6 @@ def test_fault_22_three_days_late(build: Build) -> None:
     house.check()
 
 
-@pytest.mark.skip(reason="push receivers do not exist yet: there is no token to forge")
-def test_fault_22_a_forged_report_changes_nothing_without_the_token() -> None: ...
-
-
-@pytest.mark.skip(reason="push receivers and the web process do not exist yet")
-def test_fault_23_the_push_receiver_is_down() -> None: ...
-
-
 def test_fault_24_too_fast_for_a_while_loses_nothing(build: Build) -> None:
     """What is refused as too fast goes later, once; codes go on."""
     house = build(accounts=mute(max_batch=10))
@@ -109,12 +103,25 @@ def test_fault_24_too_fast_for_a_while_loses_nothing(build: Build) -> None:
     assert max(house.taken().values()) == 1
 
 
-@pytest.mark.skip(reason="the throttle does not exist yet: there is no rate to halve")
-def test_fault_24_the_rate_halves_once_a_window() -> None: ...
-
-
-@pytest.mark.skip(reason="measured by the benchmarks, which do not exist yet")
-def test_fault_25_a_code_behind_a_million() -> None: ...
+def test_fault_24_a_gateway_with_a_limit_of_its_own_is_met_and_not_fought(
+    build: Build, own_redis: Redis
+) -> None:
+    """Its "too fast" halves the rate once for all workers; few are refused, and all goes out."""
+    bulk = {**LOGINS["bulk"], "reports": "none", "max_batch": 1, "concurrency": 16}
+    broker = {"broker_url": f"redis://127.0.0.1:{own_redis.port}/0"}
+    house = build(accounts={"bulk": bulk}, top=broker)
+    house.sandbox.control.rule("throttle", gateway="c123", call="submit", args={"rate": 20})
+    house.producer.enqueue_campaign("fast", mobiles(240), TEXT)
+    workers = [house.worker("marketing") for _ in range(2)]
+    eventually(lambda: house.taken().total() == 240, 60)
+    assert all(one.is_alive() for one in workers)
+    house.quiet()
+    house.check()
+    lines = list(house.sandbox.entries())
+    refused = sum(line.size > 0 and not line.taken for line in lines)
+    # The first burst of each process, before anything is learned, and some probing upward.
+    assert refused <= 2 * 16 + 0.1 * len(lines)
+    assert max(house.taken().values()) == 1
 
 
 def test_fault_28_a_page_that_a_crash_left_unread(build: Build) -> None:
