@@ -3,7 +3,8 @@
 
     python3 dev.py demo          run the demo
     python3 dev.py test [ARG…]   run the tests (arguments go to pytest)
-    python3 dev.py faults        run the fault suite: kills, cuts and freezes (some minutes)
+    python3 dev.py faults        run the fault suite: kills, cuts and freezes; all of it takes long,
+                                 `-m "not slow"` is what CI runs
     python3 dev.py lint          ruff: rules and format
     python3 dev.py types         mypy, strict
     python3 dev.py layers        import-linter: the layers in pyproject.toml
