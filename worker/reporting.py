@@ -7,7 +7,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
@@ -22,6 +23,8 @@ ADOPTABLE = 72 * 3600.0
 MOST_CANDIDATES = 200
 #: How far a gateway's clock may be behind ours.
 SLACK = timedelta(minutes=2)
+#: Reports that are stored and applied together.
+AT_ONCE = 5000
 #: With more reports than this for a submission its whole range is read instead of single numbers.
 FEW = 200
 #: What a report can belong to: whatever the gateway may have taken.
@@ -42,10 +45,13 @@ def take_many(
     connection: Connection, accounts: Sequence[str], reports: Iterable[tuple[int, Report]]
 ) -> int:
     """Do as `take` does for reports of several pages, each with its page's id."""
-    rows = [row(accounts[0], inbox_id, one) for inbox_id, one in reports]
-    new = pages.add_reports(connection, rows)
-    apply(connection, accounts, new)
-    return len(new)
+    each = (row(accounts[0], inbox_id, one) for inbox_id, one in reports)
+    count = 0
+    while rows := list(islice(each, AT_ONCE)):
+        new = pages.add_reports(connection, rows)
+        apply(connection, accounts, new)
+        count += len(new)
+    return count
 
 
 def apply(connection: Connection, accounts: Sequence[str], reports: Sequence[Row[Any]]) -> int:
@@ -69,11 +75,9 @@ def apply(connection: Connection, accounts: Sequence[str], reports: Sequence[Row
             belonging[found[0]].append(one)
         elif one.gateway_id:
             orphans[one.gateway_id].append(one)
-    matched = sum(_apply(connection, origin, found) for origin, found in belonging.items())
+    matched = _apply(connection, belonging)
     adopted = _adopted(connection, accounts, orphans) if orphans else {}
-    for origin, its_own in adopted.items():
-        matched += _apply(connection, origin, its_own, proves=not origin.restored)
-    return matched
+    return matched + _apply(connection, adopted, adopting=True)
 
 
 def _adopted(
@@ -110,25 +114,52 @@ def _fits(connection: Connection, origin: Origin, reports: Sequence[Row[Any]]) -
 
 
 def _apply(
-    connection: Connection, origin: Origin, reports: list[Row[Any]], *, proves: bool = True
+    connection: Connection,
+    belonging: Mapping[Origin, Sequence[Row[Any]]],
+    *,
+    adopting: bool = False,
 ) -> int:
-    """Match reports with an origin's messages; one `proves` that all of them were taken."""
+    """Match reports with the messages of their submissions, and move these, all at once.
+
+    A report proves that its submission was taken, unless that stands for calls of others too.
+    """
+    pairs: list[_Pair] = []
+    for origin, reports in belonging.items():
+        its_own = _pairs(connection, origin, reports)
+        proves = not (adopting and origin.restored)
+        if its_own and proves and origin.state is SubmissionState.UNKNOWN:
+            _settle(connection, origin, its_own[0].report)
+        pairs += its_own
+    pages.match(
+        connection,
+        [{"one": one.report.id, "of": one.row.request_id, "nth": one.row.n} for one in pairs],
+    )
+    for single in (True, False):
+        _move(connection, [one for one in pairs if (one.parts == 1) is single], single=single)
+    return len(pairs)
+
+
+class _Pair(NamedTuple):
+    """A report, the message that it belongs to, and the parts of that one's text."""
+
+    report: Row[Any]
+    row: Row[Any]
+    parts: int
+
+
+def _pairs(connection: Connection, origin: Origin, reports: Sequence[Row[Any]]) -> list[_Pair]:
     named = {one.msisdn for one in reports}
     whole = len(named) > FEW or any("*" in msisdn for msisdn in named)
     carried = pages.numbers_of(connection, origin, None if whole else named)
     by_number = {row.msisdn: row for row in carried}
-    pairs = []
+    found = []
     for one in reports:
-        found = by_number.get(one.msisdn) or _unmasked(one.msisdn, carried)
-        if found is not None:
-            pairs.append((one, found))
-    pages.match(
-        connection, [{"one": one.id, "of": row.request_id, "nth": row.n} for one, row in pairs]
-    )
-    if pairs and proves and origin.state is SubmissionState.UNKNOWN:
-        _settle(connection, origin, pairs[0][0])
-    _move(connection, origin, pairs)
-    return len(pairs)
+        row = by_number.get(one.msisdn)
+        if row is None and "*" in one.msisdn:
+            row = _unmasked(one.msisdn, carried)
+        if row is not None:
+            found.append(_Pair(one, row, origin.segments))
+    return found
 
 
 def _unmasked(masked: str, carried: Sequence[Row[Any]]) -> Row[Any] | None:
@@ -151,12 +182,10 @@ def _settle(connection: Connection, origin: Origin, evidence: Row[Any]) -> None:
         )
 
 
-def _move(
-    connection: Connection, origin: Origin, pairs: Sequence[tuple[Row[Any], Row[Any]]]
-) -> None:
+def _move(connection: Connection, pairs: Sequence[_Pair], *, single: bool) -> None:
     """Move messages by their reports; a text of several parts failed if one of them did."""
     by_state: dict[MessageState, list[dict[str, Any]]] = defaultdict(list)
-    for one, row in pairs:
+    for one, row, _ in pairs:
         status = ReportStatus(one.status)
         if status is not ReportStatus.UNKNOWN:
             by_state[MessageState(status.value)].append(
@@ -164,7 +193,7 @@ def _move(
             )
     for state in (MessageState.UNDELIVERED, MessageState.DELIVERED):
         if by_state[state]:
-            messages.report(connection, by_state[state], state, parts=origin.segments)
+            messages.report(connection, by_state[state], state, parts=1 if single else 2)
 
 
 def row(account: str, inbox_id: int, report: Report) -> dict[str, Any]:

@@ -6,6 +6,7 @@ without a broker. A doorbell only makes it look at once.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -288,10 +289,10 @@ def reread_pages(engine: Engine, settings: Settings) -> None:
 
 def match_reports(engine: Engine, settings: Settings) -> None:
     """Try again the reports that matched nothing."""
-    after = 0
+    after, turn = 0, int(time.time() / settings.top.sweep_every)
     while True:
         with database.writing(engine) as connection:
-            rows = pages.unmatched(connection, 500, settings.top.close_out_after, after)
+            rows = pages.unmatched(connection, 500, settings.top.close_out_after, after, turn)
             for account in {row.account for row in rows}:
                 here = [row for row in rows if row.account == account]
                 reporting.apply(connection, settings.sharing(account), here)

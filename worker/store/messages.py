@@ -22,6 +22,7 @@ from worker.clock import now
 from worker.store import changes
 from worker.store.changes import Span
 from worker.store.claims import Member, carried_by
+from worker.store.rows import unnested
 from worker.tables import message, request, submission
 from worker.terms import MessageState, SubmissionState
 
@@ -235,14 +236,20 @@ def report(
     if to is wins:
         lesser |= {MessageState.DELIVERED, MessageState.UNDELIVERED} - {to}
     changes.note(connection, [Span(row["of"], row["nth"], row["nth"] + 1) for row in rows])
+    # Not by IN: it cannot be part of a statement that is run for many rows.
+    movable = or_(message.c.state.is_(None), *(message.c.state == one.value for one in lesser))
+    if connection.dialect.name == "postgresql":
+        # Of two that say the same of a message the first counts.
+        first = {(row["of"], row["nth"]): row for row in reversed(rows)}
+        like = {"of": message.c.request_id, "nth": message.c.n, "code": message.c.code}
+        given = unnested(list(first.values()), **like, at=message.c.finished_at)
+        those = and_(message.c.request_id == given.c.of, message.c.n == given.c.nth)
+        moved = {"code": given.c.code, "finished_at": func.coalesce(given.c.at, now())}
+        moving = update(message).where(those, movable).values(state=to.value, **moved)
+        return connection.execute(moving).rowcount
     return connection.execute(
         update(message)
-        .where(
-            message.c.request_id == bindparam("of"),
-            message.c.n == bindparam("nth"),
-            # Not by IN: it cannot be part of a statement that is run for many rows.
-            or_(message.c.state.is_(None), *(message.c.state == state.value for state in lesser)),
-        )
+        .where(message.c.request_id == bindparam("of"), message.c.n == bindparam("nth"), movable)
         .values(
             state=to.value,
             code=bindparam("code"),

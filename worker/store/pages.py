@@ -9,11 +9,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from worker.clock import later, now
+from worker.store import refusals
 from worker.store.claims import carried_by
 from worker.store.restored import RESTORED
-from worker.store.rows import insert_unless_there, new_id
+from worker.store.rows import insert_unless_there, new_id, unnested
 from worker.tables import inbound_message, inbox, message, opt_out, report, submission
 from worker.terms import SubmissionState
+
+#: A report without a message is tried at every turn for so many seconds, then at one of so many.
+LATELY = 600.0
+TURNS = 120
 
 
 def keep(
@@ -114,15 +119,29 @@ def _add_new(
     by_digest = {row["digest"]: row for row in rows}
     if not by_digest:
         return []
-    here = (table.c.account == rows[0]["account"]) & table.c.digest.in_(list(by_digest))
-    for (digest,) in connection.execute(select(table.c.digest).where(here)).all():
+    insertion = insert_unless_there(connection, table).values({stamp: now()})
+    if connection.dialect.name == "postgresql":
+        # It returns those that it has inserted, and no others.
+        made = connection.execute(insertion.returning(table), list(by_digest.values()))
+        return sorted(made, key=lambda row: row.id)
+    mine = table.c.account == rows[0]["account"]
+    for (digest,) in _by_digest(connection, select(table.c.digest).where(mine), table, by_digest):
         del by_digest[digest]
     if not by_digest:
         return []
-    insertion = insert_unless_there(connection, table).values({stamp: now()})
     connection.execute(insertion, list(by_digest.values()))
-    new = (table.c.account == rows[0]["account"]) & table.c.digest.in_(list(by_digest))
-    return list(connection.execute(select(table).where(new).order_by(table.c.id)))
+    new = _by_digest(connection, select(table).where(mine), table, by_digest)
+    return sorted(new, key=lambda row: row.id)
+
+
+def _by_digest(
+    connection: Connection, query: Any, table: Any, digests: Collection[str]
+) -> list[Row[Any]]:
+    return [
+        row
+        for some in refusals.one_of(connection, table.c.digest, list(digests))
+        for row in connection.execute(query.where(some))
+    ]
 
 
 def correct_reports(
@@ -179,13 +198,21 @@ def _correct(
     return list(connection.execute(query)) if corrected else []
 
 
-def unmatched(connection: Connection, limit: int, seconds: float, after: int) -> list[Row[Any]]:
-    """Return reports younger than `seconds` whose message was not found, with ids past `after`."""
+def unmatched(
+    connection: Connection, limit: int, seconds: float, after: int, turn: int
+) -> list[Row[Any]]:
+    """Return reports younger than `seconds` whose message was not found, with ids past `after`.
+
+    Those that came lately, and of the older ones the part whose `turn` it is: they are strangers
+    mostly, and each of them comes up once in `TURNS`.
+    """
+    lately = report.c.received_at >= later(-LATELY)
     rows = connection.execute(
         select(report)
         .where(
             report.c.request_id.is_(None),
             report.c.received_at >= later(-seconds),
+            or_(lately, report.c.id % TURNS == turn % TURNS),
             report.c.id > after,
         )
         .order_by(report.c.id)
@@ -297,13 +324,19 @@ def numbers_of(
 
 def match(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write down which messages reports belong to: each row has `one`, `of` and `nth`."""
-    if rows:
-        connection.execute(
-            update(report)
-            .where(report.c.id == bindparam("one"))
-            .values(request_id=bindparam("of"), n=bindparam("nth")),
-            list(rows),
-        )
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        given = unnested(rows, one=report.c.id, of=report.c.request_id, nth=report.c.n)
+        matching = update(report).where(report.c.id == given.c.one)
+        connection.execute(matching.values(request_id=given.c.of, n=given.c.nth))
+        return
+    connection.execute(
+        update(report)
+        .where(report.c.id == bindparam("one"))
+        .values(request_id=bindparam("of"), n=bindparam("nth")),
+        list(rows),
+    )
 
 
 def statuses_of(connection: Connection, request_id: int, n: int) -> list[str]:

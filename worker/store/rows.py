@@ -1,8 +1,9 @@
-"""What the three databases say differently about inserting rows."""
+"""What the three databases say differently about writing rows."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Table
+from sqlalchemy import ARRAY, Column, Connection, CursorResult, Table, column, func, literal
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 
@@ -39,3 +40,12 @@ def insert_or_update(connection: Connection, table: Table, *columns: str) -> Any
         index_elements=list(table.primary_key.columns),
         set_={name: there.excluded[name] for name in columns},
     )
+
+
+def unnested(rows: Sequence[Mapping[str, Any]], **columns: Column[Any]) -> Any:
+    """Return rows as a table, for PostgreSQL: each name a column of the type of the given one."""
+    arrays = [
+        literal([row[name] for row in rows], ARRAY(like.type)) for name, like in columns.items()
+    ]
+    named = [column(name, like.type) for name, like in columns.items()]
+    return func.unnest(*arrays).table_valued(*named, name="given").render_derived()
