@@ -71,10 +71,9 @@ def _run(stage: Stage, given: argparse.Namespace) -> bool:
         begun = time.perf_counter()
         tally = _pushed(web, iter(pushes), given)
         answered = time.perf_counter() - begun
-        done = len(pushes) + tally.repeated
         eventually(lambda: _waiting(stage) == 0, within=1800, every=0.5)
         read = time.perf_counter() - begun
-    return _told(stage, loaded.id, given, (len(tally.seconds), done, answered, read))
+    return _told(stage, loaded.id, given, tally, answered, read)
 
 
 def _pushes(stage: Stage, given: argparse.Namespace) -> Iterator[bytes]:
@@ -132,18 +131,25 @@ def _waiting(stage: Stage) -> int:
 
 
 def _told(
-    stage: Stage, campaign: int, given: argparse.Namespace, figures: tuple[int, int, float, float]
+    stage: Stage,
+    campaign: int,
+    given: argparse.Namespace,
+    tally: callers.Tally,
+    pushing: float,
+    reading: float,
 ) -> bool:
-    answered, _, pushing, reading = figures
+    answered = len(tally.seconds)
     with database.reading(stage.engine) as connection:
-        kept = connection.execute(select(func.count()).select_from(inbox)).scalar_one()
+        pushes = select(func.count()).select_from(inbox).where(inbox.c.kind == "push")
+        kept = connection.execute(pushes).scalar_one()
         new = connection.execute(select(func.count()).select_from(report)).scalar_one()
     states = campaigns.show(stage.engine, campaign).states
     failed = len(range(0, given.reports, 3))
     right = states == {"delivered": given.reports - failed, "undelivered": failed}
     lost = max(0, answered - kept)
     print(  # noqa: T201 - that is what it is run for
-        f"{answered} pushes answered in {pushing:.0f} s ({answered / pushing:.0f} per second), all"
+        f"{answered} pushes answered in {pushing:.0f} s ({answered / pushing:.0f} per second,"
+        f" p99 {tally.quantile(0.99):.1f} s; {tally.repeated} brought no answer), all"
         f" read after {reading:.0f} s; kept {kept}, lost {lost}, reports {new} of {given.reports};"
         f" {dict(states)}: {'right' if right else 'WRONG'}"
     )

@@ -67,6 +67,13 @@ class Live:
         (line,) = [one for one in status.splitlines() if one.startswith("VmHWM:")]
         return int(line.split()[1]) * 1024
 
+    def worked(self) -> float:
+        """Return the processor's seconds that it took, all threads together (Linux)."""
+        fields = (
+            Path(f"/proc/{self.process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        )
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def close(self) -> None:
         """End it for good."""
         if self.process.poll() is None:

@@ -65,12 +65,16 @@ def _measured(stage: Stage, given: argparse.Namespace) -> list[str]:
             connection.execute(text("CREATE TABLE bare (msisdn VARCHAR(16), body TEXT)"))
     module = "tests.web.bare" if given.bare else "producer.web"
     with live(stage, accounts, module) as web:
+        before = web.worked()
         tally = _crowded(web, key, given)
+        # Killed processes take their figures along.
+        worked = web.worked() - before if not given.kill_every else 0.0
     rate = len(tally.seconds) / given.seconds
     print(  # noqa: T201 - that is what it is run for
         f"{len(tally.seconds)} calls answered 202 in {given.seconds:g} s: {rate:.0f} per second,"
         f" median {1000 * tally.quantile(0.5):.0f} ms, p99 {1000 * tally.quantile(0.99):.0f} ms;"
-        f" {tally.repeated} brought no answer and were repeated; refused: {tally.refused}"
+        f" {tally.repeated} brought no answer and were repeated; refused: {tally.refused};"
+        f" {1000 * worked / max(1, len(tally.seconds)):.2f} ms of processor for each"
     )
     return [] if given.bare else _checked(stage, tally)
 
