@@ -17,8 +17,10 @@ from tests.hand import Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles
 from worker import database as connecting
 from worker import describing, settling, ticking
+from worker import settings as loading
 from worker.clock import Instant, later
 from worker.database import reading, writing
+from worker.errors import ConfigurationError
 from worker.retry import SHANGHAI
 from worker.sandbox import Sandbox
 from worker.store import recipients
@@ -271,6 +273,16 @@ def test_calls_that_count_no_more_are_forgotten_some_at_a_time(
     assert len(rows(hand)) == 1
     ticking.forget(hand.engine)
     assert not rows(hand)
+
+
+def test_a_limit_is_written_as_a_list_or_with_commas_and_a_wrong_one_is_named(
+    tmp_path: Path,
+) -> None:
+    environ = {"XINSHI_PER_MSISDN": "1/s, 5/day", "XINSHI_CONFIG": str(tmp_path / "xinshi.toml")}
+    (tmp_path / "xinshi.toml").write_text('database_url = "sqlite:///x.db"\n', "utf-8")
+    assert loading.load(environ=environ).top.per_msisdn == (Window(1, 1000), Window(5, None))
+    with pytest.raises(ConfigurationError, match=r"accounts\.bulk\.per_msisdn: write limits as"):
+        settings_of("sqlite:///x.db", bulk={"per_msisdn": ["5 a day"]})
 
 
 def test_without_limits_not_one_statement_is_added(engine: Engine, database: str) -> None:
