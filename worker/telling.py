@@ -135,13 +135,11 @@ class Teller(Looker):
                 callbacks.told(connection, event.id)
                 return
             callbacks.failed(connection, event.id, str(said.status or said.words), wait)
-        log.warning(
-            "callback.parked" if wait is None else "callback.refused",
-            callback=event.callback_id,
-            event_id=event.id,
-            status=said.status,
-            why=said.words or None,
-        )
+        facts = {"callback": event.callback_id, "event_id": event.id, "status": said.status}
+        if wait is None:
+            log.warning("callback.parked", **facts)
+        else:
+            log.warning("callback.refused", **facts, why=said.words or None)
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], Out]) -> Out:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
