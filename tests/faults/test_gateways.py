@@ -1,6 +1,7 @@
 """Faults 4 to 8 and 29: gateways that take and do not say so, or cannot be reached."""
 
 import time
+from functools import partial
 
 import pytest
 
@@ -50,24 +51,30 @@ def once_unknown(house: House, what: str, *, submits: bool = True, **more: objec
     assert [line.taken for line in other] == [(mobiles(1, 2)[0],)]
 
 
+@pytest.fixture(params=["own", pytest.param("httpx", marks=pytest.mark.slow)])
+def carried(request: pytest.FixtureRequest, build: Build) -> Build:
+    """Builds houses whose requests are carried by each transport in turn."""
+    return partial(build, top={"transport": request.param})
+
+
 @pytest.mark.parametrize("gateway", FIRST)
-def test_fault_04_accept_then_close(build: Build, gateway: str) -> None:
+def test_fault_04_accept_then_close(carried: Build, gateway: str) -> None:
     """Marketing is in the ledger once for ever; a code at most twice, through another account."""
-    house = build(accounts=accounts_of(gateway))
+    house = carried(accounts=accounts_of(gateway))
     once_unknown(house, "take_then_close")
 
 
 @pytest.mark.parametrize(
     "what", ["reset", "502", "504", "garbage", "empty", "half_header", "half_body", "408"]
 )
-def test_fault_05_taken_and_answered_with_nonsense(build: Build, what: str) -> None:
-    house = build(accounts=accounts_of("jzyyun"))
+def test_fault_05_taken_and_answered_with_nonsense(carried: Build, what: str) -> None:
+    house = carried(accounts=accounts_of("jzyyun"))
     once_unknown(house, f"take_then_{what}")
 
 
 @pytest.mark.parametrize("what", ["hang", "trickle"])
-def test_fault_06_the_total_deadline_fires_inside_the_lease(build: Build, what: str) -> None:
-    house = build(accounts=accounts_of("jzyyun"))
+def test_fault_06_the_total_deadline_fires_inside_the_lease(carried: Build, what: str) -> None:
+    house = carried(accounts=accounts_of("jzyyun"))
     once_unknown(house, f"take_then_{what}")
     for one in house.submissions():
         if one.state == "unknown":
@@ -85,12 +92,12 @@ def unreachable(how: str, proxy: Proxy) -> str:
 
 
 @pytest.mark.parametrize("how", ["refused", "dns", "tls"])
-def test_fault_07_not_connected_is_not_sent(build: Build, gateways: Sandbox, how: str) -> None:
+def test_fault_07_not_connected_is_not_sent(carried: Build, gateways: Sandbox, how: str) -> None:
     """It is back later, and submitted once as soon as the gateway can be reached."""
     port = int(gateways.base_url.rpartition(":")[2])
     with Proxy(port) as proxy:
         lost = {"base_url": unreachable(how, proxy)}
-        house = build(accounts={"first": {**mute()["first"], **lost}})
+        house = carried(accounts={"first": {**mute()["first"], **lost}})
         house.producer.enqueue_campaign("away", mobiles(5), TEXT)
         house.producer.enqueue(mobiles(1, 9), CODE, message_class="otp")
         worker = house.worker()
@@ -106,9 +113,9 @@ def test_fault_07_not_connected_is_not_sent(build: Build, gateways: Sandbox, how
 
 
 @pytest.mark.parametrize("how", ["after", "next"])
-def test_fault_08_a_kept_connection_closes_under_the_call(build: Build, how: str) -> None:
+def test_fault_08_a_kept_connection_closes_under_the_call(carried: Build, how: str) -> None:
     """Unknown, or sent on a new connection; never twice."""
-    house = build(accounts=mute(concurrency=1))
+    house = carried(accounts=mute(concurrency=1))
     args = {"when": "next"} if how == "next" else {"delay": 0.05}
     house.sandbox.control.rule("close_idle", call="submit", args=args)
     house.worker("notice")

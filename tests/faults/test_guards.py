@@ -61,7 +61,7 @@ GUARDS = (
         "worker/wire.py",
         "return OutcomeUnknown(said) if sent else NotSent(said)",
         "return NotSent(said)",
-        "test_gateways.py::test_fault_04_accept_then_close[jzyyun]",
+        "test_gateways.py::test_fault_04_accept_then_close[own-jzyyun]",
     ),
     Guard(
         "a page is committed before it is read",
