@@ -14,7 +14,7 @@ from worker.clock import later
 from worker.database import reading, writing
 from worker.store import accounts
 from worker.submitting import Ready
-from worker.tables import account_state, event
+from worker.tables import account_state, event, request
 from worker.terms import Advice, Fault, MessageClass, MessageState, Outcome
 
 M = MessageState
@@ -50,6 +50,14 @@ def over(hand: Hand) -> None:
             )
 
 
+def due(hand: Hand) -> None:
+    """Let all that waits be due now, and what was not handed out yet."""
+    hand.make_due()
+    with writing(hand.engine) as connection:
+        waits = request.c.next_at.is_not(None)
+        connection.execute(update(request).where(waits).values(next_at=later(-1)))
+
+
 def refused(one: Ready, said: dict[str, Any]) -> Any:
     return answer(one, Outcome.ACCOUNT_HELD, **said)
 
@@ -69,10 +77,10 @@ def test_a_login_that_was_never_accepted_is_asked_by_one_call_at_a_time(hand: Ha
     hand.campaign(mobiles(500, 10))
     (first,) = hand.take()
     assert not hand.take(MARKETING)
-    hand.make_due()
+    due(hand)
     assert not hand.take(MARKETING), "not even when its right has run out: it is under way still"
     hand.record(answer(first, Outcome.ACCEPTED))
-    hand.make_due()
+    due(hand)
     assert sum(len(one.parcel.msisdns) for one in hand.take(MARKETING)) == 500
     assert names(hand, "account.proven") == ["bulk"]
 
@@ -91,7 +99,7 @@ def test_a_wrong_password_holds_at_the_first_answer(hand: Hand) -> None:
     (first,) = hand.take()
     hand.record(refused(first, WRONG))
     assert held(hand) == {"bulk"}
-    hand.make_due()
+    due(hand)
     for message_class in MessageClass:
         assert not hand.take(message_class)
     assert all(hand.count(one.request_id) == {"queued": 1} for one in made)
@@ -109,9 +117,9 @@ def test_another_login_gets_its_own_call_and_the_refused_one_none(hand: Hand) ->
     changed = settings_of(hand.settings.top.database_url, bulk={"password": "another"})
     new = Hand(hand.engine, changed)
     unproven(hand)
-    new.make_due()
+    due(new)
     assert not hand.take()
-    new.make_due()
+    due(new)
     (one,) = new.take()
     new.record(answer(one, Outcome.ACCEPTED))
     assert new.count(made.request_id) == {"submitted": 1}
@@ -128,14 +136,14 @@ def test_after_a_hold_one_smallest_submission_asks_first(hand: Hand) -> None:
     assert not hand.take(MARKETING)
     for last in (False, True):
         over(hand)
-        hand.make_due()
+        due(hand)
         assert held(hand) == frozenset()
         (probe,) = hand.take(MARKETING)
         assert len(probe.parcel.msisdns) == 1
         assert not hand.take(MARKETING), "nothing beside it"
         hand.record(answer(probe, Outcome.ACCEPTED) if last else refused(probe, LOCKED))
         assert held(hand) == (frozenset() if last else {"bulk"})
-    hand.make_due()
+    due(hand)
     rest = hand.take(MARKETING)
     assert sum(len(one.parcel.msisdns) for one in rest) == 39
     hand.record(*(answer(one, Outcome.ACCEPTED) for one in rest))
@@ -151,7 +159,7 @@ def test_an_answer_that_comes_after_a_hold_does_not_end_it(hand: Hand) -> None:
     hand.record(answer(second, Outcome.ACCEPTED), refused(third, LOCKED))
     assert names(hand, "account.held") == ["bulk"]
     over(hand)
-    hand.make_due()
+    due(hand)
     assert len(hand.take()) == 1
 
 
@@ -255,7 +263,7 @@ def test_the_messages_of_a_held_account_go_to_others_that_may_take_them(
     assert {one.account.name for one in flying} == {"bulk"}
     hand.record(*(refused(one, LOCKED) for one in flying))
     fresh = hand.enqueue(mobiles(3, 20))
-    hand.make_due()
+    due(hand)
     moved = hand.take()
     assert {one.account.name for one in moved} == {"v1"}
     hand.record(*(answer(one, Outcome.ACCEPTED) for one in moved))
@@ -290,7 +298,7 @@ def test_a_dynamic_password_that_is_out_of_date_twice_holds(engine: Engine, data
         (one,) = hand.take()
         hand.record(answer(one, Outcome.DEFERRED, **said))
         assert held(hand) == ({"codes"} if last else frozenset())
-        hand.make_due()
+        due(hand)
     assert not hand.take()
 
 
