@@ -15,7 +15,7 @@ AFTERWARDS = 0.9
 BACK = 1.0
 #: Then it grows by `STEP` every `EVERY` seconds, until it is `FAR` times the refused one.
 STEP = 1.02
-EVERY = 4.0
+EVERY = 3.0
 FAR = 20.0
 #: Calls that began before a change, or so many seconds after it, are not refused for the new rate:
 #: what gateways count reaches back a while.

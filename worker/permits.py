@@ -7,6 +7,7 @@ of them tries Redis again, gives the account back in the same transaction, and R
 for a second: what either of them granted never adds up to more than the limit.
 """
 
+import random
 import secrets
 import time
 from collections import Counter
@@ -181,7 +182,7 @@ class Permits:
         granted = receipts[: said.granted]
         self.taken += [(account.name, self._otp, one) for one in granted]
         if said.granted < len(costs) and not said.full:
-            self._rest(account.name, said.wait, through, costs[said.granted])
+            self._rest(account.name, said.wait, through, costs[said.granted], said.granted)
         return granted
 
     def _wanted(
@@ -205,11 +206,21 @@ class Permits:
             lease,
         )
 
-    def _rest(self, name: str, wait: int, through: Sequence[Bucket], cost: Cost) -> None:
-        """Look again when a permit is there; a little later, if no capacity is lost by it."""
-        spare = min((one.burst - one.fill(cost) for one in through), default=0) / 2
-        grain = 0.0 if self._otp else min(GRAIN, max(0.0, spare / pace.SECOND))
-        self.rests[name] = max(wait / pace.SECOND, grain, 0.001)
+    def _rest(
+        self, name: str, wait: int, through: Sequence[Bucket], cost: Cost, granted: int
+    ) -> None:
+        """Look again when a permit is there; a little later, if no capacity is lost by it.
+
+        Who got none looks later than who got one: so not all processes look for each permit.
+        """
+        rest = max(wait / pace.SECOND, 0.001)
+        if not self._otp:
+            spare = min((one.burst - one.fill(cost) for one in through), default=0) / 2
+            rest = max(rest, min(GRAIN, spare / pace.SECOND))
+        if not (self._otp or granted):
+            apart = max((one.fill(cost) for one in through), default=0) / pace.SECOND
+            rest += min(GRAIN, apart) * random.uniform(0.5, 1.5)  # noqa: S311 - spread, no secret
+        self.rests[name] = rest
 
     def _by_database(
         self,
@@ -227,7 +238,8 @@ class Permits:
             answer, after = pace.ask(pacing.state, pacing.at, through, costs)
             self._write(connection, account.name, replace(pacing, state=after))
             if answer.granted < len(costs):
-                self._rest(account.name, answer.wait, through, costs[answer.granted])
+                next_one = costs[answer.granted]
+                self._rest(account.name, answer.wait, through, next_one, answer.granted)
                 costs = costs[: answer.granted]
         return [""] * len(costs)
 

@@ -190,3 +190,62 @@ def too_fast(folder: Path, database: str, *, seconds: float, rate: int = 20) -> 
         found = watched(house, seconds)
         finished(house)
     return found
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How long codes took from `enqueue` to the gateway, the slowest of a hundred, in seconds."""
+
+    idle: float
+    beside: float
+    #: What the campaign beside them had a second.
+    rate: float
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return (
+            f"codes took {self.idle * 1000:.0f} ms alone, {self.beside * 1000:.0f} ms beside a"
+            f" campaign of {self.rate:.1f} submissions a second (p99, enqueue to gateway)"
+        )
+
+
+def codes(folder: Path, database: str, *, seconds: float, rate: int = 50) -> Waits:
+    """Ten codes a second, alone and beside a campaign that waits on the same account."""
+    account = {"submissions_per_second": rate, "concurrency": 8, "max_batch": 10}
+    account["classes"] = ["otp", "notice", "marketing"]
+    with working(folder, database, account, ("latency", {"seconds": 0.05})) as (house, _redis):
+        house.worker("otp")
+        house.worker("marketing")
+        _send_codes(house, 3.0, 0)
+        idle = _slowest(house, _send_codes(house, seconds, 1000))
+        before = len(arrivals(house))
+        house.producer.enqueue_campaign("sale", mobiles(round(rate * seconds * 20)), "促销 回T退订")
+        eventually(lambda: len(arrivals(house)) > before + rate, within=60)
+        first = time.time()
+        sent = _send_codes(house, seconds, 100_000)
+        beside = _slowest(house, sent)
+        calls = [one for one in arrivals(house) if one.size > 1 and one.at > first]
+    return Waits(idle, beside, len(calls) / (calls[-1].at - first))
+
+
+def _send_codes(house: House, seconds: float, first: int) -> dict[str, float]:
+    """Enqueue ten codes a second; return when each was."""
+    sent = {}
+    begun = time.monotonic()
+    for nth, number in enumerate(mobiles(round(10 * seconds), 50_000_000 + first)):
+        time.sleep(max(0.0, begun + nth / 10 - time.monotonic()))
+        sent[number] = time.time()
+        house.producer.enqueue([number], f"【信使】验证码{number[-4:]}", message_class="otp")
+    return sent
+
+
+def _slowest(house: House, sent: dict[str, float]) -> float:
+    """Wait for all codes, and return how long the slowest of a hundred took."""
+
+    def arrived() -> dict[str, float]:
+        found = {number: one.at for one in arrivals(house) for number in one.taken}
+        return {number: found[number] - at for number, at in sent.items() if number in found}
+
+    eventually(lambda: len(arrived()) == len(sent), within=60, every=0.2)
+    waits = sorted(arrived().values())
+    return waits[min(len(waits) - 1, round(len(waits) * 0.99))]

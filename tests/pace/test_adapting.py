@@ -20,7 +20,7 @@ refusals = st.builds(Learned, st.floats(SLOWEST, 5000), st.just(1_800_000_000.0)
 def test_a_refusal_halves_and_nine_tenths_are_back_within_seconds(one: Learned) -> None:
     assert one.refused is not None
     assert one.allowed(one.at) == pytest.approx(one.refused * 0.5)
-    assert one.allowed(one.at + 4) == pytest.approx(one.refused * 0.9)
+    assert one.allowed(one.at + 2) == pytest.approx(one.refused * 0.9)
 
 
 @given(refusals, st.floats(0, 3 * DAY), st.floats(0, DAY))

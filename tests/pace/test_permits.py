@@ -30,7 +30,7 @@ DEAD = "redis://127.0.0.1:1/0"
 NOTICE = MessageClass.NOTICE
 slow_ok = settings(
     deadline=None,
-    max_examples=12,
+    max_examples=8,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -65,7 +65,7 @@ def ask(throttle: Throttle, asked: Wanted) -> Said:
     return said
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(of=rates, taken=steps)
 def test_redis_answers_as_the_model_does(
     throttle: Throttle, server: redis.Redis, of: Rates, taken: list[Step]
