@@ -324,6 +324,8 @@ def waiting_of(connection: Connection, request_id: int) -> list[int]:
 
 def close(connection: Connection, ids: Collection[int], *states: S) -> None:
     """End submissions that carry nothing any more: one of `states` → `not_sent`."""
+    if not ids:
+        return
     connection.execute(
         update(submission)
         .where(
