@@ -142,7 +142,7 @@ def _preview(here: Session, order: "Order", *, as_json: bool) -> None:
 
     found = preview(here.settings, order)
     with database.reading(here.engine) as connection:
-        states = accounts.states(connection)
+        states = accounts.states(connection, here.settings.logins)
     shown = found.as_json(states)
     if as_json:
         output.as_json(shown)

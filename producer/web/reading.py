@@ -102,7 +102,7 @@ async def balance(here: Here, caller: Operator) -> Any:
 
 def _states(here: Desk) -> Mapping[str, AccountState]:
     with database.reading(here.engine) as connection:
-        return accounts.states(connection)
+        return accounts.states(connection, here.settings.logins)
 
 
 def _account(account: Account, state: AccountState | None) -> dict[str, Any]:

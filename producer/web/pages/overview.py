@@ -42,7 +42,8 @@ def _facts(here: Desk) -> dict[str, Any]:
 
 
 def _accounts(here: Desk, connection: Connection) -> list[dict[str, Any]]:
-    states, doubts = accounts.states(connection), accounts.doubtful(connection)
+    states = accounts.states(connection, here.settings.logins)
+    doubts = accounts.doubtful(connection)
     under_way = claims.under_way(connection)
     return [
         {
