@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from worker.clock import later, now
 from worker.store import refusals
-from worker.store.claims import carried_by
 from worker.store.restored import RESTORED
 from worker.store.rows import insert_unless_there, new_id, unnested
 from worker.tables import inbound_message, inbox, message, opt_out, report, submission
@@ -313,13 +312,21 @@ def numbers_of(
     """Return request, n, number and own state of an origin's messages: all, or some numbers."""
     # A message that was sent once more still belongs to the first submission's reports.
     again = select(submission.c.id).where(submission.c.resend_of == origin.id)
-    carried = or_(carried_by(origin), message.c.submission_id.in_(again))
-    query = select(message.c.request_id, message.c.n, message.c.msisdn, message.c.state).where(
-        carried
-    )
+    named = [origin.id, *connection.execute(again).scalars()]
+    # Each by an index of its own: together they would be looked for in the whole table.
+    carried: list[Any] = [message.c.submission_id.in_(named)]
+    if origin.lo is not None:
+        in_range = and_(
+            message.c.request_id == origin.request_id,
+            message.c.n >= origin.lo,
+            message.c.n < origin.hi,
+            message.c.submission_id.is_(None),
+        )
+        carried.append(in_range)
+    query: Any = select(message.c.request_id, message.c.n, message.c.msisdn, message.c.state)
     if msisdns is not None:
         query = query.where(message.c.msisdn.in_(list(msisdns)))
-    return list(connection.execute(query))
+    return [row for which in carried for row in connection.execute(query.where(which))]
 
 
 def match(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
