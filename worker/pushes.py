@@ -22,9 +22,10 @@ from worker.store import pushed
 
 log = structlog.get_logger()
 
-#: Pushes in one transaction, and their bytes, about.
+#: Pushes in one transaction, and their bytes, about: some thousand reports, so that it ends long
+#: before another process may begin beside it and wait for the same rows.
 MANY = 500
-MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 256 * 1024
 #: How long one run goes on, in seconds; the next one continues.
 LONGEST = 5.0
 

@@ -153,7 +153,7 @@ class Ticker(Looker):
         if pushes.receivers(self.settings):
             found["pushes"] = Tick(
                 PUSHES_EVERY,
-                2 * pushes.LONGEST + 20.0,
+                2 * pushes.LONGEST + 60.0,
                 self._pushes,
                 partial(pushes.wait, self.engine, self.settings),
             )
