@@ -2,9 +2,11 @@
 
 import random
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection
@@ -94,9 +96,14 @@ class Claim:
         for waiting in claims.planned(connection, self.message_class, most):
             if not self._gathered.dealt_with(waiting):
                 taken += self._again(connection, waiting)
-        for fresh in requests.due(connection, self.message_class, most, self._closed()):
-            if not self._gathered.dealt_with(fresh):
-                taken += self._fresh(connection, fresh)
+        due = requests.due(connection, self.message_class, most, self._closed())
+        for together, some in groupby(due, self._may_go_with_others):
+            if together:
+                taken += self._all_fresh(connection, list(some))
+                continue
+            for fresh in some:
+                if not self._gathered.dealt_with(fresh):
+                    taken += self._fresh(connection, fresh)
         events.add_each(connection, "submission.routed", self.owner, self._routed)
         return taken
 
@@ -155,7 +162,7 @@ class Claim:
         )
         if isinstance(admitted, float):
             if admitted:
-                requests.postpone(connection, fresh.id, admitted)
+                requests.postpone(connection, [fresh.id], admitted)
             return []
         place, granted = admitted
         if together := self._gathered.together():
@@ -165,13 +172,72 @@ class Claim:
         requests.advance(connection, fresh, ranges[-1][1])
         opened = claims.open_range(
             connection,
-            [self._lease(account, fresh, lo, hi) for lo, hi in ranges],
-            segments=parts(account, fresh.content),
+            [
+                self._lease(account, fresh, lo, hi, permit)
+                for (lo, hi), permit in zip(ranges, granted, strict=True)
+            ],
+            segments=[parts(account, fresh.content)] * len(ranges),
+            until=[fresh.not_after] * len(ranges),
             seconds=self._patience(account),
             owner=self.owner,
         )
         self._note(place, opened)
-        return [replace(one, permit=permit) for one, permit in zip(opened, granted, strict=True)]
+        return opened
+
+    def _may_go_with_others(self, fresh: DueRequest) -> bool:
+        """Whether it is one message that neither finds something out nor waits for its like."""
+        return fresh.last and not self.doubts and not self._gathered.accounts
+
+    def _all_fresh(self, connection: Connection, some: Sequence[DueRequest]) -> list[Lease]:
+        """Lease requests of one message each, by as many statements as there are accounts."""
+        self._permits.prepare(connection)
+        chosen: dict[str, list[tuple[Place, DueRequest]]] = defaultdict(list)
+        waits: dict[float, list[int]] = defaultdict(list)
+        for fresh in some:
+            place = self._choose(connection, self._asked(connection, fresh))
+            if isinstance(place, float):
+                waits[place].append(fresh.id)
+            else:
+                chosen[place.account.name].append((place, fresh))
+        for seconds, ids in waits.items():
+            if seconds:
+                requests.postpone(connection, ids, seconds)
+        taken, left = [], []
+        for picked in chosen.values():
+            opened = self._open_all(connection, picked)
+            taken += opened
+            left += [fresh for _, fresh in picked[len(opened) :]]
+        # Their accounts have no place left: another may have one, or they wait.
+        return taken + (self._all_fresh(connection, left) if left else [])
+
+    def _open_all(
+        self, connection: Connection, picked: Sequence[tuple[Place, DueRequest]]
+    ) -> list[Lease]:
+        """Lease the first so many that an account permits."""
+        account = picked[0][0].account
+        each = [parts(account, fresh.content) for _, fresh in picked]
+        costs = [Cost(1, one) for one in each]
+        granted = self._permits.ask(connection, account, costs, self._patience(account))
+        if len(granted) < len(costs):
+            self.room[account.name] = 0
+        if not granted:
+            return []
+        begun = [fresh for _, fresh in picked[: len(granted)]]
+        requests.finish(connection, [fresh.id for fresh in begun])
+        opened = claims.open_range(
+            connection,
+            [
+                self._lease(account, fresh, fresh.next_n, fresh.total, permit)
+                for fresh, permit in zip(begun, granted, strict=True)
+            ],
+            segments=each[: len(granted)],
+            until=[fresh.not_after for fresh in begun],
+            seconds=self._patience(account),
+            owner=self.owner,
+        )
+        for (place, _), lease in zip(picked, opened, strict=False):
+            self._note(place, [lease])
+        return opened
 
     def _sizes(
         self, connection: Connection, place: Place, one: DueRequest | Planned, alone: list[int]
@@ -219,7 +285,7 @@ class Claim:
         self._note(place, opened)
         return opened
 
-    def _lease(self, account: Account, fresh: DueRequest, lo: int, hi: int) -> Lease:
+    def _lease(self, account: Account, fresh: DueRequest, lo: int, hi: int, permit: str) -> Lease:
         return Lease(
             id=0,
             fence=1,
@@ -232,6 +298,7 @@ class Claim:
             attempts=0,
             content=fresh.content,
             reference=_reference(account),
+            permit=permit,
         )
 
     def _admit(

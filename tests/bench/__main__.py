@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import campaigns, fairness, memory, reports
+from tests.bench import campaigns, fairness, memory, reports, singles
 from tests.bench.figures import Figure, machine, table, write
 from tests.bench.ground import Ground
 
@@ -16,6 +16,7 @@ Benchmark = Callable[[Ground], list[Figure]]
 BENCHMARKS: Mapping[str, Benchmark] = {
     "B1": campaigns.b1,
     "B1'": campaigns.b1_sqlite,
+    "B2'": singles.b2_bare,
     "B5": reports.b5,
     "B6": memory.b6,
     "B7": campaigns.b7,

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -183,13 +184,15 @@ def open_range(
     connection: Connection,
     new: Sequence[Lease],
     *,
-    segments: int,
+    segments: Sequence[int],
+    until: Sequence[datetime | None],
     seconds: float,
     owner: str,
 ) -> list[Lease]:
-    """Insert submissions for fresh ranges of one request, leased from the start.
+    """Insert submissions for fresh ranges of requests, leased from the start.
 
-    The leases come in with id 0 and go out with their own, in the same order.
+    Of each: the segments of one message, and until when its request is valid. The leases come in
+    with id 0 and go out with their own, in the same order.
     """
     rows = [
         {
@@ -200,21 +203,16 @@ def open_range(
             "lo": one.lo,
             "hi": one.hi,
             "size": one.size,
-            "segments": segments,
+            "segments": each,
             "fence": one.fence,
             "owner": owner,
             "attempts": one.attempts,
             "reference": one.reference or None,
+            "not_after": valid,
         }
-        for one in new
+        for one, each, valid in zip(new, segments, until, strict=True)
     ]
-    values = {
-        "lease_until": later(seconds),
-        "created_at": now(),
-        "not_after": select(request.c.not_after)
-        .where(request.c.id == new[0].request_id)
-        .scalar_subquery(),
-    }
+    values = {"lease_until": later(seconds), "created_at": now()}
     return [
         replace(one, id=made)
         for one, made in zip(new, _inserted(connection, rows, values), strict=True)
@@ -322,7 +320,12 @@ def members(
             (submission.c.not_after <= now()).label("late"),
         ).where(submission.c.id.in_(list(ids)))
     ).all()
-    found = [*_by_range(connection, carriers), *_by_name(connection, ids)]
+    ranged = [one for one in carriers if one.lo is not None]
+    found = [
+        *_alone(connection, [one for one in ranged if one.hi - one.lo == 1]),
+        *_by_range(connection, [one for one in ranged if one.hi - one.lo > 1]),
+        *_by_name(connection, ids),
+    ]
     heeding = {one.id for one in carriers if one.message_class in opt_out_classes}
     asked = [one.msisdn for one in found if one.submission_id in heeding]
     gone = refusals.among(connection, asked)
@@ -336,11 +339,27 @@ def members(
     return sorted(found, key=itemgetter(0, 1, 2))
 
 
+def _alone(connection: Connection, carriers: Sequence[Any]) -> Iterator[Member]:
+    """Find the messages of submissions whose range is one message, all in one go."""
+    of = {(one.request_id, one.lo): one for one in carriers}
+    if not of:
+        return
+    rows = connection.execute(
+        select(message.c.request_id, message.c.n, message.c.msisdn, message.c.variables).where(
+            tuple_(message.c.request_id, message.c.n).in_(list(of)),
+            message.c.submission_id.is_(None),
+            message.c.state.is_(None),
+        )
+    )
+    for request_id, n, msisdn, own in rows:
+        one = of[request_id, n]
+        state = MessageState.EXPIRED if one.late else None
+        yield Member(one.id, request_id, n, msisdn, dict(own) if own else None, state)
+
+
 def _by_range(connection: Connection, carriers: Sequence[Any]) -> Iterator[Member]:
     """Find the messages in the ranges of submissions; those that follow each other in one go."""
-    ranged = sorted(
-        (one for one in carriers if one.lo is not None), key=lambda one: (one.request_id, one.lo)
-    )
+    ranged = sorted(carriers, key=lambda one: (one.request_id, one.lo))
     while ranged:
         its_own = [ranged.pop(0)]
         while ranged and (ranged[0].request_id, ranged[0].lo) == (

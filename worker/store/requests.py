@@ -190,6 +190,12 @@ class DueRequest:
     #: True when its messages have variables of their own.
     personal: bool
     expired: bool
+    not_after: datetime | None
+
+    @property
+    def last(self) -> bool:
+        """Whether one message of it is left, and may be sent."""
+        return self.total - self.next_n == 1 and not self.expired
 
 
 def due(
@@ -232,6 +238,7 @@ def _due(row: Any) -> DueRequest:
         row.next_n,
         bool(row.personal),
         bool(row.expired),
+        row.not_after,
     )
 
 
@@ -250,11 +257,18 @@ def advance(connection: Connection, due_request: DueRequest, next_n: int) -> Non
     )
 
 
-def postpone(connection: Connection, request_id: int, seconds: float) -> None:
-    """Let a due request wait, because no account can take it now."""
+def finish(connection: Connection, ids: Collection[int]) -> None:
+    """Move the cursors of requests to their ends: all of their messages are handed out."""
+    connection.execute(
+        update(request).where(request.c.id.in_(ids)).values(next_n=request.c.total, next_at=None)
+    )
+
+
+def postpone(connection: Connection, ids: Collection[int], seconds: float) -> None:
+    """Let due requests wait, because no account can take them now."""
     connection.execute(
         update(request)
-        .where(request.c.id == request_id, request.c.next_at.is_not(None))
+        .where(request.c.id.in_(ids), request.c.next_at.is_not(None))
         .values(next_at=later(seconds))
     )
 
