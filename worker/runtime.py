@@ -11,8 +11,10 @@ from sqlalchemy import Engine
 
 from worker import database, spool
 from worker.lanes import Lane
+from worker.looking import Looker
 from worker.settings import Settings
 from worker.spool import Spool
+from worker.telling import Teller
 from worker.terms import MessageClass
 from worker.ticking import Ticker
 
@@ -25,6 +27,8 @@ class Runtime:
     def __init__(self, settings: Settings, classes: Collection[MessageClass]) -> None:
         self.owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.settings = settings
+        # Slow the first time: not within a transaction that others wait for.
+        self.logins = settings.logins
         self.engines: list[Engine] = []
         self.lanes = {
             one: Lane(settings, self._engine(3), one, self.owner, self._spool(one))
@@ -32,11 +36,17 @@ class Runtime:
             if one in classes
         }
         self.ticker = Ticker(settings, self._engine(3), self.owner)
+        # Without a secret nothing could be signed, and nobody can have asked to be told.
+        signs = bool(settings.top.callback_secrets)
+        self.tellers = [Teller(settings, self._engine(3))] if signs else []
 
     def _engine(self, pool_size: int) -> Engine:
         """Connections of its own for each lane: none waits for another's."""
         self.engines.append(database.connect(self.settings.database_url, pool_size=pool_size))
         return self.engines[-1]
+
+    def _parts(self) -> list[Looker]:
+        return [*self.lanes.values(), self.ticker, *self.tellers]
 
     def _spool(self, message_class: MessageClass) -> Spool:
         return Spool(spool.folder(self.settings), f"{self.owner}-{message_class}")
@@ -45,7 +55,8 @@ class Runtime:
         """Begin to work."""
         for lane in self.lanes.values():
             lane.start()
-        self.ticker.start()
+        for part in (self.ticker, *self.tellers):
+            part.start()
         log.info("worker.started", owner=self.owner, lanes=[one.value for one in self.lanes])
 
     def ring(self, message_class: str) -> None:
@@ -56,7 +67,7 @@ class Runtime:
 
     def halt(self) -> None:
         """Begin nothing new."""
-        for part in (*self.lanes.values(), self.ticker):
+        for part in self._parts():
             part.halt()
 
     def stop(self) -> None:
@@ -64,8 +75,7 @@ class Runtime:
         self.halt()
         deadlines = (one.settings.timeout for one in self.settings.accounts.values())
         until = time.monotonic() + max(deadlines, default=0.0) + 5.0
-        parts: list[Lane | Ticker] = [*self.lanes.values(), self.ticker]
-        finished = [part.stop(max(0.0, until - time.monotonic())) for part in parts]
+        finished = [part.stop(max(0.0, until - time.monotonic())) for part in self._parts()]
         for engine in self.engines:
             engine.dispose()
         log.info("worker.stopped", owner=self.owner, clean=all(finished))
