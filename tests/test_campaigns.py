@@ -44,6 +44,7 @@ def test_a_campaign_takes_as_few_submissions_as_its_account_allows(
     stage: Stage, account: str, settings: dict[str, Any], messages: int, submissions: int
 ) -> None:
     stage.configure(accounts={account: section(stage.sandbox, account, reports="none", **settings)})
+    stage.prove()
     loaded = stage.producer.enqueue_campaign("sale", mobiles(messages), TEXT, account=account)
     assert loaded.total == messages
     with stage.working(MARKETING):
@@ -58,6 +59,7 @@ def test_a_campaign_takes_as_few_submissions_as_its_account_allows(
 
 def test_a_campaign_of_ten_thousand_goes_out_once_each(stage: Stage) -> None:
     stage.configure("bulk")
+    stage.prove()
     loaded = stage.producer.enqueue_campaign("sale", mobiles(10_000), TEXT)
     with stage.working():
         found = eventually(lambda: done(stage, loaded.id), within=60)
@@ -143,7 +145,8 @@ def test_the_same_key_and_rows_are_the_same_campaign_and_others_are_refused(hand
 
 def test_pausing_hands_out_no_more_and_resuming_goes_on(hand: Hand) -> None:
     loaded = hand.campaign(mobiles(12))
-    hand.settings.accounts["bulk"].settings.__dict__["concurrency"] = 1
+    # One place, besides the one that is kept for codes.
+    hand.settings.accounts["bulk"].settings.__dict__["concurrency"] = 2
     (first,) = hand.take(MARKETING)
     campaigns.pause(hand.engine, loaded.id)
     assert hand.take(MARKETING) == []
@@ -157,7 +160,8 @@ def test_pausing_hands_out_no_more_and_resuming_goes_on(hand: Hand) -> None:
 def test_what_waits_of_a_paused_campaign_waits_alike(hand: Hand) -> None:
     """Past its validity neither its rest nor what came back expires; resumed, it wants a time."""
     loaded = hand.campaign(mobiles(12))
-    hand.settings.accounts["bulk"].settings.__dict__["concurrency"] = 1
+    # One place, besides the one that is kept for codes.
+    hand.settings.accounts["bulk"].settings.__dict__["concurrency"] = 2
     (first,) = hand.take(MARKETING)
     campaigns.pause(hand.engine, loaded.id)
     hand.record(answer(first, Outcome.DEFERRED))
@@ -174,7 +178,8 @@ def test_what_waits_of_a_paused_campaign_waits_alike(hand: Hand) -> None:
 
 def test_cancelling_ends_what_was_not_handed_over(hand: Hand) -> None:
     loaded = hand.campaign(mobiles(12))
-    hand.settings.accounts["bulk"].settings.__dict__["concurrency"] = 1
+    # One place, besides the one that is kept for codes.
+    hand.settings.accounts["bulk"].settings.__dict__["concurrency"] = 2
     (first,) = hand.take(MARKETING)
     assert campaigns.cancel(hand.engine, loaded.id).states == {"cancelled": 7, "submitting": 5}
     hand.record(answer(first, Outcome.ACCEPTED))

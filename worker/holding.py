@@ -56,7 +56,7 @@ def weigh(
     and what the account is to blame for holds it. A call that never left says nothing.
     """
     names = {call.lease.account for call in calls}
-    known = accounts.known(connection, names | {settings.logins.keeper(one) for one in names})
+    known = dict(accounts.known(connection, names | {settings.logins.keeper(one) for one in names}))
     for call in calls:
         _weigh(connection, call, settings, known)
         if ours and call.result.outcome is Outcome.ACCEPTED:
@@ -67,17 +67,25 @@ def weigh(
         _heed(connection, settings, call.lease.account, result, known, owner, ours=ours)
 
 
-def _weigh(connection: Connection, call: Recorded, settings: Settings, known: Known) -> None:
+def _weigh(
+    connection: Connection,
+    call: Recorded,
+    settings: Settings,
+    known: dict[str, tuple[int, str | None]],
+) -> None:
     name, outcome = call.lease.account, call.result.outcome
-    doubted = known.get(name, (0, None))[0] > 0
+    doubts, proven = known.get(name, (0, None))
+    doubted = doubts > 0
     unproven = _unproven(settings, name, known)
     keeper = settings.logins.keeper(name)
     if call.state is SubmissionState.UNKNOWN:
         accounts.doubt(connection, name, settle_for(settings, name))
+        known[name] = (doubts + 1, proven)
     elif outcome is Outcome.NOT_SENT and doubted:
         accounts.give_probe(connection, name)
     elif outcome is not Outcome.ACCOUNT_HELD and doubted:
         accounts.trust(connection, name, settings.logins.of.get(name, ""))
+        known[name] = (0, proven)
     if unproven and (keeper != name or call.state is not SubmissionState.UNKNOWN):
         accounts.give_probe(connection, keeper)
 
