@@ -18,8 +18,10 @@ from worker import failpoints
 from worker.errors import CommitUnknown, Unavailable
 from worker.turns import Turns
 
-#: How long a connection may take to be made, and an SQLite lock or turn to be had.
+#: How long a connection may take to be made, and an SQLite lock to be had.
 PATIENCE = 5
+#: How long a turn to write at an SQLite file is waited for: its disk may be slow to sync.
+TURN = 15
 #: How long a server keeps the locks of a transaction whose process has fallen silent, in seconds:
 #: frozen, or behind a connection that died without a word.
 SILENCE = 30
@@ -138,7 +140,7 @@ def _turn(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
-    with engine.get_execution_options()["turns"].turn(PATIENCE):
+    with engine.get_execution_options()["turns"].turn(TURN):
         yield
 
 

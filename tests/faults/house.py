@@ -218,8 +218,9 @@ class House:
 
         def known() -> bool:
             with reading(self.engine) as connection:
-                last = connection.execute(select(func.max(submission.c.id))).scalar()
-                return any(one.get("after") == last for one in connection.execute(query).scalars())
+                last = connection.execute(select(func.max(submission.c.called_at))).scalar_one()
+                found = connection.execute(query).scalars()
+                return any("sent" in one and one["called"] == last.isoformat() for one in found)
 
         eventually(known)
 

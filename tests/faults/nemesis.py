@@ -149,7 +149,9 @@ class Nemesis:
         more = {} if gateway is None else {"gateway": gateway}
         self.bound["calls that gateways spoiled"] += count * BATCH
         what = self.draw.choice(MISDEEDS)
-        self.house.sandbox.control.rule(what, call="submit", count=count, **more)
+        # For some seconds at the most: what nobody calls would add up to an outage without end.
+        seconds = self.draw.uniform(0.5, 4.0)
+        self.house.sandbox.control.rule(what, call="submit", count=count, seconds=seconds, **more)
 
     def kill_redis(self) -> None:
         """Redis is killed, and comes back empty."""
@@ -237,7 +239,9 @@ def main(words: Sequence[str] | None = None) -> int:
     }
     accounts = {name: {**one, **more} for name, one in ACCOUNTS.items()}
     with contextlib.ExitStack() as stack:
-        here = scene.build(stack, options.database, accounts, latency=0.15, valid_otp="10m")
+        here = scene.build(
+            stack, options.database, accounts, latency=0.15, valid_otp="10m", lease="2s"
+        )
         run = Nemesis(options.seed, here)
         run.run(options.minutes * 60)
         quiet = run.settle(240.0)

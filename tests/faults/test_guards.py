@@ -95,7 +95,7 @@ GUARDS = (
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name.replace(" ", "_"))
 def test_without_a_guard_its_case_is_red(guard: Guard, tmp_path: Path) -> None:
     for part in ("worker", "producer", "tests"):

@@ -138,11 +138,11 @@ def doubt(connection: Connection, ids: Sequence[int], since: datetime) -> None:
 
 def forget_counters(connection: Connection) -> None:
     """Begin anew with sent counters: what was sent since the backup is not in the database."""
-    last = connection.execute(select(func.max(submission.c.id))).scalar() or 0
+    at = connection.execute(select(now())).scalar_one()
     connection.execute(
         update(account_state)
         .where(account_state.c.counter.is_not(None))
-        .values(counter={"after": last}, settle_until=None)
+        .values(counter={"called": at.isoformat()}, settle_until=None)
     )
 
 
