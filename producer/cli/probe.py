@@ -11,7 +11,7 @@ from producer.cli.checks import Check
 from producer.cli.session import Session
 from worker import database
 from worker.errors import Unavailable
-from worker.store import accounts, progress, ticks
+from worker.store import accounts, paces, progress, ticks
 from worker.terms import MessageClass
 
 #: The tick that stands for all: each worker process runs them in one thread.
@@ -41,9 +41,13 @@ def look(here: Session, parts: Collection[Part], late: float) -> list[Check]:
 def _look(here: Session, parts: Collection[Part], late: float) -> Iterator[Check]:
     with database.reading(here.engine) as connection:
         free = set(here.settings.accounts) - accounts.held(connection)
+        # Marketing waits for Redis where an account's limits are kept without it meanwhile.
+        apart = {name for name, one in paces.standing(connection).items() if one.state}
         for part in parts:
             if part is Part.TICKS:
                 yield _ticks(ticks.late(connection, TICK), late)
+            elif part is Part.MARKETING and apart & free:
+                yield Check(part.value, advice="waits: Redis is gone for an account with limits")
             else:
                 yield _class(
                     progress.of_class(connection, MessageClass(part), free, within=late), late

@@ -2,8 +2,8 @@
 
 from tests.cli.conftest import TEXT, Place
 from tests.stage import eventually, section
-from worker import database
-from worker.store import ticks
+from worker import database, pace
+from worker.store import accounts, paces, ticks
 
 TO = "13812345678"
 
@@ -22,7 +22,8 @@ def test_due_work_that_nobody_takes_is_late(place: Place) -> None:
     place.data("send", "--to", TO, "--text", TEXT, "--class", "notice")
 
     def late() -> bool:
-        return place.run("doctor", "--probe", "--late", "0.05").exit_code == 1
+        words = ("doctor", "--probe", "--late", "0.05", "--class", "notice")
+        return place.run(*words).exit_code == 1
 
     eventually(late)
     assert probe(place, "--late", "0.05", "--class", "otp") == {"otp": None}
@@ -39,6 +40,16 @@ def test_work_that_waits_on_purpose_is_not_late(place: Place) -> None:
     place.done("account", "hold", "jzy")
     place.configure("bulk", "jzy")
     assert probe(place, "--late", "0") == dict.fromkeys(("otp", "notice", "marketing", "ticks"))
+
+
+def test_marketing_that_waits_for_redis_is_not_late(place: Place) -> None:
+    """A restart of its worker would not bring Redis back."""
+    place.data("send", "--to", TO, "--text", TEXT, "--class", "marketing", "--account", "jzy")
+    eventually(lambda: place.run("doctor", "--probe", "--late", "0.05").exit_code == 1)
+    with database.writing(place.engine) as connection:
+        accounts.ensure(connection, "jzy")
+        paces.write(connection, "jzy", pace.fresh(0))
+    assert probe(place, "--late", "0.05", "--class", "marketing") == {"marketing": None}
 
 
 def test_what_is_under_way_moves(place: Place) -> None:

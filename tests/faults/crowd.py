@@ -32,6 +32,7 @@ def kill_all(here: Scene, draw: random.Random, recipients: int, within: float) -
     while (taken := house.taken().total()) < 0.95 * recipients and time.monotonic() < until:
         time.sleep(draw.uniform(0.5, 1.5))
         dead = workers.pop(0)
+        caught(here, dead.pid)
         end(dead)
         here.did["kill"] += 1
         here.bound["kills"] += here.under_way(dead.pid)
@@ -45,6 +46,13 @@ def kill_all(here: Scene, draw: random.Random, recipients: int, within: float) -
             here.server.restart()
             here.did["kill database"] += 1
             here.bound["kills of the database"] += here.under_way()
+
+
+def caught(here: Scene, pid: int | None, within: float = 5.0) -> None:
+    """Wait a while until a worker has something in flight: a kill before it has begun is none."""
+    until = time.monotonic() + within
+    while not here.under_way(pid) and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def main(words: Sequence[str] | None = None) -> int:
