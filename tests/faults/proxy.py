@@ -99,8 +99,8 @@ class Proxy:
 
     async def _close(self) -> None:
         self._server.close()
-        # Who was just let in is there after a turn of the loop.
-        await asyncio.sleep(0)
+        # Who was just let in is there after some turns of the loop.
+        await asyncio.sleep(0.05)
         await self._cut()
         for task in self._tasks:
             task.cancel()
@@ -108,7 +108,7 @@ class Proxy:
         for writer in self._clients:
             _reset(writer)
         # And so is the end of the sockets.
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
 
     async def _cut(self) -> None:
         for line in list(self._lines):

@@ -46,15 +46,19 @@ def written(run: dict[str, Any]) -> str:
     )
 
 
+#: Faults and invariants by their numbers, scenarios by their letters.
+_FAULT = re.compile(r"::test_(?:fault_)?(\d\d|i\d+)_|test_scenarios.py::test_([a-e])_")
+
+
 def of_faults(told: Sequence[dict[str, Any]]) -> str:
     """Put what became of each fault's tests in a table."""
     ended: dict[str, dict[str, str]] = {}
     sums: dict[str, Counter[str]] = {}
     for one in told:
-        match = re.search(r"::test_(?:fault_)?(\d\d|[a-z]\d*|i\d+)_", one["test"])
+        match = _FAULT.search(one["test"])
         if match is None:
             continue
-        fault = match[1].lstrip("0").upper()
+        fault = (match[1] or match[2]).lstrip("0").upper()
         ended.setdefault(fault, {})[one["test"]] = (
             one["said"] if one["said"] != "passed" else ended.get(fault, {}).get(one["test"], "")
         )

@@ -20,6 +20,12 @@ from worker.tables import submission
 from worker.terms import MessageClass, Outcome, SubmissionState
 
 
+@pytest.fixture
+def house(build: Build) -> House:
+    """A house whose leases outlast the test."""
+    return build(top={"lease": "60s"})
+
+
 def leased(house: House, message_class: MessageClass) -> list[Lease]:
     """Lease what is due, and commit before anything is written ahead."""
     with writing(house.engine) as connection:
