@@ -48,6 +48,7 @@ def test_the_numbers_do_what_they_are_said_to(stage: Stage) -> None:
         if name == "bulk":
             account["rx_spacing"] = "0.1s"
     stage.configure(accounts=shown)
+    stage.prove()
     rows = pages.rows(PAGE)
     sent = [
         (stage.enqueue(pages.coded(number), account=pages.coded(account)), told)
