@@ -59,6 +59,14 @@ def by_digest(connection: Connection, digest: str) -> Key | None:
     return None if row is None else _key(row)
 
 
+def by_id(connection: Connection, key_id: int) -> Key | None:
+    """Return a key, unless it is revoked."""
+    row = connection.execute(
+        select(api_key).where(api_key.c.id == key_id, api_key.c.revoked_at.is_(None))
+    ).first()
+    return None if row is None else _key(row)
+
+
 def used(connection: Connection, key_id: int) -> None:
     """Note that a key is in use, once in `COARSE` seconds."""
     connection.execute(
