@@ -3,6 +3,7 @@
 
     python3 dev.py demo          run the demo
     python3 dev.py test [ARG…]   run the tests (arguments go to pytest)
+    python3 dev.py slow          run the tests that take long: real processes, real time
     python3 dev.py faults        run the fault suite: kills, cuts and freezes; all of it takes long,
                                  `-m "not slow"` is what CI runs
     python3 dev.py lint          ruff: rules and format
@@ -57,9 +58,15 @@ def demo(words: list[str]) -> int:
 
 
 def test(words: list[str]) -> int:
-    """Run the tests but for the fault suite, on two processes unless told otherwise."""
+    """Run the quick tests, on two processes unless told otherwise."""
     split = [] if any(word.startswith("-n") for word in words) else ["-n", "2"]
-    return run(BIN / "python", "-m", "pytest", *split, "--ignore=tests/faults", *words)
+    quick = [] if "-m" in words else ["-m", "not slow"]
+    return run(BIN / "python", "-m", "pytest", *split, *quick, "--ignore=tests/faults", *words)
+
+
+def slow(words: list[str]) -> int:
+    """Run the tests that take long: real processes, real time."""
+    return test(["-m", "slow", *words])
 
 
 def faults(words: list[str]) -> int:
@@ -101,6 +108,7 @@ def lock(_words: list[str]) -> int:
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo,
     "test": test,
+    "slow": slow,
     "faults": faults,
     "lint": lint,
     "types": types,

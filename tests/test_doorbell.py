@@ -52,7 +52,9 @@ def test_a_broker_that_does_not_answer_costs_a_second_once(scheme: str) -> None:
             assert not door.bell.ring(MessageClass.OTP)
             assert time.monotonic() - began < 2.5
             began = time.monotonic()
-            threads = [threading.Thread(target=door.bell.ring, args=("otp",)) for _ in range(9)]
+            threads = [
+                threading.Thread(target=door.bell.ring, args=(MessageClass.OTP,)) for _ in range(9)
+            ]
             for thread in threads:
                 thread.start()
             for thread in threads:

@@ -18,6 +18,8 @@ from worker.store import accounts
 from worker.tables import tick
 from worker.terms import MessageClass
 
+pytestmark = pytest.mark.slow
+
 Write = Callable[..., Path]
 WORKER = ["-m", "worker", "otp", "notice", "marketing", "ticks"]
 
