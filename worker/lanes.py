@@ -6,6 +6,7 @@ a campaign never delays a code.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -33,6 +34,8 @@ Out = TypeVar("Out")
 
 #: Outcomes are written together when they come within this many seconds.
 FLUSH = 0.02
+#: How much later than `CROWDED` a lane looks: databases round, and clocks run apart.
+CROWDED_SLACK = 0.02
 #: How long a lane waits after the database failed, in seconds.
 AFTER_A_FAILURE = 1.0
 
@@ -57,7 +60,8 @@ class Lane(Looker):
         self._throttle = Throttle(broker.redis_url(settings))
         self._rests = Rests()
         self._finished = False
-        self._crowded = False
+        # On the monotonic clock: what waits for a place is due then.
+        self._crowded_until = 0.0
         self._calls: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] = []
         self._answered = asyncio.Event()
@@ -92,8 +96,9 @@ class Lane(Looker):
 
     def _pause(self) -> float:
         """How long to wait when there was nothing to begin."""
-        crowded = [CROWDED] if self._crowded else []
-        return min([self.settings.top.look_every, *crowded, *self._rests.left().values()])
+        crowded = self._crowded_until - time.monotonic()
+        soon = [crowded] if crowded > 0 else []
+        return min([self.settings.top.look_every, *soon, *self._rests.left().values()])
 
     async def _look(self, threads: ThreadPoolExecutor, wire: Wire) -> bool:
         """Claim and begin what there is; False when there was nothing, or no room for it."""
@@ -135,7 +140,9 @@ class Lane(Looker):
             self._give_back(claim, [])
             raise
         self._give_back(claim, ready)
-        self._crowded = claim is not None and claim.crowded
+        if claim is not None and claim.crowded:
+            # A bell in between finds nothing yet, and must not let the lane forget it.
+            self._crowded_until = time.monotonic() + CROWDED + CROWDED_SLACK
         if ready:
             failpoints.reach("write_ahead.after")
         return ready
