@@ -5,7 +5,7 @@
     python3 dev.py test [ARG…]   run the tests (arguments go to pytest)
     python3 dev.py slow          run the tests that take long: real processes, real time
     python3 dev.py faults        run the fault suite: kills, cuts and freezes; all of it takes long,
-                                 `-m "not slow"` is what CI runs
+                                 `-m "not slow"` is its deterministic part
     python3 dev.py lint          ruff: rules and format
     python3 dev.py types         mypy, strict
     python3 dev.py layers        import-linter: the layers in pyproject.toml

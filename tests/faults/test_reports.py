@@ -90,9 +90,10 @@ def test_fault_22_three_days_late(build: Build) -> None:
     house.check()
 
 
-def test_fault_24_too_fast_for_a_while_loses_nothing(build: Build) -> None:
+def test_fault_24_too_fast_for_a_while_loses_nothing(build: Build, own_redis: Redis) -> None:
     """What is refused as too fast goes later, once; codes go on."""
-    house = build(accounts=mute(max_batch=10))
+    broker = {"broker_url": f"redis://127.0.0.1:{own_redis.port}/0"}
+    house = build(accounts=mute(max_batch=10), top=broker)
     house.sandbox.control.rule("throttled", call="submit", seconds=1.5, args={"status": 429})
     house.producer.enqueue_campaign("fast", mobiles(100), TEXT)
     house.producer.enqueue(mobiles(1, 500), CODE, message_class="otp")
