@@ -47,7 +47,8 @@ class Proxy:
     _waiting: list[asyncio.StreamWriter] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _clients: weakref.WeakSet[asyncio.StreamWriter] = field(default_factory=weakref.WeakSet)
+    #: Every connection that is open; it leaves by itself once it is closed.
+    _open: weakref.WeakSet[asyncio.WriteTransport] = field(default_factory=weakref.WeakSet)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
@@ -98,17 +99,19 @@ class Proxy:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(10)  # type: ignore[arg-type,return-value]
 
     async def _close(self) -> None:
+        # Who was let in just now would be left open by a server that is closed already.
+        for listener in self._server.sockets:
+            self._loop.remove_reader(listener.fileno())
+        await _turns()
         self._server.close()
-        # Who was just let in is there after some turns of the loop.
-        await asyncio.sleep(0.05)
         await self._cut()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for writer in self._clients:
-            _reset(writer)
+        for transport in self._open:
+            _abort(transport)
         # And so is the end of the sockets.
-        await asyncio.sleep(0.05)
+        await _turns()
 
     async def _cut(self) -> None:
         for line in list(self._lines):
@@ -119,7 +122,7 @@ class Proxy:
         self._waiting.clear()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients.add(writer)
+        self._open.add(writer.transport)
         task = self._loop.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -137,6 +140,7 @@ class Proxy:
             _reset(writer)
             return
         line = _Line(writer, forth)
+        self._open.add(forth.transport)
         self._lines.add(line)
         both = [
             asyncio.ensure_future(self._forward(line, reader, forth, to_server=True)),
@@ -190,10 +194,20 @@ class Proxy:
             line.marked = False
 
 
+async def _turns(count: int = 5) -> None:
+    """Let the loop do what it has begun, however long that takes."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 def _reset(writer: asyncio.StreamWriter) -> None:
-    raw = writer.get_extra_info("socket")
+    _abort(writer.transport)
+
+
+def _abort(transport: asyncio.WriteTransport) -> None:
+    raw = transport.get_extra_info("socket")
     with contextlib.suppress(OSError, ValueError):
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     with contextlib.suppress(Exception):
-        writer.transport.abort()
+        transport.abort()

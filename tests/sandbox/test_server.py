@@ -1,6 +1,8 @@
 """The server: HTTP as clients really speak it, and loopback only."""
 
 import asyncio
+import gc
+import socket
 
 import httpx
 import pytest
@@ -135,3 +137,20 @@ def test_stopping_with_a_hanging_client(sandbox: Sandbox) -> None:
         sandbox.stop()
         assert hear(line) == b""
     assert len(list(sandbox.taken())) == 1
+
+
+def test_closing_leaves_nobody_open_who_was_let_in_just_now() -> None:
+    """What is left open would be warned of; a warning is an error."""
+
+    async def close_at_once() -> None:
+        running = await serve(Config())
+        lines = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(20)]
+        # Two turns of the loop: asyncio has accepted them, and made no connections of them yet.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        await running.close()
+        for line in lines:
+            line.close()
+
+    asyncio.run(close_at_once())
+    gc.collect()

@@ -32,6 +32,12 @@ class Running:
 
     async def close(self) -> None:
         """Stop listening, close every connection, write the ledger's rest."""
+        # Who was let in just now would be left open by a server that is closed already: it takes
+        # some turns of the loop until asyncio has made a connection of it.
+        for listener in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+        for _ in range(5):
+            await asyncio.sleep(0)
         self._server.close()
         await self._engine.close()
         await self._server.wait_closed()
