@@ -2,19 +2,27 @@
 
 import io
 import tracemalloc
+from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from worker import recipients
 from worker.campaigns import Row
 from worker.errors import Refused
+from worker.loading import Plain
 
 
 def rows(text: str | bytes, wanted: str = "", encoding: str = "utf-8") -> list[Row]:
     """Return all rows of a file."""
     raw = text if isinstance(text, bytes) else text.encode(encoding)
     with recipients.reading(io.BytesIO(raw), wanted) as found:
-        return list(found.rows)
+        return [row for some in found.rows for row in one_by_one(some)]
+
+
+def one_by_one(some: Row | Plain) -> Iterable[Row]:
+    return some.rows() if isinstance(some, Plain) else [some]
 
 
 def refusal(text: str | bytes, wanted: str = "") -> str:
@@ -149,11 +157,28 @@ def test_a_refusal_repeats_no_recipients_data() -> None:
     assert "Anna" not in said
 
 
+_CELLS = ["13812345678", "13912345678", "138 1234 5678", '"13712345678"', "", "bad", '"open', '"']
+
+
+@given(
+    st.lists(st.sampled_from(_CELLS)), st.sampled_from([1, 13, 30, 400]), st.sampled_from("\n\r")
+)
+def test_lines_that_are_read_together_are_the_rows_that_they_are_one_by_one(
+    cells: list[str], together: int, end: str
+) -> None:
+    text = "".join(f"{cell}{end}\n" for cell in ["msisdn", "13612345678", *cells])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipients, "_LINES", together)
+        found = rows(text)
+        patch.setattr(recipients._Layout, "bare", False)
+        assert found == rows(text)
+
+
 def test_a_large_file_takes_no_more_memory_than_a_small_one() -> None:
     raw = io.BytesIO(b"phone\n" + b"13812345678\n" * 50_000)
     tracemalloc.start()
     with recipients.reading(raw, "") as found:
-        count = sum(1 for _ in found.rows)
+        count = sum(sum(1 for _ in one_by_one(some)) for some in found.rows)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 50_000

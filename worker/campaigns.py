@@ -13,7 +13,7 @@ from worker.database import reading, writing
 from worker.enqueuing import Order
 from worker.errors import NotFound, TooLate
 from worker.lifecycle import FAILED
-from worker.loading import Loaded, Row
+from worker.loading import Loaded, Plain, Row
 from worker.settings import Settings
 from worker.store import campaigns, messages, outcomes, requests
 from worker.store.campaigns import Progress
@@ -25,7 +25,7 @@ def create(
     settings: Settings,
     name: str,
     order: Order,
-    rows: Iterable[Row],
+    rows: Iterable[Row | Plain],
     *,
     start: bool = True,
     skip_bad: bool = False,

@@ -18,13 +18,16 @@ class Seen:
     def __init__(self) -> None:
         self._marks = bytearray(_PLACES >> 3)
 
-    def new(self, msisdns: Sequence[str]) -> list[bool]:
-        """Take numbers in; says of each whether it was certainly never seen, itself included."""
-        marks, found = self._marks, []
-        for msisdn in msisdns:
-            place = int(msisdn) % _PLACES
-            at, bit = place >> 3, _BITS[place & 7]
+    def doubtful(self, msisdns: Sequence[str]) -> list[int]:
+        """Take numbers in; says which, by their places, may have been seen before.
+
+        The others certainly were not, themselves included.
+        """
+        marks, found, last = self._marks, [], (_PLACES >> 3) - 1
+        for nth, number in enumerate(map(int, msisdns)):
+            at, bit = number >> 3 & last, _BITS[number & 7]
             before = marks[at]
-            found.append(not before & bit)
+            if before & bit:
+                found.append(nth)
             marks[at] = before | bit
         return found

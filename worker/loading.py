@@ -1,15 +1,15 @@
 """Loading a campaign: its recipients come in as one stream, in memory that does not grow.
 
-Rows are read, checked, told apart, and stored some thousands at a time; each transaction leaves the
-campaign with exactly the messages that it counts. A loader that was cut off is gone on with by the
+Rows are read, checked and told apart some thousands at a time, while those before them are stored;
+each transaction leaves the campaign with exactly the messages that it counts. A loader that was cut off is gone on with by the
 same call: what it stored is compared, not stored again, and stays only if it is the same.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import islice
 from typing import ClassVar, NamedTuple
 
 from sqlalchemy import Connection, Engine
@@ -42,6 +42,21 @@ class Row(NamedTuple):
     number: str
     variables: Mapping[str, str] | None = None
     problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Rows that hold nothing but a mobile number each, in the form that is stored.
+
+    They stand on lines that follow each other, from `line` on.
+    """
+
+    line: int
+    msisdns: Sequence[str]
+
+    def rows(self) -> Iterator[Row]:
+        """Yield them one by one."""
+        return (Row(line, one) for line, one in enumerate(self.msisdns, self.line))
 
 
 @dataclass
@@ -79,7 +94,7 @@ def load(
     settings: Settings,
     name: str,
     order: Order,
-    rows: Iterable[Row],
+    rows: Iterable[Row | Plain],
     *,
     retry_of: int | None = None,
     watch: Callable[[int], None] = lambda _rows: None,
@@ -103,10 +118,11 @@ def load(
     blocks = _blocks(loaded, rows, able, seal, watch)
     if state in {None, CampaignState.LOADING}:
         held_back = order.message_class in settings.opt_out_classes
-        writer = _Writer(engine, loaded, able, stored.total, opt_outs=held_back)
-        for block in blocks:
-            writer.take(block)
-        writer.finish(seal.hexdigest(), personal=seal.personal)
+        with ThreadPoolExecutor(1, thread_name_prefix="loading") as thread:
+            writer = _Writer(engine, loaded, able, stored.total, thread, opt_outs=held_back)
+            for block in blocks:
+                writer.take(block)
+            writer.finish(seal.hexdigest(), personal=seal.personal)
         return loaded, True
     for _ in blocks:
         pass
@@ -139,6 +155,11 @@ class _Able:
         self._accounts = accounts
         # Most rows of a campaign say the same as another one.
         self._problem = lru_cache(maxsize=4096)(self._problem_of)
+
+    @property
+    def plain(self) -> bool:
+        """Whether a mobile number is all that a row has to hold."""
+        return not self.names and NumberKind.MOBILE in self.kinds
 
     def own(self, row: Row) -> Variables:
         """Return those of a row's variables that make a difference to what it is sent."""
@@ -208,35 +229,53 @@ class _Seal:
 
 def _blocks(
     loaded: Loaded,
-    rows: Iterable[Row],
+    rows: Iterable[Row | Plain],
     able: _Able,
     seal: _Seal,
     watch: Callable[[int], None],
 ) -> Iterator[Batch]:
     """Yield the good rows, block by block."""
-    each = iter(rows)
     read = 0
-    while block := list(islice(each, BLOCK)):
-        read += len(block)
+    for block in _together(rows, able):
+        read += len(block.msisdns if isinstance(block, Plain) else block)
         good = _plain(block, able) or _good(loaded, block, able)
         seal.take(good)
         yield good
         watch(read)
 
 
-def _plain(block: Sequence[Row], able: _Able) -> Batch | None:
+def _together(rows: Iterable[Row | Plain], able: _Able) -> Iterator[Plain | list[Row]]:
+    """Put rows together in blocks; those that come in one are one where nothing else is asked."""
+    block: list[Row] = []
+    for some in rows:
+        if isinstance(some, Plain) and able.plain:
+            if block:
+                yield block
+            block = []
+            yield some
+            continue
+        for row in some.rows() if isinstance(some, Plain) else (some,):
+            block.append(row)
+            if len(block) >= BLOCK:
+                yield block
+                block = []
+    if block:
+        yield block
+
+
+def _plain(block: Plain | list[Row], able: _Able) -> Batch | None:
     """Take a block at once in which all is as it is stored, as most are; None for another one."""
-    if able.names or NumberKind.MOBILE not in able.kinds:
+    if isinstance(block, Plain):
+        return Batch(block.msisdns)
+    if not able.plain or any(row[2] for row in block) or any(row[3] for row in block):
         return None
     msisdns = [row[1] for row in block]
-    if any(row[2] for row in block) or any(row[3] for row in block):
-        return None
     return Batch(msisdns) if numbers.are_mobile(msisdns) else None
 
 
-def _good(loaded: Loaded, block: Sequence[Row], able: _Able) -> Batch:
+def _good(loaded: Loaded, block: Plain | list[Row], able: _Able) -> Batch:
     found: list[tuple[str, Variables]] = []
-    for row in block:
+    for row in block.rows() if isinstance(block, Plain) else block:
         try:
             msisdn = "" if row.problem else numbers.normalise(row.number)
         except ValueError as error:
@@ -256,10 +295,20 @@ def _good(loaded: Loaded, block: Sequence[Row], able: _Able) -> Batch:
 
 
 class _Writer:
-    """Stores good rows: each number once, nobody who opted out, equal texts together."""
+    """Stores good rows: each number once, nobody who opted out, equal texts together.
+
+    The database has the last block while the next one is read, in a thread of its own.
+    """
 
     def __init__(
-        self, engine: Engine, loaded: Loaded, able: _Able, there: int, *, opt_outs: bool
+        self,
+        engine: Engine,
+        loaded: Loaded,
+        able: _Able,
+        there: int,
+        thread: ThreadPoolExecutor,
+        *,
+        opt_outs: bool,
     ) -> None:
         self._engine = engine
         self._loaded = loaded
@@ -267,6 +316,8 @@ class _Writer:
         self._opt_outs = opt_outs
         #: How many messages the database has: of this call, or of one that was cut off.
         self._there = there
+        self._thread = thread
+        self._storing: Future[None] | None = None
         self._seen = Seen()
         #: Rows whose number may have been seen before.
         self._doubtful: dict[str, Variables] = {}
@@ -274,17 +325,26 @@ class _Writer:
 
     def take(self, block: Batch) -> None:
         """Store what is new; what may be a repetition waits until it can be looked up."""
-        new = self._seen.new(block.msisdns)
-        if not all(new):
-            doubtful = block.where([not one for one in new])
-            for nth, msisdn in enumerate(doubtful.msisdns):
-                self._doubtful.setdefault(msisdn, doubtful.own[nth] if doubtful.own else None)
+        doubtful = self._seen.doubtful(block.msisdns)
+        for nth in doubtful:
+            own = block.own[nth] if block.own else None
+            self._doubtful.setdefault(block.msisdns[nth], own)
+        if doubtful:
             # Those that turn out to be new are taken off again.
-            self._loaded.repeated += len(doubtful.msisdns)
+            self._loaded.repeated += len(doubtful)
+            new = [True] * len(block.msisdns)
+            for nth in doubtful:
+                new[nth] = False
             block = block.where(new)
-        self._store(block)
+        self._settled()
+        self._storing = self._thread.submit(self._store, block)
         if len(self._doubtful) >= MOST_DOUBTFUL:
             self._look_up()
+
+    def _settled(self) -> None:
+        """Wait until what was taken is stored; raises what kept it from that."""
+        if self._storing is not None:
+            self._storing.result()
 
     def finish(self, fingerprint: str, *, personal: bool) -> None:
         """Store the rest; the campaign is whole, and ready."""
@@ -304,6 +364,7 @@ class _Writer:
             )
 
     def _look_up(self) -> None:
+        self._settled()
         doubtful, self._doubtful = self._doubtful, {}
         if not doubtful:
             return
@@ -365,6 +426,6 @@ class _Writer:
 
 
 def _kinds(msisdns: Sequence[str]) -> set[str]:
-    if {(len(one), one[0]) for one in msisdns} == {(11, "1")}:
-        return {NumberKind.MOBILE.value}
+    if numbers.are_mobile(msisdns):
+        return {NumberKind.MOBILE.value} if msisdns else set()
     return {str(numbers.kind(one)) for one in msisdns}

@@ -17,7 +17,7 @@ _KINDS = (
     (re.compile(r"0[1-9]\d{8,10}"), NumberKind.LANDLINE),
     (re.compile(r"1[04]\d{11}"), NumberKind.IOT),
 )
-_MOBILE = frozenset(f"1{nth}" for nth in range(3, 10))
+_MOBILES = re.compile(r"(?:1[3-9][0-9]{9}\r?\n)*+")
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９＋－", "0123456789+-")
 
 
@@ -62,13 +62,17 @@ def is_mobile(number: str) -> bool:
 
 def are_mobile(several: Sequence[str]) -> bool:
     """Tell whether all of some numbers are mobile ones in the form that is stored."""
-    joined = "".join(several)
-    return (
-        joined.isascii()
-        and joined.isdigit()
-        and {len(one) for one in several} == {11}
-        and {one[:2] for one in several} <= _MOBILE
-    )
+    lines = "\n".join([*several, ""])
+    # By its length too: one of them may hold a line end itself.
+    return len(lines) == 12 * len(several) and _MOBILES.fullmatch(lines) is not None
+
+
+def mobiles(lines: str) -> list[str] | None:
+    """Return the numbers of whole lines that hold a mobile one each, in the form that is stored.
+
+    None when a line holds anything else, a blank included.
+    """
+    return lines.split() if _MOBILES.fullmatch(lines) else None
 
 
 def mask(msisdn: str) -> str:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from worker import config_faults, rendering
+from worker import config_faults, msisdn, rendering
 from worker.errors import Problem, Refused
-from worker.loading import Row
+from worker.loading import Plain, Row
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -28,6 +28,8 @@ NUMBER_COLUMNS = frozenset(
 )
 _WHERE = "recipients"
 _BLOCK = 1 << 20
+#: Characters of lines that are read at once where a line is a number: some 20,000 of them.
+_LINES = 240_000
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _FORMULA = re.compile(r'="(.*)"', re.DOTALL)
@@ -37,9 +39,12 @@ _FRACTION = re.compile(r"(\d{11,13})\.0+")
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """A file whose header was understood; its rows are read as they are taken."""
+    """A file whose header was understood; its rows are read as they are taken.
 
-    rows: Iterator[Row]
+    Lines of numbers alone come many at a time.
+    """
+
+    rows: Iterator[Row | Plain]
     #: The columns by their headers; empty where the file has no header.
     columns: tuple[str, ...]
     encoding: str
@@ -55,6 +60,11 @@ class _Layout:
     number: int
     #: The cells of the variables that the text names.
     variables: Mapping[str, int]
+
+    @property
+    def bare(self) -> bool:
+        """Whether a line is a number, and nothing else."""
+        return self.width == 1 and not self.variables
 
 
 @contextmanager
@@ -76,7 +86,9 @@ def _understood(stream: io.TextIOWrapper, text: str, lines: int) -> Recipients:
     reader = csv.reader(stream, delimiter=_delimiter(stream), strict=True)
     line, first = _first(reader)
     layout, header = _layout(first, text)
-    found = _rows(reader, layout)
+    found: Iterator[Row | Plain] = (
+        _lines(stream, reader, layout) if layout.bare else _rows(reader, layout)
+    )
     if not header:
         found = chain([_row(line, first, layout)], found)
     row = next(found, None)
@@ -189,11 +201,32 @@ def _like_number(cell: str) -> bool:
 # --- the rows ------------------------------------------------------------------------------------
 
 
-def _rows(reader: "Reader", layout: _Layout) -> Iterator[Row]:
-    """Yield the rows that hold anything, each under the line that it begins at."""
+def _lines(stream: io.TextIOWrapper, reader: "Reader", layout: _Layout) -> Iterator[Row | Plain]:
+    """Yield the rows of an only column, many at a time where its lines are plain numbers."""
+    line = reader.line_num + 1
+    while some := stream.read(_LINES):
+        some += stream.readline()
+        if (numbers := msisdn.mobiles(some)) is not None:
+            yield Plain(line, numbers)
+            line += len(numbers)
+            continue
+        # A quote may go on behind these lines: the rest is read as any CSV.
+        quoted = '"' in some
+        lines = io.StringIO(some, newline="")
+        its_own = csv.reader(chain(lines, stream) if quoted else lines, reader.dialect)
+        yield from _rows(its_own, layout, line)
+        line += its_own.line_num
+
+
+def _rows(reader: "Reader", layout: _Layout, first: int = 0) -> Iterator[Row]:
+    """Yield the rows that hold anything, each under the line that it begins at.
+
+    `first` is the number of the reader's first line where it does not read from the top.
+    """
     nth, width, bare = layout.number, layout.width, not layout.variables
+    above = first - 1 if first else 0
     while True:
-        line = reader.line_num + 1
+        line = above + reader.line_num + 1
         try:
             for cells in reader:
                 # Most rows: nothing that a spreadsheet has put around the number.
@@ -201,9 +234,11 @@ def _rows(reader: "Reader", layout: _Layout) -> Iterator[Row]:
                     yield Row(line, cells[nth])
                 elif any(map(str.strip, cells)):
                     yield _row(line, cells, layout)
-                line = reader.line_num + 1
+                line = above + reader.line_num + 1
         except csv.Error:
-            what = f"its quotes are not closed, or not doubled, up to line {reader.line_num}"
+            what = (
+                f"its quotes are not closed, or not doubled, up to line {above + reader.line_num}"
+            )
             yield Row(line, "", problem=what)
             continue
         return
