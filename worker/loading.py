@@ -1,8 +1,9 @@
 """Loading a campaign: its recipients come in as one stream, in memory that does not grow.
 
 Rows are read, checked and told apart some thousands at a time, while those before them are stored;
-each transaction leaves the campaign with exactly the messages that it counts. A loader that was cut off is gone on with by the
-same call: what it stored is compared, not stored again, and stays only if it is the same.
+each transaction leaves the campaign with exactly the messages that it counts. A loader that was cut
+off is gone on with by the same call: what it stored is compared, not stored again, and stays only
+if it is the same.
 """
 
 import hashlib
