@@ -21,7 +21,7 @@ from producer.web.problems import Told, responses
 from worker import campaigns, describing, recipients
 from worker.enqueuing import Order
 from worker.errors import Problem, Refused
-from worker.loading import Loaded, Row
+from worker.loading import Loaded, Plain, Row
 from worker.terms import Scope
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
@@ -95,7 +95,7 @@ def _bad(loaded: Loaded) -> list[dict[str, str]]:
 
 
 @contextmanager
-def _rows(new: shapes.CampaignTerms, file: BinaryIO | None) -> Iterator[Iterator[Row]]:
+def _rows(new: shapes.CampaignTerms, file: BinaryIO | None) -> Iterator[Iterator[Row | Plain]]:
     if isinstance(new, shapes.NewCampaign):
         yield (_row(nth, one) for nth, one in enumerate(new.recipients, 1))
     elif file is not None:
