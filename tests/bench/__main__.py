@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import campaigns, fairness, memory, reports, singles
+from tests.bench import campaigns, fairness, memory, reports, singles, tasks
 from tests.bench.figures import Figure, machine, table, write
 from tests.bench.ground import Ground
 
@@ -14,8 +14,9 @@ Benchmark = Callable[[Ground], list[Figure]]
 
 #: Each benchmark by its name in `docs/performance.md`; its docstring says what it measures.
 BENCHMARKS: Mapping[str, Benchmark] = {
-    "B1": campaigns.b1,
+    "B1": tasks.b1,
     "B1'": campaigns.b1_sqlite,
+    "B2": singles.b2,
     "B2'": singles.b2_bare,
     "B5": reports.b5,
     "B6": memory.b6,

@@ -34,7 +34,8 @@ class Figure:
     what: str
     unit: str
     pairs: Sequence[Pair]
-    #: The bar that the median ratio (or, without a baseline, the value) has to reach, in words.
+    #: The bar that the median ratio (or, without a baseline, the value) has to reach, in words;
+    #: empty where there is none.
     bar: str
     reached: bool
     #: The sandbox's own ceiling in `unit`, where it was part of the work.
@@ -111,12 +112,18 @@ def table(figures: Sequence[Figure]) -> str:
         lines.append(
             f"| {one.name} | {one.what} | {_number(ours)} {one.unit} | {_number(base)} |"
             f" {one.ratio:.2f} × ({low:.2f}–{high:.2f}, {len(one.pairs)}) |"
-            f" {one.bar} {'reached' if one.reached else 'MISSED'} | {ceiling} |"
+            f" {_verdict(one)} | {ceiling} |"
         )
     for one in figures:
         said = ", ".join(f"{name} {value}" for name, value in one.facts.items())
         lines.append(f"\n{one.name}: {said}" if said else "")
     return "\n".join(lines)
+
+
+def _verdict(one: Figure) -> str:
+    if not one.bar:
+        return "none"
+    return f"{one.bar} {'reached' if one.reached else 'MISSED'}"
 
 
 def _number(value: float) -> str:

@@ -55,6 +55,7 @@ class Ground:
     rows: int
     pairs: int
     old: int
+    codes: int = 2000
     _exit: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _sandbox: "SandboxProcess | None" = None
     _databases: Databases | None = None
@@ -141,12 +142,13 @@ def wait(look: Any, within: float = 900.0, every: float = 0.02) -> Any:
 
 
 @contextlib.contextmanager
-def process(*words: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(*words: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run `python WORDS` in a session of its own, and end it with TERM."""
     with log.open("ab") as output:
         started = subprocess.Popen(
             [sys.executable, *words],
             cwd=ROOT,
+            env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

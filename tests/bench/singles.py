@@ -1,27 +1,41 @@
-"""B2': messages that go one to a request, each written ahead and each outcome recorded."""
+"""B2 and B2': messages that go one to a request, each written ahead and each outcome recorded."""
 
 import asyncio
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from urllib.parse import quote
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select
 
+from tests.bench import kannel
+from tests.bench.bodies import HEADERS, PATH, TEXT, body, text
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, SandboxProcess, engine, wait, worker
-from tests.stage import LOGINS, mobiles
+from tests.stage import mobiles
 from worker import database
 from worker.clock import now
 from worker.tables import message, request, submission
 from worker.terms import SubmissionState
 
-TEXT = "【信使】您的验证码是{code}，五分钟内有效"
 #: As many requests under way as both sides of a pair have.
 CONCURRENCY = 128
 PROCESSES = 2
 MESSAGES = 20_000
+
+
+def b2(ground: Ground) -> list[Figure]:
+    """B2: singles, two processes, beside Kannel with its spool, fed with 20 numbers per call."""
+    if lacking := kannel.missing():
+        sys.stderr.write(f"B2 has no figure: this machine has no {lacking} (Debian's kannel)\n")
+        return []
+    folders = (ground.folder / f"kannel{nth}" for nth in range(ground.pairs))
+
+    def spooled(sandbox: SandboxProcess, numbers: Sequence[str]) -> float:
+        return kannel.send(next(folders), sandbox, numbers, TEXT, CONCURRENCY)
+
+    return [_beside(ground, "B2", "Kannel with its spool", spooled, 0.8)]
 
 
 def b2_bare(ground: Ground) -> list[Figure]:
@@ -29,7 +43,13 @@ def b2_bare(ground: Ground) -> list[Figure]:
     return [_beside(ground, "B2'", "a bare aiohttp loop", bare, 0.8)]
 
 
-def _beside(ground: Ground, name: str, other: str, baseline: object, bar: float) -> Figure:
+def _beside(
+    ground: Ground,
+    name: str,
+    other: str,
+    baseline: Callable[[SandboxProcess, Sequence[str]], float],
+    bar: float,
+) -> Figure:
     count = min(MESSAGES, ground.rows)
     pairs, counts = [], {}
     for _ in range(ground.pairs):
@@ -37,7 +57,7 @@ def _beside(ground: Ground, name: str, other: str, baseline: object, bar: float)
             wanted = mobiles(count)
             ours = _ours(ground, url, wanted)
             counts = ground.sandbox.check(set(wanted))
-        theirs = baseline(ground.sandbox, wanted)  # type: ignore[operator]
+        theirs = baseline(ground.sandbox, wanted)
         ground.sandbox.check(set(wanted))
         pairs.append(pair(count / ours, count / theirs))
     return figure(
@@ -90,7 +110,7 @@ def fill(connection: Connection, numbers: Sequence[str]) -> None:
         "created_at": now(),
         "not_after": datetime(2100, 1, 1, tzinfo=UTC),
     }
-    texts = [{"text": TEXT.replace("{code}", f"{nth:06d}")} for nth, _ in enumerate(numbers)]
+    texts = [{"text": text(nth)} for nth in range(len(numbers))]
     made = connection.execute(
         insert(request).values(**fixed).returning(request.c.id, sort_by_parameter_order=True),
         texts,
@@ -99,28 +119,19 @@ def fill(connection: Connection, numbers: Sequence[str]) -> None:
     connection.execute(
         insert(message),
         [
-            {"request_id": one, "n": 0, "msisdn": number}
+            {"request_id": one, "n": 0, "msisdn": number, "single": True}
             for one, number in zip(ids, numbers, strict=True)
         ],
     )
 
 
-def _accepted(connected: database.Engine) -> int:
+def _accepted(connected: Engine) -> int:
     with database.reading(connected) as connection:
         return int(
             connection.execute(
                 select(func.count()).where(submission.c.state == SubmissionState.ACCEPTED.value)
             ).scalar_one()
         )
-
-
-def _body(number: str, nth: int) -> bytes:
-    login = LOGINS["codes"]
-    text = quote(TEXT.replace("{code}", f"{nth:06d}"))
-    return (
-        f"account={login['account']}&password={login['api_key']}"
-        f"&mobile={number}&content={text}&format=json"
-    ).encode("ascii")
 
 
 def bare(sandbox: SandboxProcess, numbers: Sequence[str]) -> float:
@@ -131,15 +142,14 @@ def bare(sandbox: SandboxProcess, numbers: Sequence[str]) -> float:
 async def _bare(base_url: str, numbers: Sequence[str]) -> float:
     import aiohttp
 
-    url = f"{base_url}/webservice/sms.php?method=Submit"
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    url = base_url + PATH
     left = iter(enumerate(numbers))
     connector = aiohttp.TCPConnector(limit=CONCURRENCY)
-    async with aiohttp.ClientSession(connector=connector, headers=headers) as client:
+    async with aiohttp.ClientSession(connector=connector, headers=HEADERS) as client:
 
         async def one_after_another() -> None:
             for nth, number in left:
-                async with client.post(url, data=_body(number, nth)) as answer:
+                async with client.post(url, data=body(number, nth)) as answer:
                     said = await answer.json(content_type=None)
                     if said["code"] != 2:
                         raise RuntimeError(said)
@@ -153,12 +163,12 @@ def ceiling(sandbox: SandboxProcess, *, seconds: float = 2.0) -> float:
     """Return how many singles per second ihuyi's side takes, on 32 connections."""
     from tests.bench.ceiling import _flood
 
-    body = _body("13800000000", 0)
+    content = body("13800000000", 0)
     head = (
-        "POST /ihuyi/webservice/sms.php?method=Submit HTTP/1.1\r\nHost: sandbox\r\n"
+        f"POST /ihuyi{PATH} HTTP/1.1\r\nHost: sandbox\r\n"
         "Content-Type: application/x-www-form-urlencoded\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
     ).encode("ascii")
-    found = _flood(sandbox.port, head + body, 32, seconds)
+    found = _flood(sandbox.port, head + content, 32, seconds)
     sandbox.taken()
     return found
