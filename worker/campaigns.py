@@ -11,7 +11,7 @@ from worker import loading
 from worker.clock import now
 from worker.database import reading, writing
 from worker.enqueuing import Order
-from worker.errors import NotFound, TooLate
+from worker.errors import NotFound, TooLate, ValidityOver
 from worker.lifecycle import FAILED
 from worker.loading import Loaded, Plain, Row
 from worker.settings import Settings
@@ -57,7 +57,8 @@ def _goes(loaded: Loaded, *, start: bool, skip_bad: bool) -> bool:
 def run(engine: Engine, campaign_id: int, until: datetime | None = None) -> Progress:
     """Start a campaign that is ready, or resume one that is paused.
 
-    Raises `TooLate` when its validity is over and `until` gives no new one, or when it has ended.
+    Raises `ValidityOver` when its validity is over and `until` gives no new one, and `TooLate` when
+    it has ended.
     """
     with writing(engine) as connection:
         _lock(connection, campaign_id)
@@ -65,7 +66,7 @@ def run(engine: Engine, campaign_id: int, until: datetime | None = None) -> Prog
             requests.extend(connection, campaign_id, until)
         elif requests.validity_over(connection, campaign_id):
             msg = f"campaign {campaign_id} is past its validity; say until when it may be sent"
-            raise TooLate(msg)
+            raise ValidityOver(msg)
         if not campaigns.move(connection, campaign_id, CampaignState.RUNNING, started_at=now()):
             _refuse(campaigns.state_of(connection, campaign_id), campaign_id, "run")
         campaigns.release(connection, campaign_id)

@@ -7,6 +7,7 @@
     │   └── KeyConflict          the idempotency key stands for another request
     ├── NotFound
     ├── TooLate                  the message has already been handed over
+    │   └── ValidityOver             a campaign wants a new end of its validity
     ├── ConfigurationError       the configuration's faults, all at once
     ├── Unavailable              the database does not answer; repeat with the same key
     │   └── CommitUnknown        it was cut off while it committed; read back before acting on it
@@ -62,6 +63,10 @@ class NotFound(XinshiError):
 
 class TooLate(XinshiError):
     """What was asked cannot be done any more: the message has been handed over, or has ended."""
+
+
+class ValidityOver(TooLate):
+    """A campaign is past its validity: whoever starts it says until when it may be sent."""
 
 
 class ConfigurationError(XinshiError):

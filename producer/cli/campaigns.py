@@ -1,11 +1,9 @@
 """`xinshi campaign`: list, show, pause, resume, cancel, retry, export."""
 
-import csv
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,14 +12,9 @@ from producer.cli.session import Session, opened
 from worker.terms import MessageClass
 
 if TYPE_CHECKING:
-    from worker.describing import Message
     from worker.store.campaigns import Progress
 
 _Id = Annotated[int, typer.Argument(metavar="ID", help="The campaign's number.")]
-COLUMNS = (
-    *("number", "state", "code", "code_text", "account", "gateway_id", "attempts"),
-    *("submitted_at", "finished_at"),
-)
 
 group = typer.Typer(
     name="campaign",
@@ -66,7 +59,12 @@ def listed(
     output.table(headers, rows)
 
 
-@options.command(group, "xinshi campaign show 17", "xinshi campaign show 17 --watch")
+@options.command(
+    group,
+    "xinshi campaign show 17",
+    "xinshi campaign show 17 --watch",
+    "xinshi campaign show 17 --watch --json | jq .states",
+)
 def show(
     campaign_id: _Id,
     *,
@@ -76,17 +74,23 @@ def show(
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Show a campaign: its state, and how many of its messages are in which."""
+    """Show a campaign: its state, how many of its messages are in which, what it waits for.
+
+    With --watch also how fast it is and how long it will take; with --json a line each time that
+    something has changed.
+    """
     with opened(config) as here:
-        from producer.cli import watching
+        from producer.cli import reasons, watching
         from worker import campaigns
 
-        if watch:
-            with faults.interruptible(lambda: f"campaign {campaign_id} goes on without this view"):
-                found = watching.watch(here.engine, campaign_id)
-        else:
+        if not watch:
             found = campaigns.show(here.engine, campaign_id)
-        shown(found, as_json=as_json)
+            shown(found, as_json=as_json, waits_for=reasons.why(here, found))
+            return
+        with faults.interruptible(lambda: f"campaign {campaign_id} goes on without this view"):
+            found = watching.watch(here, campaign_id, as_json=as_json)
+        if not as_json:
+            shown(found, as_json=False)
 
 
 @options.command(group, "xinshi campaign pause 17")
@@ -100,6 +104,18 @@ def pause(
         shown(campaigns.pause(here.engine, campaign_id), as_json=as_json)
 
 
+@options.command(group, "xinshi campaign start 17", "xinshi campaign start 17 --until 20:00")
+def start(
+    campaign_id: _Id,
+    *,
+    until: options.Until = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Start a campaign that is ready: the same as `resume`."""
+    resume(campaign_id, until=until, as_json=as_json, config=config)
+
+
 @options.command(group, "xinshi campaign resume 17", "xinshi campaign resume 17 --until 20:00")
 def resume(
     campaign_id: _Id,
@@ -110,15 +126,34 @@ def resume(
 ) -> None:
     """Start a campaign that is ready, or go on with one that is paused.
 
-    One whose validity is over needs --until.
+    One whose validity is over is not sent late by itself: a terminal is asked until when it may be
+    sent; anything else has to say it by --until, or the exit code is 2.
     """
     moment = times.ahead(until, "--until")
     with opened(config) as here:
-        from worker import campaigns
+        from producer.cli import reasons
 
-        found = campaigns.run(here.engine, campaign_id, moment)
+        found = _run(here, campaign_id, moment)
         here.ring(MessageClass(found.message_class), "started")
-        shown(found, as_json=as_json)
+        shown(found, as_json=as_json, waits_for=reasons.why(here, found))
+
+
+def _run(here: Session, campaign_id: int, until: datetime | None) -> "Progress":
+    """Start a campaign; of one that is late ask whoever sits there until when it may be sent."""
+    from worker import campaigns
+    from worker.errors import ValidityOver
+
+    try:
+        return campaigns.run(here.engine, campaign_id, until)
+    except ValidityOver:
+        valid = output.local(campaigns.show(here.engine, campaign_id).not_after)
+        output.error(f"campaign {campaign_id} was valid until {valid}")
+        if not output.is_attended():
+            output.hint("say by --until until when it may be sent: --until 20:00, --until +2h")
+            raise typer.Exit(faults.USAGE) from None
+    asked = 'Until when may it be sent? ("20:00", "+2h"; Ctrl-C leaves it as it is)'
+    new = typer.prompt(asked, err=True, value_proc=lambda said: times.ahead(said, "the time"))
+    return campaigns.run(here.engine, campaign_id, new)
 
 
 @options.command(group, "xinshi campaign cancel 17")
@@ -164,53 +199,33 @@ def export(
         Path | None,
         typer.Option("--output", metavar="FILE", help="Write there, not to standard output."),
     ] = None,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="Begin with the mark by which Excel knows UTF-8.")
+    ] = False,
     config: options.Config = None,
 ) -> None:
-    """Write every message of a campaign as CSV, UTF-8, a line each; times in UTC."""
-    with opened(config) as here, _target(to) as file:
-        count = _write(here, campaign_id, file)
+    """Write every message of a campaign as CSV, UTF-8, a line each; times in UTC.
+
+    FILE is replaced only once it is whole. What a campaign that still runs has become is written
+    as of now.
+    """
+    with opened(config) as here:
+        from producer.cli import exporting
+
+        count = exporting.export(here.engine, campaign_id, to, mark=excel)
     if to is not None:
         output.hint(f"{count} messages written to {to}")
 
 
-def _write(here: Session, campaign_id: int, file: TextIO) -> int:
-    from worker import campaigns, describing
-
-    total = campaigns.show(here.engine, campaign_id).total
-    writer = csv.writer(file)
-    writer.writerow(COLUMNS)
-    count = 0
-    for count, one in enumerate(describing.every(here.engine, campaign_id, total), 1):  # noqa: B007
-        writer.writerow(_cells(one))
-    return count
-
-
-def _cells(one: "Message") -> list[Any]:
-    said = one.as_json() | {"number": one.msisdn}
-    return [said[column] for column in COLUMNS]
-
-
-@contextmanager
-def _target(to: Path | None) -> Iterator[TextIO]:
-    """Lend standard output, or a file that takes its place only once it is whole."""
-    if to is None:
-        yield sys.stdout
-        return
-    part = to.with_name(f"{to.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(to)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def shown(found: "Progress", *, as_json: bool, **more: Any) -> None:
-    """Print a campaign; `more` goes into its JSON."""
+def shown(
+    found: "Progress", *, as_json: bool, waits_for: Sequence[str] | None = None, **more: Any
+) -> None:
+    """Print a campaign and what it waits for; `more` goes into its JSON."""
     from worker import describing
 
     if as_json:
-        output.as_json(describing.campaign(found) | more)
+        waits = {} if waits_for is None else {"waits_for": list(waits_for)}
+        output.as_json(describing.campaign(found) | waits | more)
         return
     output.facts(
         {
@@ -222,6 +237,9 @@ def shown(found: "Progress", *, as_json: bool, **more: Any) -> None:
             "messages": found.total,
             "left out": counts(found.left_out),
             "retry of": found.retry_of,
+            "waits": "; ".join(waits_for or ()),
+            "not before": found.not_before,
+            "valid until": found.not_after,
             "created": found.created_at,
             "started": found.started_at,
             "finished": found.finished_at,

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from producer.cli import output
-from worker.errors import ConfigurationError, KeyConflict, Refused, XinshiError
+from worker.errors import ConfigurationError, KeyConflict, Refused, ValidityOver, XinshiError
 
 OK = 0
 FAILED = 1
@@ -38,10 +38,13 @@ def reported() -> Iterator[None]:
     except Refused as error:
         _each("", error)
         raise typer.Exit(FAILED if isinstance(error, KeyConflict) else USAGE) from None
+    except ValidityOver as error:
+        output.error(str(error))
+        raise typer.Exit(USAGE) from None
     except XinshiError as error:
         output.error(str(error))
         raise typer.Exit(FAILED) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         output.error("interrupted")
         raise typer.Exit(INTERRUPTED) from None
     except OSError as error:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -107,7 +107,7 @@ def _load(
     with (
         recipients.reading(file, text) as found,
         faults.interruptible(lambda: _cut_off(name)),
-        _bar(found.lines) as watch,
+        output.bar("loading", found.lines) as watch,
     ):
         return loading.create(
             here.engine, here.settings, name, order, found.rows, watch=watch, **how
@@ -132,27 +132,14 @@ def _named(recipients: str) -> str:
     return f"{datetime.now(output.SHANGHAI):%Y-%m-%d %H:%M}"
 
 
-@contextmanager
-def _bar(lines: int) -> Iterator[Callable[[int], None]]:
-    """Lend a function that moves a progress bar; without a terminal there is none."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = output.console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _rows: None
-        return
-    columns = (TextColumn("loading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("loading", total=lines)
-        yield lambda rows: progress.update(task, completed=rows)
-
-
 def _show(here: Session, loaded: "Loaded", *, as_json: bool) -> None:
+    from producer.cli import reasons
     from worker import campaigns as stored
 
     bad = [{"row": one.where, "what": one.what} for one in loaded.bad_rows]
     found = stored.show(here.engine, loaded.id)
-    campaigns.shown(found, as_json=as_json, **({"bad_rows": bad} if bad else {}))
+    more = {"bad_rows": bad} if bad else {}
+    campaigns.shown(found, as_json=as_json, waits_for=reasons.why(here, found), **more)
     for one in loaded.bad_rows[:MOST_SHOWN]:
         output.error(str(one))
     if loaded.invalid > MOST_SHOWN:

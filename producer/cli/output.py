@@ -4,7 +4,9 @@ Data goes to standard output, everything else to standard error.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,6 +39,11 @@ def console(*, stderr: bool = False) -> Console:
     if not made.is_terminal:
         made.width = _WIDE
     return made
+
+
+def is_attended() -> bool:
+    """Tell whether somebody sits at a terminal, who can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def line(text: str, style: str = "") -> None:
@@ -99,6 +106,21 @@ def local(moment: datetime | None) -> str:
 def brief(moment: datetime | None) -> str:
     """Write a moment in Asia/Shanghai without its year, where many stand below each other."""
     return "" if moment is None else f"{moment.astimezone(SHANGHAI):%m-%d %H:%M:%S}"
+
+
+@contextmanager
+def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Lend a function that moves a progress bar; without a terminal there is none."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    here = console(stderr=True)
+    if not here.is_terminal:
+        yield lambda _rows: None
+        return
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=here, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda rows: progress.update(task, completed=rows)
 
 
 def _cell(value: Any) -> Text:

@@ -151,19 +151,22 @@ def _as_json(one: "Option", order: "Order", state: "AccountState | None") -> dic
         "share": one.share,
         "chance": round(one.chance, 4),
         "out": one.out.value if one.out else None,
-        "why": _why(one, order, state),
+        "why": why(one, order.message_class, order.account, state),
     }
 
 
-def _why(one: "Option", order: "Order", state: "AccountState | None") -> str:
+def why(
+    one: "Option",
+    message_class: MessageClass,
+    named: str | None,
+    state: "AccountState | None",
+) -> str:
     """Say why an account is not asked; of one that is, why it gets less than all."""
     from worker.routing import Out
 
     less = state.health.why if state and one.share < 1.0 else ""
     said = {
-        Out.CLASS: f"{order.account} was named"
-        if order.account
-        else f"does not serve {order.message_class.value}",
+        Out.CLASS: f"{named} was named" if named else f"does not serve {message_class.value}",
         Out.CANNOT: "; ".join(problem.what for problem in one.because),
         Out.HELD: f"held: {accounts.why(state)}" if state else "held",
         Out.HOURS: f"its sending hours begin in {_span(one.wait)}",

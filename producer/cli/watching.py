@@ -1,22 +1,28 @@
 """A campaign as it goes: how much is done, how fast, how long it will take."""
 
+import json
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from sqlalchemy import Engine
 
-from producer.cli import output
-from worker import campaigns
+from producer.cli import output, reasons
+from producer.cli.session import Session
+from worker import campaigns, describing
 from worker.store.campaigns import Progress
 from worker.terms import CampaignState
 
-#: Seconds between two looks.
+#: Seconds between two looks, and how many times as long as the last one took.
 PACE = 1.0
+IDLE = 5
+#: Seconds between two lines where nobody looks at a terminal.
+LINES = 10.0
 #: Looks over which the rate is taken.
 WINDOW = 15
 _ENDS = {CampaignState.DONE, CampaignState.CANCELLED}
@@ -36,66 +42,110 @@ class Rate:
 
 
 class _Lines:
-    """Writes a line whenever a campaign has moved."""
+    """Writes a line when a campaign's state has changed, and now and then while it moves."""
 
     def __init__(self) -> None:
-        self._last: tuple[object, object] | None = None
+        self._last: Look | None = None
+        self._at = 0.0
 
-    def __call__(self, found: Progress, rate: float) -> None:
-        if self._last != (found.state, found.states):
-            self._last = (found.state, found.states)
-            output.hint(words(found, rate))
+    def __call__(self, look: "Look") -> None:
+        """Write a line, unless it says nothing new or it is too soon."""
+        last, now = self._last, time.monotonic()
+        new = last is None or last.found.state is not look.found.state
+        moved = last is None or last.found.states != look.found.states or last.why != look.why
+        if new or (moved and now >= self._at + LINES):
+            self._last, self._at = look, now
+            output.hint(look.words())
 
 
-def watch(engine: Engine, campaign_id: int) -> Progress:
-    """Show a campaign on standard error until it is done or cancelled; returns it as it is then."""
+class _Json:
+    """Writes a line of JSON whenever a campaign has moved."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Any] | None = None
+
+    def __call__(self, look: "Look") -> None:
+        """Write a line, unless it is the last one again."""
+        data = describing.campaign(look.found) | {"waits_for": look.why}
+        if data != self._last:
+            self._last = data
+            more = {"rate": round(look.rate, 1), "seconds_left": look.seconds_left}
+            output.line(json.dumps(data | more, ensure_ascii=False))
+
+
+def watch(here: Session, campaign_id: int, *, as_json: bool = False) -> Progress:
+    """Show a campaign until it is done or cancelled; returns it as it is then.
+
+    On a terminal as a picture that moves, on standard error; elsewhere there are lines. As JSON
+    there is a line on standard output for each change.
+    """
     console = output.console(stderr=True)
+    if as_json:
+        return _looking(here, campaign_id, _Json())
     if not console.is_terminal:
-        return _looking(engine, campaign_id, _Lines())
+        return _looking(here, campaign_id, _Lines())
     with Live(console=console, transient=True, auto_refresh=False) as live:
-        return _looking(
-            engine,
-            campaign_id,
-            lambda found, rate: live.update(view(found, rate), refresh=True),
-        )
+        return _looking(here, campaign_id, lambda look: live.update(look.drawn(), refresh=True))
 
 
-def _looking(engine: Engine, campaign_id: int, tell: Callable[[Progress, float], None]) -> Progress:
+def _looking(here: Session, campaign_id: int, tell: Callable[["Look"], None]) -> Progress:
     rate = Rate()
     while True:
-        found = campaigns.show(engine, campaign_id)
-        tell(found, rate.after(time.monotonic(), found.total - found.open))
+        began = time.monotonic()
+        found = campaigns.show(here.engine, campaign_id)
+        speed = rate.after(began, found.total - found.open)
+        tell(Look(found, speed, () if speed else tuple(reasons.why(here, found))))
         if found.state in _ENDS:
             return found
-        time.sleep(PACE)
+        # Looking itself is work for the database, and more for many submissions.
+        time.sleep(max(PACE, IDLE * (time.monotonic() - began)))
 
 
-def words(found: Progress, rate: float) -> str:
-    """Say in one line how far a campaign is."""
-    done = f"{found.total - found.open} of {found.total}"
-    states = ", ".join(f"{number} {state}" for state, number in sorted(found.states.items()))
-    return f"{found.state.value}: {done} ({states}), {rate:.0f}/s, {left(found, rate)} left"
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A campaign as it stands: its messages a second, and what it waits for if it stands still."""
 
+    found: Progress
+    rate: float
+    why: Sequence[str] = ()
 
-def left(found: Progress, rate: float) -> str:
-    """Say how long the rest will take at this rate."""
-    if not found.open:
-        return "nothing"
-    return str(timedelta(seconds=round(found.open / rate))) if rate else "unknown time"
+    @property
+    def done(self) -> str:
+        """How many of its messages have left the queue."""
+        return f"{self.found.total - self.found.open} of {self.found.total}"
 
+    @property
+    def seconds_left(self) -> int | None:
+        """How long the rest will take at this rate; None when nobody knows."""
+        if not self.found.open:
+            return 0
+        return round(self.found.open / self.rate) if self.rate else None
 
-def view(found: Progress, rate: float) -> Group:
-    """Draw a campaign: a bar, and what is known of it."""
-    done = found.total - found.open
-    bar = ProgressBar(total=max(1, found.total), completed=done, width=60)
-    facts = output.facts_made(
-        {
-            f"campaign {found.id}": found.name,
-            "state": found.state.value,
-            "done": f"{done} of {found.total}",
-            "rate": f"{rate:.0f}/s",
-            "time left": left(found, rate),
-        }
-        | {f"  {state}": number for state, number in sorted(found.states.items())}
-    )
-    return Group(facts, bar)
+    @property
+    def left(self) -> str:
+        """How long the rest will take, in words."""
+        if not self.found.open:
+            return "nothing"
+        seconds = self.seconds_left
+        return "unknown time" if seconds is None else str(timedelta(seconds=seconds))
+
+    def words(self) -> str:
+        """Say in one line how far it is."""
+        counts = sorted(self.found.states.items())
+        states = ", ".join(f"{number} {state}" for state, number in counts)
+        said = f"{self.found.state.value}: {self.done} ({states}), {self.rate:.0f}/s"
+        return "; ".join([f"{said}, {self.left} left", *self.why])
+
+    def drawn(self) -> Group:
+        """Draw it: a bar, and what is known of it."""
+        total, left = max(1, self.found.total), self.found.open
+        facts = {
+            f"campaign {self.found.id}": self.found.name,
+            "state": self.found.state.value,
+            "done": self.done,
+            "rate": f"{self.rate:.0f}/s",
+            "time left": self.left,
+            "waits": "; ".join(self.why),
+        } | {f"  {state}": number for state, number in sorted(self.found.states.items())}
+        bar = ProgressBar(total=total, completed=total - left, width=60)
+        return Group(output.facts_made(facts), bar)

@@ -1,16 +1,24 @@
 """Campaigns from the command line: loaded, started, stopped, watched, exported, tried again."""
 
+import codecs
 import csv
+import errno
 import io
-from collections.abc import Callable
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from producer.cli import watching
+from producer.cli import output, watching
 from tests.cli.conftest import Place
-from tests.stage import eventually, mobiles
-from worker import loading
+from tests.stage import eventually, mobiles, section
+from worker import database, describing, loading
+from worker.store import requests
+from worker.tables import submission
 
 TEXT = "【店】大促 回T退订"
 
@@ -149,6 +157,45 @@ def test_every_message_is_exported_in_order(place: Place) -> None:
     assert not list(place.folder.glob("*.part"))
 
 
+def test_an_export_can_be_read_by_a_spreadsheet(place: Place) -> None:
+    """It begins with the mark that says UTF-8, and no gateway's words are a formula."""
+    create(place, numbers(place, 1))
+    with place.working():
+        eventually(lambda: place.data("campaign", "show", "1")["state"] == "done")
+    with database.writing(place.engine) as connection:
+        connection.execute(update(submission).values(words='=HYPERLINK("http://x")'))
+    place.done("campaign", "export", "1", "--output", "result.csv", "--excel")
+    written = (place.folder / "result.csv").read_bytes()
+    assert written.startswith(codecs.BOM_UTF8 + b"number,")
+    (row,) = csv.DictReader(io.StringIO(written.decode("utf-8-sig")))
+    assert row["code_text"] == '\'=HYPERLINK("http://x")'
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; result.csv is as it was before"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), 1, "result.csv: No space left"),
+    ],
+    ids=["ctrl_c", "disk_full"],
+)
+def test_an_export_that_breaks_off_leaves_the_old_file(
+    place: Place, monkeypatch: pytest.MonkeyPatch, fault: BaseException, code: int, said: str
+) -> None:
+    place.write("result.csv", "old")
+    create(place, numbers(place, 25))
+
+    def broken(*_words: Any) -> Iterator[list[Any]]:
+        yield [["13800000001"]]
+        raise fault
+
+    monkeypatch.setattr(describing, "exported", broken)
+    words = ["campaign", "export", "1", "--output", "result.csv"]
+    assert said in place.fails(*words, code=code)
+    assert (place.folder / "result.csv").read_text() == "old"
+    assert not list(place.folder.glob("*.part"))
+
+
 def test_an_export_that_fails_leaves_the_old_file(place: Place) -> None:
     place.write("result.csv", "old")
     place.fails("campaign", "export", "17", "--output", "result.csv")
@@ -176,12 +223,76 @@ def test_only_the_failed_are_sent_again_and_only_once(place: Place) -> None:
 def test_a_campaign_is_watched_until_it_is_done(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where no terminal is, there are lines; what it is in the end goes to standard output."""
     monkeypatch.setattr(watching, "PACE", 0.02)
     create(place, numbers(place, 50))
     with place.working():
-        result = place.run("campaign", "show", "1", "--watch", "--json")
+        result = place.run("campaign", "show", "1", "--watch")
     assert result.exit_code == 0
     assert "done: 50 of 50 (50 submitted)" in result.stderr
+    assert "valid until" in result.stdout
+
+
+def test_a_campaign_is_watched_as_json_a_line_for_each_change(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "PACE", 0.02)
+    create(place, numbers(place, 50), "--paused")
+    place.done("campaign", "start", "1")
+    with place.working():
+        printed = place.done("campaign", "show", "1", "--watch", "--json")
+    looks = [json.loads(line) for line in printed.splitlines()]
+    assert all(sum(one["states"].values()) == one["total"] == 50 for one in looks)
+    last = looks[-1]
+    assert (last["state"], last["states"], last["seconds_left"]) == ("done", {"submitted": 50}, 0)
+    assert len({json.dumps([one["state"], one["states"]]) for one in looks}) > 1
+
+
+def test_what_a_campaign_waits_for_is_said(place: Place) -> None:
+    """That nothing moves has a reason, and a command that helps."""
+    place.configure("bulk", more={"bulk": section(place.sandbox, "bulk", sending_hours="any")})
+    found = create(place, numbers(place, 2), "--paused")
+    assert found["waits_for"] == ["it is not started: `xinshi campaign resume 1`"]
+    found = place.data("campaign", "resume", "1")
+    assert found["waits_for"] == ["no worker runs: `xinshi up`"]
+    with place.working():
+        eventually(lambda: place.data("campaign", "show", "1")["state"] == "done")
+    assert place.data("campaign", "show", "1")["waits_for"] == []
+    place.done("account", "hold", "bulk", "--why", "a look at the bill")
+    found = create(place, place.write("other.csv", "13900000001"))
+    assert found["waits_for"] == ["bulk: held: by hand a look at the bill"]
+
+
+def late(place: Place) -> None:
+    """Load a campaign whose time is over before it is started."""
+    create(place, numbers(place, 3), "--paused")
+    with database.writing(place.engine) as connection:
+        requests.extend(connection, 1, datetime.now(UTC) - timedelta(minutes=1))
+
+
+def test_a_late_start_wants_a_time(place: Place) -> None:
+    """Nobody is asked where no terminal is: it is wrong usage until the time is said."""
+    late(place)
+    for verb in ("start", "resume"):
+        said = place.fails("campaign", verb, "1", code=2)
+        assert "campaign 1 was valid until" in said
+        assert "--until" in said
+    assert place.data("campaign", "show", "1")["state"] == "ready"
+    assert place.data("campaign", "start", "1", "--until", "+1h")["state"] == "running"
+
+
+def test_a_late_start_asks_whoever_sits_there(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is answered by a time to come; Ctrl-C leaves it as it is."""
+    late(place)
+    monkeypatch.setattr(output, "is_attended", lambda: True)
+    place.fails("campaign", "start", "1", code=130, typed="")
+    assert place.data("campaign", "show", "1")["state"] == "ready"
+    place.done("campaign", "start", "1", typed="soon\n2020-01-01 08:00\n+1h\n")
+    found = place.data("campaign", "show", "1")
+    assert found["state"] == "running"
+    assert datetime.fromisoformat(found["not_after"]) > datetime.now(UTC)
 
 
 def test_ctrl_c_while_watching_says_that_the_campaign_goes_on(

@@ -1,7 +1,7 @@
 """Campaigns: their states, their progress, their messages by state."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,9 @@ class Progress:
     account: str | None
     retry_of: int | None
     left_out: Mapping[str, int]
+    #: Nothing of it is sent before, or after.
+    not_before: datetime | None
+    not_after: datetime | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -207,6 +210,19 @@ def part(connection: Connection, request_id: int, first: int, limit: int) -> lis
     )
 
 
+def exported(
+    connection: Connection, request_id: int, columns: Sequence[str], first: int, limit: int
+) -> list[Row[Any]]:
+    """Return some columns of the view for a campaign's messages from number `first` on."""
+    return list(
+        connection.execute(
+            select(*(seen.c[one] for one in columns))
+            .where(seen.c.request_id == request_id, seen.c.n >= first, seen.c.n < first + limit)
+            .order_by(seen.c.n)
+        )
+    )
+
+
 def progress(connection: Connection, request_id: int) -> Progress | None:
     """Count a campaign's messages by state, from its submissions and the exceptions among them."""
     row = connection.execute(
@@ -226,6 +242,8 @@ def progress(connection: Connection, request_id: int) -> Progress | None:
         row.account,
         row.retry_of,
         row.left_out or {},
+        row.not_before,
+        row.not_after,
         row.created_at,
         row.started_at,
         row.finished_at,

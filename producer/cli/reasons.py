@@ -1,0 +1,70 @@
+"""Why a campaign does not move: what it waits for, in words, with the command that helps."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from producer.cli import output, route
+from producer.cli.session import Session
+from worker import claiming, database
+from worker.routing import Asked, Out
+from worker.store import accounts, requests, ticks
+from worker.terms import CampaignState, MessageClass, MessageState, NumberKind
+
+if TYPE_CHECKING:
+    from worker.store.campaigns import Progress
+
+#: A tick that is due for so many seconds says that no worker runs.
+LATE = 30.0
+
+
+def why(here: Session, found: "Progress") -> list[str]:
+    """Say what keeps a campaign from moving; nothing when it moves, or has ended."""
+    start = f"`xinshi campaign resume {found.id}`"
+    match found.state:
+        case CampaignState.LOADING:
+            return ["it is not wholly loaded; the command that loads it may be repeated"]
+        case CampaignState.READY:
+            return [f"it is not started: {start}"]
+        case CampaignState.PAUSED:
+            return [f"it is paused: {start}"]
+        case CampaignState.RUNNING if found.open and not _is_under_way(found):
+            return _of_running(here, found)
+    return []
+
+
+def _is_under_way(found: "Progress") -> bool:
+    return bool(found.states.get(MessageState.SUBMITTING.value))
+
+
+def _of_running(here: Session, found: "Progress") -> list[str]:
+    if found.not_before and found.not_before > datetime.now(UTC):
+        return [f"it begins at {output.local(found.not_before)}"]
+    return [*_no_worker(here), *_accounts(here, found)]
+
+
+def _no_worker(here: Session) -> list[str]:
+    with database.reading(here.engine) as connection:
+        late = ticks.late(connection, "sweep")
+    if late is None or late > LATE:
+        return ["no worker runs: `xinshi up`"]
+    return []
+
+
+def _accounts(here: Session, found: "Progress") -> list[str]:
+    """Say of each account that might carry it why it takes nothing; nothing when one does."""
+    asked = MessageClass(found.message_class)
+    with database.reading(here.engine) as connection:
+        row = requests.by_id(connection, found.id)
+        claim = claiming.look(connection, here.settings, asked, "")
+        states = accounts.states(connection, here.settings.logins)
+    if row is None:
+        return []
+    kinds = [NumberKind(one) for one in row.kinds.split(",") if one]
+    options = claim.options(Asked(asked, row.content, kinds, datetime.now(UTC), found.account))
+    if any(one.out in {None, Out.DOUBT, Out.FULL} for one in options):
+        return []
+    able = [one for one in options if one.out is not Out.CLASS]
+    return [
+        f"{one.account.name}: " + route.why(one, asked, found.account, states.get(one.account.name))
+        for one in able
+    ] or ["no account serves its class"]
