@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import campaigns, fairness, memory, reports, singles, tasks
+from tests.bench import campaigns, codes, fairness, memory, reports, singles, tasks
 from tests.bench.figures import Figure, machine, table, write
 from tests.bench.ground import Ground
 
@@ -18,6 +18,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "B1'": campaigns.b1_sqlite,
     "B2": singles.b2,
     "B2'": singles.b2_bare,
+    "B3": codes.b3,
+    "B3'": codes.b3_beside,
     "B5": reports.b5,
     "B6": memory.b6,
     "B7": campaigns.b7,
@@ -36,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=int, default=1_000_000, help="recipients of a campaign")
     parser.add_argument("--pairs", type=int, default=3, help="how often both sides are measured")
     parser.add_argument("--old", type=int, default=10_000_000, help="old messages, for B7")
+    parser.add_argument("--codes", type=int, default=2000, help="codes of B3'; half for B3")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser
 
@@ -50,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     found: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="xinshi-bench-") as folder:
-        ground = Ground(Path(folder), options.rows, options.pairs, options.old)
+        ground = Ground(Path(folder), options.rows, options.pairs, options.old, options.codes)
         try:
             for name in names:
                 sys.stderr.write(f"{name}: {BENCHMARKS[name].__doc__}\n")

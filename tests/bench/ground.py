@@ -43,8 +43,8 @@ class PostgreSQL(servers.PostgreSQL):
 
     def command(self) -> list[str]:
         """With fsync, and memory for a million rows."""
-        words = [one for one in super().command() if one != "fsync=off"]
-        return [*words[:-1], "shared_buffers=256MB", "-c", "max_wal_size=4GB"]
+        words = ("fsync=on", "shared_buffers=256MB", "max_wal_size=4GB")
+        return [*super().command(), *(part for word in words for part in ("-c", word))]
 
 
 @dataclass
