@@ -16,6 +16,7 @@ from producer.web import (
     problems,
     pushes,
     reading,
+    sending,
 )
 from producer.web.bodies import Bounded
 from producer.web.desk import Desk
@@ -50,6 +51,7 @@ def create(settings: Settings) -> FastAPI:
     app.add_middleware(Bounded, settings=settings.top.web)
     problems.install(app)
     pushes.prepare(app, desk)
+    sending.prepare(app, desk)
     for room in ROOMS:
         app.include_router(room.router)
     app.state.routes = [route for room in ROOMS for route in room.router.routes]

@@ -111,8 +111,11 @@ class Desk:
         self.producer.close()
 
 
-def desk(connection: HTTPConnection) -> Desk:
-    """Return the desk of the application that a request came to."""
+async def desk(connection: HTTPConnection) -> Desk:
+    """Return the desk of the application that a request came to.
+
+    As a coroutine it is called in the event loop: a plain function would be called in a thread.
+    """
     return cast("Desk", connection.app.state.desk)
 
 

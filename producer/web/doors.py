@@ -60,7 +60,7 @@ async def _told(
         most = here.settings.top.web.max_recipients
         if len(asked.to) > most or len(asked.text) > shapes.LONGEST_TEXT:
             return opening.refused("too long")
-        done = await here.run(sending.accept, here, caller, Order(asked.to, asked.text))
+        done = await sending.accept(request.app, here, caller, Order(asked.to, asked.text))
     except Refused as error:
         return opening.refused("; ".join(map(str, error.problems)))
     except Told as error:

@@ -121,7 +121,7 @@ def _stale(key: Key) -> bool:
     return key.used_at is None or time.time() - key.used_at.timestamp() > keys.COARSE
 
 
-def keyring(connection: HTTPConnection) -> Keyring:
+async def keyring(connection: HTTPConnection) -> Keyring:
     """Return the keys that the application knows."""
     return cast("Keyring", connection.app.state.keyring)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from producer.web import owning, sending, shapes
 from producer.web.desk import Desk, Here
@@ -29,7 +29,7 @@ Id = Annotated[str, Path(max_length=40, examples=["17-0"])]
     responses=responses(400, 401, 403, 408, 409, 413, 422, 429, 503),
 )
 async def send(
-    new: shapes.NewMessages, here: Here, caller: Sender, key: shapes.Key = None
+    request: Request, new: shapes.NewMessages, here: Here, caller: Sender, key: shapes.Key = None
 ) -> shapes.Accepted:
     """Store messages, all or none: once this answers 202 they are in the database.
 
@@ -42,7 +42,7 @@ async def send(
     if len(to) > most:
         raise Refused([Problem("to", f"has {len(to)} numbers and may have {most}")])
     order = Order(to, key=key, **content(new), message_class=new.message_class)
-    done = await here.run(sending.accept, here, caller, order, new.client)
+    done = await sending.accept(request.app, here, caller, order, new.client)
     return shapes.Accepted(ids=list(done.ids), repeated=done.repeated)
 
 

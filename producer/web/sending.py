@@ -1,7 +1,8 @@
 """Taking messages in from outside: what `enqueue` does, and what only strangers need.
 
 In one transaction: the request, and what it takes of the allowances for codes. What goes over an
-allowance is not stored, costs nothing, and counts nowhere.
+allowance is not stored, costs nothing, and counts nowhere. Calls that come at the same time share
+that transaction: each is answered after the commit that holds it.
 """
 
 import math
@@ -9,44 +10,69 @@ from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from sqlalchemy import Connection
+from fastapi import FastAPI
 
 from producer.web.desk import Desk
 from producer.web.keys import Caller
 from producer.web.problems import Told
-from worker import enqueuing
+from producer.web.together import Bounds, Together
+from worker import enqueuing, intake
 from worker.enqueuing import Checked, Enqueued, Order
 from worker.errors import Problem, Refused
-from worker.store import allowances
+from worker.intake import Answer, Exhausted, Offer
 from worker.store.allowances import Claim
 from worker.terms import MessageClass
 from worker.web import WebSettings
 
+#: Numbers that are checked without leaving the event loop; a call with more goes by itself.
+FEW = 50
+#: Orders in one commit, and their numbers; how many commits at one time; how many may wait.
+BOUNDS = Bounds(parts=200, size=1000, goes=2, waiting=5000)
 #: An IPv6 client usually has a whole network of this length to itself.
 IPV6_PREFIX = 64
 
 
-def accept(here: Desk, caller: Caller, order: Order, client: str | None = None) -> Enqueued:
-    """Store what a caller orders; runs in a thread.
+def prepare(app: FastAPI, here: Desk) -> None:
+    """Give an application its intake: it stores the orders that come at the same time."""
+
+    async def take(offers: Sequence[Offer]) -> Sequence[Answer]:
+        return await here.run(intake.accept, here.engine, offers)
+
+    app.state.intake = Together(take, BOUNDS)
+
+
+async def accept(
+    app: FastAPI, here: Desk, caller: Caller, order: Order, client: str | None = None
+) -> Enqueued:
+    """Store what a caller orders, together with what others order at the same time.
 
     Raises as `enqueue` does, and `Told` (429) when a number, or the client that is named, has had
     as many codes as it may.
     """
     order = addressed(here, caller, order)
+    if len(order.to) > FEW:
+        answer = await here.run(_alone, here, caller, order, client)
+    else:
+        offer = _offer(here, caller, order, client)
+        answer = await app.state.intake.do(offer, len(order.to))
+    match answer:
+        case Enqueued():
+            here.ring(order.message_class)
+            return answer
+        case Exhausted():
+            raise _refused(answer.wait)
+        case _:
+            raise answer
+
+
+def _alone(here: Desk, caller: Caller, order: Order, client: str | None) -> Answer:
+    (answer,) = intake.accept(here.engine, [_offer(here, caller, order, client)])
+    return answer
+
+
+def _offer(here: Desk, caller: Caller, order: Order, client: str | None) -> Offer:
     checked = enqueuing.check(here.settings, order)
-    claims = claimed(here.settings.top.web, checked, client, test=caller.test)
-
-    def write(connection: Connection, again: int | None) -> Enqueued:
-        done = enqueuing.store(connection, checked, again)
-        # A repeated call sends nothing more.
-        wait = 0.0 if done.repeated else allowances.take(connection, claims)
-        if wait:
-            raise _refused(wait)
-        return done
-
-    done = enqueuing.commit(here.engine, write)
-    here.ring(order.message_class)
-    return done
+    return Offer(checked, claimed(here.settings.top.web, checked, client, test=caller.test))
 
 
 def addressed(here: Desk, caller: Caller, order: Order) -> Order:

@@ -4,7 +4,7 @@ What is told is read when it is told, so that late news is never old news.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -80,6 +80,20 @@ def of(connection: Connection, sender: str, url: str | None) -> Any:
         .where(callback.c.sender == sender, callback.c.standing, callback.c.removed_at.is_(None))
         .scalar_subquery()
     )
+
+
+def standing(connection: Connection, senders: Iterable[str]) -> dict[str, int]:
+    """Return the callback that is told of all that a sender enqueues, by sender."""
+    rows = connection.execute(
+        select(callback.c.sender, func.max(callback.c.id))
+        .where(
+            callback.c.sender.in_(sorted(set(senders))),
+            callback.c.standing,
+            callback.c.removed_at.is_(None),
+        )
+        .group_by(callback.c.sender)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def remove(connection: Connection, callback_id: int) -> bool:

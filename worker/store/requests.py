@@ -65,7 +65,23 @@ def add(
     before it is started. `again` is the id that it was given in a transaction of which nobody knows
     whether it was committed: without a key the id makes it one request.
     """
-    values = {
+    values = columns(new, total) | {
+        "not_after": new.not_after or _valid_until(new),
+        "next_at": (new.not_before or now()) if due else None,
+        "created_at": now(),
+        "callback_id": callback,
+    }
+    if new.key is None and again is not None:
+        values["id"] = again
+    elif new.key is None:
+        made = connection.execute(insert(request).values(values))
+        return StoredRequest(new_id(made), total, new.fingerprint, existed=False)
+    return _add_once(connection, new, values, total)
+
+
+def columns(new: NewRequest, total: int) -> dict[str, Any]:
+    """Return what is stored of a request as it came, without what the database's clock says."""
+    return {
         "sender": new.sender,
         "key": new.key,
         "fingerprint": new.fingerprint,
@@ -78,20 +94,10 @@ def add(
         "options": dict(new.content.options) or None,
         "kinds": new.kinds,
         "not_before": new.not_before,
-        "not_after": new.not_after or _valid_until(new),
         "total": total,
         "next_n": 0,
-        "next_at": (new.not_before or now()) if due else None,
         "rest": MessageState.QUEUED.value,
-        "created_at": now(),
-        "callback_id": callback,
     }
-    if new.key is None and again is not None:
-        values["id"] = again
-    elif new.key is None:
-        made = connection.execute(insert(request).values(values))
-        return StoredRequest(new_id(made), total, new.fingerprint, existed=False)
-    return _add_once(connection, new, values, total)
 
 
 def _valid_until(new: NewRequest) -> Any:
