@@ -19,7 +19,7 @@ from worker.pace import Cost
 from worker.permits import Permits
 from worker.routing import Asked, Option, Out, Standing
 from worker.settings import Settings
-from worker.store import accounts, claims, events, outcomes, requests, splits
+from worker.store import accounts, claims, events, members, outcomes, requests, splits
 from worker.store.accounts import Doubt
 from worker.store.claims import Lease, Planned
 from worker.store.gathers import Single
@@ -299,6 +299,7 @@ class Claim:
             content=fresh.content,
             reference=_reference(account),
             permit=permit,
+            plain=hi - lo > 1 and not fresh.personal,
         )
 
     def _admit(
@@ -363,7 +364,7 @@ class Claim:
         """Tell the carrier of a single message, if any account does worse at one."""
         if n is None or not any(one.carriers for one in self.healths.values()):
             return None
-        msisdn = claims.number(connection, request_id, n)
+        msisdn = members.number(connection, request_id, n)
         return carriers.carrier(msisdn) if msisdn else None
 
     def options(self, asked: Asked) -> list[Option]:
@@ -509,7 +510,7 @@ def _ranges(connection: Connection, place: Place, fresh: DueRequest) -> list[tup
     """
     cap, most = place.cap, place.more + 1
     if fresh.personal and cap > 1:
-        return claims.alike(connection, fresh.id, (fresh.next_n, fresh.total), cap, most)
+        return members.alike(connection, fresh.id, (fresh.next_n, fresh.total), cap, most)
     return [(lo, min(lo + cap, fresh.total)) for lo in range(fresh.next_n, fresh.total, cap)[:most]]
 
 

@@ -63,7 +63,11 @@ def connect(url: str, *, pool_size: int = 5) -> Engine:
     elif backend == "postgresql":
         _on_connect(engine, f"SET idle_in_transaction_session_timeout = '{SILENCE}s'")
     else:
-        _on_connect(engine, f"SET SESSION wait_timeout = {SILENCE}")
+        # The numbers of a submission are read as one value: MySQL would cut it at 1 KiB.
+        longest = 16 * 1024 * 1024
+        _on_connect(
+            engine, f"SET SESSION wait_timeout = {SILENCE}, group_concat_max_len = {longest}"
+        )
     return engine
 
 

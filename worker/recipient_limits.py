@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 
 from worker import splitting, windows
 from worker.settings import Settings
-from worker.store import claims, doubts, events, messages, recipients
-from worker.store.claims import Lease, Member
+from worker.store import claims, doubts, events, members, messages, recipients
+from worker.store.claims import Lease
 from worker.store.doubts import Doubtful
+from worker.store.members import Member
 from worker.store.outcomes import Recorded
 from worker.store.recipients import Key
 from worker.terms import Advice, MessageState, Outcome, SubmissionState
@@ -102,14 +103,14 @@ def spare(
         return list(leases), None
     ours = claims.still_leased(connection, leases)
     held = {one.id: one for one in leases if one.id in ours}
-    members = claims.members(connection, ours, opt_out_classes)
+    found = members.of(connection, ours, opt_out_classes)
     asking = [
-        one for one in members if one.state is None and held[one.submission_id].account in limits
+        one for one in found if one.state is None and held[one.submission_id].account in limits
     ]
     waits = _decide(connection, limits, held, asking, int(seconds * 1000))
     left_out: dict[int, dict[int | None, list[Member]]] = defaultdict(lambda: defaultdict(list))
     stay: dict[int, list[Member]] = {one: [] for one in held}
-    for member in members:
+    for member in found:
         wait = waits.get((member.request_id, member.n), 0)
         if wait == 0:
             stay[member.submission_id].append(member)
@@ -180,14 +181,14 @@ def _leave_out(
     return False
 
 
-def _reject(connection: Connection, lease: Lease, members: Sequence[Member]) -> None:
+def _reject(connection: Connection, lease: Lease, late: Sequence[Member]) -> None:
     """End messages that would have to wait for longer than they are valid."""
     if lease.resend_of is not None:
         # The first may have been taken: they are unknown, as before.
-        ids = [(one.request_id, one.n) for one in members]
+        ids = [(one.request_id, one.n) for one in late]
         doubts.give_back(connection, lease.id, lease.resend_of, ids)
     else:
-        ended = [one._replace(state=MessageState.REJECTED) for one in members]
+        ended = [one._replace(state=MessageState.REJECTED) for one in late]
         messages.end(connection, ended, code=CODE)
     events.add(
         connection,
@@ -195,7 +196,7 @@ def _reject(connection: Connection, lease: Lease, members: Sequence[Member]) -> 
         lease.account,
         account=lease.account,
         submission_id=lease.id,
-        detail={"messages": len(members)},
+        detail={"messages": len(late)},
     )
 
 

@@ -20,8 +20,8 @@ from worker.terms import MessageClass, MessageState, Outcome, SubmissionState
 def recorded(answer: Answer) -> Recorded:
     """Return what is written of an answer."""
     ready, results = answer.ready, answer.results
-    others = [one for one in ready.parcel.msisdns if one not in results.each]
-    state = splitting.end(ready.account, results.one, len(others))
+    told = sum(one in results.each for one in ready.parcel.msisdns) if results.each else 0
+    state = splitting.end(ready.account, results.one, len(ready.parcel.msisdns) - told)
     return Recorded(ready.lease, state, results.one, results.each)
 
 

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from worker.answers import Result
 from worker.gateway import Account
 from worker.settings import Settings
-from worker.store import doubts, events, outcomes, splits
-from worker.store.claims import Lease, members
+from worker.store import doubts, events, members, outcomes, splits
+from worker.store.claims import Lease
 from worker.store.outcomes import Recorded
 from worker.terms import Fault, Outcome, SubmissionState
 
@@ -55,7 +55,7 @@ def apart(connection: Connection, calls: Sequence[Recorded], settings: Settings)
     for call in calls:
         groups: dict[Result, list[splits.One]] = {}
         account = settings.accounts.get(call.lease.account)
-        for one in members(connection, [call.lease.id], ()) if call.each and account else ():
+        for one in members.of(connection, [call.lease.id], ()) if call.each and account else ():
             result = call.each.get(one.msisdn, call.result)
             if result != call.result:
                 groups.setdefault(result, []).append((one.request_id, one.n))

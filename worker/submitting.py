@@ -18,10 +18,11 @@ from worker import failpoints, recipient_limits, rendering
 from worker.answers import Result, Results
 from worker.claiming import parts
 from worker.errors import NotSent, WireError
-from worker.gateway import Account, Parcel
+from worker.gateway import Account, Content, Parcel
 from worker.settings import Settings
-from worker.store import claims, doubts, messages, outcomes
-from worker.store.claims import Lease, Member
+from worker.store import claims, doubts, members, messages, outcomes
+from worker.store.claims import Lease
+from worker.store.members import Member
 from worker.terms import Fault, Outcome, SubmissionState
 
 log = structlog.get_logger()
@@ -59,21 +60,30 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
         settings.accounts[one.account].settings.timeout for one in leases
     )
     classes = settings.opt_out_classes
-    leases, members = recipient_limits.spare(connection, settings, leases, classes, patience)
+    leases, known = recipient_limits.spare(connection, settings, leases, classes, patience)
     flying = claims.write_ahead(connection, leases, seconds=patience) if leases else set()
-    if members is None:
-        members = claims.members(connection, flying, classes)
-    to_send: dict[int, list[Member]] = {one: [] for one in flying}
-    ended: dict[int, list[Member]] = {one: [] for one in flying}
-    for member in members:
-        if member.submission_id in flying:
+    plain = [one.id for one in leases if one.plain and one.id in flying] if known is None else []
+    numbers = members.numbers(connection, plain, classes) if plain else {}
+    others = flying.difference(numbers)
+    if known is None:
+        known = members.of(connection, others, classes) if others else []
+    to_send: dict[int, list[Member]] = {one: [] for one in others}
+    ended: dict[int, list[Member]] = {one: [] for one in others}
+    for member in known:
+        if member.submission_id in others:
             (to_send if member.state is None else ended)[member.submission_id].append(member)
     for one in leases:
         _end(connection, one, ended.get(one.id, []))
     outcomes.close(
         connection, [one for one, left in to_send.items() if not left], SubmissionState.IN_FLIGHT
     )
-    ready = [_ready(settings, one, to_send[one.id], since) for one in leases if to_send.get(one.id)]
+    ready = [
+        _called(settings, one, numbers[one.id], one.content, since)
+        if one.id in numbers
+        else _ready(settings, one, to_send[one.id], since)
+        for one in leases
+        if one.id in numbers or to_send.get(one.id)
+    ]
     claims.resize(
         connection,
         {
@@ -88,10 +98,10 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
 
 def again(connection: Connection, settings: Settings, lease: Lease) -> Ready | None:
     """Return an unknown submission as it was sent; None when it cannot be sent so any more."""
-    members = claims.members(connection, [lease.id], ())
-    if not members or len(members) != lease.size or any(one.state for one in members):
+    found = members.of(connection, [lease.id], ())
+    if not found or len(found) != lease.size or any(one.state for one in found):
         return None
-    return _ready(settings, lease, members, boot_clock())
+    return _ready(settings, lease, found, boot_clock())
 
 
 def _end(connection: Connection, lease: Lease, ended: list[Member]) -> None:
@@ -103,16 +113,22 @@ def _end(connection: Connection, lease: Lease, ended: list[Member]) -> None:
         doubts.give_back(connection, lease.id, lease.resend_of, ids)
 
 
-def _ready(settings: Settings, lease: Lease, members: list[Member], since: float) -> Ready:
-    account = settings.accounts[lease.account]
+def _ready(settings: Settings, lease: Lease, carried: list[Member], since: float) -> Ready:
     content = lease.content
-    own = members[0].variables
+    own = carried[0].variables
     if own and content.template:
         content = replace(content, variables=own)
     elif own:
         content = replace(content, text=rendering.render(content.text, own))
-    parcel = Parcel(tuple(one.msisdn for one in members), content, lease.reference)
-    return Ready(replace(lease, attempts=lease.attempts + 1), account, parcel, since)
+    return _called(settings, lease, tuple(one.msisdn for one in carried), content, since)
+
+
+def _called(
+    settings: Settings, lease: Lease, numbers: tuple[str, ...], content: Content, since: float
+) -> Ready:
+    parcel = Parcel(numbers, content, lease.reference)
+    called = replace(lease, attempts=lease.attempts + 1)
+    return Ready(called, settings.accounts[lease.account], parcel, since)
 
 
 async def call(

@@ -1,20 +1,16 @@
 """Submissions up to their call: planned, leased, written ahead; guarded by state and fence."""
 
-from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     Connection,
-    and_,
     bindparam,
     exists,
     func,
     insert,
-    or_,
     select,
     tuple_,
     update,
@@ -22,11 +18,10 @@ from sqlalchemy import (
 
 from worker.clock import later, now
 from worker.gateway import Content
-from worker.store import refusals
 from worker.store.requests import content_of
 from worker.store.rows import new_id
-from worker.tables import campaign, message, request, submission
-from worker.terms import CampaignState, MessageClass, MessageState
+from worker.tables import campaign, request, submission
+from worker.terms import CampaignState, MessageClass
 from worker.terms import SubmissionState as S
 
 
@@ -52,6 +47,8 @@ class Lease:
     resend_of: int | None = None
     #: The receipt of its place in Redis; "" where the database counts.
     permit: str = ""
+    #: Whether it carries a fresh range of messages without values of their own.
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +70,6 @@ class Planned:
     #: The unknown submission whose messages it sends once more.
     resend_of: int | None
 
-
-class Member(NamedTuple):
-    """One message of a submission; `state` is the end that it has to take instead of being sent."""
-
-    submission_id: int
-    request_id: int
-    n: int
-    msisdn: str
-    variables: Mapping[str, str] | None
-    state: MessageState | None
-
-
-#: Messages looked at first for others that say the same.
-_LOOKED_AT = 64
 
 #: What comes back while its campaign is paused waits until it is resumed.
 stopped = exists().where(
@@ -219,34 +202,6 @@ def open_range(
     ]
 
 
-def alike(
-    connection: Connection, request_id: int, bounds: tuple[int, int], cap: int, most: int
-) -> list[tuple[int, int]]:
-    """Cut messages `lo <= n < hi` into ranges that say the same, the first `most` of them.
-
-    No range has more than `cap` messages. It looks no further than it has to.
-    """
-    begin, end = at, hi = bounds
-    found: list[tuple[int, int]] = []
-    said, step = None, _LOOKED_AT
-    while at < hi:
-        rows = connection.execute(
-            select(message.c.variables)
-            .where(message.c.request_id == request_id, message.c.n >= at, message.c.n < at + step)
-            .order_by(message.c.n)
-            .limit(hi - at)
-        ).scalars()
-        for n, own in enumerate(rows, at):
-            if n > begin and (own != said or n - begin == cap):
-                found.append((begin, n))
-                begin = n
-                if len(found) == most:
-                    return found
-            said = own
-        at, step = at + step, min(2 * step, cap)
-    return [*found, (begin, end)]
-
-
 def _inserted(
     connection: Connection, rows: list[dict[str, Any]], values: dict[str, Any]
 ) -> list[int]:
@@ -266,7 +221,7 @@ def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: flo
     Returns the ids of those that are. Once this is committed, what becomes of their messages is
     unknown until it is proven.
     """
-    connection.execute(
+    put = (
         update(submission)
         .where(
             tuple_(submission.c.id, submission.c.fence).in_(
@@ -282,6 +237,9 @@ def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: flo
             lease_until=later(seconds),
         )
     )
+    if connection.dialect.update_returning:
+        return set(connection.execute(put.returning(submission.c.id)).scalars())
+    connection.execute(put)
     return in_flight(connection, leases)
 
 
@@ -302,111 +260,6 @@ def still_leased(connection: Connection, leases: Sequence[Lease]) -> set[int]:
     return set(rows.scalars())
 
 
-def members(
-    connection: Connection, ids: Collection[int], opt_out_classes: Collection[str]
-) -> list[Member]:
-    """Return the messages that submissions carry, each with the end it must take, if any.
-
-    An end is `expired` (past its validity) or `suppressed` (opted out, for the classes where
-    opt-outs hold). A message that has a state of its own is carried by nobody.
-    """
-    carriers = connection.execute(
-        select(
-            submission.c.id,
-            submission.c.message_class,
-            submission.c.request_id,
-            submission.c.lo,
-            submission.c.hi,
-            (submission.c.not_after <= now()).label("late"),
-        ).where(submission.c.id.in_(list(ids)))
-    ).all()
-    ranged = [one for one in carriers if one.lo is not None]
-    found = [
-        *_alone(connection, [one for one in ranged if one.hi - one.lo == 1]),
-        *_by_range(connection, [one for one in ranged if one.hi - one.lo > 1]),
-        *_by_name(connection, ids),
-    ]
-    heeding = {one.id for one in carriers if one.message_class in opt_out_classes}
-    asked = [one.msisdn for one in found if one.submission_id in heeding]
-    gone = refusals.among(connection, asked)
-    if gone:
-        found = [
-            one._replace(state=one.state or MessageState.SUPPRESSED)
-            if one.msisdn in gone and one.submission_id in heeding
-            else one
-            for one in found
-        ]
-    return sorted(found, key=itemgetter(0, 1, 2))
-
-
-def _alone(connection: Connection, carriers: Sequence[Any]) -> Iterator[Member]:
-    """Find the messages of submissions whose range is one message, all in one go."""
-    of = {(one.request_id, one.lo): one for one in carriers}
-    if not of:
-        return
-    rows = connection.execute(
-        select(message.c.request_id, message.c.n, message.c.msisdn, message.c.variables).where(
-            tuple_(message.c.request_id, message.c.n).in_(list(of)),
-            message.c.submission_id.is_(None),
-            message.c.state.is_(None),
-        )
-    )
-    for request_id, n, msisdn, own in rows:
-        one = of[request_id, n]
-        state = MessageState.EXPIRED if one.late else None
-        yield Member(one.id, request_id, n, msisdn, dict(own) if own else None, state)
-
-
-def _by_range(connection: Connection, carriers: Sequence[Any]) -> Iterator[Member]:
-    """Find the messages in the ranges of submissions; those that follow each other in one go."""
-    ranged = sorted(carriers, key=lambda one: (one.request_id, one.lo))
-    while ranged:
-        its_own = [ranged.pop(0)]
-        while ranged and (ranged[0].request_id, ranged[0].lo) == (
-            its_own[-1].request_id,
-            its_own[-1].hi,
-        ):
-            its_own.append(ranged.pop(0))
-        rows = connection.execute(
-            select(message.c.n, message.c.msisdn, message.c.variables)
-            .where(
-                message.c.request_id == its_own[0].request_id,
-                message.c.n >= its_own[0].lo,
-                message.c.n < its_own[-1].hi,
-                message.c.submission_id.is_(None),
-                message.c.state.is_(None),
-            )
-            .order_by(message.c.n)
-        ).all()
-        at = 0
-        for one in its_own:
-            end = bisect_left(rows, one.hi, lo=at, key=itemgetter(0))
-            state = MessageState.EXPIRED if one.late else None
-            for n, msisdn, own in rows[at:end]:
-                yield Member(one.id, one.request_id, n, msisdn, dict(own) if own else None, state)
-            at = end
-
-
-def _by_name(connection: Connection, ids: Collection[int]) -> Iterator[Member]:
-    """Find the messages that name their submission, which may be of several requests."""
-    rows = connection.execute(
-        select(
-            message.c.submission_id,
-            message.c.request_id,
-            message.c.n,
-            message.c.msisdn,
-            message.c.variables,
-            # Each is valid for as long as its own request.
-            (request.c.not_after <= now()).label("late"),
-        )
-        .join(request, request.c.id == message.c.request_id)
-        .where(message.c.submission_id.in_(list(ids)), message.c.state.is_(None))
-    )
-    for one, of, n, msisdn, own, late in rows:
-        state = MessageState.EXPIRED if late else None
-        yield Member(one, of, n, msisdn, dict(own) if own else None, state)
-
-
 def resize(connection: Connection, sizes: Mapping[int, tuple[int, int]]) -> None:
     """Write down how many messages submissions carry, and of how many segments each.
 
@@ -419,27 +272,6 @@ def resize(connection: Connection, sizes: Mapping[int, tuple[int, int]]) -> None
             .values(size=bindparam("count"), segments=bindparam("parts")),
             [{"one": one, "count": size, "parts": parts} for one, (size, parts) in sizes.items()],
         )
-
-
-def carried_by(row: Any) -> Any:
-    """Its messages: those of its range that name no other submission, and those that name it."""
-    named = message.c.submission_id == row.id
-    if row.lo is None:
-        return named
-    in_range = and_(
-        message.c.request_id == row.request_id,
-        message.c.n >= row.lo,
-        message.c.n < row.hi,
-        message.c.submission_id.is_(None),
-    )
-    return or_(named, in_range)
-
-
-def number(connection: Connection, request_id: int, n: int) -> str | None:
-    """Return the number of a message; None when there is no such message."""
-    return connection.execute(
-        select(message.c.msisdn).where(message.c.request_id == request_id, message.c.n == n)
-    ).scalar()
 
 
 def postpone(connection: Connection, submission_id: int, wait: float) -> None:

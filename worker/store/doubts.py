@@ -18,7 +18,8 @@ from sqlalchemy import (
 
 from worker.clock import now
 from worker.gateway import Content
-from worker.store.claims import Lease, carried_by, under_way
+from worker.store.claims import Lease, under_way
+from worker.store.members import carried_by
 from worker.store.outcomes import close, succeed
 from worker.store.requests import content_of
 from worker.store.restored import RESTORED

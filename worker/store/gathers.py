@@ -9,8 +9,8 @@ from sqlalchemy import Connection, exists, func, insert, or_, select, tuple_, up
 
 from worker.clock import later, now
 from worker.gateway import Content
-from worker.store import outcomes
-from worker.store.claims import Lease, members
+from worker.store import members, outcomes
+from worker.store.claims import Lease
 from worker.store.requests import content_of
 from worker.store.rows import new_id
 from worker.tables import account_state, campaign, message, request, submission
@@ -128,7 +128,7 @@ def planned(
         return []
     carried = {
         one.submission_id: one
-        for one in members(connection, [row.id for row in rows], ())
+        for one in members.of(connection, [row.id for row in rows], ())
         if one.state is None and one.variables is None
     }
     wanted = {one.request_id for one in carried.values()}

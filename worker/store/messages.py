@@ -21,7 +21,7 @@ from worker import views
 from worker.clock import now
 from worker.store import changes
 from worker.store.changes import Span
-from worker.store.claims import Member, carried_by
+from worker.store.members import Member, carried_by
 from worker.store.rows import unnested
 from worker.tables import message, request, submission
 from worker.terms import MessageState, SubmissionState

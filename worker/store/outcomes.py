@@ -18,7 +18,8 @@ from sqlalchemy import (
 from worker.answers import Result
 from worker.clock import later, now
 from worker.store import changes
-from worker.store.claims import Lease, Planned, carried_by, stopped
+from worker.store.claims import Lease, Planned, stopped
+from worker.store.members import carried_by
 from worker.store.rows import new_id
 from worker.tables import message, request, submission
 from worker.terms import MessageState, Outcome

@@ -17,7 +17,8 @@ from sqlalchemy import (
 )
 
 from worker.clock import later, now
-from worker.store.claims import Lease, Member
+from worker.store.claims import Lease
+from worker.store.members import Member
 from worker.store.rows import insert_or_update, insert_unless_there, new_id
 from worker.tables import message, recipient, request, submission
 from worker.terms import SubmissionState as S

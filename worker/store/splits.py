@@ -8,7 +8,8 @@ from sqlalchemy import Connection, func, insert, select, tuple_, update
 
 from worker.answers import Result
 from worker.clock import now
-from worker.store.claims import Lease, Planned, members
+from worker.store import members
+from worker.store.claims import Lease, Planned
 from worker.store.rows import new_id
 from worker.tables import event, message, request, submission
 from worker.terms import Outcome
@@ -41,7 +42,7 @@ class Parked(NamedTuple):
 
 def carried(connection: Connection, one: int) -> list[One]:
     """Return the messages that a submission carries, in order."""
-    return [(each.request_id, each.n) for each in members(connection, [one], ())]
+    return [(each.request_id, each.n) for each in members.of(connection, [one], ())]
 
 
 def part(
