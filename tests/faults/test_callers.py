@@ -166,7 +166,7 @@ def test_fault_19_a_killed_sweep_is_not_waited_for(build: Build) -> None:
     died(house.worker("marketing", points="call.after=kill"))
     eventually(lambda: died(house.worker("notice", points="sweep.before=kill")))
     house.worker("marketing")
-    house.quiet(5)
+    house.quiet(15)
     assert house.check().states == {"unknown": 20}
 
 
