@@ -7,7 +7,7 @@ The shape, for whoever adds a room:
 - `desk.Desk` is what all rooms stand on: `settings`, `producer`, `engine`, `await desk.run(f, …)`
   for whatever touches the database (the store is synchronous: never call it in the event loop),
   `desk.ring(message_class)` after a commit. A route gets it as `here: Here`.
-- `keys.py`: who asks. `caller: Annotated[Caller, Depends(allowed(Scope.SEND))]` lets a key with
+- `keys.py`: who asks. `caller: Annotated[Caller, Depends(Allowed(Scope.SEND))]` lets a key with
   that scope in; `caller.sender` is the name under which it sends and whose messages it sees.
 - `problems.py`: every error is a problem+json document (RFC 9457) that names the field. Raise what
   `worker.errors` has, or `problems.Told` for what only HTTP knows; `problems.responses(404, …)`

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
-from producer.web.keys import Caller, allowed
+from producer.web.keys import Allowed, Caller
 from producer.web.problems import Told, responses
 from worker import database, enqueuing, signatures
 from worker.errors import NotFound, Problem, Refused
@@ -16,7 +16,7 @@ from worker.terms import Scope
 
 router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
 
-Sender = Annotated[Caller, Depends(allowed(Scope.SEND))]
+Sender = Annotated[Caller, Depends(Allowed(Scope.SEND))]
 Id = Annotated[int, Path(ge=1, le=owning.MOST_ID)]
 
 

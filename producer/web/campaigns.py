@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
-from producer.web.keys import Caller, allowed
+from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
 from worker import campaigns, database, describing
 from worker.store import listing
@@ -19,7 +19,7 @@ from worker.terms import MessageClass, Scope
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
-Runner = Annotated[Caller, Depends(allowed(Scope.CAMPAIGNS))]
+Runner = Annotated[Caller, Depends(Allowed(Scope.CAMPAIGNS))]
 Id = Annotated[int, Path(ge=1, le=owning.MOST_ID, examples=[17])]
 #: The columns of an export.
 COLUMNS = (

@@ -5,15 +5,13 @@ after that. The rate is counted by each web process for itself.
 """
 
 import time
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
 
-from fastapi import Depends
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from producer.web.desk import Desk, Here
+from producer.web.desk import Desk
 from producer.web.problems import Told
 from worker import apikeys, database
 from worker.store import keys
@@ -24,13 +22,6 @@ from worker.terms import Scope
 BELIEVED = 5.0
 #: So many keys are remembered at the most.
 MOST = 10_000
-
-_bearer = HTTPBearer(
-    bearerFormat="xinshi_live_…",
-    scheme_name="key",
-    description="An API key of `xinshi key create`.",
-    auto_error=False,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +112,6 @@ def _stale(key: Key) -> bool:
     return key.used_at is None or time.time() - key.used_at.timestamp() > keys.COARSE
 
 
-async def keyring(connection: HTTPConnection) -> Keyring:
-    """Return the keys that the application knows."""
-    return cast("Keyring", connection.app.state.keyring)
-
-
 async def authenticated(here: Desk, ring: Keyring, shown: str) -> Caller:
     """Return who shows a key, or raise what has to be told."""
     key = await ring.find(here, shown)
@@ -139,18 +125,25 @@ async def authenticated(here: Desk, ring: Keyring, shown: str) -> Caller:
     return Caller(key)
 
 
-def allowed(scope: Scope | None = None) -> Callable[..., Coroutine[Any, Any, Caller]]:
-    """Return a dependency that lets in whoever has a key with `scope`."""
+class Allowed(SecurityBase):
+    """A dependency that lets in whoever shows a key with `scope`, and says so in OpenAPI.
 
-    async def caller(
-        here: Here,
-        ring: Annotated[Keyring, Depends(keyring)],
-        shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    ) -> Caller:
-        found = await authenticated(here, ring, shown.credentials if shown else "")
-        if scope is not None and scope not in found.key.scopes:
-            what = f"this key has not the scope {scope.value}"
-            raise Told(403, "no-scope", what)
+    It is one step of FastAPI's on purpose: each costs as much as a look at the keys.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.scheme_name = "key"
+        self.model = HTTPBearerModel(
+            bearerFormat="xinshi_live_…", description="An API key of `xinshi key create`."
+        )
+
+    async def __call__(self, connection: HTTPConnection) -> Caller:
+        """Return who calls, or raise what has to be told."""
+        state = connection.app.state
+        kind, _, shown = connection.headers.get("authorization", "").partition(" ")
+        shown = shown.strip() if kind.lower() == "bearer" else ""
+        found = await authenticated(state.desk, state.keyring, shown)
+        if self.scope not in found.key.scopes:
+            raise Told(403, "no-scope", f"this key has not the scope {self.scope.value}")
         return found
-
-    return caller

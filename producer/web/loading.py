@@ -15,7 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from producer.web import sending, shapes
 from producer.web.desk import Desk, Here
-from producer.web.keys import Caller, allowed
+from producer.web.keys import Allowed, Caller
 from producer.web.messages import content
 from producer.web.problems import Told, responses
 from worker import campaigns, describing, recipients
@@ -26,7 +26,7 @@ from worker.terms import Scope
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
-Loader = Annotated[Caller, Depends(allowed(Scope.CAMPAIGNS))]
+Loader = Annotated[Caller, Depends(Allowed(Scope.CAMPAIGNS))]
 #: A form has so many fields at the most, besides its file.
 MOST_FIELDS = 20
 

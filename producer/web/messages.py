@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from producer.web import owning, sending, shapes
 from producer.web.desk import Desk, Here
-from producer.web.keys import Caller, allowed
+from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
 from worker import database, describing, msisdn
 from worker.enqueuing import Order
@@ -17,8 +17,8 @@ from worker.terms import MessageClass, MessageState, Scope
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])
 
-Sender = Annotated[Caller, Depends(allowed(Scope.SEND))]
-Reader = Annotated[Caller, Depends(allowed(Scope.READ))]
+Sender = Annotated[Caller, Depends(Allowed(Scope.SEND))]
+Reader = Annotated[Caller, Depends(Allowed(Scope.READ))]
 Id = Annotated[str, Path(max_length=40, examples=["17-0"])]
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
-from producer.web.keys import Caller, allowed
+from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
 from worker import database, msisdn
 from worker.describing import stamp
@@ -20,8 +20,8 @@ from worker.terms import MessageClass, Scope
 
 router = APIRouter(prefix="/v1")
 
-Listener = Annotated[Caller, Depends(allowed(Scope.INBOUND))]
-Operator = Annotated[Caller, Depends(allowed(Scope.OPERATE))]
+Listener = Annotated[Caller, Depends(Allowed(Scope.INBOUND))]
+Operator = Annotated[Caller, Depends(Allowed(Scope.OPERATE))]
 _COLUMNS = ("id", "account", "msisdn", "text", "extension", "service_number")
 
 
