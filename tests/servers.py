@@ -17,10 +17,10 @@ from typing import NoReturn
 
 import pytest
 import redis
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, NullPool, create_engine, delete, func, make_url, select, text
 
 from worker import database, migrations
-from worker.tables import metadata
+from worker.tables import message, metadata
 
 VARIABLES = {
     "postgresql": "XINSHI_TEST_POSTGRESQL",
@@ -29,6 +29,10 @@ VARIABLES = {
     "rabbitmq": "XINSHI_TEST_RABBITMQ",
 }
 PREFIX = "xinshi_test_"
+_ENTRIES = select(func.count()).select_from(message)
+#: A database with more messages than this is thrown away rather than emptied.
+LARGE = 20_000
+_END_ALL = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
 
 
 def address(server: str) -> str:
@@ -48,35 +52,28 @@ def missing(server: str, why: str) -> NoReturn:
 
 
 class Databases:
-    """Databases for one test session: templates are migrated once, copies are cheap."""
+    """Databases for one test session: migrated once; a file is copied, a server's is emptied."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._names: list[tuple[str, str]] = []
         self._admins: dict[str, Engine] = {}
-        self._template: str | None = None
-        self._shared: str | None = None
+        self._shared: dict[str, str] = {}
         self._file: Path | None = None
 
     @contextmanager
     def migrated(self, kind: str) -> Iterator[str]:
-        """Give the URL of a migrated database in which nothing is, and remove it afterwards."""
-        match kind:
-            case "sqlite":
-                yield self._copied_file()
-            case "postgresql":
-                if self._template is None:
-                    self._template = self._create(kind)
-                    _migrate(self._url(kind, self._template))
-                name = self._create(kind, self._template)
-                yield self._url(kind, name)
-                self._drop(kind, name)
-            case _:
-                if self._shared is None:
-                    self._shared = self._create(kind)
-                    _migrate(self._url(kind, self._shared))
-                yield self._url(kind, self._shared)
-                self._empty(self._shared)
+        """Give the URL of a migrated database in which nothing is, one test at a time."""
+        if kind == "sqlite":
+            yield self._copied_file()
+            return
+        if kind not in self._shared:
+            self._shared[kind] = self._create(kind)
+            _migrate(self._url(kind, self._shared[kind]))
+        name = self._shared[kind]
+        yield self._url(kind, name)
+        if not self._emptied(kind, name):
+            self._drop(kind, self._shared.pop(kind))
 
     @contextmanager
     def bare(self, kind: str) -> Iterator[str]:
@@ -105,11 +102,10 @@ class Databases:
         url = make_url(address(kind)).set(database=name)
         return url.render_as_string(hide_password=False)
 
-    def _create(self, kind: str, template: str | None = None) -> str:
+    def _create(self, kind: str) -> str:
         name = PREFIX + secrets.token_hex(6)
-        how = f" TEMPLATE {template} STRATEGY FILE_COPY" if template else ""
         with self.admin(kind).connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}{how}"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
         self._names.append((kind, name))
         return name
 
@@ -119,10 +115,18 @@ class Databases:
             connection.execute(text(f"DROP DATABASE IF EXISTS {name}{force}"))
         self._names.remove((kind, name))
 
-    def _empty(self, name: str) -> None:
-        with self.admin("mysql").connect() as connection:
+    def _emptied(self, kind: str, name: str) -> bool:
+        """Take out what a test left, also what it still holds locks on; False for large ones."""
+        if kind == "postgresql":
+            with self.admin(kind).connect() as connection:
+                connection.execute(_END_ALL, {"name": name})
+        engine = create_engine(self._url(kind, name), poolclass=NullPool)
+        with engine.begin() as connection:
+            if connection.execute(_ENTRIES).scalar_one() > LARGE:
+                return False
             for table in reversed(metadata.sorted_tables):
-                connection.execute(text(f"DELETE FROM {name}.{table.name}"))
+                connection.execute(delete(table))
+        return True
 
     def _copied_file(self) -> str:
         if self._file is None:

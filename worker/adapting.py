@@ -15,7 +15,7 @@ AFTERWARDS = 0.9
 BACK = 1.0
 #: Then it grows by `STEP` every `EVERY` seconds, until it is `FAR` times the refused one.
 STEP = 1.02
-EVERY = 3.0
+EVERY = 5.0
 FAR = 20.0
 #: Calls that began before a change, or so many seconds after it, are not refused for the new rate:
 #: what gateways count reaches back a while.
@@ -76,12 +76,13 @@ def refused(before: Learned, now: float, measured: float) -> Learned:
     """Learn from a refusal; `measured` is what the gateway took in the fullest of the last seconds.
 
     Whoever got most of what was allowed was refused for that: what is measured then is a little
-    less, because no worker is always in time.
+    less, because no worker is always in time. Where it is more, submissions arrived unevenly: the
+    rate that they may go at is less than what was taken in that second, and more than was allowed.
     """
     known = before.allowed(now)
     measured = max(1.0, measured)
-    if known is not None:
-        measured = known if measured >= known * USED else measured
+    if known is not None and measured >= known * USED:
+        measured = (known + max(known, measured)) / 2
     return Learned(max(SLOWEST, measured), now, before.rest_until)
 
 

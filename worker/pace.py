@@ -20,6 +20,9 @@ SECOND = 1_000_000_000
 LEAST_BURST = {"submissions": 1.5, "learned": 2.0}
 #: Of the stated burst so much is granted at once; the rest is for what is on its way.
 GRANTED = 0.5
+#: Where a gateway begins to refuse, so many seconds' worth may come at once: at nine tenths of the
+#: refused rate that stays below it.
+LEARNED_BURST = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,7 @@ def buckets(rates: Rates, *, otp: bool) -> tuple[Bucket, ...]:
 
 
 def _bucket(name: str, unit: str, rate: float, burst: float) -> Bucket:
-    # What was learned is where the gateway begins to refuse: no more may come at once there.
-    seconds = 0.0 if unit == "learned" else burst * GRANTED
+    seconds = LEARNED_BURST if unit == "learned" else burst * GRANTED
     least = LEAST_BURST.get(unit, 0.0) / rate
     return Bucket(name, unit, rate, math.ceil(max(seconds, least) * SECOND))
 
