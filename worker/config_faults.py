@@ -1,7 +1,7 @@
 """Faults of the configuration in a person's words: which key, what is wrong, what to write."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,9 +16,12 @@ def explain(error: ValidationError, key: str, model: type[BaseModel]) -> list[Pr
     ]
 
 
-def gateway(key: str, said: object, known: list[str]) -> Problem:
-    """Say that an account's `gateway` is missing or unknown."""
+def gateway(key: str, section: Mapping[str, object], known: list[str]) -> Problem:
+    """Say that an account's `gateway` is missing, misspelt or unknown."""
+    said = section.get("gateway")
     if said is None:
+        for close in difflib.get_close_matches("gateway", section, 1, 0.7):
+            return Problem(f"{key}.{close}", "is unknown; did you mean gateway?")
         return Problem(f"{key}.gateway", f"is missing; choose one of {', '.join(known)}")
     return Problem(f"{key}.gateway", f"there is no such gateway{near(str(said), known)}")
 

@@ -236,7 +236,7 @@ def _account(
         return None
     gateway = registered().get(str(section.get("gateway", "")))
     if gateway is None:
-        problems.append(config_faults.gateway(key, section.get("gateway"), sorted(registered())))
+        problems.append(config_faults.gateway(key, section, sorted(registered())))
         return None
     settings = _checked(gateway.Settings, key, section, problems, context)
     return None if settings is None else Account(name, gateway(settings))

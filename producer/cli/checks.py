@@ -43,7 +43,7 @@ class Check:
 def faults_of(error: ConfigurationError) -> list[Check]:
     """Return a check for each fault of a configuration that could not be read."""
     return [
-        Check(f"configuration: {one.where}", one.what, "mend it; the keys stand in the documents")
+        Check(f"configuration: {one.where}", one.what, "mend it; docs/configuration.md has all keys")
         for one in error.problems
     ]
 

@@ -23,6 +23,8 @@ def why(here: Session, found: "Progress") -> list[str]:
     match found.state:
         case CampaignState.LOADING:
             return ["it is not wholly loaded; the command that loads it may be repeated"]
+        case CampaignState.READY if not found.total:
+            return [f"nobody is in it: `xinshi campaign cancel {found.id}` drops it"]
         case CampaignState.READY:
             return [f"it is not started: {start}"]
         case CampaignState.PAUSED:

@@ -98,6 +98,8 @@ def test_a_misspelt_key_is_named_with_the_nearest(place: Place) -> None:
     said = place.fails("accounts", code=2)
     assert "accounts.bulk.uidd: is unknown; did you mean uid?" in said
     assert "accounts.bulk.uid: is missing" in said
+    file.write_text(file.read_text("utf-8").replace("gateway =", "gatway =", 1), "utf-8")
+    assert "gatway: is unknown; did you mean gateway?" in place.fails("accounts", code=2)
 
 
 def test_a_secret_file_that_is_missing_is_named(place: Place) -> None:
