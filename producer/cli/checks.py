@@ -42,10 +42,8 @@ class Check:
 
 def faults_of(error: ConfigurationError) -> list[Check]:
     """Return a check for each fault of a configuration that could not be read."""
-    return [
-        Check(f"configuration: {one.where}", one.what, "mend it; docs/configuration.md has all keys")
-        for one in error.problems
-    ]
+    advice = "mend it; docs/configuration.md has all keys"
+    return [Check(f"configuration: {one.where}", one.what, advice) for one in error.problems]
 
 
 def all_of(here: Session) -> Iterator[Check]:
