@@ -5,7 +5,9 @@ Afterwards workers send all of it to the sandbox; each number must be in its led
 
     python -m tests.web.load --seconds 60 --clients 100 --database postgresql
     python -m tests.web.load --kill-every 3     the web process is killed again and again
-    python -m tests.web.load --bare             the same framework with one INSERT, to compare
+    python -m tests.web.load --pairs 5          beside the same framework with one INSERT in a route
+
+Pairs are measured in turn, ours and the bare one; the medians of their ratios are printed.
 """
 
 import argparse
@@ -15,8 +17,12 @@ import json
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from sqlalchemy import func, select, text
 
@@ -37,7 +43,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--database", choices=["sqlite", "postgresql", "mysql"], default="sqlite")
     parser.add_argument("--kill-every", type=float, default=0)
-    parser.add_argument("--bare", action="store_true")
+    parser.add_argument("--pairs", type=int, default=0)
     given = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
         databases = Databases(Path(folder))
@@ -48,7 +54,8 @@ def main(words: list[str]) -> int:
             ):
                 engine = database.connect(url, pool_size=8)
                 stage = Stage(url, engine, sandbox, Path(folder))
-                wrong = _measured(stage, given)
+                stage.configure(accounts=_accounts(stage))
+                wrong = _pairs(stage, given) if given.pairs else _once(stage, given)
                 stage.close()
                 engine.dispose()
         finally:
@@ -56,30 +63,69 @@ def main(words: list[str]) -> int:
     return 1 if wrong else 0
 
 
-def _measured(stage: Stage, given: argparse.Namespace) -> list[str]:
-    accounts = {"v1": section(stage.sandbox, "v1", concurrency=100)}
-    stage.configure(accounts=accounts)
+def _accounts(stage: Stage) -> dict[str, dict[str, Any]]:
+    return {"v1": section(stage.sandbox, "v1", concurrency=100)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run brought; `worked` is the processor's seconds for each call, all threads."""
+
+    tally: callers.Tally
+    rate: float
+    worked: float
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return (
+            f"{len(self.tally.seconds)} calls answered 202: {self.rate:.0f} per second,"
+            f" median {1000 * self.tally.quantile(0.5):.0f} ms,"
+            f" p99 {1000 * self.tally.quantile(0.99):.0f} ms;"
+            f" {self.tally.repeated} brought no answer and were repeated;"
+            f" refused: {self.tally.refused};"
+            f" {1000 * self.worked:.2f} ms of processor for each"
+        )
+
+
+def _run(stage: Stage, given: argparse.Namespace, first: int, module: str) -> Run:
     key = make_key(stage, rate=1e9)
-    if given.bare:
-        with stage.engine.begin() as connection:
-            connection.execute(text("CREATE TABLE bare (msisdn VARCHAR(16), body TEXT)"))
-    module = "tests.web.bare" if given.bare else "producer.web"
-    with live(stage, accounts, module) as web:
-        before = web.worked()
-        tally = _crowded(web, key, given)
+    with live(stage, _accounts(stage), module) as web:
+        before, begun = web.worked(), time.perf_counter()
+        tally = _crowded(web, key, given, first)
+        seconds = time.perf_counter() - begun
         # Killed processes take their figures along.
         worked = web.worked() - before if not given.kill_every else 0.0
-    rate = len(tally.seconds) / given.seconds
-    print(  # noqa: T201 - that is what it is run for
-        f"{len(tally.seconds)} calls answered 202 in {given.seconds:g} s: {rate:.0f} per second,"
-        f" median {1000 * tally.quantile(0.5):.0f} ms, p99 {1000 * tally.quantile(0.99):.0f} ms;"
-        f" {tally.repeated} brought no answer and were repeated; refused: {tally.refused};"
-        f" {1000 * worked / max(1, len(tally.seconds)):.2f} ms of processor for each"
+    done = max(1, len(tally.seconds))
+    return Run(tally, done / seconds, worked / done)
+
+
+def _once(stage: Stage, given: argparse.Namespace) -> bool:
+    run = _run(stage, given, 0, "producer.web")
+    print(run, flush=True)  # noqa: T201 - that is what it is run for
+    return bool(_checked(stage, run.tally))
+
+
+def _pairs(stage: Stage, given: argparse.Namespace) -> bool:
+    with stage.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE bare (msisdn VARCHAR(16), body TEXT)"))
+    rates, worked, answered = [], [], 0
+    for nth in range(given.pairs):
+        ours = _run(stage, given, nth * 1_000_000, "producer.web")
+        bare = _run(stage, given, 0, "tests.web.bare")
+        rates.append(ours.rate / bare.rate)
+        worked.append(bare.worked / ours.worked)
+        answered += len(ours.tally.seconds)
+        print(f"ours: {ours}\nbare: {bare}", flush=True)  # noqa: T201 - the same
+    stored = _stored(stage)
+    print(  # noqa: T201 - the same
+        f"medians of {given.pairs} pairs: {median(rates):.2f} x by the clock"
+        f" ({min(rates):.2f} to {max(rates):.2f}), {median(worked):.2f} x by the processor's time"
+        f" ({min(worked):.2f} to {max(worked):.2f}); answered {answered}, stored {stored}"
     )
-    return [] if given.bare else _checked(stage, tally)
+    return answered != stored
 
 
-def _crowded(web: Live, key: str, given: argparse.Namespace) -> callers.Tally:
+def _crowded(web: Live, key: str, given: argparse.Namespace, first: int) -> callers.Tally:
     over = threading.Event()
 
     def killing() -> None:
@@ -96,7 +142,7 @@ def _crowded(web: Live, key: str, given: argparse.Namespace) -> callers.Tally:
     if given.kill_every:
         killer.start()
     crowd = callers.crowd(
-        web.port, _calls(key), wanted=202, callers=given.clients, seconds=given.seconds
+        web.port, _calls(key, first), wanted=202, callers=given.clients, seconds=given.seconds
     )
     tally = asyncio.run(crowd)
     over.set()
@@ -105,8 +151,8 @@ def _crowded(web: Live, key: str, given: argparse.Namespace) -> callers.Tally:
     return tally
 
 
-def _calls(key: str) -> Iterator[bytes]:
-    for nth in itertools.count():
+def _calls(key: str, first: int) -> Iterator[bytes]:
+    for nth in itertools.count(first):
         body = json.dumps({"to": f"138{nth:08d}", "text": TEXT}, ensure_ascii=False).encode()
         yield callers.request(
             "/v1/messages",
@@ -117,11 +163,15 @@ def _calls(key: str) -> Iterator[bytes]:
         )
 
 
+def _stored(stage: Stage) -> int:
+    with database.reading(stage.engine) as connection:
+        return connection.execute(select(func.count()).select_from(message)).scalar_one()
+
+
 def _checked(stage: Stage, tally: callers.Tally) -> list[str]:
     """Compare the answers with the database, and the database with the ledger."""
     ids = [one for body in tally.bodies for one in json.loads(body)["ids"]]
-    with database.reading(stage.engine) as connection:
-        stored = connection.execute(select(func.count()).select_from(message)).scalar_one()
+    stored = _stored(stage)
     with stage.working():
         eventually(lambda: sum(stage.taken().values()) >= stored, within=900, every=0.5)
     taken = stage.taken()

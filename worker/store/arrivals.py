@@ -6,12 +6,23 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+)
 
-from worker.clock import Instant, later, now
+from worker.clock import later, now
 from worker.store import requests
 from worker.store.requests import NewRequest, StoredRequest
-from worker.store.rows import insert_unless_there
+from worker.store.rows import insert_unless_there, unnested
 from worker.tables import message, request
 
 
@@ -43,19 +54,10 @@ def _alone(connection: Connection, one: Arrival) -> StoredRequest:
 
 
 def _together(connection: Connection, arrivals: Mapping[int, Arrival]) -> dict[int, StoredRequest]:
-    start, until = bindparam("start", type_=Instant()), bindparam("until", type_=Instant())
-    statement = insert_unless_there(connection, request).values(
-        not_after=func.coalesce(until, later(bindparam("validity"))),
-        next_at=func.coalesce(start, now()),
-        created_at=now(),
-    )
-    made = connection.execute(
-        statement.returning(request.c.id, *_mark), [_row(one) for one in arrivals.values()]
-    )
     # Whoever asks for the same without a key may have either row: they are equal.
     ids: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for row in made:
-        ids[tuple(row[1:])].append(row.id)
+    for row in _inserted(connection, [_row(one) for one in arrivals.values()]):
+        ids[row.sender, row.key, row.fingerprint].append(row.id)
     stored = {}
     for nth, one in arrivals.items():
         mine = ids[one.new.sender, one.new.key, one.new.fingerprint]
@@ -67,6 +69,35 @@ def _together(connection: Connection, arrivals: Mapping[int, Arrival]) -> dict[i
 
 
 _mark = (request.c.sender, request.c.key, request.c.fingerprint)
+#: What the database's clock is asked about, by the columns whose types these have.
+_CLOCK: dict[str, Column[Any]] = {
+    "start": request.c.not_before,
+    "until": request.c.not_after,
+    "validity": Column("validity", Float),
+}
+
+
+def _inserted(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[Row[Any]]:
+    """Insert rows and return those that were not there."""
+    statement = insert_unless_there(connection, request)
+    if connection.dialect.name != "postgresql":
+        clock = {name: bindparam(name, type_=like.type) for name, like in _CLOCK.items()}
+        statement = statement.values(_clocked(**clock))
+        return connection.execute(statement.returning(request.c.id, *_mark), list(rows)).all()
+    plain = {name: request.c[name] for name in rows[0] if name not in _CLOCK}
+    given = unnested(rows, **plain, **_CLOCK).c
+    clocked = _clocked(given.start, given.until, given.validity)
+    source = select(*(given[name] for name in plain), *clocked.values())
+    statement = statement.from_select([*plain, *clocked], source)
+    return connection.execute(statement.returning(request.c.id, *_mark)).all()
+
+
+def _clocked(start: Any, until: Any, validity: Any) -> dict[str, Any]:
+    return {
+        "not_after": func.coalesce(until, later(validity)),
+        "next_at": func.coalesce(start, now()),
+        "created_at": now(),
+    }
 
 
 def _row(one: Arrival) -> dict[str, Any]:
@@ -106,8 +137,13 @@ def add_messages(connection: Connection, msisdns: Mapping[int, Sequence[str]]) -
         for one, numbers in msisdns.items()
         for n, msisdn in enumerate(numbers)
     ]
-    if rows:
+    if not rows:
+        return
+    if connection.dialect.name != "postgresql":
         connection.execute(insert(message), rows)
+        return
+    given = unnested(rows, **{name: message.c[name] for name in rows[0]})
+    connection.execute(insert(message).from_select(list(rows[0]), select(given)))
 
 
 def take_back(connection: Connection, ids: Collection[int]) -> None:
