@@ -68,18 +68,13 @@ def ensure(
     return int(found)
 
 
-def of(connection: Connection, sender: str, url: str | None) -> Any:
-    """Return the callback of a new request, as a value to insert: the named one, else the standing.
+def of(connection: Connection, sender: str, url: str | None) -> int | None:
+    """Return the callback that a new request names.
 
-    What stands is found by the statement that inserts, so that it costs none of its own.
+    None stands for its sender's standing one: that is found by the statement that inserts, so that
+    it costs none of its own.
     """
-    if url is not None:
-        return ensure(connection, sender, url)
-    return (
-        select(func.max(callback.c.id))
-        .where(callback.c.sender == sender, callback.c.standing, callback.c.removed_at.is_(None))
-        .scalar_subquery()
-    )
+    return None if url is None else ensure(connection, sender, url)
 
 
 def standing(connection: Connection, senders: Iterable[str]) -> dict[str, int]:

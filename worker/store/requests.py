@@ -3,16 +3,18 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, Insert, bindparam, func, insert, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from worker.clock import later, now
+from worker.clock import Instant, later, now
 from worker.gateway import Content
 from worker.store import changes
 from worker.store.changes import Span
 from worker.store.rows import insert_unless_there, new_id
+from worker.tables import callback as callbacks
 from worker.tables import message, request, submission
 from worker.terms import MessageClass, MessageState, SubmissionState
 
@@ -56,27 +58,53 @@ def add(
     total: int,
     *,
     due: bool,
-    callback: Any = None,
+    callback: int | None = None,
     again: int | None = None,
 ) -> StoredRequest:
-    """Insert a request, or find the one with its sender and key; `callback` is whom to tell.
+    """Insert a request, or find the one with its sender and key.
 
-    `due` says whether its messages may be handed out (from `not_before` on); a campaign's are not
-    before it is started. `again` is the id that it was given in a transaction of which nobody knows
-    whether it was committed: without a key the id makes it one request.
+    `callback` is whom to tell; None is the sender's standing one, if there is one. `due` says
+    whether its messages may be handed out (from `not_before` on); a campaign's are not before it is
+    started. `again` is the id that it was given in a transaction of which nobody knows whether it
+    was committed: without a key the id makes it one request.
     """
     values = columns(new, total) | {
-        "not_after": new.not_after or _valid_until(new),
-        "next_at": (new.not_before or now()) if due else None,
-        "created_at": now(),
-        "callback_id": callback,
+        "until": new.not_after or _valid_until(new),
+        "validity": new.validity,
+        "told": callback,
+        "whose": new.sender,
+        **({"start": new.not_before} if due else {}),
     }
     if new.key is None and again is not None:
         values["id"] = again
     elif new.key is None:
-        made = connection.execute(insert(request).values(values))
+        made = connection.execute(_insertion(due=due), values)
         return StoredRequest(new_id(made), total, new.fingerprint, existed=False)
-    return _add_once(connection, new, values, total)
+    return _add_once(connection, new, values, due=due)
+
+
+@cache
+def _insertion(*, due: bool) -> Insert:
+    """Make the statement once: to make it costs as much as to run it."""
+    return insert(request).values(_said(due=due))
+
+
+@cache
+def _said(*, due: bool) -> dict[str, Any]:
+    """Return what the database itself says of a new request, by column."""
+    start, until = bindparam("start", type_=Instant()), bindparam("until", type_=Instant())
+    told = bindparam("told", type_=callbacks.c.id.type)
+    standing = select(func.max(callbacks.c.id)).where(
+        callbacks.c.sender == bindparam("whose"),
+        callbacks.c.standing,
+        callbacks.c.removed_at.is_(None),
+    )
+    return {
+        "not_after": func.coalesce(until, later(bindparam("validity"))),
+        "next_at": func.coalesce(start, now()) if due else null(),
+        "created_at": now(),
+        "callback_id": func.coalesce(told, standing.scalar_subquery()),
+    }
 
 
 def columns(new: NewRequest, total: int) -> dict[str, Any]:
@@ -100,19 +128,20 @@ def columns(new: NewRequest, total: int) -> dict[str, Any]:
     }
 
 
-def _valid_until(new: NewRequest) -> Any:
+def _valid_until(new: NewRequest) -> datetime | None:
+    """None where it counts from now, by the database's clock."""
     if new.not_before is None:
-        return later(new.validity)
+        return None
     return new.not_before + timedelta(seconds=new.validity)
 
 
 def _add_once(
-    connection: Connection, new: NewRequest, values: Mapping[str, Any], total: int
+    connection: Connection, new: NewRequest, values: Mapping[str, Any], *, due: bool
 ) -> StoredRequest:
     """Insert unless its key or id is there. A rival that has not committed yet is waited for."""
-    made = _insert_unless_there(connection, values)
+    made = _insert_unless_there(connection, values, due=due)
     if made is not None:
-        return StoredRequest(made, total, new.fingerprint, existed=False)
+        return StoredRequest(made, values["total"], new.fingerprint, existed=False)
     its_own = [request.c.sender == new.sender, request.c.key == new.key]
     if new.key is None:
         its_own = [request.c.id == values["id"]]
@@ -125,16 +154,18 @@ def _add_once(
     return StoredRequest(row.id, row.total, row.fingerprint, existed=True)
 
 
-def _insert_unless_there(connection: Connection, values: Mapping[str, Any]) -> int | None:
+def _insert_unless_there(
+    connection: Connection, values: Mapping[str, Any], *, due: bool
+) -> int | None:
     if connection.dialect.name in {"mysql", "mariadb"}:
         # Affected rows tell nothing: drivers count found rows or changed ones, as they are set.
         try:
             with connection.begin_nested():
-                return new_id(connection.execute(insert(request).values(values)))
+                return new_id(connection.execute(_insertion(due=due), values))
         except IntegrityError:
             return None
-    statement = insert_unless_there(connection, request).values(values)
-    return connection.execute(statement.returning(request.c.id)).scalar()
+    statement = insert_unless_there(connection, request).values(_said(due=due))
+    return connection.execute(statement.returning(request.c.id), values).scalar()
 
 
 def add_messages(
