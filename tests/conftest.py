@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from tests.servers import Databases
 from tests.stage import Stage
 from worker import database as connecting
+from worker import logins, settling
 from worker.sandbox import Sandbox
 
 KINDS = ("sqlite", "postgresql", "mysql")
@@ -30,6 +31,14 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine reaches a test, nor does a proxy."""
     for name in ("XINSHI_CONFIG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """What is slow on purpose is quick, but in tests with real time: hashes, and a pause."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr(logins, "_N", 2)
+        monkeypatch.setattr(settling, "BETWEEN", 0.05)
 
 
 @pytest.fixture(scope="session")

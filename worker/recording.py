@@ -50,7 +50,7 @@ def record(
     called = recipient_limits.numbers(connection, settings, [*found.ours, *found.late])
     over = list(found.ours)
     outcomes.record(connection, found.ours)
-    slowing.heed(connection, found.ours, owner)
+    slowing.heed(connection, found.ours, settings, owner)
     holding.weigh(connection, found.ours, settings, owner, ours=ours)
     gathering.heard(connection, found.ours)
     for call in [*found.ours, *splitting.apart(connection, found.ours, settings)]:

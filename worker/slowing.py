@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from worker import adapting
 from worker.adapting import Learned
+from worker.settings import Settings
 from worker.store import events, paces
 from worker.store.outcomes import Recorded
 from worker.store.paces import Pacing
@@ -16,8 +17,11 @@ from worker.terms import Advice, Outcome
 log = structlog.get_logger()
 
 
-def heed(connection: Connection, calls: Sequence[Recorded], owner: str) -> None:
-    """Slow accounts down whose gateways refused these calls because of our pace."""
+def heed(connection: Connection, calls: Sequence[Recorded], settings: Settings, owner: str) -> None:
+    """Slow accounts down whose gateways refused these calls because of our pace.
+
+    Each account learns for itself, from what was taken of all that are one at the gateway.
+    """
     refused: dict[str, list[Recorded]] = defaultdict(list)
     for call in calls:
         too_fast = call.result.outcome is Outcome.THROTTLED
@@ -28,24 +32,24 @@ def heed(connection: Connection, calls: Sequence[Recorded], owner: str) -> None:
     began = paces.began(connection, [call.lease.id for some in refused.values() for call in some])
     standing = paces.lock(connection, refused)
     for name in sorted(refused):
-        _heed(connection, name, refused[name], standing[name], began, owner)
+        _heed(connection, settings.sharing(name), refused[name], standing[name], began, owner)
 
 
 def _heed(
     connection: Connection,
-    name: str,
+    sharing: Sequence[str],
     calls: Sequence[Recorded],
     pacing: Pacing,
     began: Mapping[int, float],
     owner: str,
 ) -> None:
-    learned = pacing.learned
+    name, learned = calls[0].lease.account, pacing.learned
     for call in calls:
         if call.result.retry_after:
             learned = adapting.asked_to_rest(learned, pacing.now, call.result.retry_after)
     latest = max(began.get(call.lease.id, 0.0) for call in calls)
     if adapting.counts(learned, latest):
-        measured = float(paces.fullest_second(connection, name))
+        measured = float(paces.fullest_second(connection, sharing))
         learned = adapting.refused(learned, pacing.now, measured)
         _tell(connection, name, learned, owner)
     if learned != pacing.learned:

@@ -9,7 +9,9 @@ from tests.hand import MARKETING, NOTICE, Hand, settings_of
 from tests.stage import TEXT, mobiles
 from worker.answers import Result, Results
 from worker.database import reading, writing
+from worker.gateway import Account
 from worker.pace import SECOND, State
+from worker.settings import Settings
 from worker.store import paces
 from worker.submitting import Answer, Ready
 from worker.tables import request, submission
@@ -89,6 +91,24 @@ def test_too_fast_loses_nothing_and_counts_no_attempt(engine: Engine) -> None:
     assert learned.refused == 4, "the others were under way when the first four were refused"
     assert sum(one.size for one in again) == 8
     assert {one.attempts for one in again} == {0}
+
+
+def test_what_a_refusal_teaches_is_what_was_taken_of_all_with_that_login(engine: Engine) -> None:
+    """A gateway counts by login: an account of few messages does not pay for one of many."""
+    first = settings_of(str(engine.url), jzy={"max_batch": 1})
+    other = Account("codes", first.accounts["jzy"].gateway)
+    both = Settings(first.top, {**first.accounts, "codes": other}, first.directory)
+    hand = Hand(engine, both)
+    hand.campaign(mobiles(8), message_class=NOTICE, account="jzy")
+    hand.campaign(mobiles(2, 100), message_class=NOTICE, account="codes")
+    ready = [*hand.take(), *hand.take()]
+    few = [one for one in ready if one.lease.account == "codes"]
+    assert (len(ready), len(few)) == (10, 2)
+    hand.record(answered(few[0], Outcome.THROTTLED, advice=Advice.SLOW_DOWN))
+    with reading(engine) as connection:
+        standing = paces.standing(connection)
+    assert standing["codes"].learned.refused == 9
+    assert "jzy" not in standing, "each account goes at its own pace"
 
 
 def test_an_account_that_asked_for_a_rest_gets_one(engine: Engine) -> None:

@@ -123,8 +123,8 @@ def under_way(connection: Connection, account: str | None = None) -> Counter[tup
     return found
 
 
-def fullest_second(connection: Connection, account: str) -> int:
-    """Return the most that a gateway took in one of the last few seconds, as far as is known.
+def fullest_second(connection: Connection, names: Collection[str]) -> int:
+    """Return the most that was taken of accounts in one of the last few seconds, as far as known.
 
     What was called and not refused for our pace, among the newest submissions: a bounded look by
     primary key.
@@ -136,7 +136,7 @@ def fullest_second(connection: Connection, account: str) -> int:
         .subquery()
     )
     lately = select(newest.c.called_at).where(
-        newest.c.account == account,
+        newest.c.account.in_(names),
         newest.c.called_at > later(-LATELY),
         or_(newest.c.outcome.is_(None), newest.c.outcome != Outcome.THROTTLED.value),
     )
