@@ -10,7 +10,7 @@ from tests.stage import Stage, eventually, mobiles, section
 from worker import campaigns, database, ticking
 from worker.errors import KeyConflict, NotFound, Refused, TooLate
 from worker.loading import Row
-from worker.store import requests
+from worker.store import doubts, requests
 from worker.store.campaigns import Progress
 from worker.tables import request
 from worker.terms import CampaignState, Outcome
@@ -206,3 +206,19 @@ def test_a_retry_sends_the_failed_again_once_and_never_the_unknown(hand: Hand) -
     numbers = {number for one in hand.take(MARKETING) for number in one.parcel.msisdns}
     assert numbers == set(first.parcel.msisdns)
     assert campaigns.retry(hand.engine, hand.settings, loaded.id) is None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.NOT_SENT, Outcome.UNKNOWN])
+def test_what_comes_back_of_a_cancelled_campaign_is_cancelled(hand: Hand, outcome: Outcome) -> None:
+    """Whether its call says so itself, or its doubt ends by proof that nothing was taken."""
+    loaded = hand.campaign(mobiles(5))
+    (only,) = hand.take(MARKETING)
+    assert campaigns.cancel(hand.engine, loaded.id).states == {"submitting": 5}
+    hand.record(answer(only, outcome))
+    if outcome is Outcome.UNKNOWN:
+        assert hand.count(loaded.id) == {"unknown": 5}
+        with database.writing(hand.engine) as connection:
+            assert doubts.not_taken(connection, only.lease.id, only.lease.fence)
+    assert hand.count(loaded.id) == {"cancelled": 5}
+    hand.make_due()
+    assert hand.take(MARKETING) == []

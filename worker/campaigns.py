@@ -15,7 +15,7 @@ from worker.errors import NotFound, TooLate, ValidityOver
 from worker.lifecycle import FAILED
 from worker.loading import Loaded, Plain, Row
 from worker.settings import Settings
-from worker.store import campaigns, messages, outcomes, requests
+from worker.store import campaigns, doubts, messages, outcomes, requests
 from worker.store.campaigns import Progress
 from worker.terms import CampaignState, MessageState, SubmissionState
 
@@ -91,6 +91,7 @@ def cancel(engine: Engine, campaign_id: int) -> Progress:
             _refuse(campaigns.state_of(connection, campaign_id), campaign_id, "be cancelled")
         requests.end_rest(connection, campaign_id, MessageState.CANCELLED)
         waiting = outcomes.waiting_of(connection, campaign_id)
+        doubts.withdraw(connection, waiting)
         messages.end_members(connection, waiting, MessageState.CANCELLED)
         outcomes.close(connection, waiting, SubmissionState.PLANNED, SubmissionState.LEASED)
     return show(engine, campaign_id)

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from tests.faults.conftest import Build
 from tests.faults.house import CODE, TEXT, House, died, mobiles
 from tests.faults.test_matrix import mute
-from worker import recording, submitting, ticking, verifying
+from worker import campaigns, recording, submitting, ticking, verifying
 from worker.answers import Result
 from worker.claiming import Claim
 from worker.clock import later
@@ -16,7 +16,7 @@ from worker.database import reading, writing
 from worker.store import accounts, claims, doubts
 from worker.store.claims import Lease
 from worker.store.outcomes import Recorded
-from worker.tables import submission
+from worker.tables import request, submission
 from worker.terms import MessageClass, Outcome, SubmissionState
 
 
@@ -99,6 +99,38 @@ def test_a_late_no_makes_the_resend_stand_for_itself(house: House, when: str) ->
             again = called(house, otp)
     ended(house, again, SubmissionState.REJECTED, Outcome.REJECTED)
     assert house.states() == {"rejected": 1}
+    house.check()
+
+
+def test_a_late_no_ends_a_code_whose_resend_came_too_late(house: House) -> None:
+    """A resend that did not go any more carries nothing: the code is nobody's else."""
+    house.producer.enqueue(mobiles(1), CODE, message_class="otp")
+    first = called(house, MessageClass.OTP)
+    run_out(house)
+    with writing(house.engine) as connection:
+        for one in (request, submission):
+            connection.execute(update(one).values(not_after=later(-1)))
+    again = leased(house, MessageClass.OTP)
+    with writing(house.engine) as connection:
+        assert not submitting.write_ahead(connection, house.settings, again)
+    assert house.states() == {"unknown": 1}
+    ended(house, first, SubmissionState.NOT_SENT, Outcome.NOT_SENT)
+    ticking.sweep(house.engine, house.settings, "a test")
+    assert house.states() == {"expired": 1}
+    house.check()
+
+
+def test_cancelling_leaves_a_code_unknown_that_may_have_been_taken(house: House) -> None:
+    """Its resend is cancelled; that its first submission never was sent would be untrue."""
+    otp = MessageClass.OTP
+    loaded = house.producer.enqueue_campaign("codes", mobiles(1), CODE, message_class=otp)
+    first = called(house, otp)
+    run_out(house)
+    campaigns.cancel(house.engine, loaded.id)
+    assert house.states() == {"unknown": 1}
+    assert not leased(house, otp)
+    ended(house, first, SubmissionState.NOT_SENT, Outcome.NOT_SENT)
+    assert house.states() == {"cancelled": 1}
     house.check()
 
 

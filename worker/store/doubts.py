@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from worker.clock import now
 from worker.gateway import Content
+from worker.store import campaigns, messages
 from worker.store.claims import Lease, under_way
 from worker.store.members import carried_by
 from worker.store.outcomes import close, succeed
@@ -25,7 +26,7 @@ from worker.store.requests import content_of
 from worker.store.restored import RESTORED
 from worker.store.rows import new_id
 from worker.tables import message, request, submission
-from worker.terms import MessageClass, Outcome
+from worker.terms import MessageClass, MessageState, Outcome
 from worker.terms import SubmissionState as S
 
 #: So many submissions may have been made in transactions that have not ended.
@@ -198,7 +199,11 @@ def not_taken(
     """End a doubt by proof that nothing was taken: `unknown` → `not_sent`, messages queued.
 
     `go_on` plans how they go on, and is told the outcome and the code; else they go as they were.
+    Of a campaign that was cancelled meanwhile they are `cancelled`.
     """
+    # Campaigns are locked before submissions, as those do who cancel them.
+    its_request = select(submission.c.request_id).where(submission.c.id == one)
+    cancelled = campaigns.cancelled(connection, connection.execute(its_request).scalars().all())
     row = connection.execute(
         select(submission)
         .where(
@@ -215,9 +220,11 @@ def not_taken(
         .where(submission.c.id == one)
         .values(state=S.NOT_SENT.value, outcome=Outcome.NOT_SENT.value)
     )
-    if free_resend(connection, one):
-        return True
-    if go_on is None:
+    if cancelled:
+        messages.end_members(connection, [one], MessageState.CANCELLED)
+    elif free_resend(connection, one):
+        pass
+    elif go_on is None:
         succeed(connection, _as_lease(row), None, wait=0.0, tries=row.attempts)
     else:
         go_on(_as_lease(row), row.outcome, row.code or "")
@@ -282,12 +289,14 @@ def resend(connection: Connection, one: int, only: MessageClass | None = None) -
 def free_resend(connection: Connection, one: int) -> bool:
     """Let the resend of what was provably not taken stand for itself; False when there is none.
 
-    What becomes of it is from now on what becomes of its messages.
+    What becomes of it is from now on what becomes of its messages. One that did not go, and gave
+    them back, is none.
     """
-    freed = connection.execute(
-        update(submission).where(submission.c.resend_of == one).values(resend_of=None)
-    )
-    return freed.rowcount > 0
+    mine = submission.c.resend_of == one
+    carries = select(submission.c.id).where(mine, submission.c.state != S.NOT_SENT.value)
+    there = connection.execute(carries).first() is not None
+    connection.execute(update(submission).where(mine).values(resend_of=None))
+    return there
 
 
 def withdraw_resend(connection: Connection, one: int) -> None:
@@ -300,6 +309,15 @@ def withdraw_resend(connection: Connection, one: int) -> None:
     for again in waiting.all():
         give_back(connection, again, one)
         close(connection, [again], S.PLANNED)
+
+
+def withdraw(connection: Connection, ids: Collection[int]) -> None:
+    """Give back what resends among these submissions carry, before they are cancelled."""
+    again = select(submission.c.id, submission.c.resend_of).where(
+        submission.c.id.in_(list(ids)), submission.c.resend_of.is_not(None)
+    )
+    for row in connection.execute(again).all():
+        give_back(connection, row.id, row.resend_of)
 
 
 def give_back(
