@@ -43,7 +43,9 @@ class Doorbell:
         if time.monotonic() < self._quiet_until:
             return False
         try:
-            if marks.set_mark(self._settings, queue):
+            if marks.serve(self._settings):
+                marks.ring(self._settings, queue, broker.written(task, queue, args))
+            elif marks.set_mark(self._settings, queue):
                 self._publish(queue, task, args)
         except Exception as error:  # noqa: BLE001 - whatever a broker raises, the message is stored
             self._quiet_until = time.monotonic() + QUIET

@@ -1,5 +1,7 @@
 """Ringing: one ring for many enqueues, a bounded wait, and never an error."""
 
+import base64
+import json
 import threading
 import time
 from contextlib import closing
@@ -35,9 +37,58 @@ def test_many_enqueues_ring_once_until_somebody_hears_it() -> None:
         marks.take_mark(configured, "otp")
         assert doorbell.ring(MessageClass.OTP)
         assert look.llen("otp") == 2
+        marks.client(url).close()
+        marks.client.cache_clear()
+
+
+def test_a_doorbell_is_what_celery_itself_would_write() -> None:
+    """But for where it comes from, which nobody asks."""
+    with servers.redis_database() as url, redis.Redis.from_url(url) as look:
+        configured = made(broker_url=url)
+        doorbell = Doorbell(configured)
+        assert doorbell.ring(MessageClass.OTP)
+        doorbell._publish("otp", broker.RING, ("otp",))
+        theirs, ours = (_opened(one) for one in look.lrange("otp", 0, -1))
         doorbell._celery().close()
         marks.client(url).close()
         marks.client.cache_clear()
+    assert theirs["headers"].pop("origin")
+    assert theirs["properties"].pop("reply_to")
+    for one in (ours, theirs):
+        headers, properties = one["headers"], one["properties"]
+        assert headers["id"] == headers["root_id"] == properties["correlation_id"]
+        assert properties["delivery_tag"] != headers["id"]
+    _forget_ids(ours)
+    _forget_ids(theirs)
+    assert ours == theirs
+
+
+def _opened(envelope: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(envelope)
+    return found | {"body": json.loads(base64.b64decode(found["body"]))}
+
+
+def _forget_ids(envelope: dict[str, Any]) -> None:
+    for name in ("id", "root_id"):
+        assert envelope["headers"].pop(name)
+    for name in ("correlation_id", "delivery_tag"):
+        assert envelope["properties"].pop(name)
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("redis://h/1", True),
+        ("redis+socket:///a/b", True),
+        ("embedded", True),
+        ("redis+socket:///a/b?virtual_host=1", False),
+        ("rediss://h/1?ssl_cert_reqs=none", False),
+        ("sentinel://h", False),
+        ("amqp://h//", False),
+    ],
+)
+def test_what_kombu_may_read_in_another_way_is_rung_by_celery(url: str, *, here: bool) -> None:
+    assert marks.serve(made(broker_url=url, redis_url="redis://t")) is here
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])

@@ -4,8 +4,11 @@ A doorbell says "there may be work" and carries a class at most. Losing one, dou
 one an hour late changes nothing but latency.
 """
 
+import base64
 import hashlib
+import json
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +88,52 @@ def options(settings: Settings) -> dict[str, Any]:
         "task_store_errors_even_if_ignored": False,
         "timezone": "UTC",
     }
+
+
+#: What Celery leaves empty in a task that nothing is asked of.
+_EMPTY = ("parent_id", "group", "group_index", "shadow", "eta", "expires", "stamped_headers")
+_LINKS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
+
+
+def written(task: str, queue: str, args: tuple[str, ...]) -> str:
+    """Write a doorbell as Celery lays it into a queue that is a list of Redis.
+
+    Version 2 of Celery's message protocol (its documents, "Message Protocol"), in the envelope of
+    kombu's virtual transports. To let Celery write it takes many times as long, and another way to
+    the server and back; the first time, 200 ms.
+    """
+    one = str(uuid.uuid4())
+    headers = dict.fromkeys(_EMPTY) | {
+        "lang": "py",
+        "task": task,
+        "id": one,
+        "root_id": one,
+        "retries": 0,
+        "timelimit": [None, None],
+        "argsrepr": "()",
+        "kwargsrepr": "{}",
+        "ignore_result": True,
+        "replaced_task_nesting": 0,
+        "stamps": {},
+    }
+    properties = {
+        "correlation_id": one,
+        "argsrepr": "()",
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "", "routing_key": queue},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": str(uuid.uuid4()),
+    }
+    body = json.dumps([args, {}, _LINKS]).encode("ascii")
+    envelope = {
+        "body": base64.b64encode(body).decode("ascii"),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": headers,
+        "properties": properties,
+    }
+    return json.dumps(envelope)
 
 
 def _queue(name: str, *, amqp: bool) -> Any:

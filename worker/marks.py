@@ -1,8 +1,8 @@
 """Marks in Redis that a doorbell is pending: many enqueues ring once.
 
 Whoever enqueues sets the mark and rings only if it was not set; the worker takes it away before it
-looks, so that nothing is enqueued unseen. With a broker that is no Redis there are no marks, and
-its queues are short instead.
+looks, so that nothing is enqueued unseen. Both are one step of Redis: no mark without its doorbell.
+With a broker that is no Redis there are no marks, and its queues are short instead.
 """
 
 from functools import cache
@@ -24,8 +24,31 @@ def client(address: str) -> redis.Redis:
     )
 
 
+_RING = """
+if redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then
+    redis.call('LPUSH', KEYS[2], ARGV[2])
+end
+"""
+
+
+def serve(settings: Settings) -> bool:
+    """Say whether doorbells are rung here: the broker is a Redis, named without further words."""
+    address = _address(settings)
+    # What kombu reads in a query, redis-py may read otherwise: another database, say.
+    return address is not None and "?" not in address
+
+
+def ring(settings: Settings, queue: str, doorbell: str) -> None:
+    """Lay a doorbell into a queue, unless one is pending there.
+
+    Raises `redis.RedisError` when Redis does not answer: then nobody knows whether it rang.
+    """
+    address = str(_address(settings))
+    client(address).eval(_RING, 2, _key(queue), queue, str(LIFE), doorbell)
+
+
 def set_mark(settings: Settings, message_class: str) -> bool:
-    """Say that a doorbell is about to ring; False when one is pending already.
+    """Say that a doorbell is about to ring in another way; False when one is pending already.
 
     Raises `redis.RedisError` when Redis does not answer.
     """
