@@ -27,7 +27,9 @@ LOOKED = 1.5 * BOUND
 #: What carries a campaign: batches, or one message a call from many places.
 CARRIERS = {
     "batches": mute(max_batch=5, concurrency=4),
-    "singles": {"codes": {**LOGINS["codes"], "reports": "none", "concurrency": 20}},
+    "singles": {
+        "codes": {**LOGINS["codes"], "reports": "none", "concurrency": 20, "per_msisdn": []}
+    },
 }
 #: What a worker of batches may have under way: accounts, places, messages.
 UNDER_WAY = 2 * 4 * 5
