@@ -13,6 +13,7 @@ import typer
 from producer.cli import campaigns, faults, options, output, times
 from producer.cli.send import body
 from producer.cli.session import Session, opened
+from worker.errors import Unavailable
 from worker.terms import MessageClass
 
 if TYPE_CHECKING:
@@ -104,14 +105,19 @@ def _load(
     from worker.enqueuing import Order
 
     order = Order((), text, **words)
+    cut_off = _cut_off(name, order.key)
     with (
         recipients.reading(file, text) as found,
-        faults.interruptible(lambda: _cut_off(name)),
+        faults.interruptible(lambda: cut_off),
         output.bar("loading", found.lines) as watch,
     ):
-        return loading.create(
-            here.engine, here.settings, name, order, found.rows, watch=watch, **how
-        )
+        try:
+            return loading.create(
+                here.engine, here.settings, name, order, found.rows, watch=watch, **how
+            )
+        except Unavailable:
+            output.hint(cut_off)
+            raise
 
 
 @contextmanager
@@ -154,8 +160,9 @@ def _advise(loaded: "Loaded") -> None:
     )
 
 
-def _cut_off(name: str) -> str:
-    return (
-        f"campaign {name!r} was not wholly loaded and nothing of it will be sent;"
-        " with the same --key the command loads it again, `xinshi campaign list` shows it"
-    )
+def _cut_off(name: str, key: str | None) -> str:
+    if key:
+        then = "the same command, with its --key, goes on with it"
+    else:
+        then = "if `xinshi campaign list` shows it, `xinshi campaign cancel` drops it"
+    return f"campaign {name!r} was not wholly loaded and nothing of it will be sent; {then}"

@@ -17,6 +17,7 @@ from producer.cli import output, watching
 from tests.cli.conftest import Place
 from tests.stage import eventually, mobiles, section
 from worker import database, describing, loading
+from worker.errors import Unavailable
 from worker.store import requests
 from worker.tables import submission
 
@@ -312,10 +313,28 @@ def test_ctrl_c_while_loading_sends_nothing_and_the_key_loads_it_again(
         patch.setattr(loading._Writer, "finish", interrupted)
         words = ["--text", TEXT, "--recipients", file, "--account", "bulk", "--key", "autumn"]
         said = place.fails("campaign", "create", *words, code=130)
-    assert "nothing of it will be sent" in said
+    assert "nothing of it will be sent; the same command, with its --key, goes on with it" in said
     assert place.data("campaign", "show", "1")["state"] == "loading"
     found = create(place, file, "--key", "autumn")
     assert (found["id"], found["state"], found["total"]) == (1, "running", 3)
+
+
+def test_a_database_that_fails_while_loading_says_what_became_of_the_campaign(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disk is full, say: nothing is sent, and without a key there is one to be dropped."""
+
+    def full(*_words: Any) -> None:
+        msg = "the database does not answer as it should: database or disk is full"
+        raise Unavailable(msg)
+
+    monkeypatch.setattr(loading._Writer, "take", full)
+    words = ["campaign", "create", "--text", TEXT, "--recipients", numbers(place, 3)]
+    said = place.fails(*words)
+    assert "database or disk is full" in said
+    assert "`xinshi campaign cancel` drops it" in said
+    assert place.data("campaign", "show", "1")["state"] == "loading"
+    assert place.data("campaign", "cancel", "1")["state"] == "cancelled"
 
 
 def test_the_rate_is_taken_over_the_last_looks() -> None:
