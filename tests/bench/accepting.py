@@ -70,17 +70,18 @@ def _on(ground: Ground, kind: str) -> list[Figure]:
 
 
 def _run(ground: Ground, kind: str) -> Run:
+    calls = min(CALLS, ground.rows)
     with ground.database(kind) as url, _broker() as redis:
         address = f"redis://127.0.0.1:{redis.port}/0"
         _, settings = ground.configure(url, {"codes": {}}, broker_url=address)
         sides = _Sides(Producer(settings))
         sides.compare(WARM, sides.forget)
-        ringing = sides.compare(CALLS, sides.forget)
-        pending = sides.compare(CALLS)
+        ringing = sides.compare(calls, sides.forget)
+        pending = sides.compare(calls)
         redis.freeze()
         first, _ = sides.one()
         until = time.monotonic() + FROZEN
-        frozen = sides.compare(CALLS, lambda: time.monotonic() < until)
+        frozen = sides.compare(calls, lambda: time.monotonic() < until)
         redis.thaw()
         sides.close()
     facts = {

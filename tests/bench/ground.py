@@ -29,7 +29,7 @@ from worker.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
 #: How soon after each other a worker of a benchmark looks for work by itself: nothing rings.
-TOP: dict[str, Any] = {"look_every": "0.05s"}
+TOP: dict[str, Any] = {"look_every": "0.2s"}
 #: Nothing else of an account is asked while it is measured.
 QUIET: dict[str, Any] = {
     "sending_hours": "any",

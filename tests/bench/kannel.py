@@ -21,6 +21,8 @@ from tests.stage import LOGINS
 #: So many recipients go with one call, and so many calls are under way.
 PER_CALL = 20
 FEEDERS = 4
+#: Where a distribution puts them, when the path has none.
+FOLDERS = "/usr/sbin:/usr/lib/kannel"
 _CONFIGURATION = """
 group = core
 admin-port = {admin}
@@ -66,7 +68,7 @@ def missing() -> str:
 
 
 def _program(name: str) -> str | None:
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/lib/kannel")
+    return shutil.which(name) or shutil.which(name, path=FOLDERS)
 
 
 @dataclass
