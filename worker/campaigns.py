@@ -68,7 +68,7 @@ def run(engine: Engine, campaign_id: int, until: datetime | None = None) -> Prog
             msg = f"campaign {campaign_id} is past its validity; say until when it may be sent"
             raise ValidityOver(msg)
         if not campaigns.move(connection, campaign_id, CampaignState.RUNNING, started_at=now()):
-            _refuse(campaigns.state_of(connection, campaign_id), campaign_id, "run")
+            _refuse(campaigns.state_of(connection, campaign_id), campaign_id, CampaignState.RUNNING)
         campaigns.release(connection, campaign_id)
     return show(engine, campaign_id)
 
@@ -78,7 +78,7 @@ def pause(engine: Engine, campaign_id: int) -> Progress:
     with writing(engine) as connection:
         _lock(connection, campaign_id)
         if not campaigns.move(connection, campaign_id, CampaignState.PAUSED):
-            _refuse(campaigns.state_of(connection, campaign_id), campaign_id, "be paused")
+            _refuse(campaigns.state_of(connection, campaign_id), campaign_id, CampaignState.PAUSED)
         campaigns.stop(connection, campaign_id)
     return show(engine, campaign_id)
 
@@ -88,7 +88,9 @@ def cancel(engine: Engine, campaign_id: int) -> Progress:
     with writing(engine) as connection:
         _lock(connection, campaign_id)
         if not campaigns.move(connection, campaign_id, CampaignState.CANCELLED, finished_at=now()):
-            _refuse(campaigns.state_of(connection, campaign_id), campaign_id, "be cancelled")
+            _refuse(
+                campaigns.state_of(connection, campaign_id), campaign_id, CampaignState.CANCELLED
+            )
         requests.end_rest(connection, campaign_id, MessageState.CANCELLED)
         waiting = outcomes.waiting_of(connection, campaign_id)
         doubts.withdraw(connection, waiting)
@@ -170,6 +172,8 @@ def _missing(campaign_id: int) -> NotFound:
     return NotFound(f"there is no campaign {campaign_id}; `xinshi campaign list` shows all")
 
 
-def _refuse(state: str | None, campaign_id: int, what: str) -> NoReturn:
-    msg = f"campaign {campaign_id} is {state} and cannot {what}"
-    raise TooLate(msg)
+def _refuse(state: str | None, campaign_id: int, to: CampaignState) -> NoReturn:
+    """Say why a campaign cannot come into a state."""
+    what = "run" if to is CampaignState.RUNNING else f"be {to.value}"
+    msg = f"campaign {campaign_id} is {state} "
+    raise TooLate(msg + ("already" if state == to else f"and cannot {what}"))

@@ -112,6 +112,7 @@ def test_a_file_that_is_not_understood_is_refused_before_anything_is_stored(
 def test_a_campaign_can_be_loaded_now_and_started_later(place: Place) -> None:
     assert create(place, numbers(place, 3), "--paused")["state"] == "ready"
     assert place.data("campaign", "resume", "1")["state"] == "running"
+    assert "campaign 1 is running already" in place.fails("campaign", "start", "1")
     assert place.data("campaign", "pause", "1")["state"] == "paused"
     assert place.data("campaign", "resume", "1", "--until", "+2h")["state"] == "running"
     found = place.data("campaign", "cancel", "1")
