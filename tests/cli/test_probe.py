@@ -55,7 +55,7 @@ def test_marketing_that_waits_for_redis_is_not_late(place: Place) -> None:
 def test_what_is_under_way_moves(place: Place) -> None:
     """However long its queue is."""
     place.configure(more={"jzy": section(place.sandbox, "jzy", concurrency=1)})
-    place.sandbox.control.rule("latency", args={"seconds": 4.0})
+    place.sandbox.control.rule("latency", args={"seconds": 2.0})
     with place.working():
         for number in ("13812345678", "13812345679", "13812345670"):
             place.data("send", "--to", number, "--text", TEXT)

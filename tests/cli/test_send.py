@@ -134,7 +134,7 @@ def test_an_unknown_message_shows_the_event(place: Place) -> None:
 
 
 def test_what_waits_can_be_taken_back_and_what_went_cannot(place: Place) -> None:
-    place.done("send", "--to", TO, "--text", TEXT)
+    place.done("send", "--to", TO, "--text", TEXT, "--account", "jzy")
     assert place.data("cancel", "1-0")["state"] == "cancelled"
     with place.working():
         place.done("send", "--to", TO, "--text", TEXT, "--account", "bulk", "--wait", "30")
