@@ -82,7 +82,7 @@ def hold(house: House, campaign: int, until: float = LOOKED) -> None:
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_a_pause_holds_within_two_seconds_and_nothing_is_doubled_or_lost(
+def test_fault_26_a_pause_holds_within_two_seconds_and_nothing_is_doubled_or_lost(
     make: Make, carrier: str
 ) -> None:
     """Once it has returned nothing new is handed out; what was under way begins in that time."""
@@ -100,7 +100,7 @@ def test_a_pause_holds_within_two_seconds_and_nothing_is_doubled_or_lost(
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_a_cancelled_message_is_never_sent_and_another_is_sent_once(
+def test_fault_26_a_cancelled_message_is_never_sent_and_another_is_sent_once(
     make: Make, carrier: str
 ) -> None:
     """Once it has returned nothing new is handed out, and no message is both or neither."""
@@ -142,7 +142,9 @@ class Dying:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_worker_dies_while_its_campaign_is_paused_and_resumed(make: Make, place: str) -> None:
+def test_fault_26_a_worker_dies_while_its_campaign_is_paused_and_resumed(
+    make: Make, place: str
+) -> None:
     """What it had called may be unknown; all else is sent once, by others."""
     house = make()
     numbers = mobiles(100)
@@ -159,7 +161,7 @@ def test_a_worker_dies_while_its_campaign_is_paused_and_resumed(make: Make, plac
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_worker_dies_while_its_campaign_is_cancelled(make: Make, place: str) -> None:
+def test_fault_26_a_worker_dies_while_its_campaign_is_cancelled(make: Make, place: str) -> None:
     """What it had called may be unknown; what is cancelled is not in the ledger."""
     house = make()
     numbers = set(mobiles(100))
@@ -180,7 +182,7 @@ def test_a_worker_dies_while_its_campaign_is_cancelled(make: Make, place: str) -
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_workers_are_killed_while_a_campaign_is_paused_and_resumed_again_and_again(
+def test_fault_26_workers_are_killed_while_a_campaign_is_paused_and_resumed_again_and_again(
     make: Make, seed: int
 ) -> None:
     """Unknown is at most what was under way at the kills; nothing is lost or doubled."""

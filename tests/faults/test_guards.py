@@ -82,7 +82,7 @@ GUARDS = (
         "worker/campaigns.py",
         "        campaigns.stop(connection, campaign_id)\n",
         "",
-        "test_control.py::test_a_pause_holds_within_two_seconds_and_nothing_is_doubled_or_lost"
+        "test_control.py::test_fault_26_a_pause_holds_within_two_seconds_and_nothing_is_doubled_or_lost"
         "[sqlite-batches]",
     ),
     Guard(
