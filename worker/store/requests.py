@@ -168,12 +168,15 @@ def _insert_unless_there(
     return connection.execute(statement.returning(request.c.id), values).scalar()
 
 
+_insert_message = insert(message)
+
+
 def add_messages(
     connection: Connection, request_id: int, msisdns: Sequence[str], first: int = 0
 ) -> None:
     """Insert the messages of `enqueue`, numbered from `first`."""
     connection.execute(
-        insert(message),
+        _insert_message,
         [
             {"request_id": request_id, "n": n, "msisdn": msisdn, "single": True}
             for n, msisdn in enumerate(msisdns, first)
