@@ -161,11 +161,11 @@ class Scope(StrEnum):
 
     #: Send and take back single messages.
     SEND = "send"
-    #: Look up its own messages.
+    #: Look up its own messages, and the replies to them.
     READ = "read"
     #: Load, run, pause, cancel and export its own campaigns.
     CAMPAIGNS = "campaigns"
-    #: Read all replies: nothing says which sender a reply is meant for.
+    #: Read all replies, those that answer nobody's message too.
     INBOUND = "inbound"
     #: Open the pages: all messages, replies and campaigns, with the numbers masked.
     LOOK = "look"

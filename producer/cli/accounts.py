@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from worker.gateway import Account
     from worker.store.accounts import AccountState
 
-#: The code of a hold that a person made.
-BY_HAND = "by hand"
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 
 group = typer.Typer(
@@ -103,15 +101,10 @@ def hold(
     """Send nothing through an account, until it is released; its messages wait."""
     with opened(config) as here:
         from producer.cli.asking import person
-        from worker import database
-        from worker.store import accounts, events
+        from worker import holds
 
         here.account(name)
-        with database.writing(here.engine) as connection:
-            # A hold for some minutes gives way to this one, which has no end.
-            accounts.release(connection, name)
-            accounts.hold(connection, name, BY_HAND, why, None)
-            events.add(connection, "account.held", person(), account=name, detail={"code": BY_HAND})
+        holds.hold(here.engine, name, why, person())
     output.line(f"{name} is held; `xinshi account release {name}` lets it go on")
 
 
@@ -133,16 +126,17 @@ def release(
         if state is None or not state.held:
             output.line(f"{name} was not held")
             return
-        if state.held_login is not None and not yes:
-            _ask_back(here, state)
-        _release(here, state)
+        from producer.cli.asking import person
+        from worker import holds
+
+        if holds.is_refused_again(here.settings.logins, state) and not yes:
+            _ask_back(state)
+        holds.release(here.engine, here.settings.logins, state, person())
     follows = ": one text asks first, the rest follows once the gateway has taken it"
-    output.line(f"{name} goes on{'' if state.held_code == BY_HAND else follows}")
+    output.line(f"{name} goes on{'' if state.held_code == holds.BY_HAND else follows}")
 
 
-def _ask_back(here: Session, state: "AccountState") -> None:
-    if here.settings.logins.of.get(state.account, state.held_login) != state.held_login:
-        return
+def _ask_back(state: "AccountState") -> None:
     output.error(
         f"{state.account}: the gateway refused its login ({why(state)}), and the configuration"
         " that is read here has no other; the next call will be refused too, and repeats may lock"
@@ -152,23 +146,12 @@ def _ask_back(here: Session, state: "AccountState") -> None:
         raise typer.Exit(faults.FAILED)
 
 
-def _release(here: Session, state: "AccountState") -> None:
-    """Release an account; with a refused login all that have it."""
-    from producer.cli.asking import person
-    from worker import database
-    from worker.store import accounts, events
-
-    same = here.settings.logins.same(state.account) if state.held_login else [state.account]
-    with database.writing(here.engine) as connection:
-        for one in same:
-            if accounts.release(connection, one):
-                events.add(connection, "account.released", person(), account=one)
-
-
 def advice(account: "Account | None", state: "AccountState") -> str:
     """Say what to do about a hold: the code table's remedy, and how the account goes on."""
+    from worker import holds
+
     release = f"`xinshi account release {state.account}`"
-    if state.held_code == BY_HAND:
+    if state.held_code == holds.BY_HAND:
         return f"held by hand; {release} lets it go on"
     parts = [_remedy(account, state)]
     if state.held_until is not None:

@@ -35,6 +35,10 @@ class Caller:
         """The name under which is sent, and whose messages are seen."""
         return self.key.name
 
+    def may(self, scope: Scope) -> bool:
+        """Whether the key has a scope."""
+        return scope in self.key.scopes
+
     @property
     def test(self) -> bool:
         """True when whatever is sent goes to the sandbox."""
@@ -126,13 +130,13 @@ async def authenticated(here: Desk, ring: Keyring, shown: str) -> Caller:
 
 
 class Allowed(SecurityBase):
-    """A dependency that lets in whoever shows a key with `scope`, and says so in OpenAPI.
+    """A dependency that lets in whoever shows a key with one of `scopes`; OpenAPI shows it.
 
     It is one step of FastAPI's on purpose: each costs as much as a look at the keys.
     """
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
+    def __init__(self, *scopes: Scope) -> None:
+        self.scopes = frozenset(scopes)
         self.scheme_name = "key"
         self.model = HTTPBearerModel(
             bearerFormat="xinshi_live_…", description="An API key of `xinshi key create`."
@@ -144,6 +148,8 @@ class Allowed(SecurityBase):
         kind, _, shown = connection.headers.get("authorization", "").partition(" ")
         shown = shown.strip() if kind.lower() == "bearer" else ""
         found = await authenticated(state.desk, state.keyring, shown)
-        if self.scope not in found.key.scopes:
-            raise Told(403, "no-scope", f"this key has not the scope {self.scope.value}")
+        if not self.scopes & found.key.scopes:
+            raise Told(
+                403, "no-scope", f"this key has not the scope {' or '.join(sorted(self.scopes))}"
+            )
         return found

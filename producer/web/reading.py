@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy import Row
+from sqlalchemy import RowMapping
 
 from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
@@ -14,15 +14,17 @@ from worker import database, msisdn
 from worker.describing import stamp
 from worker.errors import Problem, Refused
 from worker.gateway import Account
-from worker.store import accounts, listing
+from worker.store import accounts
+from worker.store import inbound as replies
 from worker.store.accounts import AccountState
+from worker.store.inbound import Page, Wanted
 from worker.terms import MessageClass, Scope
 
 router = APIRouter(prefix="/v1")
 
-Listener = Annotated[Caller, Depends(Allowed(Scope.INBOUND))]
+Listener = Annotated[Caller, Depends(Allowed(Scope.READ, Scope.INBOUND))]
 Operator = Annotated[Caller, Depends(Allowed(Scope.OPERATE))]
-_COLUMNS = ("id", "account", "msisdn", "text", "extension", "service_number")
+_COLUMNS = ("id", "account", "msisdn", "text", "extension", "service_number", "answers")
 
 
 @router.get(
@@ -41,22 +43,30 @@ async def inbound(
     before: Annotated[int | None, Query(ge=1, le=owning.MOST_ID)] = None,
     limit: Annotated[int, Query(ge=1, le=shapes.MOST_ROWS)] = 50,
 ) -> Any:
-    """Return inbound messages, the newest first. A test key sees those of the test account."""
+    """Return replies with the message that each answers, the newest first; a page may be short.
+
+    A key with `read` sees the replies to its sender's messages; one with `inbound` sees all, those
+    to campaigns and those that answer nothing too. A test key sees those of the test account.
+    """
     try:
         number = sent_from and msisdn.normalise(sent_from)
     except ValueError as error:
         raise Refused([Problem("from", str(error))]) from None
     names = visible(here, caller) & ({account} if account else visible(here, caller))
+    wanted = Wanted(
+        {one: here.settings.sharing(one) for one in names},
+        None if caller.may(Scope.INBOUND) else caller.sender,
+        number,
+        since,
+        before,
+    )
 
-    def look() -> list[Row[Any]]:
+    def look() -> Page:
         with database.reading(here.engine) as connection:
-            return listing.inbound(
-                connection, names, limit + 1, msisdn=number, since=since, before=before
-            )
+            return replies.page(connection, wanted, limit)
 
-    rows = await here.run(look)
-    more = rows[limit - 1].id if len(rows) > limit else None
-    return {"inbound": [_inbound(row) for row in rows[:limit]], "before": more}
+    found = await here.run(look)
+    return {"inbound": [_inbound(row) for row in found.rows], "before": found.before}
 
 
 def visible(here: Desk, caller: Caller) -> set[str]:
@@ -66,9 +76,9 @@ def visible(here: Desk, caller: Caller) -> set[str]:
     return {str(one) for one in names & sandbox} if caller.test else names - sandbox
 
 
-def _inbound(row: Row[Any]) -> dict[str, Any]:
-    values = {name: getattr(row, name) for name in _COLUMNS}
-    return values | {"received_at": stamp(row.received_at), "stored_at": stamp(row.stored_at)}
+def _inbound(row: RowMapping) -> dict[str, Any]:
+    moments = {name: stamp(row[name]) for name in ("received_at", "stored_at")}
+    return {name: row[name] for name in _COLUMNS} | moments
 
 
 @router.get(

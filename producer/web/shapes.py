@@ -255,6 +255,10 @@ class Inbound(BaseModel):
     text: str
     extension: str | None
     service_number: str | None
+    answers: str | None = Field(
+        description="The newest message of POST /v1/messages that it may answer.",
+        examples=["17-0"],
+    )
     received_at: Time | None
     stored_at: Time
 

@@ -2,13 +2,16 @@
 
 import socket
 import time
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.stage import TEXT, mobiles
 from tests.web.conftest import Served
 from worker import database
 from worker.store import accounts, pages, pushed
+from worker.terms import Scope
 
 
 def test_a_hold_and_its_reason_are_seen_by_who_operates(served: Served) -> None:
@@ -29,28 +32,88 @@ def test_a_hold_and_its_reason_are_seen_by_who_operates(served: Served) -> None:
     assert left["bulk"] == {"account": "bulk", "pools": [], "sent": None, "at": None}
 
 
+def _reply(text: str, account: str = "bulk", msisdn: str = "13800138000") -> dict[str, Any]:
+    return {
+        "account": account,
+        "msisdn": msisdn,
+        "text": text,
+        "extension": None,
+        "service_number": None,
+        "gateway_id": None,
+        "received_at": None,
+        "digest": text,
+        "inbox_id": 1,
+    }
+
+
+def _came_in(served: Served, *replies: dict[str, Any]) -> None:
+    with database.writing(served.stage.engine) as connection:
+        pages.add_inbound(connection, list(replies))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mysql"])
+def test_a_reply_belongs_to_the_sender_of_what_it_answers(served: Served) -> None:
+    """That is the newest message to the number by that account; `inbound` shows all of them."""
+    shop, crm = (
+        served.client(served.key(name, Scope.SEND, Scope.READ)) for name in ("shop", "crm")
+    )
+    to, other = mobiles(2)
+
+    def send(client: httpx.Client, number: str, account: str) -> str:
+        body = {"to": number, "text": TEXT, "account": account}
+        return str(client.post("/v1/messages", json=body).json()["ids"][0])
+
+    def texts(client: httpx.Client, **params: str) -> list[tuple[str, str | None]]:
+        found = client.get("/v1/inbound", params=params).json()["inbound"]
+        return [(one["text"], one["answers"]) for one in found]
+
+    _came_in(served, _reply("before", msisdn=to))
+    first = send(shop, to, "bulk")
+    _came_in(served, _reply("to the shop", msisdn=to), _reply("elsewhere", "v1", to))
+    second = send(crm, to, "bulk")
+    third = send(crm, other, "bulk")
+    _came_in(served, _reply("to the crm", msisdn=to), _reply("to both", msisdn=other))
+    assert texts(shop) == [("to the shop", first)]
+    assert texts(crm) == [("to both", third), ("to the crm", second)]
+    assert texts(crm, **{"from": to}) == [("to the crm", second)]
+    everything = texts(served.client(served.key("all", Scope.INBOUND)))
+    assert everything == [
+        ("to both", third),
+        ("to the crm", second),
+        ("elsewhere", None),
+        ("to the shop", first),
+        ("before", None),
+    ]
+
+
+def test_pages_of_replies_miss_none_however_few_are_one_s_own(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.store.inbound.LOOKED_AT", 3)
+    client = served.client(served.key("shop", Scope.SEND, Scope.READ))
+    body = {"to": "13800138000", "text": TEXT, "account": "bulk"}
+    client.post("/v1/messages", json=body)
+    strangers = [_reply(f"stranger {nth}", msisdn=f"1390000000{nth}") for nth in range(4)]
+    own = [_reply(f"own {nth}") for nth in range(5)]
+    _came_in(served, *own[:1], *strangers, *own[1:])
+    found: list[str] = []
+    params: dict[str, int] = {"limit": 2}
+    for _ in range(10):
+        page = client.get("/v1/inbound", params=params).json()
+        found += [one["text"] for one in page["inbound"]]
+        if page["before"] is None:
+            break
+        params["before"] = page["before"]
+    assert found == ["own 4", "own 3", "own 2", "own 1", "own 0"]
+
+
 @pytest.mark.parametrize("web", [{"test_account": "v1"}])
 def test_test_keys_and_others_do_not_see_each_other_s_replies(served: Served) -> None:
     with database.writing(served.stage.engine) as connection:
         row = {"account": "x", "target": "POST", "headers": {}, "body": b""}
         pushed.keep(connection, [row])
         for account in ("v1", "bulk"):
-            pages.add_inbound(
-                connection,
-                [
-                    {
-                        "account": account,
-                        "msisdn": "13800138000",
-                        "text": account,
-                        "extension": None,
-                        "service_number": None,
-                        "gateway_id": None,
-                        "received_at": None,
-                        "digest": account,
-                        "inbox_id": 1,
-                    }
-                ],
-            )
+            pages.add_inbound(connection, [_reply(account, account)])
     for test, sees in ((True, "v1"), (False, "bulk")):
         client = served.client(served.key("ci" if test else "shop", test=test))
         found = client.get("/v1/inbound").json()

@@ -4,7 +4,6 @@ A page is found by where it begins, not by counting rows, so that the thousandth
 first and none is missed or shown twice while rows are added.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, or_, select
 
 from worker.store.messages import seen
-from worker.tables import campaign, inbound_message, request
+from worker.tables import campaign, request
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +79,6 @@ def campaigns(
     if before is not None:
         query = query.where(request.c.id < before)
     return list(connection.execute(query.order_by(request.c.id.desc()).limit(limit)).scalars())
-
-
-def inbound(
-    connection: Connection,
-    accounts: Collection[str],
-    limit: int,
-    *,
-    msisdn: str | None = None,
-    since: datetime | None = None,
-    before: int | None = None,
-) -> list[Row[Any]]:
-    """Return inbound messages of accounts, the newest first, older than `before`."""
-    query = select(inbound_message).where(inbound_message.c.account.in_(list(accounts)))
-    if msisdn is not None:
-        query = query.where(inbound_message.c.msisdn == msisdn)
-    if since is not None:
-        query = query.where(inbound_message.c.stored_at >= since)
-    if before is not None:
-        query = query.where(inbound_message.c.id < before)
-    return list(connection.execute(query.order_by(inbound_message.c.id.desc()).limit(limit)))
 
 
 def owner(connection: Connection, request_id: int) -> str | None:
