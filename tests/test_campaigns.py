@@ -1,5 +1,6 @@
 """Campaigns: wholly loaded first, cut by what an account takes, stopped when a person says so."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -222,3 +223,36 @@ def test_what_comes_back_of_a_cancelled_campaign_is_cancelled(hand: Hand, outcom
     assert hand.count(loaded.id) == {"cancelled": 5}
     hand.make_due()
     assert hand.take(MARKETING) == []
+
+
+def test_a_cancel_that_broke_off_holds_and_the_sweep_ends_it(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits is ended a part at a time; none of it is handed out in between."""
+    monkeypatch.setattr(campaigns, "AT_ONCE", 1)
+    monkeypatch.setattr(campaigns, "AT_ONCE_ON_SQLITE", 1)
+    loaded = hand.campaign(mobiles(15))
+    hand.record(*(answer(one, Outcome.DEFERRED) for one in hand.take(MARKETING)))
+    assert hand.count(loaded.id) == {"queued": 15}
+    with monkeypatch.context() as patch:
+        patch.setattr(doubts, "withdraw", _dies_at_the_second_time(doubts.withdraw))
+        with pytest.raises(KeyboardInterrupt):
+            campaigns.cancel(hand.engine, loaded.id)
+    assert hand.count(loaded.id) == {"cancelled": 5, "queued": 10}
+    hand.make_due()
+    assert hand.take(MARKETING) == []
+    ticking.sweep(hand.engine, hand.settings, "a test")
+    found = campaigns.show(hand.engine, loaded.id)
+    assert found.states == {"cancelled": 15}
+    assert found.finished_at is not None
+
+
+def _dies_at_the_second_time(work: Callable[..., None]) -> Callable[..., None]:
+    calls = iter(range(10))
+
+    def run(*words: Any) -> None:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        work(*words)
+
+    return run

@@ -19,6 +19,9 @@ from worker.store import campaigns, doubts, messages, outcomes, requests
 from worker.store.campaigns import Progress
 from worker.terms import CampaignState, MessageState, SubmissionState
 
+#: Waiting submissions that are cancelled in one transaction; on SQLite everybody waits for it.
+AT_ONCE, AT_ONCE_ON_SQLITE = 1000, 100
+
 
 def create(
     engine: Engine,
@@ -84,19 +87,41 @@ def pause(engine: Engine, campaign_id: int) -> Progress:
 
 
 def cancel(engine: Engine, campaign_id: int) -> Progress:
-    """End a campaign: what was not handed over yet is `cancelled`, for good."""
+    """End a campaign: what was not handed over yet is `cancelled`, for good.
+
+    Nothing of it is handed out any more from its first moment on. What had come back and waits is
+    ended some at a time, so that nobody waits for that; a sweep ends the rest if this call dies.
+    """
     with writing(engine) as connection:
         _lock(connection, campaign_id)
-        if not campaigns.move(connection, campaign_id, CampaignState.CANCELLED, finished_at=now()):
-            _refuse(
-                campaigns.state_of(connection, campaign_id), campaign_id, CampaignState.CANCELLED
-            )
+        if not campaigns.move(connection, campaign_id, CampaignState.CANCELLED):
+            state = campaigns.state_of(connection, campaign_id)
+            _refuse(state, campaign_id, CampaignState.CANCELLED)
         requests.end_rest(connection, campaign_id, MessageState.CANCELLED)
-        waiting = outcomes.waiting_of(connection, campaign_id)
-        doubts.withdraw(connection, waiting)
-        messages.end_members(connection, waiting, MessageState.CANCELLED)
-        outcomes.close(connection, waiting, SubmissionState.PLANNED, SubmissionState.LEASED)
+    _end_waiting(engine, campaign_id)
     return show(engine, campaign_id)
+
+
+def end_cancelled(engine: Engine) -> None:
+    """End what waits of campaigns whose cancelling broke off."""
+    with reading(engine) as connection:
+        found = campaigns.being_cancelled(connection)
+    for one in found:
+        _end_waiting(engine, one)
+
+
+def _end_waiting(engine: Engine, campaign_id: int) -> None:
+    """End the submissions of a cancelled campaign that wait; it has finished then."""
+    most = AT_ONCE_ON_SQLITE if engine.dialect.name == "sqlite" else AT_ONCE
+    waiting = [0]
+    while waiting:
+        with writing(engine) as connection:
+            waiting = outcomes.waiting_of(connection, campaign_id, waiting[-1], most)
+            if not waiting:
+                campaigns.finish(connection, campaign_id)
+            doubts.withdraw(connection, waiting)
+            messages.end_members(connection, waiting, MessageState.CANCELLED)
+            outcomes.close(connection, waiting, SubmissionState.PLANNED, SubmissionState.LEASED)
 
 
 def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None:

@@ -228,6 +228,7 @@ def sweep(engine: Engine, settings: Settings, owner: str) -> None:
     failpoints.reach("sweep.before")
     rescue(engine, settings, owner)
     expire(engine)
+    campaigns.end_cancelled(engine)
     for campaign_id in campaigns.finish_drained(engine):
         log.info("campaign.done", campaign=campaign_id)
     reread_pages(engine, settings)

@@ -137,6 +137,26 @@ def cancelled(connection: Connection, request_ids: Collection[int]) -> set[int]:
     return {row.request_id for row in rows if row.state == CampaignState.CANCELLED.value}
 
 
+def being_cancelled(connection: Connection) -> list[int]:
+    """Return the ids of the campaigns that are cancelled, and of which something may wait."""
+    return list(
+        connection.execute(
+            select(campaign.c.request_id).where(
+                campaign.c.state == CampaignState.CANCELLED.value, campaign.c.finished_at.is_(None)
+            )
+        ).scalars()
+    )
+
+
+def finish(connection: Connection, request_id: int) -> None:
+    """Note that nothing of a cancelled campaign waits any more."""
+    connection.execute(
+        update(campaign)
+        .where(campaign.c.request_id == request_id, campaign.c.finished_at.is_(None))
+        .values(finished_at=now())
+    )
+
+
 def open_ones(connection: Connection) -> list[int]:
     """Return the ids of the campaigns that run or are paused."""
     return list(

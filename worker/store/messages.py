@@ -1,6 +1,6 @@
 """Messages: how they are described, and their own states where these differ."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -124,15 +124,33 @@ def end(connection: Connection, ended: Iterable[Member], code: str | None = None
 
 def end_members(connection: Connection, ids: Collection[int], state: MessageState) -> int:
     """Give all messages of submissions a state of their own; returns how many had none."""
+    rows = connection.execute(select(submission).where(submission.c.id.in_(list(ids)))).all()
+    ending = update(message).values(state=state.value, finished_at=now())
     ended = 0
-    for row in connection.execute(select(submission).where(submission.c.id.in_(list(ids)))).all():
-        ended += connection.execute(
-            update(message)
-            .where(carried_by(row), message.c.state.is_(None))
-            .values(state=state.value, finished_at=now())
-        ).rowcount
+    for these in _carried_by_all(rows):
+        ended += connection.execute(ending.where(these, message.c.state.is_(None))).rowcount
     changes.of_submissions(connection, ids)
     return ended
+
+
+def _carried_by_all(rows: Sequence[Any]) -> Iterator[Any]:
+    """Say which messages submissions carry: those of one message each by one condition a request.
+
+    A campaign by single messages may have a hundred thousand of them waiting.
+    """
+    single: dict[int, list[Any]] = {}
+    for row in rows:
+        if row.lo is not None and row.hi == row.lo + 1:
+            single.setdefault(row.request_id, []).append(row)
+        else:
+            yield carried_by(row)
+    for request_id, some in single.items():
+        yield message.c.submission_id.in_([row.id for row in some])
+        yield and_(
+            message.c.request_id == request_id,
+            message.c.n.in_([row.lo for row in some]),
+            message.c.submission_id.is_(None),
+        )
 
 
 def expire(connection: Connection, one: int) -> bool:

@@ -38,6 +38,8 @@ class Recorded:
     result: Result
     #: By MSISDN, where the gateway told of some numbers that they fared otherwise.
     each: Mapping[str, Result] = field(default_factory=dict)
+    #: The numbers that were called, where they are known; they are written nowhere.
+    numbers: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,15 +311,18 @@ def expired(connection: Connection, limit: int = 100) -> list[tuple[int, int | N
     return [(row.id, row.resend_of) for row in rows]
 
 
-def waiting_of(connection: Connection, request_id: int) -> list[int]:
-    """Lock the submissions of a request that were not handed over yet, and return their ids."""
+def waiting_of(connection: Connection, request_id: int, after: int, limit: int) -> list[int]:
+    """Lock the next submissions of a request that were not handed over yet; returns their ids."""
     return list(
         connection.execute(
             select(submission.c.id)
             .where(
                 submission.c.request_id == request_id,
+                submission.c.id > after,
                 submission.c.state.in_([S.PLANNED.value, S.LEASED.value]),
             )
+            .order_by(submission.c.id)
+            .limit(limit)
             .with_for_update()
         ).scalars()
     )
