@@ -19,8 +19,8 @@ from sqlalchemy import Engine
 
 from tests.servers import Databases
 from tests.stage import Stage
+from worker import claiming, logins, settling
 from worker import database as connecting
-from worker import logins, settling
 from worker.sandbox import Sandbox
 
 KINDS = ("sqlite", "postgresql", "mysql")
@@ -35,10 +35,11 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """What is slow on purpose is quick, but in tests with real time: hashes, and a pause."""
+    """What is slow on purpose is quick, but in tests with real time: hashes, and pauses."""
     if request.node.get_closest_marker("slow") is None:
         monkeypatch.setattr(logins, "_N", 2)
         monkeypatch.setattr(settling, "BETWEEN", 0.05)
+        monkeypatch.setattr(claiming, "NO_ACCOUNT", 0.2)
 
 
 @pytest.fixture(scope="session")

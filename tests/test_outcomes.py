@@ -30,6 +30,7 @@ def test_a_refusal_for_good_ends_the_message(stage: Stage) -> None:
 
 def test_throttled_messages_go_later_and_their_tries_do_not_count(stage: Stage) -> None:
     stage.configure("bulk")
+    stage.prove()
     stage.sandbox.control.rule("throttled", gateway="c123", call="tx", count=2)
     accepted = stage.enqueue("13800000001")
     with stage.working():
@@ -64,6 +65,7 @@ def test_taken_without_a_readable_answer_is_unknown_once_and_for_ever(
 ) -> None:
     """Faults 4 and 5, on a new connection and on one that was used before."""
     stage.configure(accounts={"bulk": section(stage.sandbox, "bulk", method=method)})
+    stage.prove()
     rule = f"take_then_{wire}"
     stage.sandbox.control.rule(rule, gateway="c123", call="tx", numbers=["13800000001"])
     first = stage.enqueue("13800000001", f"{TEXT}1")
@@ -81,6 +83,7 @@ def test_taken_without_a_readable_answer_is_unknown_once_and_for_ever(
 def test_a_call_past_its_deadline_is_unknown(stage: Stage, wire: str) -> None:
     """Fault 6: the deadline is total, however the gateway dawdles."""
     stage.configure(accounts={"bulk": section(stage.sandbox, "bulk", timeout="0.5s")})
+    stage.prove()
     stage.sandbox.control.rule(wire, gateway="c123", call="tx", count=1)
     accepted = stage.enqueue("13800000001")
     with stage.working():

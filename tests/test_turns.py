@@ -39,15 +39,15 @@ def test_a_place_that_was_given_up_blocks_nobody(file: Path) -> None:
 def test_whoever_gives_up_keeps_the_place(file: Path) -> None:
     """However often it tries, one thread sleeps in the queue; and then it has its turn."""
     mine, other = Turns(file), Turns(file)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with other.turn(1.0):
         for _ in range(5):
             with pytest.raises(Unavailable), mine.turn(0.02):
                 pass
-        assert threading.active_count() == before + 1
+        (sleeps,) = set(threading.enumerate()) - before
     with mine.turn(1.0):
         pass
-    eventually(lambda: threading.active_count() == before)
+    eventually(lambda: not sleeps.is_alive())
 
 
 def test_nobody_is_in_it_with_another(file: Path) -> None:
