@@ -63,10 +63,14 @@ def _accounts(here: Session, found: "Progress") -> list[str]:
         return []
     kinds = [NumberKind(one) for one in row.kinds.split(",") if one]
     options = claim.options(Asked(asked, row.content, kinds, datetime.now(UTC), found.account))
-    if any(one.out in {None, Out.DOUBT, Out.FULL} for one in options):
-        return []
-    able = [one for one in options if one.out is not Out.CLASS]
-    return [
-        f"{one.account.name}: " + route.why(one, asked, found.account, states.get(one.account.name))
-        for one in able
-    ] or ["no account serves its class"]
+    reasons = []
+    for one in options:
+        name = one.account.name
+        if one.out in {None, Out.FULL} or (one.out is Out.DOUBT and claim.may_probe(name)):
+            return []
+        if one.out is Out.DOUBT:
+            doubt = route.doubt(unproven=claim.doubts[name].unproven, probe=False)
+            reasons.append(f"{name}: {doubt}")
+        elif one.out is not Out.CLASS:
+            reasons.append(f"{name}: {route.why(one, asked, found.account, states.get(name))}")
+    return reasons or ["no account serves its class"]

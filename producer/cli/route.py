@@ -104,12 +104,12 @@ def _looked(here: Session, order: "Order") -> list[dict[str, Any]]:
         row = _as_json(one, order, states.get(name))
         row["probe"] = one.out is Out.DOUBT and claim.may_probe(name)
         if one.out is Out.DOUBT:
-            row["why"] = _doubt(unproven=claim.doubts[name].unproven, probe=row["probe"])
+            row["why"] = doubt(unproven=claim.doubts[name].unproven, probe=row["probe"])
         rows.append(row)
     return rows
 
 
-def _doubt(*, unproven: bool, probe: bool) -> str:
+def doubt(*, unproven: bool, probe: bool) -> str:
     """Say what a doubtful account waits for."""
     why = "its login was not accepted yet" if unproven else "its last calls ended in doubt"
     return f"{why}: {'the next one is its probe' if probe else 'it waits for its probe'}"

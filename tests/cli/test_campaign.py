@@ -16,10 +16,11 @@ from sqlalchemy import update
 from producer.cli import output, watching
 from tests.cli.conftest import Place
 from tests.stage import eventually, mobiles, section
-from worker import database, describing, loading
+from worker import database, describing, loading, settings
+from worker.clock import later
 from worker.errors import Unavailable
-from worker.store import requests
-from worker.tables import submission
+from worker.store import accounts, requests
+from worker.tables import account_state, submission
 
 TEXT = "【店】大促 回T退订"
 
@@ -263,6 +264,19 @@ def test_what_a_campaign_waits_for_is_said(place: Place) -> None:
     place.done("account", "hold", "bulk", "--why", "a look at the bill")
     found = create(place, place.write("other.csv", "13900000001"))
     assert found["waits_for"] == ["bulk: held: by hand a look at the bill"]
+
+
+def test_an_account_in_doubt_is_what_a_campaign_waits_for(place: Place) -> None:
+    """Its probe comes later; until then nothing moves, and that is said."""
+    place.configure("bulk")
+    create(place, numbers(place, 2))
+    with database.writing(place.engine) as connection:
+        accounts.ensure(connection, "bulk")
+        accounts.prove(connection, "bulk", settings.load().logins.of["bulk"])
+        waiting = {"doubts": 1, "probe_at": later(60)}
+        connection.execute(update(account_state).values(**waiting))
+    (_, said) = place.data("campaign", "show", "1")["waits_for"]
+    assert said == "bulk: its last calls ended in doubt: it waits for its probe"
 
 
 def late(place: Place) -> None:
