@@ -143,9 +143,14 @@ async def _moved(
 async def export(campaign_id: Id, here: Here, caller: Runner) -> StreamingResponse:
     """Stream the messages of a campaign, a line each, UTF-8; times in UTC."""
     found = await _moved(here, caller, campaign_id, campaigns.show)
+    return exported(here, campaign_id, found["total"])
+
+
+def exported(here: Desk, campaign_id: int, total: int) -> StreamingResponse:
+    """Return all messages of a campaign as a file of CSV, made while it is sent."""
     name = f'attachment; filename="campaign-{campaign_id}.csv"'
     return StreamingResponse(
-        _lines(here, campaign_id, found["total"]),
+        _lines(here, campaign_id, total),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": name},
     )

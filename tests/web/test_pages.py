@@ -12,9 +12,10 @@ from producer.web.pages import chart, words
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.web.conftest import Served
 from worker import database
+from worker.health import Health
 from worker.sandbox import Sandbox
-from worker.store import doubts, keys
-from worker.terms import Scope
+from worker.store import accounts, doubts, keys
+from worker.terms import Carrier, Scope
 
 ADDRESSES = ["/", "/campaigns", "/messages", "/replies", "/unknown"]
 NUMBER = "13800138000"
@@ -162,6 +163,58 @@ def test_a_campaign_is_run_paused_and_cancelled_by_its_page(
         assert operator.post(f"{address}/{act}", data={"token": mine}).status_code == 303
         assert f'class="state {state}"' in operator.get(f"{address}?part=now").text
     assert "<html" not in operator.get(f"{address}?part=now").text
+
+
+def test_a_campaign_s_file_is_for_whoever_operates(served: Served, operator: httpx.Client) -> None:
+    loaded = served.stage.producer.enqueue_campaign("Sale", mobiles(3), TEXT, start=False)
+    address = f"/campaigns/{loaded.id}"
+    assert TEXT in operator.get(address).text
+    lines = operator.get(f"{address}/export").text.splitlines()
+    assert [line.split(",")[1] for line in lines[1:]] == mobiles(3)
+    with visitor(served, Scope.LOOK) as looking:
+        assert TEXT not in looking.get(address).text
+        assert looking.get(f"{address}/export").status_code == 403
+
+
+def test_an_account_is_held_with_a_reason_and_released(operator: httpx.Client) -> None:
+    data = {"token": token(operator.get("/").text), "why": "contract under review"}
+    assert operator.post("/accounts/v1/hold", data=data).status_code == 303
+    page = operator.get("/").text
+    assert "by hand contract under review" in page
+    assert operator.post("/accounts/v1/release", data=data).status_code == 303
+    assert "contract under review" not in operator.get("/").text
+    assert operator.post("/accounts/nobody/hold", data=data).status_code == 404
+
+
+def test_a_refused_login_that_is_still_the_same_is_asked_about_before_it_is_released(
+    served: Served, operator: httpx.Client
+) -> None:
+    """As `xinshi account release` asks; with another login it goes on by itself."""
+    logins = served.stage.settings.logins
+    with database.writing(served.stage.engine) as connection:
+        accounts.hold(connection, "bulk", "101", "wrong password", None, logins.of["bulk"])
+    data = {"token": token(operator.get("/").text)}
+    asked = operator.post("/accounts/bulk/release", data=data)
+    assert asked.status_code == 200
+    assert "wrong password" in asked.text
+    with database.reading(served.stage.engine) as connection:
+        assert accounts.states(connection, logins)["bulk"].held
+    answer = operator.post("/accounts/bulk/release", data=data | {"sure": "true"})
+    assert answer.status_code == 303
+    with database.reading(served.stage.engine) as connection:
+        assert not accounts.states(connection, logins)["bulk"].held
+
+
+def test_an_account_that_gets_less_traffic_says_why(served: Served, operator: httpx.Client) -> None:
+    served.stage.prove()
+    less = Health(0.5, 0.5, {Carrier.CHINA_MOBILE: 0.2}, "7 of 20 calls failed")
+    with database.writing(served.stage.engine) as connection:
+        accounts.write_health(connection, "v1", less)
+    page = operator.get("/").text
+    assert "7 of 20 calls failed" in page
+    assert "50 %" in page
+    assert "China Mobile 20 %" in page
+    assert page.count('class="state ok"') == len(served.stage.settings.accounts) - 1
 
 
 def test_an_unknown_submission_is_settled_with_a_name_and_a_reason(

@@ -3,13 +3,17 @@
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from producer.web.desk import Here
+from producer.web.campaigns import exported
+from producer.web.desk import Desk, Here
 from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, operator
-from worker import campaigns, describing
+from producer.web.problems import Told
+from worker import campaigns, database, describing
 from worker.errors import NotFound
 from worker.lifecycle import CAMPAIGN_MOVES
+from worker.store import requests
+from worker.store.campaigns import Progress
 from worker.terms import CampaignState
 
 router = drawn.router("/campaigns")
@@ -33,9 +37,32 @@ async def listed(request: Request, here: Here, who: Looking) -> Response:
 @router.get("/{campaign_id}")
 async def one(request: Request, here: Here, who: Looking, campaign_id: int) -> Response:
     """Draw one campaign; its block `now` is drawn again every two seconds."""
-    found = await here.run(campaigns.show, here.engine, campaign_id)
+    found, text = await here.run(_one, here, campaign_id)
     acts = [name for name, (to, _) in _ACTS.items() if to in CAMPAIGN_MOVES[found.state]]
-    return draw(request, "campaign.html", who, campaign=found, acts=acts)
+    return draw(
+        request,
+        "campaign.html",
+        who,
+        campaign=found,
+        acts=acts,
+        text=text if who.operates else None,
+    )
+
+
+def _one(here: Desk, campaign_id: int) -> tuple[Progress, str]:
+    found = campaigns.show(here.engine, campaign_id)
+    with database.reading(here.engine) as connection:
+        row = requests.by_id(connection, campaign_id)
+    return found, row.content.text if row else ""
+
+
+@router.get("/{campaign_id}/export")
+async def export(here: Here, who: Looking, campaign_id: int) -> Response:
+    """Stream every message of a campaign as CSV: it holds whole numbers."""
+    if not who.operates:
+        raise Told(403, "no-scope", "this key may look and not export: it has not operate")
+    found = await here.run(campaigns.show, here.engine, campaign_id)
+    return exported(here, campaign_id, found.total)
 
 
 @router.post("/{campaign_id}/{act}", dependencies=[Depends(operator)])

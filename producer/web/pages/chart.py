@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 #: The size of the drawing, in its own units; a style sheet scales it.
-WIDTH, HEIGHT = 720, 160
-LEFT, BOTTOM, TOP = 44, 18, 8
+WIDTH, HEIGHT = 720, 190
+BOTTOM, TOP = 34, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,6 @@ class Chart:
     marks: Sequence[Mark]
     width: int = WIDTH
     height: int = HEIGHT
-    left: int = LEFT
 
 
 def draw(series: Mapping[str, Sequence[int]]) -> Chart:
@@ -41,9 +40,9 @@ def draw(series: Mapping[str, Sequence[int]]) -> Chart:
     floor = HEIGHT - BOTTOM
     lines = []
     for name, values in series.items():
-        step = (WIDTH - LEFT) / max(1, len(values) - 1)
+        step = WIDTH / max(1, len(values) - 1)
         points = (
-            f"{LEFT + nth * step:.1f},{floor - value / top * (floor - TOP):.1f}"
+            f"{nth * step:.1f},{floor - value / top * (floor - TOP):.1f}"
             for nth, value in enumerate(values)
         )
         lines.append(Line(name, " ".join(points)))

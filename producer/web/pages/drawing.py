@@ -4,6 +4,7 @@ Nothing on a page is from elsewhere, nothing on it is a script or a style of its
 below lets only our two files run.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -48,7 +49,13 @@ def grouped(number: float) -> str:
     return f"{number:,.0f}"
 
 
-_environment.filters |= {"local": local, "grouped": grouped}
+def facts(detail: Mapping[str, Any] | None) -> str:
+    """Write an event's detail as a person reads it."""
+    known = {name: value for name, value in (detail or {}).items() if value is not None}
+    return " · ".join(f"{name} {value}" for name, value in known.items())
+
+
+_environment.filters |= {"local": local, "grouped": grouped, "facts": facts}
 
 
 def draw(

@@ -11,15 +11,12 @@ from producer.web.desk import Desk, Here
 from producer.web.pages import chart, drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, Operating
-from worker import database
+from worker import database, holds
 from worker.errors import NotFound
-from worker.store import accounts, claims, events, rates
+from worker.store import accounts, claims, rates
 from worker.store.accounts import AccountState
 
 router = drawn.router()
-
-#: The code of a hold that a person made, as the command line writes it.
-BY_HAND = "by hand"
 
 
 @router.get("/")
@@ -43,14 +40,14 @@ def _facts(here: Desk) -> dict[str, Any]:
 
 def _accounts(here: Desk, connection: Connection) -> list[dict[str, Any]]:
     states = accounts.states(connection, here.settings.logins)
-    doubts = accounts.doubtful(connection)
+    doubts = accounts.doubtful(connection, here.settings.logins)
     under_way = claims.under_way(connection)
     return [
         {
             "name": name,
             "gateway": one.gateway.name,
             "state": states.get(name, AccountState(name)),
-            "in_doubt": name in doubts,
+            "doubt": doubts.get(name),
             "under_way": under_way.get(name, 0),
             "places": one.settings.concurrency,
         }
@@ -58,23 +55,40 @@ def _accounts(here: Desk, connection: Connection) -> list[dict[str, Any]]:
     ]
 
 
-@router.post("/accounts/{name}/{act}")
-async def act(
-    name: str, act: str, here: Here, who: Operating, why: Annotated[str, Field()] = ""
+@router.post("/accounts/{name}/hold")
+async def hold(
+    name: str, here: Here, who: Operating, why: Annotated[str, Field()] = ""
 ) -> Response:
-    """Hold or release an account."""
-    if name not in here.settings.accounts or act not in {"hold", "release"}:
-        msg = "there is no such account"
-        raise NotFound(msg)
-    await here.run(_act, here, name, act, who.name, why[:200])
+    """Hold an account until somebody releases it."""
+    _check(here, name)
+    await here.run(holds.hold, here.engine, name, why.strip()[:200], who.name)
     return RedirectResponse("/", 303)
 
 
-def _act(here: Desk, name: str, act: str, who: str, why: str) -> None:
-    with database.writing(here.engine) as connection:
-        released = accounts.release(connection, name)
-        if act == "hold":
-            accounts.hold(connection, name, BY_HAND, why, None)
-            events.add(connection, "account.held", who, account=name, detail={"code": BY_HAND})
-        elif released:
-            events.add(connection, "account.released", who, account=name)
+@router.post("/accounts/{name}/release")
+async def release(
+    request: Request,
+    name: str,
+    here: Here,
+    who: Operating,
+    sure: Annotated[bool, Field()] = False,  # noqa: FBT002 - a field of a form
+) -> Response:
+    """Let an account go on; asks back when its login was refused and is still the same."""
+    _check(here, name)
+    state = await here.run(_state, here, name)
+    logins = await here.run(lambda: here.settings.logins)
+    if holds.is_refused_again(logins, state) and not sure:
+        return draw(request, "release.html", who, state=state, same=logins.same(name))
+    await here.run(holds.release, here.engine, logins, state, who.name)
+    return RedirectResponse("/", 303)
+
+
+def _check(here: Desk, name: str) -> None:
+    if name not in here.settings.accounts:
+        msg = "there is no such account"
+        raise NotFound(msg)
+
+
+def _state(here: Desk, name: str) -> AccountState:
+    with database.reading(here.engine) as connection:
+        return accounts.states(connection, here.settings.logins).get(name, AccountState(name))
