@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -361,7 +362,8 @@ def test_any_history_of_gathered_messages(
         return open_together(connection, singles, *args, **words)
 
     monkeypatch.setattr(gathers, "open_together", heard)
-    monkeypatch.setattr(gathers, "accounts", lambda _: frozenset({"bulk"}))
+    told, look = SimpleNamespace(account="bulk", gathers=True), gathering.look
+    monkeypatch.setattr(gathering, "look", lambda message_class, _: look(message_class, [told]))
     monkeypatch.setattr(gathering, "MOMENT", 0.0)
     hurry(engine)
     hand = Hand(engine, settings_of(database, bulk={"max_batch": 3, "per_msisdn": ["1/10h"]}))

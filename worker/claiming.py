@@ -76,6 +76,11 @@ class Claim:
     _routed: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
 
     @property
+    def full(self) -> bool:
+        """Whether no account has a place left."""
+        return all(places <= 0 for places in self.room.values())
+
+    @property
     def _permits(self) -> Permits:
         if self.permits is None:
             self.permits = permits.by_database(self.settings, self.message_class)
@@ -299,7 +304,8 @@ class Claim:
             content=fresh.content,
             reference=_reference(account),
             permit=permit,
-            plain=hi - lo > 1 and not fresh.personal,
+            fresh=True,
+            personal=fresh.personal,
         )
 
     def _admit(
@@ -484,8 +490,7 @@ def look(
     resting: Mapping[str, float] | None = None,
 ) -> Claim:
     """Return a claim that knows how all accounts stand now; some may rest, for so many seconds."""
-    # In this order: a place that was just freed by a failure comes with its doubt.
-    asking = permits.look(
+    asking, seen = permits.look(
         connection, settings, message_class, throttle or Throttle(None), resting or {}
     )
     return Claim(
@@ -493,13 +498,13 @@ def look(
         message_class,
         owner,
         asking.room(),
-        accounts.held(connection, settings.logins),
-        accounts.doubtful(connection, settings.logins),
+        accounts.held_of(seen, settings.logins),
+        accounts.doubtful_of(seen, settings.logins),
         frozenset(name for name, _ in asking.under_way),
         datetime.now(UTC),
-        healths=accounts.healths(connection),
+        healths=accounts.healths_of(seen),
         permits=asking,
-        gathering=gathering.look(connection, message_class),
+        gathering=gathering.look(message_class, seen),
     )
 
 

@@ -7,6 +7,7 @@ number at most once. Codes never wait; messages of campaigns are never mixed wit
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -117,11 +118,11 @@ class Gathering:
                 self._submissions.add(one.submission_id)
 
 
-def look(connection: Connection, message_class: MessageClass) -> Gathering:
-    """Return what may be gathered now: of codes nothing."""
+def look(message_class: MessageClass, seen: Sequence[Any]) -> Gathering:
+    """Return what may be gathered now, by what was seen of all accounts: of codes nothing."""
     if message_class is MessageClass.OTP:
         return Gathering(message_class)
-    return Gathering(message_class, gathers.accounts(connection))
+    return Gathering(message_class, frozenset(row.account for row in seen if row.gathers))
 
 
 def _alone(one: DueRequest | Planned) -> bool:

@@ -6,6 +6,7 @@ a campaign never delays a code.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,8 @@ class Lane(Looker):
         self._finished = False
         # On the monotonic clock: what waits for a place is due then.
         self._crowded_until = 0.0
+        # Whether the last claim left no place: until something ends, nothing can begin.
+        self._full = False
         self._calls: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] = []
         self._answered = asyncio.Event()
@@ -75,7 +78,7 @@ class Lane(Looker):
                     if await self._rested():
                         continue
                     self._bell.clear()
-                    if not await self._look(threads, wire):
+                    if not await self._look(threads, wire) or self._full:
                         await self._wait(self._pause())
                 while self._calls:
                     await asyncio.wait(self._calls)
@@ -140,6 +143,7 @@ class Lane(Looker):
             self._give_back(claim, [])
             raise
         self._give_back(claim, ready)
+        self._full = claim is not None and claim.full
         if claim is not None and claim.crowded:
             # A bell in between finds nothing yet, and must not let the lane forget it.
             self._crowded_until = time.monotonic() + CROWDED + CROWDED_SLACK
@@ -172,13 +176,16 @@ class Lane(Looker):
         self._answered.set()
 
     async def _record_all(self, threads: ThreadPoolExecutor) -> None:
-        """Write outcomes in groups of `FLUSH`; at once when no other call is awaited."""
+        """Write outcomes in groups: of `FLUSH`, or of as many as are still awaited."""
         # Not by `_stopping`: a claim may still be under way then.
         while not (self._finished and not self._calls and not self._answers):
             await self._answered.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH):
+                    while len(self._answers) < len(self._calls):
+                        self._answered.clear()
+                        await self._answered.wait()
             self._answered.clear()
-            if self._calls:
-                await asyncio.sleep(FLUSH)
             answers, self._answers = self._answers, []
             if answers:
                 await self._record(threads, answers)

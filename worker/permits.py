@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -22,7 +23,7 @@ from worker.accounts import AccountSettings
 from worker.gateway import Account
 from worker.pace import Bucket, Cost, Rates
 from worker.settings import Settings
-from worker.store import paces
+from worker.store import accounts, paces
 from worker.store.claims import Lease
 from worker.store.paces import Pacing
 from worker.terms import MessageClass
@@ -300,11 +301,17 @@ def look(
     message_class: MessageClass,
     throttle: Throttle,
     resting: Mapping[str, float],
-) -> Permits:
-    """Return what a claim of a class needs to ask for permits; `resting` are in its memory."""
+) -> tuple[Permits, Sequence[Any]]:
+    """Return what a claim of a class needs to ask for permits, and what was seen of all accounts.
+
+    `resting` are in its memory.
+    """
+    # In this order: a place that was just freed by a failure comes with its doubt.
     under_way = paces.under_way(connection)
-    standing = paces.standing(connection)
-    return Permits(settings, throttle, message_class, standing, under_way, dict(resting))
+    seen = accounts.seen(connection)
+    standing = paces.standing_of(seen)
+    permits = Permits(settings, throttle, message_class, standing, under_way, dict(resting))
+    return permits, seen
 
 
 def by_database(settings: Settings, message_class: MessageClass) -> Permits:

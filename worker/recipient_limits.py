@@ -101,9 +101,10 @@ def spare(
     limits = settings.per_msisdn
     if not any(one.account in limits for one in leases):
         return list(leases), None
-    ours = claims.still_leased(connection, leases)
-    held = {one.id: one for one in leases if one.id in ours}
-    found = members.of(connection, ours, opt_out_classes)
+    before = [one for one in leases if not one.fresh]
+    ours = claims.still_leased(connection, before) if before else set()
+    held = {one.id: one for one in leases if one.fresh or one.id in ours}
+    found = members.carried(connection, held.values(), opt_out_classes)
     asking = [
         one for one in found if one.state is None and held[one.submission_id].account in limits
     ]
@@ -233,13 +234,15 @@ def or_rejected(connection: Connection, calls: Sequence[Recorded]) -> list[Recor
 
 def numbers(
     connection: Connection, settings: Settings, calls: Iterable[Recorded]
-) -> dict[int, list[str]]:
+) -> Mapping[int, Sequence[str]]:
     """Return the numbers of the calls whose outcome changes what counts; ask before it is written.
 
     What an outcome leads to gives messages other submissions.
     """
-    wanted = [call.lease.id for call in calls if _matters(settings, call)]
-    return recipients.numbers_of(connection, wanted) if wanted else {}
+    mattering = [call for call in calls if _matters(settings, call)]
+    known = {call.lease.id: call.numbers for call in mattering if call.numbers}
+    wanted = [call.lease.id for call in mattering if not call.numbers]
+    return known | (recipients.numbers_of(connection, wanted) if wanted else {})
 
 
 def _matters(settings: Settings, call: Recorded) -> bool:

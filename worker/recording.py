@@ -22,7 +22,7 @@ def recorded(answer: Answer) -> Recorded:
     ready, results = answer.ready, answer.results
     told = sum(one in results.each for one in ready.parcel.msisdns) if results.each else 0
     state = splitting.end(ready.account, results.one, len(ready.parcel.msisdns) - told)
-    return Recorded(ready.lease, state, results.one, results.each)
+    return Recorded(ready.lease, state, results.one, results.each, ready.parcel.msisdns)
 
 
 def record(

@@ -6,7 +6,7 @@
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -60,29 +60,22 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
         settings.accounts[one.account].settings.timeout for one in leases
     )
     classes = settings.opt_out_classes
-    leases, known = recipient_limits.spare(connection, settings, leases, classes, patience)
+    leases, carried = recipient_limits.spare(connection, settings, leases, classes, patience)
     flying = claims.write_ahead(connection, leases, seconds=patience) if leases else set()
-    plain = [one.id for one in leases if one.plain and one.id in flying] if known is None else []
-    numbers = members.numbers(connection, plain, classes) if plain else {}
-    others = flying.difference(numbers)
-    if known is None:
-        known = members.of(connection, others, classes) if others else []
-    to_send: dict[int, list[Member]] = {one: [] for one in others}
-    ended: dict[int, list[Member]] = {one: [] for one in others}
-    for member in known:
-        if member.submission_id in others:
-            (to_send if member.state is None else ended)[member.submission_id].append(member)
-    for one in leases:
-        _end(connection, one, ended.get(one.id, []))
-    outcomes.close(
-        connection, [one for one, left in to_send.items() if not left], SubmissionState.IN_FLIGHT
-    )
+    leases = [one for one in leases if one.id in flying]
+    numbers: Mapping[int, tuple[str, ...]] = {}
+    if carried is None:
+        plain = [one.id for one in leases if one.plain]
+        numbers = members.numbers(connection, plain, classes) if plain else {}
+        others = [one for one in leases if one.id not in numbers]
+        carried = members.carried(connection, others, classes) if others else []
+    parted = _parted(connection, leases, numbers, carried)
     ready = [
         _called(settings, one, numbers[one.id], one.content, since)
         if one.id in numbers
-        else _ready(settings, one, to_send[one.id], since)
+        else _ready(settings, one, parted[one.id], since)
         for one in leases
-        if one.id in numbers or to_send.get(one.id)
+        if one.id in numbers or parted[one.id]
     ]
     claims.resize(
         connection,
@@ -94,6 +87,26 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
         },
     )
     return ready
+
+
+def _parted(
+    connection: Connection,
+    leases: Sequence[Lease],
+    whole: Collection[int],
+    carried: Sequence[Member],
+) -> dict[int, list[Member]]:
+    """Return what is to be sent of leases that are not `whole`, and give the rest its end."""
+    to_send: dict[int, list[Member]] = {one.id: [] for one in leases if one.id not in whole}
+    ended: dict[int, list[Member]] = {one: [] for one in to_send}
+    for member in carried:
+        if member.submission_id in to_send:
+            (to_send if member.state is None else ended)[member.submission_id].append(member)
+    for one in leases:
+        if ended.get(one.id):
+            _end(connection, one, ended[one.id])
+    nothing = [one for one, left in to_send.items() if not left]
+    outcomes.close(connection, nothing, SubmissionState.IN_FLIGHT)
+    return to_send
 
 
 def again(connection: Connection, settings: Settings, lease: Lease) -> Ready | None:

@@ -144,6 +144,8 @@ message = Table(
     #: The literal status of its report, or the code of its own refusal.
     Column("code", String(64)),
     Column("finished_at", Instant()),
+    # A million of them are loaded in their order: the key is the table.
+    sqlite_with_rowid=False,
     **_MYSQL,
 )
 _some("ix_xinshi_message_msisdn", message, "msisdn", where=message.c.single.is_not(None))

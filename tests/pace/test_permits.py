@@ -60,7 +60,7 @@ class World:
         """Look as a claim does; a breaker is closed again by the time that has passed."""
         throttle._closed_until = 0.0
         with reading(self.engine) as connection:
-            return permits.look(connection, self.settings, message_class, throttle, {})
+            return permits.look(connection, self.settings, message_class, throttle, {})[0]
 
     def ask(
         self,

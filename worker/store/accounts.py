@@ -1,6 +1,6 @@
 """What is known of accounts: holds and balances."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,15 +58,38 @@ def ensure(connection: Connection, account: str) -> None:
     connection.execute(insert_unless_there(connection, account_state).values(account=account))
 
 
+def seen(connection: Connection) -> Sequence[Any]:
+    """Return the rows of all accounts, with what the database's clock makes of their times."""
+    return connection.execute(_seen).all()
+
+
+_seen = select(
+    account_state.c.account,
+    account_state.c.held_login,
+    _still_held.label("held"),
+    account_state.c.doubts,
+    account_state.c.proven,
+    or_(account_state.c.probe_at.is_(None), account_state.c.probe_at <= now()).label("due"),
+    (account_state.c.settle_until > now()).label("settling"),
+    account_state.c.health,
+    account_state.c.pace,
+    account_state.c.learned,
+    (account_state.c.gather_until > now()).label("gathers"),
+    now().label("at"),
+)
+
+
 def held(connection: Connection, logins: Logins = NOBODY) -> frozenset[str]:
     """Return the names of the accounts that take nothing now.
 
     One that was held for its login is held no longer for who has another one.
     """
-    rows = connection.execute(
-        select(account_state.c.account, account_state.c.held_login).where(_still_held)
-    )
-    return frozenset(row.account for row in rows if _concerns(row, logins))
+    return held_of(seen(connection), logins)
+
+
+def held_of(rows: Sequence[Any], logins: Logins) -> frozenset[str]:
+    """Return what `held` does, by what was seen."""
+    return frozenset(row.account for row in rows if row.held and _concerns(row, logins))
 
 
 def _concerns(row: Any, logins: Logins) -> bool:
@@ -94,15 +117,11 @@ class Doubt:
 
 def doubtful(connection: Connection, logins: Logins = NOBODY) -> dict[str, Doubt]:
     """Return the accounts that take one call at a time, by name."""
-    rows = connection.execute(
-        select(
-            account_state.c.account,
-            account_state.c.doubts,
-            account_state.c.proven,
-            or_(account_state.c.probe_at.is_(None), account_state.c.probe_at <= now()).label("due"),
-            (account_state.c.settle_until > now()).label("settling"),
-        )
-    )
+    return doubtful_of(seen(connection), logins)
+
+
+def doubtful_of(rows: Sequence[Any], logins: Logins) -> dict[str, Doubt]:
+    """Return what `doubtful` does, by what was seen."""
     there = {row.account: row for row in rows}
     found = {name: _doubt(there, name, logins) for name in there.keys() | logins.of.keys()}
     return {name: one for name, one in found.items() if one.doubts or one.unproven}
@@ -245,12 +264,12 @@ def known(connection: Connection, names: Collection[str]) -> dict[str, tuple[int
 
 def healths(connection: Connection) -> dict[str, Health]:
     """Return the accounts that are to get less than all of their traffic, by name."""
-    rows = connection.execute(
-        select(account_state.c.account, account_state.c.health).where(
-            account_state.c.health.is_not(None)
-        )
-    )
-    return {row.account: health.stored(row.health) for row in rows}
+    return healths_of(seen(connection))
+
+
+def healths_of(rows: Sequence[Any]) -> dict[str, Health]:
+    """Return what `healths` does, by what was seen."""
+    return {row.account: health.stored(row.health) for row in rows if row.health is not None}
 
 
 def write_health(connection: Connection, account: str, now_is: Health) -> None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, exists, insert, select
 
 from worker.clock import now
 from worker.tables import callback, callback_event, message, request, submission
@@ -48,7 +48,7 @@ def note(connection: Connection, spans: Iterable[Span]) -> None:
 
 def of_submissions(connection: Connection, ids: Collection[int]) -> None:
     """Note that the messages of submissions changed with them."""
-    if not ids:
+    if not ids or not connection.execute(select(exists().select_from(callback))).scalar():
         return
     rows = connection.execute(
         select(submission)

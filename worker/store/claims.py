@@ -47,8 +47,15 @@ class Lease:
     resend_of: int | None = None
     #: The receipt of its place in Redis; "" where the database counts.
     permit: str = ""
-    #: Whether it carries a fresh range of messages without values of their own.
-    plain: bool = False
+    #: Whether its submission was made with it: no message names that yet.
+    fresh: bool = False
+    #: Whether its messages have values of their own.
+    personal: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether numbers are all that differs in what it carries, which is a fresh range."""
+        return self.fresh and self.size > 1 and not self.personal
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,14 +48,6 @@ def ask_for(connection: Connection, account: str, seconds: float) -> None:
     )
 
 
-def accounts(connection: Connection) -> frozenset[str]:
-    """Return the accounts whose singles are gathered now."""
-    rows = connection.execute(
-        select(account_state.c.account).where(account_state.c.gather_until > now())
-    )
-    return frozenset(rows.scalars())
-
-
 _of_campaign = exists().where(campaign.c.request_id == request.c.id)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, func, or_, select, tuple_
 
 from worker.clock import now
 from worker.store import refusals
+from worker.store.claims import Lease
 from worker.tables import message, request, submission
 from worker.terms import MessageState
 
@@ -62,6 +63,52 @@ def of(
             for one in found
         ]
     return sorted(found, key=itemgetter(0, 1, 2))
+
+
+def carried(
+    connection: Connection, leases: Collection[Lease], opt_out_classes: Collection[str]
+) -> list[Member]:
+    """Return the messages of leases, as `of` does; of fresh singles by one short statement."""
+    fresh = {(one.request_id, one.lo or 0): one for one in leases if one.fresh and one.size == 1}
+    others = [one.id for one in leases if not (one.fresh and one.size == 1)]
+    found = of(connection, others, opt_out_classes) if others else []
+    if fresh:
+        found += _fresh(connection, fresh, opt_out_classes)
+    return found
+
+
+def _fresh(
+    connection: Connection,
+    leases: Mapping[tuple[int, int], Lease],
+    opt_out_classes: Collection[str],
+) -> Iterator[Member]:
+    rows = connection.execute(
+        select(
+            message.c.request_id,
+            message.c.n,
+            message.c.msisdn,
+            message.c.variables,
+            (request.c.not_after <= now()).label("late"),
+        )
+        .join(request, request.c.id == message.c.request_id)
+        .where(
+            tuple_(message.c.request_id, message.c.n).in_(list(leases)),
+            message.c.submission_id.is_(None),
+            message.c.state.is_(None),
+        )
+    ).all()
+    heeding = [
+        row.msisdn
+        for row in rows
+        if leases[row.request_id, row.n].message_class.value in opt_out_classes
+    ]
+    gone = refusals.among(connection, heeding)
+    for request_id, n, msisdn, own, late in rows:
+        one = leases[request_id, n]
+        state = MessageState.EXPIRED if late else None
+        if msisdn in gone and one.message_class.value in opt_out_classes:
+            state = state or MessageState.SUPPRESSED
+        yield Member(one.id, request_id, n, msisdn, dict(own) if own else None, state)
 
 
 def numbers(

@@ -2,12 +2,12 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from worker import adapting, pace
 from worker.adapting import NOTHING, Learned
@@ -57,8 +57,13 @@ _pacings = select(
 
 def standing(connection: Connection) -> dict[str, Pacing]:
     """Return the accounts whose pace is anything but what is configured and kept by Redis."""
-    apart = or_(account_state.c.pace.is_not(None), account_state.c.learned.is_not(None))
-    return {row.account: _pacing(row) for row in connection.execute(_pacings.where(apart))}
+    return standing_of(accounts.seen(connection))
+
+
+def standing_of(rows: Sequence[Any]) -> dict[str, Pacing]:
+    """Return what `standing` does, by what was seen of all accounts."""
+    apart = (row for row in rows if row.pace is not None or row.learned is not None)
+    return {row.account: _pacing(row) for row in apart}
 
 
 def lock(connection: Connection, names: Collection[str]) -> dict[str, Pacing]:
@@ -81,7 +86,7 @@ def _locked(connection: Connection, names: Collection[str]) -> dict[str, Pacing]
     return {row.account: _pacing(row) for row in connection.execute(locking)}
 
 
-def _pacing(row: Row[Any]) -> Pacing:
+def _pacing(row: Any) -> Pacing:
     kept = row.pace
     return Pacing(
         pace.stored(kept) if kept else None,

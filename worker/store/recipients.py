@@ -113,7 +113,7 @@ def write(connection: Connection, rows: Mapping[Key, tuple[Sequence[Call], int]]
     )
 
 
-def numbers_of(connection: Connection, ids: Collection[int]) -> dict[int, list[str]]:
+def numbers_of(connection: Connection, ids: Collection[int]) -> dict[int, Sequence[str]]:
     """Return the numbers that submissions carried, whatever became of the messages.
 
     Those that were sent once more since are among them.
@@ -137,7 +137,7 @@ def numbers_of(connection: Connection, ids: Collection[int]) -> dict[int, list[s
     found: dict[int, list[str]] = {}
     for one, msisdn in connection.execute(union_all(*(each.where(here) for each in thirds))):
         found.setdefault(one, []).append(msisdn)
-    return found
+    return dict(found)
 
 
 def valid_for(connection: Connection, request_ids: Collection[int]) -> dict[int, int]:

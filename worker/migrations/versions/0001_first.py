@@ -160,6 +160,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "ix_xinshi_message_apart",
