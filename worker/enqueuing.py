@@ -18,7 +18,7 @@ from worker import msisdn as numbers
 from worker.errors import CommitUnknown, KeyConflict, Problem, Refused, Unavailable
 from worker.gateway import Content
 from worker.settings import Settings
-from worker.store import callbacks, requests
+from worker.store import callbacks, requests, singles
 from worker.store.requests import NewRequest
 from worker.terms import MessageClass, NumberKind
 
@@ -147,13 +147,9 @@ def store(connection: Connection, checked: Checked, again: int | None = None) ->
     """
     new = checked.request
     told = callbacks.of(connection, new.sender, new.callback_url)
-    stored = requests.add(
-        connection, new, len(checked.msisdns), due=True, callback=told, again=again
-    )
+    stored = singles.add(connection, new, checked.msisdns, callback=told, again=again)
     if stored.existed:
         same_request(new, stored)
-    else:
-        requests.add_messages(connection, stored.id, checked.msisdns)
     ids = tuple(f"{stored.id}-{n}" for n in checked.places)
     return Enqueued(stored.id, ids, stored.existed)
 

@@ -68,13 +68,7 @@ def add(
     started. `again` is the id that it was given in a transaction of which nobody knows whether it
     was committed: without a key the id makes it one request.
     """
-    values = columns(new, total) | {
-        "until": new.not_after or _valid_until(new),
-        "validity": new.validity,
-        "told": callback,
-        "whose": new.sender,
-        **({"start": new.not_before} if due else {}),
-    }
+    values = columns(new, total) | bound(new, callback, due=due)
     if new.key is None and again is not None:
         values["id"] = again
     elif new.key is None:
@@ -86,11 +80,22 @@ def add(
 @cache
 def _insertion(*, due: bool) -> Insert:
     """Make the statement once: to make it costs as much as to run it."""
-    return insert(request).values(_said(due=due))
+    return insert(request).values(said(due=due))
+
+
+def bound(new: NewRequest, callback: int | None, *, due: bool) -> dict[str, Any]:
+    """Return what the expressions of `said` are given."""
+    return {
+        "until": new.not_after or _valid_until(new),
+        "validity": new.validity,
+        "told": callback,
+        "whose": new.sender,
+        **({"start": new.not_before} if due else {}),
+    }
 
 
 @cache
-def _said(*, due: bool) -> dict[str, Any]:
+def said(*, due: bool) -> dict[str, Any]:
     """Return what the database itself says of a new request, by column."""
     start, until = bindparam("start", type_=Instant()), bindparam("until", type_=Instant())
     told = bindparam("told", type_=callbacks.c.id.type)
@@ -164,7 +169,7 @@ def _insert_unless_there(
                 return new_id(connection.execute(_insertion(due=due), values))
         except IntegrityError:
             return None
-    statement = insert_unless_there(connection, request).values(_said(due=due))
+    statement = insert_unless_there(connection, request).values(said(due=due))
     return connection.execute(statement.returning(request.c.id), values).scalar()
 
 
