@@ -190,6 +190,7 @@ def test_who_opted_out_gets_no_more_advertising_but_still_their_codes(stage: Sta
 @pytest.mark.parametrize("kind", ["sqlite"])
 def test_opt_outs_hold_for_notices_where_the_configuration_says_so(stage: Stage) -> None:
     stage.configure("jzy", opt_out_notice=True)
+    stage.prove()
     with writing(stage.engine) as connection:
         pages.opt_outs(connection, ["13800000001"], "test")
     with stage.working():
