@@ -58,15 +58,15 @@ def demo(words: list[str]) -> int:
 
 
 def test(words: list[str]) -> int:
-    """Run the quick tests, on two processes unless told otherwise."""
-    split = [] if any(word.startswith("-n") for word in words) else ["-n", "2"]
+    """Run the quick tests, on three processes unless told otherwise: they wait half of the time."""
+    split = [] if any(word.startswith("-n") for word in words) else ["-n", "3"]
     quick = [] if "-m" in words else ["-m", "not slow"]
     return run(BIN / "python", "-m", "pytest", *split, *quick, "--ignore=tests/faults", *words)
 
 
 def slow(words: list[str]) -> int:
     """Run the tests that take long: real processes, real time."""
-    return test(["-m", "slow", *words])
+    return test(["-n", "2", "-m", "slow", *words])
 
 
 def faults(words: list[str]) -> int:
