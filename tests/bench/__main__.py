@@ -6,7 +6,17 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.bench import accepting, campaigns, codes, fairness, memory, reports, singles, tasks
+from tests.bench import (
+    accepting,
+    beside,
+    campaigns,
+    codes,
+    fairness,
+    memory,
+    reports,
+    singles,
+    tasks,
+)
 from tests.bench.figures import Figure, machine, table, write
 from tests.bench.ground import Ground
 
@@ -19,7 +29,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "B2": singles.b2,
     "B2'": singles.b2_bare,
     "B3": codes.b3,
-    "B3'": codes.b3_beside,
+    "B3'": beside.b3_beside,
     "B4": accepting.b4,
     "B5": reports.b5,
     "B6": memory.b6,
