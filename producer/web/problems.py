@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
@@ -118,6 +118,9 @@ def told(error: Exception) -> Told:
             found = Told(409, "key-conflict", "the key is another request's", error.problems)
         case Refused():
             found = Told(422, "refused", "nothing was stored; see errors", error.problems)
+        case DataError():
+            what = "nothing was stored: it holds what the database cannot, as a NUL character"
+            found = Told(422, "refused", what)
         case NotFound():
             found = Told(404, "not-found", str(error))
         case TooLate():

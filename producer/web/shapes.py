@@ -18,6 +18,8 @@ LONGEST_NAME = 200
 #: Rows in one page.
 MOST_ROWS = 500
 
+#: Any text without NUL, which not every database holds and no handset shows.
+Plain = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Number = Annotated[str, Field(max_length=64, examples=["13800138000"])]
 Name = Annotated[str, Field(max_length=64)]
 Key = Annotated[
@@ -54,15 +56,15 @@ class Strict(BaseModel):
 class Content(Strict):
     """What messages and campaigns have in common."""
 
-    text: str = Field("", examples=["【信使】您的订单已发货"])
-    account: str | None = Field(
+    text: Plain = Field("", examples=["【信使】您的订单已发货"])
+    account: Plain | None = Field(
         None, max_length=LONGEST_ACCOUNT, description="Else one that serves the class is chosen."
     )
     not_before: Moment | None = Field(None, description="With a zone; else it is refused.")
     not_after: Moment | None = Field(None, description="Else the class decides.")
-    extension: str | None = Field(None, max_length=LONGEST_EXTENSION)
-    template: str | None = Field(None, max_length=LONGEST_TEMPLATE)
-    variables: dict[Name, str] | None = Field(
+    extension: Plain | None = Field(None, max_length=LONGEST_EXTENSION)
+    template: Plain | None = Field(None, max_length=LONGEST_TEMPLATE)
+    variables: dict[Name, Plain] | None = Field(
         None, description="Values for {name} in the text, or for the template, in their order."
     )
     options: dict[Name, Any] | None = Field(None, description="What only one gateway knows.")
@@ -91,7 +93,7 @@ class NewMessages(Content):
 
     to: Number | list[Number]
     message_class: MessageClass = Field(MessageClass.NOTICE, alias="class")
-    client: str | None = Field(
+    client: Plain | None = Field(
         None,
         min_length=1,
         max_length=LONGEST_CLIENT,
@@ -170,14 +172,14 @@ class Row(Strict):
 
     model_config = ConfigDict(extra="allow", str_max_length=LONGEST_TEXT)
 
-    __pydantic_extra__: dict[str, str]
+    __pydantic_extra__: dict[str, Plain]
     msisdn: Number
 
 
 class CampaignTerms(Content):
     """What a campaign is, without its recipients."""
 
-    name: str = Field(min_length=1, max_length=LONGEST_NAME)
+    name: Plain = Field(min_length=1, max_length=LONGEST_NAME)
     message_class: MessageClass = Field(MessageClass.MARKETING, alias="class")
     start: bool = Field(default=True, description="Else it waits for …/start.")
     skip_bad: bool = Field(

@@ -1,5 +1,9 @@
 """POST and GET /v1/messages: what is answered is in the database."""
 
+from typing import Any
+
+import pytest
+
 from tests.stage import TEXT, eventually, mobiles
 from tests.web.conftest import Served
 
@@ -90,3 +94,18 @@ def test_a_message_is_taken_back_once_and_only_in_time(served: Served) -> None:
         eventually(lambda: client.post(f"/v1/messages/{sent}/cancel").status_code == 409)
     shown = client.get(f"/v1/messages/{sent}").json()
     assert shown["submissions"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_what_a_database_cannot_hold_is_a_fault_of_the_request(served: Served) -> None:
+    """It is told so at once, by every database, and not to come again."""
+    client = served.client()
+    bodies: list[dict[str, Any]] = [
+        {"text": "a\0b"},
+        {"text": "{x}", "variables": {"x": "\0"}},
+        {"text": TEXT, "class": "otp", "client": "\0"},
+    ]
+    for body in bodies:
+        answer = client.post("/v1/messages", json={"to": "13800138000", **body})
+        assert answer.status_code == 422, body
+    assert client.get("/v1/messages").json()["messages"] == []
