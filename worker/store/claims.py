@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Integer,
     bindparam,
     exists,
     func,
@@ -86,20 +87,24 @@ stopped = exists().where(
 )
 
 
+# Statements of each claim are made once.
+_planned_ones = (
+    select(submission)
+    .where(
+        submission.c.message_class == bindparam("of"),
+        submission.c.state == S.PLANNED.value,
+        submission.c.next_at <= now(),
+        ~stopped,
+    )
+    .order_by(submission.c.next_at)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+
+
 def planned(connection: Connection, message_class: MessageClass, limit: int) -> list[Planned]:
     """Lock up to `limit` submissions whose time has come, the longest waiting first."""
-    rows = connection.execute(
-        select(submission)
-        .where(
-            submission.c.message_class == message_class.value,
-            submission.c.state == S.PLANNED.value,
-            submission.c.next_at <= now(),
-            ~stopped,
-        )
-        .order_by(submission.c.next_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    rows = connection.execute(_planned_ones, {"of": message_class.value, "most": limit}).all()
     wanted = {row.request_id for row in rows}
     found = connection.execute(select(request).where(request.c.id.in_(wanted))) if rows else ()
     requests = {row.id: row for row in found}

@@ -113,13 +113,16 @@ def learn(connection: Connection, account: str, learned: Learned) -> None:
     )
 
 
+_under_way = (
+    select(submission.c.account, submission.c.message_class, func.count())
+    .where(submission.c.lease_until.is_not(None))
+    .group_by(submission.c.account, submission.c.message_class)
+)
+
+
 def under_way(connection: Connection, account: str | None = None) -> Counter[tuple[str, bool]]:
     """Count the submissions that are leased or in flight, by account and whether they are otp."""
-    counting = (
-        select(submission.c.account, submission.c.message_class, func.count())
-        .where(submission.c.lease_until.is_not(None))
-        .group_by(submission.c.account, submission.c.message_class)
-    )
+    counting = _under_way
     if account is not None:
         counting = counting.where(submission.c.account == account)
     found: Counter[tuple[str, bool]] = Counter()

@@ -6,7 +6,18 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, bindparam, func, insert, null, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Integer,
+    bindparam,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from worker.clock import Instant, later, now
@@ -243,6 +254,22 @@ class DueRequest:
         return self.total - self.next_n == 1 and not self.expired
 
 
+_described = select(request, (request.c.not_after <= now()).label("expired"))
+_due_ones = (
+    _described.where(
+        request.c.message_class == bindparam("of"),
+        request.c.next_at <= now(),
+        or_(
+            request.c.account.is_(None),
+            request.c.account.not_in(bindparam("without", expanding=True)),
+        ),
+    )
+    .order_by(request.c.next_at)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+
+
 def due(
     connection: Connection, message_class: MessageClass, limit: int, without: Collection[str]
 ) -> list[DueRequest]:
@@ -250,16 +277,8 @@ def due(
 
     Those that name an account of `without` are passed over.
     """
-    rows = connection.execute(
-        _described.where(
-            request.c.message_class == message_class.value,
-            request.c.next_at <= now(),
-            or_(request.c.account.is_(None), request.c.account.not_in(list(without))),
-        )
-        .order_by(request.c.next_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    words = {"of": message_class.value, "most": limit, "without": list(without)}
+    rows = connection.execute(_due_ones, words)
     return [_due(row) for row in rows]
 
 
@@ -267,9 +286,6 @@ def by_id(connection: Connection, request_id: int) -> DueRequest | None:
     """Return a request; None when there is none."""
     row = connection.execute(_described.where(request.c.id == request_id)).first()
     return None if row is None else _due(row)
-
-
-_described = select(request, (request.c.not_after <= now()).label("expired"))
 
 
 def _due(row: Any) -> DueRequest:
