@@ -1,36 +1,33 @@
 """Loading a campaign: its recipients come in as one stream, in memory that does not grow.
 
-Rows are read, checked and told apart some thousands at a time, while those before them are stored;
-each transaction leaves the campaign with exactly the messages that it counts. A loader that was cut
-off is gone on with by the same call: what it stored is compared, not stored again, and stays only
-if it is the same.
+Rows are read and checked some thousands at a time, while those before them are stored; each
+transaction leaves the campaign with exactly the messages that it counts. A loader that was cut off
+is gone on with by the same call.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from worker import enqueuing, rendering, routing
 from worker import msisdn as numbers
 from worker.database import reading, writing
-from worker.distinct import Seen
 from worker.enqueuing import Order
-from worker.errors import KeyConflict, Problem, Refused, TooLate
+from worker.errors import Problem, Refused
+from worker.filling import Filler
 from worker.gateway import Account, Content
 from worker.settings import Settings
-from worker.store import callbacks, campaigns, loads, refusals, requests
+from worker.store import callbacks, campaigns, loads, requests
 from worker.store.loads import Batch, Variables
 from worker.terms import CampaignState, NumberKind
 
 #: Rows that are read and put into order together.
 BLOCK = 20_000
-#: Numbers that are looked up together.
-MOST_DOUBTFUL = 20_000
 
 
 class Row(NamedTuple):
@@ -80,15 +77,6 @@ class Loaded:
         if len(self.bad_rows) < self.MOST_BAD_ROWS:
             self.bad_rows.append(Problem(f"row {line}", what))
 
-    @property
-    def left_out(self) -> dict[str, int]:
-        """How many rows became no message, by why."""
-        return {
-            "invalid": self.invalid,
-            "repeated": self.repeated,
-            "suppressed": self.suppressed,
-        }
-
 
 def load(
     engine: Engine,
@@ -120,10 +108,12 @@ def load(
     if state in {None, CampaignState.LOADING}:
         held_back = order.message_class in settings.opt_out_classes
         with ThreadPoolExecutor(1, thread_name_prefix="loading") as thread:
-            writer = _Writer(engine, loaded, able, stored.total, thread, opt_outs=held_back)
+            filler = Filler(engine, stored.id, stored.total, thread, able.said, opt_outs=held_back)
             for block in blocks:
-                writer.take(block)
-            writer.finish(seal.hexdigest(), personal=seal.personal)
+                filler.take(block)
+            filler.finish(seal.hexdigest(), invalid=loaded.invalid, personal=seal.personal)
+        loaded.total, loaded.repeated = filler.total, filler.repeated
+        loaded.suppressed = filler.suppressed
         return loaded, True
     for _ in blocks:
         pass
@@ -290,143 +280,3 @@ def _good(loaded: Loaded, block: Plain | list[Row], able: _Able) -> Batch:
             found.append((msisdn, own))
     values = [own for _, own in found]
     return Batch([msisdn for msisdn, _ in found], values if any(values) else None)
-
-
-# --- storing them --------------------------------------------------------------------------------
-
-
-class _Writer:
-    """Stores good rows: each number once, nobody who opted out, equal texts together.
-
-    The database has the last block while the next one is read, in a thread of its own.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        loaded: Loaded,
-        able: _Able,
-        there: int,
-        thread: ThreadPoolExecutor,
-        *,
-        opt_outs: bool,
-    ) -> None:
-        self._engine = engine
-        self._loaded = loaded
-        self._able = able
-        self._opt_outs = opt_outs
-        #: How many messages the database has: of this call, or of one that was cut off.
-        self._there = there
-        self._thread = thread
-        self._storing: Future[None] | None = None
-        self._seen = Seen()
-        #: Rows whose number may have been seen before.
-        self._doubtful: dict[str, Variables] = {}
-        self._kinds: set[str] = set()
-
-    def take(self, block: Batch) -> None:
-        """Store what is new; what may be a repetition waits until it can be looked up."""
-        doubtful = self._seen.doubtful(block.msisdns)
-        for nth in doubtful:
-            own = block.own[nth] if block.own else None
-            self._doubtful.setdefault(block.msisdns[nth], own)
-        if doubtful:
-            # Those that turn out to be new are taken off again.
-            self._loaded.repeated += len(doubtful)
-            new = [True] * len(block.msisdns)
-            for nth in doubtful:
-                new[nth] = False
-            block = block.where(new)
-        self._settled()
-        self._storing = self._thread.submit(self._store, block)
-        if len(self._doubtful) >= MOST_DOUBTFUL:
-            self._look_up()
-
-    def _settled(self) -> None:
-        """Wait until what was taken is stored; raises what kept it from that."""
-        if self._storing is not None:
-            self._storing.result()
-
-    def finish(self, fingerprint: str, *, personal: bool) -> None:
-        """Store the rest; the campaign is whole, and ready."""
-        self._look_up()
-        self._cut(self._loaded.total)
-        with writing(self._engine) as connection:
-            self._begin(connection)
-            loads.finish(
-                connection,
-                self._loaded.id,
-                self._kinds,
-                fingerprint=fingerprint,
-                personal=personal,
-            )
-            campaigns.move(
-                connection, self._loaded.id, CampaignState.READY, left_out=self._loaded.left_out
-            )
-
-    def _look_up(self) -> None:
-        self._settled()
-        doubtful, self._doubtful = self._doubtful, {}
-        if not doubtful:
-            return
-        with reading(self._engine) as connection:
-            known = loads.among(connection, self._loaded.id, self._loaded.total, list(doubtful))
-        new = {msisdn: own for msisdn, own in doubtful.items() if msisdn not in known}
-        self._loaded.repeated -= len(new)
-        self._store(Batch(list(new), list(new.values()) if any(new.values()) else None))
-
-    def _store(self, rows: Batch) -> None:
-        if self._opt_outs and rows.msisdns:
-            with reading(self._engine) as connection:
-                gone = refusals.among(connection, rows.msisdns)
-            if gone:
-                self._loaded.suppressed += len(gone)
-                rows = rows.where([msisdn not in gone for msisdn in rows.msisdns])
-        self._kinds |= _kinds(rows.msisdns)
-        if rows.own is not None:
-            rows = rows.ordered(self._able.said)
-        size = loads.piece(self._engine.dialect.name)
-        for at in range(0, len(rows.msisdns), size):
-            self._put(rows.part(at, at + size))
-
-    def _put(self, rows: Batch) -> None:
-        """Store rows behind the last one, unless a loader that was cut off has done so."""
-        first = self._loaded.total
-        self._loaded.total = first + len(rows.msisdns)
-        if first < self._there:
-            with reading(self._engine) as connection:
-                found = loads.there(connection, self._loaded.id, first, self._loaded.total)
-            same = len(found.msisdns)
-            if found == rows.part(0, same):
-                first, rows = first + same, rows.part(same, len(rows.msisdns))
-            else:
-                self._cut(first)
-        if not rows.msisdns:
-            return
-        with writing(self._engine) as connection:
-            self._begin(connection)
-            loads.add(connection, self._loaded.id, first, rows)
-        self._there = self._loaded.total
-
-    def _cut(self, total: int) -> None:
-        """Remove what another list of recipients left from number `total` on, from its end."""
-        while self._there > total:
-            until = max(total, self._there - loads.piece(self._engine.dialect.name))
-            with writing(self._engine) as connection:
-                self._begin(connection)
-                loads.cut(connection, self._loaded.id, until)
-            self._there = until
-
-    def _begin(self, connection: Connection) -> None:
-        if loads.begin(connection, self._loaded.id, self._there):
-            return
-        if campaigns.state_of(connection, self._loaded.id) == CampaignState.CANCELLED:
-            msg = f"campaign {self._loaded.id} was cancelled while it was loaded"
-            raise TooLate(msg)
-        raise KeyConflict([Problem("key", "another call is loading this campaign now")])
-
-
-def _kinds(msisdns: Sequence[str]) -> set[str]:
-    if numbers.are_mobile(msisdns):
-        return {NumberKind.MOBILE.value} if msisdns else set()
-    return {str(numbers.kind(one)) for one in msisdns}

@@ -16,7 +16,7 @@ from sqlalchemy import update
 from producer.cli import output, watching
 from tests.cli.conftest import Place
 from tests.stage import eventually, mobiles, section
-from worker import database, describing, loading, settings
+from worker import database, describing, filling, settings
 from worker.clock import later
 from worker.errors import Unavailable
 from worker.store import accounts, requests
@@ -325,7 +325,7 @@ def test_ctrl_c_while_loading_sends_nothing_and_the_key_loads_it_again(
 ) -> None:
     file = numbers(place, 3)
     with monkeypatch.context() as patch:
-        patch.setattr(loading._Writer, "finish", interrupted)
+        patch.setattr(filling.Filler, "finish", interrupted)
         words = ["--text", TEXT, "--recipients", file, "--account", "bulk", "--key", "autumn"]
         said = place.fails("campaign", "create", *words, code=130)
     assert "nothing of it will be sent; the same command, with its --key, goes on with it" in said
@@ -343,7 +343,7 @@ def test_a_database_that_fails_while_loading_says_what_became_of_the_campaign(
         msg = "the database does not answer as it should: database or disk is full"
         raise Unavailable(msg)
 
-    monkeypatch.setattr(loading._Writer, "take", full)
+    monkeypatch.setattr(filling.Filler, "take", full)
     words = ["campaign", "create", "--text", TEXT, "--recipients", numbers(place, 3)]
     said = place.fails(*words)
     assert "database or disk is full" in said

@@ -1,0 +1,167 @@
+"""Filling a campaign: good rows become its messages, some thousands in a transaction.
+
+A number is stored once, however far apart it is repeated, and a loader that was cut off is gone on
+with: what it stored is compared, and stays only if it is the same.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from sqlalchemy import Connection, Engine
+
+from worker import msisdn as numbers
+from worker.database import reading, writing
+from worker.distinct import Seen
+from worker.errors import KeyConflict, Problem, TooLate
+from worker.store import campaigns, loads, refusals
+from worker.store.loads import Batch, Variables
+from worker.terms import CampaignState, NumberKind
+
+#: Numbers that are looked up together.
+MOST_DOUBTFUL = 20_000
+
+
+class Filler:
+    """Stores good rows: each number once, nobody who opted out, equal texts together.
+
+    The database has the last block while the next one is read, in a `thread` of its own. `there`
+    messages are in the campaign already; `said` tells what a recipient reads.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        campaign_id: int,
+        there: int,
+        thread: ThreadPoolExecutor,
+        said: Callable[[Variables], str],
+        *,
+        opt_outs: bool,
+    ) -> None:
+        self._engine = engine
+        self._id = campaign_id
+        #: How many messages the campaign has, as far as it was filled.
+        self.total = 0
+        #: How many rows were left out whose number was there before, and who opted out.
+        self.repeated = 0
+        self.suppressed = 0
+        self._said = said
+        self._opt_outs = opt_outs
+        #: How many messages the database has: of this call, or of one that was cut off.
+        self._there = there
+        self._thread = thread
+        self._storing: Future[None] | None = None
+        self._seen = Seen()
+        #: Rows whose number may have been seen before.
+        self._doubtful: dict[str, Variables] = {}
+        self._kinds: set[str] = set()
+
+    def take(self, block: Batch) -> None:
+        """Store what is new; what may be a repetition waits until it can be looked up."""
+        doubtful = self._seen.doubtful(block.msisdns)
+        for nth in doubtful:
+            own = block.own[nth] if block.own else None
+            self._doubtful.setdefault(block.msisdns[nth], own)
+        if doubtful:
+            # Those that turn out to be new are taken off again.
+            self.repeated += len(doubtful)
+            new = [True] * len(block.msisdns)
+            for nth in doubtful:
+                new[nth] = False
+            block = block.where(new)
+        self._settled()
+        self._storing = self._thread.submit(self._store, block)
+        if len(self._doubtful) >= MOST_DOUBTFUL:
+            self._look_up()
+
+    def _settled(self) -> None:
+        """Wait until what was taken is stored; raises what kept it from that."""
+        if self._storing is not None:
+            self._storing.result()
+
+    def finish(self, fingerprint: str, *, invalid: int, personal: bool) -> None:
+        """Store the rest; the campaign is whole, and ready."""
+        self._look_up()
+        self._cut(self.total)
+        left_out = {
+            "invalid": invalid,
+            "repeated": self.repeated,
+            "suppressed": self.suppressed,
+        }
+        with writing(self._engine) as connection:
+            self._begin(connection)
+            loads.finish(
+                connection,
+                self._id,
+                self._kinds,
+                fingerprint=fingerprint,
+                personal=personal,
+            )
+            campaigns.move(connection, self._id, CampaignState.READY, left_out=left_out)
+
+    def _look_up(self) -> None:
+        self._settled()
+        doubtful, self._doubtful = self._doubtful, {}
+        if not doubtful:
+            return
+        with reading(self._engine) as connection:
+            known = loads.among(connection, self._id, self.total, list(doubtful))
+        new = {msisdn: own for msisdn, own in doubtful.items() if msisdn not in known}
+        self.repeated -= len(new)
+        self._store(Batch(list(new), list(new.values()) if any(new.values()) else None))
+
+    def _store(self, rows: Batch) -> None:
+        if self._opt_outs and rows.msisdns:
+            with reading(self._engine) as connection:
+                gone = refusals.among(connection, rows.msisdns)
+            if gone:
+                self.suppressed += len(gone)
+                rows = rows.where([msisdn not in gone for msisdn in rows.msisdns])
+        self._kinds |= _kinds(rows.msisdns)
+        if rows.own is not None:
+            rows = rows.ordered(self._said)
+        size = loads.piece(self._engine.dialect.name)
+        for at in range(0, len(rows.msisdns), size):
+            self._put(rows.part(at, at + size))
+
+    def _put(self, rows: Batch) -> None:
+        """Store rows behind the last one, unless a loader that was cut off has done so."""
+        first = self.total
+        self.total = first + len(rows.msisdns)
+        if first < self._there:
+            with reading(self._engine) as connection:
+                found = loads.there(connection, self._id, first, self.total)
+            same = len(found.msisdns)
+            if found == rows.part(0, same):
+                first, rows = first + same, rows.part(same, len(rows.msisdns))
+            else:
+                self._cut(first)
+        if not rows.msisdns:
+            return
+        with writing(self._engine) as connection:
+            self._begin(connection)
+            loads.add(connection, self._id, first, rows)
+        self._there = self.total
+
+    def _cut(self, total: int) -> None:
+        """Remove what another list of recipients left from number `total` on, from its end."""
+        while self._there > total:
+            until = max(total, self._there - loads.piece(self._engine.dialect.name))
+            with writing(self._engine) as connection:
+                self._begin(connection)
+                loads.cut(connection, self._id, until)
+            self._there = until
+
+    def _begin(self, connection: Connection) -> None:
+        if loads.begin(connection, self._id, self._there):
+            return
+        if campaigns.state_of(connection, self._id) == CampaignState.CANCELLED:
+            msg = f"campaign {self._id} was cancelled while it was loaded"
+            raise TooLate(msg)
+        raise KeyConflict([Problem("key", "another call is loading this campaign now")])
+
+
+def _kinds(msisdns: Sequence[str]) -> set[str]:
+    if numbers.are_mobile(msisdns):
+        return {NumberKind.MOBILE.value} if msisdns else set()
+    return {str(numbers.kind(one)) for one in msisdns}
