@@ -39,7 +39,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
     if request.node.get_closest_marker("slow") is None:
         monkeypatch.setattr(logins, "_N", 2)
         monkeypatch.setattr(settling, "BETWEEN", 0.05)
-        monkeypatch.setattr(claiming, "NO_ACCOUNT", 0.2)
+        monkeypatch.setattr(choosing, "NO_ACCOUNT", 0.2)
 
 
 @pytest.fixture(scope="session")

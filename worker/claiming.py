@@ -1,6 +1,5 @@
 """Claiming: what is due is leased, in one short transaction, to an account that can take it now."""
 
-import random
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,79 +11,31 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker import carriers, gathering, permits, routing, segments
+from worker.choosing import Choosing, Place
 from worker.gateway import Account, Content
 from worker.gathering import Gathering
-from worker.health import WELL, Health
 from worker.pace import Cost
-from worker.permits import Permits
-from worker.routing import Asked, Option, Out, Standing
+from worker.routing import Asked
 from worker.settings import Settings
 from worker.store import accounts, claims, events, members, outcomes, requests, splits
-from worker.store.accounts import Doubt
 from worker.store.claims import Lease, Planned
 from worker.store.gathers import Single
 from worker.store.requests import DueRequest
 from worker.terms import Carrier, MessageClass, MessageState, NumberKind, SubmissionState
 from worker.throttle import Throttle
 
-#: How long what is due waits when no account can take it now, and when all places are taken.
-NO_ACCOUNT = 2.0
-CROWDED = 0.1
-#: The most messages in the submission that finds out whether a login is accepted: a refusal in
-#: words that nobody knows leaves them unknown.
-FIRST = 50
 #: Due rows looked at in one claim.
 MOST_ROWS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An account with a free place, and how many messages the submission there may carry."""
-
-    account: Account
-    cap: int
-    probe: bool
-    #: What it was chosen from.
-    options: Sequence[Option] = ()
-    #: How many more submissions may begin there now.
-    more: int = 0
-
-
 @dataclass
-class Claim:
+class Claim(Choosing):
     """One look for due work of a class, within one transaction."""
 
-    settings: Settings
-    message_class: MessageClass
-    owner: str
-    #: Free places by account: how many submissions may still begin.
-    room: dict[str, int]
-    held: frozenset[str]
-    doubts: Mapping[str, Doubt]
-    #: The accounts with something under way.
-    busy: frozenset[str]
-    at: datetime
-    #: True when something waits for a free place only: look again soon.
-    crowded: bool = False
-    #: Accounts that are to get less than all of their traffic.
-    healths: Mapping[str, Health] = field(default_factory=dict)
-    #: Asked before anything begins; when nothing is given, the database decides by itself.
-    permits: Permits | None = None
     #: Singles that wait for each other; nothing is gathered unless it is given.
     gathering: Gathering | None = None
     #: Where there was a choice: the submission, its account, and why.
     _routed: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
-
-    @property
-    def full(self) -> bool:
-        """Whether no account has a place left."""
-        return all(places <= 0 for places in self.room.values())
-
-    @property
-    def _permits(self) -> Permits:
-        if self.permits is None:
-            self.permits = permits.by_database(self.settings, self.message_class)
-        return self.permits
 
     @property
     def _gathered(self) -> Gathering:
@@ -373,112 +324,12 @@ class Claim:
         msisdn = members.number(connection, request_id, n)
         return carriers.carrier(msisdn) if msisdn else None
 
-    def options(self, asked: Asked) -> list[Option]:
-        """Say of each account whether it may be asked now, and with what chance it is chosen."""
-        return routing.explain(self.settings.accounts.values(), asked, self._stands)
-
-    def _stands(self, name: str) -> Standing:
-        doubt = self.doubts.get(name)
-        return Standing(
-            held=name in self.held,
-            no_batches=doubt is not None,
-            no_singles=doubt is not None and (doubt.of_singles or doubt.settling),
-            health=self.healths.get(name, WELL),
-            free=self.room[name],
-            places=permits.places(self.settings.accounts[name].settings),
-        )
-
-    def _choose(self, connection: Connection, asked: Asked) -> Place | float:
-        """Take a place at an account, or say in how many seconds to ask again."""
-        options = self.options(asked)
-        chosen = routing.pick(options, random.random)
-        probed = self._probed(connection, options, chosen)
-        if probed is not None:
-            cap = min(permits.cap(probed, self.message_class), FIRST)
-            cap = 1 if self.doubts[probed.name].doubts else cap
-            return Place(probed, cap, probe=True, options=options)
-        if chosen is not None:
-            account = chosen.account
-            self.room[account.name] -= 1
-            return Place(
-                account,
-                permits.cap(account, self.message_class),
-                probe=False,
-                options=options,
-                more=chosen.places - 1,
-            )
-        out = {one.out for one in options}
-        full = [one.account.name for one in options if one.out is Out.FULL]
-        resting = self._permits.wait(full, others=any(free > 0 for free in self.room.values()))
-        if resting is not None and Out.DOUBT not in out:
-            return resting
-        proving = any(one.out is Out.DOUBT and self._proving(one.account) for one in options)
-        self.crowded = self.crowded or proving or Out.FULL in out
-        if proving or Out.FULL in out:
-            return CROWDED
-        if Out.DOUBT not in out and Out.HOURS in out:
-            return min(one.wait for one in options if one.out is Out.HOURS)
-        return NO_ACCOUNT
-
     def _note(self, place: Place, leases: Sequence[Lease]) -> None:
         """Keep why an account was chosen, where it was a choice."""
         why = routing.trace(place.options)
         if why is not None:
             why |= {"probe": True} if place.probe else {}
             self._routed += [(one.id, place.account.name, why) for one in leases]
-
-    def _probed(
-        self, connection: Connection, options: Sequence[Option], chosen: Option | None
-    ) -> Account | None:
-        """Return the account that is to be asked whether it works, if its turn has come.
-
-        Where another account was chosen: one that is not worth less, and never by a code.
-        """
-        if chosen is not None and self.message_class is MessageClass.OTP:
-            return None
-        least = chosen.account.settings.priority if chosen is not None else None
-        for one in options:
-            if one.out is not Out.DOUBT:
-                continue
-            worthy = least is None or one.account.settings.priority >= least
-            if worthy and self._probe(connection, one.account):
-                return one.account
-        return None
-
-    def may_probe(self, name: str) -> bool:
-        """Tell whether the one submission that asks a doubtful account may go now."""
-        doubt = self.doubts[name]
-        same = self.settings.logins.same(name) if doubt.unproven else [name]
-        free = self.busy.isdisjoint(same) and self.room[name] > 0
-        return doubt.probe_due and not doubt.settling and free
-
-    def _probe(self, connection: Connection, account: Account) -> bool:
-        """Take the right to ask an account by one submission, alone."""
-        name, logins = account.name, self.settings.logins
-        doubt = self.doubts[name]
-        if not self.may_probe(name):
-            return False
-        self.room[name] = 0
-        rights = {name} if doubt.doubts else set()
-        if doubt.unproven:
-            rights.add(logins.keeper(name))
-        return all(
-            accounts.take_probe(connection, one, self._patience(account), logins.of[name])
-            for one in sorted(rights)
-        )
-
-    def _give_probe(self, connection: Connection, account: Account) -> None:
-        """Let another take the right to ask an account: it gives no permit now."""
-        for one in sorted({account.name, self.settings.logins.keeper(account.name)}):
-            accounts.give_probe(connection, one, self._permits.rests.get(account.name, CROWDED))
-
-    def _proving(self, account: Account) -> bool:
-        """Whether another call is finding out if the login of an account is accepted."""
-        doubt = self.doubts[account.name]
-        return doubt.unproven and not doubt.doubts
-
-    def _patience(self, account: Account) -> float:
-        return self.settings.top.lease + account.settings.timeout
 
 
 def look(

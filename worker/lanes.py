@@ -17,7 +17,8 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from worker import broker, claiming, database, failpoints, permits, recording, submitting
-from worker.claiming import CROWDED, Claim
+from worker.choosing import CROWDED
+from worker.claiming import Claim
 from worker.errors import CommitUnknown, XinshiError
 from worker.looking import Looker
 from worker.permits import Rests
