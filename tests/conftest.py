@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from tests.servers import Databases
 from tests.stage import Stage
-from worker import claiming, logins, settling
+from worker import choosing, logins, settling
 from worker import database as connecting
 from worker.sandbox import Sandbox
 
