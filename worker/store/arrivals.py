@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -18,11 +19,12 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.dialects import postgresql
 
 from worker.clock import later, now
 from worker.store import requests
 from worker.store.requests import NewRequest, StoredRequest
-from worker.store.rows import insert_unless_there, unnested
+from worker.store.rows import given, insert_unless_there, lists
 from worker.tables import message, request
 
 
@@ -79,17 +81,22 @@ _CLOCK: dict[str, Column[Any]] = {
 
 def _inserted(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[Row[Any]]:
     """Insert rows and return those that were not there."""
-    statement = insert_unless_there(connection, request)
-    if connection.dialect.name != "postgresql":
-        clock = {name: bindparam(name, type_=like.type) for name, like in _CLOCK.items()}
-        statement = statement.values(_clocked(**clock))
-        return connection.execute(statement.returning(request.c.id, *_mark), list(rows)).all()
-    plain = {name: request.c[name] for name in rows[0] if name not in _CLOCK}
-    given = unnested(rows, **plain, **_CLOCK).c
-    clocked = _clocked(given.start, given.until, given.validity)
-    source = select(*(given[name] for name in plain), *clocked.values())
-    statement = statement.from_select([*plain, *clocked], source)
-    return connection.execute(statement.returning(request.c.id, *_mark)).all()
+    if connection.dialect.name == "postgresql":
+        return connection.execute(_by_arrays(tuple(rows[0])), lists(rows)).all()
+    clock = {name: bindparam(name, type_=like.type) for name, like in _CLOCK.items()}
+    statement = insert_unless_there(connection, request).values(_clocked(**clock))
+    return connection.execute(statement.returning(request.c.id, *_mark), list(rows)).all()
+
+
+@cache
+def _by_arrays(names: tuple[str, ...]) -> Any:
+    """Return the INSERT of rows that have these names, made once."""
+    plain = [name for name in names if name not in _CLOCK]
+    table = given({name: request.c[name] for name in plain} | _CLOCK).c
+    clocked = _clocked(table.start, table.until, table.validity)
+    source = select(*(table[name] for name in plain), *clocked.values())
+    statement = postgresql.insert(request).from_select([*plain, *clocked], source)
+    return statement.on_conflict_do_nothing().returning(request.c.id, *_mark)
 
 
 def _clocked(start: Any, until: Any, validity: Any) -> dict[str, Any]:
@@ -142,8 +149,11 @@ def add_messages(connection: Connection, msisdns: Mapping[int, Sequence[str]]) -
     if connection.dialect.name != "postgresql":
         connection.execute(insert(message), rows)
         return
-    given = unnested(rows, **{name: message.c[name] for name in rows[0]})
-    connection.execute(insert(message).from_select(list(rows[0]), select(given)))
+    connection.execute(_messages_by_arrays, lists(rows))
+
+
+_numbered = {name: message.c[name] for name in ("request_id", "n", "msisdn", "single")}
+_messages_by_arrays = insert(message).from_select(list(_numbered), select(given(_numbered)))
 
 
 def take_back(connection: Connection, ids: Collection[int]) -> None:

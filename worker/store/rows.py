@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, Connection, CursorResult, Table, column, func, literal
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    Connection,
+    CursorResult,
+    Table,
+    bindparam,
+    column,
+    func,
+    literal,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 
@@ -49,3 +59,15 @@ def unnested(rows: Sequence[Mapping[str, Any]], **columns: Column[Any]) -> Any:
     ]
     named = [column(name, like.type) for name, like in columns.items()]
     return func.unnest(*arrays).table_valued(*named, name="given").render_derived()
+
+
+def given(names: Mapping[str, Column[Any]]) -> Any:
+    """Return rows as `unnested` does, but handed over by `lists` when the statement is executed."""
+    arrays = [bindparam(f"all_{name}", type_=ARRAY(like.type)) for name, like in names.items()]
+    named = [column(name, like.type) for name, like in names.items()]
+    return func.unnest(*arrays).table_valued(*named, name="given").render_derived()
+
+
+def lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return what the statement of a `given` table is executed with."""
+    return {f"all_{name}": [row[name] for row in rows] for name in rows[0]}
