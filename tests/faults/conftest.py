@@ -40,6 +40,11 @@ def pytest_sessionfinish() -> None:
         Path(wanted).write_text(json.dumps(_told), "utf-8")
 
 
+@pytest.fixture(autouse=True)
+def _quick() -> None:
+    """Nothing is quicker here: workers are processes of their own, and know logins by real hashes."""
+
+
 @pytest.fixture
 def gateways(tmp_path: Path) -> Iterator[Sandbox]:
     """All five gateways, with a ledger; reports come at once unless a rule says otherwise."""
