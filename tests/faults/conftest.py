@@ -42,7 +42,7 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture(autouse=True)
 def _quick() -> None:
-    """Nothing is quicker here: workers are processes of their own, and know logins by real hashes."""
+    """Nothing is quicker here: workers, processes of their own, know logins by real hashes."""
 
 
 @pytest.fixture
