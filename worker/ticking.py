@@ -113,8 +113,7 @@ class Ticker(Looker):
 
     def _due(self, names: set[str]) -> list[str]:
         with database.reading(self.engine) as connection:
-            found = ticks.due(connection, names)
-            missing = ticks.missing(connection, names)
+            found, missing = ticks.look(connection, names)
         if missing:
             with database.writing(self.engine) as connection:
                 ticks.ensure(connection, missing)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 
 from worker.clock import later, now
 from worker.store.rows import insert_unless_there
@@ -23,12 +23,11 @@ def missing(connection: Connection, names: set[str]) -> set[str]:
     return names - set(there)
 
 
-def due(connection: Connection, names: set[str]) -> list[str]:
-    """Return the ticks whose time has come and which nobody is at."""
-    rows = connection.execute(
-        select(tick.c.name).where(tick.c.name.in_(names), tick.c.next_at <= now(), _free)
-    )
-    return list(rows.scalars())
+def look(connection: Connection, names: set[str]) -> tuple[list[str], set[str]]:
+    """Return the ticks whose time has come and which nobody is at, and those without a row yet."""
+    is_due = and_(tick.c.next_at <= now(), _free).label("due")
+    rows = connection.execute(select(tick.c.name, is_due).where(tick.c.name.in_(names))).all()
+    return [row.name for row in rows if row.due], names - {row.name for row in rows}
 
 
 _free = or_(tick.c.lease_until.is_(None), tick.c.lease_until <= now())
