@@ -200,7 +200,7 @@ class House:
             return not list((self.settings.folder / "spool").glob("*.jsonl"))
         return False
 
-    def quiet(self, within: float = 20.0) -> None:
+    def quiet(self, within: float = 60.0) -> None:
         """Wait until there is nothing left to do."""
         until = time.monotonic() + within
         while not self.is_quiet():

@@ -189,7 +189,7 @@ def test_fault_09_limits_hold_while_redis_is_gone(build: Build, own_redis: Redis
             "full": lambda: full.config_set("maxmemory", "0"),
         }[how]()
         full.close()
-        house.quiet(60)
+        house.quiet()
         assert house.check().states == {"submitted": 261}
         assert set(house.taken().values()) == {1}
         within_the_limit(house)
@@ -203,7 +203,7 @@ def test_fault_10_limits_hold_at_a_redis_without_its_memory(build: Build, own_re
             client.flushall()
         before = house.taken().total()
         eventually(lambda before=before: house.taken().total() >= before + 20)
-    house.quiet(60)
+    house.quiet()
     house.check()
     within_the_limit(house)
 

@@ -128,7 +128,7 @@ def deployed(build: Build, times: int, grace: float) -> Counter[str]:
         new = house.worker()
         house.deploy_over(old, grace)
         old = new
-    house.quiet(30)
+    house.quiet()
     counts = house.check()
     assert max(house.taken().values()) == 1
     return counts.states
@@ -166,7 +166,7 @@ def test_fault_19_a_killed_sweep_is_not_waited_for(build: Build) -> None:
     died(house.worker("marketing", points="call.after=kill"))
     eventually(lambda: died(house.worker("notice", points="sweep.before=kill")))
     house.worker("marketing")
-    house.quiet(15)
+    house.quiet(30)
     assert house.check().states == {"unknown": 20}
 
 

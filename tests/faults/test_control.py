@@ -94,7 +94,7 @@ def test_fault_26_a_pause_holds_within_two_seconds_and_nothing_is_doubled_or_los
     for nth, until in enumerate((LOOKED, 0.1, 0.0), 1):
         eventually(lambda much=200 * nth: house.taken().total() >= much)
         hold(house, loaded.id, until)
-    house.quiet(60)
+    house.quiet()
     assert house.check().states == {"submitted": len(numbers)}
     assert house.taken() == dict.fromkeys(numbers, 1)
 
@@ -205,7 +205,7 @@ def test_fault_26_workers_are_killed_while_a_campaign_is_paused_and_resumed_agai
             resuming.result(20)
         did["killed"] += 2
         eventually(lambda more=taken + 100: house.taken().total() >= more)
-    house.quiet(60)
+    house.quiet()
     counts = house.check()
     assert counts.states["unknown"] <= did["killed"] * UNDER_WAY
     assert counts.states["unknown"] + counts.states["submitted"] == len(numbers)

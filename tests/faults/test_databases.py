@@ -52,7 +52,7 @@ def test_fault_15_killed_and_restarted_under_load(build: Build, server: Own) -> 
     server.restart()
     eventually(lambda: house.taken().total() >= 200)
     server.restart()
-    house.quiet(30)
+    house.quiet()
     counts = house.check()
     assert max(house.taken().values()) == 1
     # A claim that was committed when its answer was lost is never called.

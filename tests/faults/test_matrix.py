@@ -223,7 +223,7 @@ def test_fault_30_a_child_is_killed_for_its_memory(quiet_house: House) -> None:
     )
     parent = house.command(*words, config=config, points="call.after=kill@1")
     load(house, "marketing")
-    house.quiet(30.0)
+    house.quiet()
     assert parent.poll() is None
     os.killpg(parent.pid, signal.SIGTERM)
     expect(house, "call.after", unknown=True)

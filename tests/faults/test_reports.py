@@ -98,7 +98,7 @@ def test_fault_24_too_fast_for_a_while_loses_nothing(build: Build, own_redis: Re
     house.producer.enqueue_campaign("fast", mobiles(100), TEXT)
     house.producer.enqueue(mobiles(1, 500), CODE, message_class="otp")
     house.worker()
-    house.quiet(40)
+    house.quiet()
     counts = house.check()
     assert counts.states == {"submitted": 101}
     assert max(house.taken().values()) == 1

@@ -110,7 +110,7 @@ def test_e_reports_settle_by_themselves_what_the_gateway_reports(build: Build) -
     for _ in range(2):
         died(house.worker("marketing", points="call.after=kill"))
     last = house.worker("marketing")
-    house.quiet(40)
+    house.quiet()
     eventually(lambda: house.states()["delivered"] == house.taken().total(), 30)
     counts = house.check()
     assert counts.lost == counts.doubled == 0
