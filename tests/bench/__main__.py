@@ -1,6 +1,7 @@
 """`python -m tests.bench B1 [--rows N] [--pairs K] [--json FILE]`, or `all`."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -62,6 +63,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if unknown:
         sys.stderr.write(f"no benchmark is called {', '.join(unknown)}\n")
         return 2
+    # Told to end, it ends what it has started, too.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     found: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="xinshi-bench-") as folder:
         ground = Ground(Path(folder), options.rows, options.pairs, options.old, options.codes)
