@@ -30,8 +30,8 @@ class NewCallback(shapes.Strict):
 class Callback(BaseModel):
     """A URL that is told."""
 
-    id: int
-    url: str
+    id: int = Field(examples=[3])
+    url: str = Field(examples=["https://shop.example.com/xinshi"])
     standing: bool = Field(description="True: of all; false: of calls that name it.")
     inbound: bool
     waiting: int = Field(description="Events that wait, those that are tried again among them.")
@@ -54,7 +54,7 @@ class Callbacks(BaseModel):
 class Replayed(BaseModel):
     """What is told again."""
 
-    events: int
+    events: int = Field(examples=[12])
 
 
 @router.post(

@@ -245,7 +245,11 @@ class Campaigns(BaseModel):
 class Resumed(Strict):
     """How a campaign goes on."""
 
-    until: Moment | None = Field(None, description="A new end of its validity.")
+    until: Moment | None = Field(
+        None,
+        description="A new end of its validity.",
+        examples=["2026-11-24T20:00:00+08:00"],
+    )
 
 
 class Inbound(BaseModel):
@@ -275,10 +279,10 @@ class InboundMessages(BaseModel):
 class Pool(BaseModel):
     """One of the amounts that an account draws on."""
 
-    name: str
-    remaining: int | None
+    name: str = Field(examples=["balance"])
+    remaining: int | None = Field(examples=[12000])
     postpaid: bool
-    used: bool
+    used: bool = Field(description="False when this account draws on another one of them.")
 
 
 class Balance(BaseModel):
