@@ -87,8 +87,8 @@ GUARDS = (
     ),
     Guard(
         "one key is one request",
-        "worker/enqueuing.py",
-        "    if stored.existed:\n        same_request(new, stored)\n    else:\n",
+        "worker/store/singles.py",
+        "    if not stored.existed:\n",
         "    if True:\n",
         "test_callers.py::test_i10_a_caller_that_dies_repeats_with_its_key[commit.after]",
     ),
