@@ -1,6 +1,7 @@
 """Orders that come in together: one commit, and each is answered as if it had come alone."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.stage import TEXT, Stage, mobiles
 from worker import database, enqueuing, intake
 from worker.enqueuing import Enqueued, Order
 from worker.errors import CommitUnknown, KeyConflict, Refused
+from worker.gateway import Content
 from worker.intake import Exhausted, Offer
 from worker.store import callbacks
 from worker.store.allowances import Claim
@@ -92,6 +94,18 @@ def _row(stage: Stage, request_id: int) -> dict[str, Any]:
     for name in ("next_at", "not_after"):
         row[name] = round((row[name] - at).total_seconds(), -1)
     return row
+
+
+def test_variables_keep_their_order_beside_requests_without_any(stage: Stage) -> None:
+    """Lists within the rows of one statement stay lists, whatever the database makes of rows."""
+    plain = offer(stage)
+    content = Content("", None, "7", {"b": "1", "a": "2"}, {"x": [1, [2]]})
+    new = replace(plain.checked.request, content=content)
+    offers = [plain, Offer(replace(plain.checked, request=new)), plain]
+    answers = [accepted(one) for one in intake.accept(stage.engine, offers)]
+    rows = [_row(stage, one.request_id) for one in answers]
+    assert [row["variables"] for row in rows] == [None, [["b", "1"], ["a", "2"]], None]
+    assert [row["options"] for row in rows] == [None, {"x": [1, [2]]}, None]
 
 
 def test_a_key_is_one_request_also_among_those_that_come_together(stage: Stage) -> None:

@@ -1,18 +1,23 @@
 """What the three databases say differently about writing rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
     Column,
+    ColumnElement,
     Connection,
     CursorResult,
     Table,
+    and_,
+    any_,
     bindparam,
     column,
     func,
     literal,
+    select,
+    tuple_,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
@@ -52,10 +57,37 @@ def insert_or_update(connection: Connection, table: Table, *columns: str) -> Any
     )
 
 
+def one_of(connection: Connection, of: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """Say that a column is one of some values.
+
+    As one parameter where a list is one: the statement is then the same for any number of them,
+    which its driver and its server prepare once.
+    """
+    if connection.dialect.name == "postgresql":
+        return of == any_(literal(list(values), ARRAY(of.type)))
+    return of.in_(list(values))
+
+
+def pair_of(
+    connection: Connection, one: Column[Any], other: Column[Any], pairs: Collection[tuple[Any, Any]]
+) -> ColumnElement[bool]:
+    """Say that two columns are one of some pairs, as `one_of` does for one."""
+    if connection.dialect.name != "postgresql":
+        return tuple_(one, other).in_(list(pairs))
+    rows = [{"one": left, "other": right} for left, right in pairs]
+    each = unnested(rows, one=one, other=other)
+    named = tuple_(one, other).in_(select(each.c.one, each.c.other))
+    return and_(one_of(connection, one, [left for left, _ in pairs]), named)
+
+
 def unnested(rows: Sequence[Mapping[str, Any]], **columns: Column[Any]) -> Any:
-    """Return rows as a table, for PostgreSQL: each name a column of the type of the given one."""
+    """Return rows as a table, for PostgreSQL: each name a column of the type of the given one.
+
+    A value that is a list, as JSON may be, stays one value.
+    """
     arrays = [
-        literal([row[name] for row in rows], ARRAY(like.type)) for name, like in columns.items()
+        literal([row[name] for row in rows], ARRAY(like.type, dimensions=1))
+        for name, like in columns.items()
     ]
     named = [column(name, like.type) for name, like in columns.items()]
     return func.unnest(*arrays).table_valued(*named, name="given").render_derived()
@@ -63,7 +95,10 @@ def unnested(rows: Sequence[Mapping[str, Any]], **columns: Column[Any]) -> Any:
 
 def given(names: Mapping[str, Column[Any]]) -> Any:
     """Return rows as `unnested` does, but handed over by `lists` when the statement is executed."""
-    arrays = [bindparam(f"all_{name}", type_=ARRAY(like.type)) for name, like in names.items()]
+    arrays = [
+        bindparam(f"all_{name}", type_=ARRAY(like.type, dimensions=1))
+        for name, like in names.items()
+    ]
     named = [column(name, like.type) for name, like in names.items()]
     return func.unnest(*arrays).table_valued(*named, name="given").render_derived()
 
