@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address, ip_network
 
@@ -130,3 +130,33 @@ def test_nobody_there_is_an_answer_without_a_status() -> None:
     said = posted(f"http://{host}/secret")
     assert said.status is None
     assert "secret" not in said.words
+
+
+def test_a_connection_is_kept_for_its_name_alone() -> None:
+    """Two names may lead to one address, and only one of them is who answered there."""
+    peers: list[int] = []
+    answering: list[asyncio.Task[None] | None] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.append(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                peers.append(writer.get_extra_info("peername")[1])
+                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async def post() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        outward = Outward(LOOPBACK)
+        for host in ("127.0.0.1", "127.0.0.1", "localhost"):
+            assert (await outward.post(f"http://{host}:{port}/", b"{}", {}, 5)).status == 204
+        await outward.close()
+        await asyncio.gather(*filter(None, answering))
+        server.close()
+
+    asyncio.run(post())
+    assert peers[0] == peers[1] != peers[2]

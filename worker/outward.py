@@ -1,17 +1,18 @@
 """POSTs to the URLs of applications: never to a private address unless the configuration names it.
 
-A name is resolved once and the connection goes to what was found, so that a name which changes its
+Each connection resolves its name once and goes to what was found, so that a name which changes its
 mind reaches nothing that was not looked at. No redirect, no proxy, no cookie.
 """
 
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
 Address = IPv4Address | IPv6Address
@@ -21,6 +22,13 @@ Network = IPv4Network | IPv6Network
 _NAT64 = IPv6Network("64:ff9b::/96")
 #: What is read of an answer, in bytes: nobody looks at more than its status.
 _MOST = 64 * 1024
+#: What httpcore raises on its own account.
+_WIRE = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,59 +74,98 @@ def _inner(address: Address) -> Address:
     return address
 
 
+class PrivateAddress(OSError):
+    """A name leads only to addresses that are not to be reached."""
+
+
+class _Guarded(httpcore.AsyncNetworkBackend):
+    """Connects to names by what they resolve to, if that may be reached.
+
+    A connection that is kept belongs to its name, so that no other name is ever told over it.
+    """
+
+    def __init__(self, allowed: Collection[Network]) -> None:
+        self._allowed = tuple(allowed)
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the protocol's own word
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        problem: Exception = PrivateAddress()
+        for address in await self._reachable(host, port):
+            try:
+                return await self._inner.connect_tcp(
+                    str(address), port, timeout, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                problem = error
+        raise problem
+
+    async def _reachable(self, host: str, port: int) -> list[Address]:
+        """Return the addresses of a name that may be reached, the preferred one first."""
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = (ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found)
+        return [one for one in addresses if reachable(one, self._allowed)]
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
 class Outward:
     """Connections to applications, for one event loop. `close` it when the loop ends."""
 
     def __init__(self, allowed: Collection[Network]) -> None:
-        self._allowed = tuple(allowed)
-        self._transport = httpx.AsyncHTTPTransport(retries=0, trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=5.0,
+            network_backend=_Guarded(allowed),
+        )
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Said:
         """Post `body` within `seconds`; whatever happens is an answer, and none names the URL."""
         try:
             async with asyncio.timeout(seconds):
                 return await self._post(httpx.URL(url), body, headers, seconds)
-        except (TimeoutError, OSError, httpx.HTTPError, httpx.InvalidURL) as error:
+        except PrivateAddress:
+            return Said(None, "private address")
+        except (TimeoutError, OSError, httpx.InvalidURL, *_WIRE) as error:
             return Said(None, type(error).__name__)
 
     async def _post(
         self, url: httpx.URL, body: bytes, headers: Mapping[str, str], seconds: float
     ) -> Said:
-        address = await self._resolve(url)
-        if address is None:
-            return Said(None, "private address")
-        request = httpx.Request(
+        named = {"user-agent": "xinshi", **headers}
+        made = httpx.Request("POST", url, headers=named, content=body)
+        request = httpcore.Request(
             "POST",
-            url.copy_with(host=str(address)),
-            headers={"host": url.netloc.decode(), "user-agent": "xinshi", **headers},
+            httpcore.URL(
+                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            ),
+            headers=made.headers.raw,
             content=body,
-            extensions={
-                "timeout": httpx.Timeout(seconds).as_dict(),
-                "sni_hostname": url.host,
-            },
+            extensions={"timeout": httpx.Timeout(seconds).as_dict()},
         )
-        response = await self._transport.handle_async_request(request)
+        response = await self._pool.handle_async_request(request)
         try:
             read = 0
-            async for part in response.aiter_raw():
+            async for part in response.aiter_stream():
                 read += len(part)
                 if read > _MOST:
                     break
         finally:
             await response.aclose()
-        return Said(response.status_code, retry_after=_seconds(response.headers))
-
-    async def _resolve(self, url: httpx.URL) -> Address | None:
-        """Return an address that may be reached; None when there is only what may not."""
-        found = await asyncio.get_running_loop().getaddrinfo(
-            url.host, url.port or 443, type=socket.SOCK_STREAM
-        )
-        addresses = [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found]
-        return next((one for one in addresses if reachable(one, self._allowed)), None)
+        return Said(response.status, retry_after=_seconds(httpx.Headers(response.headers)))
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        await self._pool.aclose()
 
 
 def _seconds(headers: httpx.Headers) -> float | None:
