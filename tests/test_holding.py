@@ -4,17 +4,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, insert, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
 from worker import holding
 from worker.answers import Result
-from worker.clock import later
+from worker.clock import later, now
 from worker.database import reading, writing
 from worker.store import accounts
 from worker.submitting import Ready
-from worker.tables import account_state, event, request
+from worker.tables import account_state, event, opt_out, request
 from worker.terms import Advice, Fault, MessageClass, MessageState, Outcome
 
 M = MessageState
@@ -317,3 +317,15 @@ def test_a_top_up_is_noticed_by_itself(stage: Stage) -> None:
     assert sizes[0] == 20
     assert sizes[1] == 1, "one text asks"
     assert set(stage.taken().values()) == {1}
+
+
+def test_a_probe_that_has_nothing_left_to_send_lets_the_next_one_ask(hand: Hand) -> None:
+    """Its recipient has opted out meanwhile: nobody waits until its lease is over."""
+    unproven(hand)
+    first = hand.enqueue(mobiles(1), message_class=MARKETING)
+    with writing(hand.engine) as connection:
+        connection.execute(insert(opt_out).values(msisdn=mobiles(1)[0], since=now(), why="a test"))
+    assert hand.take(MARKETING) == []
+    assert hand.count(first.request_id) == {"suppressed": 1}
+    hand.enqueue(mobiles(1, first=1), message_class=MARKETING)
+    assert len(hand.take(MARKETING)) == 1

@@ -89,8 +89,7 @@ class Claim(Choosing):
         )
         if lease is None:
             return []
-        self._note(place, [lease])
-        return [replace(lease, permit=permit)]
+        return self._noted(place, [replace(lease, permit=permit)])
 
     def _cut(self, connection: Connection, waiting: Planned, place: Place) -> Planned:
         """Plan a submission again in pieces that its account can take, and return the first."""
@@ -137,8 +136,7 @@ class Claim(Choosing):
             seconds=self._patience(account),
             owner=self.owner,
         )
-        self._note(place, opened)
-        return opened
+        return self._noted(place, opened)
 
     def _may_go_with_others(self, fresh: DueRequest) -> bool:
         """Whether it is one message that neither finds something out nor waits for its like."""
@@ -192,7 +190,7 @@ class Claim(Choosing):
             owner=self.owner,
         )
         for (place, _), lease in zip(picked, opened, strict=False):
-            self._note(place, [lease])
+            self._noted(place, [lease])
         return opened
 
     def _sizes(
@@ -238,8 +236,7 @@ class Claim(Choosing):
             owner=self.owner,
         )
         opened = [replace(lease, id=made)]
-        self._note(place, opened)
-        return opened
+        return self._noted(place, opened)
 
     def _lease(self, account: Account, fresh: DueRequest, lo: int, hi: int, permit: str) -> Lease:
         return Lease(
@@ -324,12 +321,13 @@ class Claim(Choosing):
         msisdn = members.number(connection, request_id, n)
         return carriers.carrier(msisdn) if msisdn else None
 
-    def _note(self, place: Place, leases: Sequence[Lease]) -> None:
-        """Keep why an account was chosen, where it was a choice."""
+    def _noted(self, place: Place, leases: Sequence[Lease]) -> list[Lease]:
+        """Keep why an account was chosen, where it was a choice; and which leases are probes."""
         why = routing.trace(place.options)
         if why is not None:
             why |= {"probe": True} if place.probe else {}
             self._routed += [(one.id, place.account.name, why) for one in leases]
+        return [replace(one, probe=True) for one in leases] if place.probe else [*leases]
 
 
 def look(

@@ -61,7 +61,10 @@ def connect(url: str, *, pool_size: int = 5) -> Engine:
     if backend == "sqlite":
         _prepare_sqlite(engine)
     elif backend == "postgresql":
-        _on_connect(engine, f"SET idle_in_transaction_session_timeout = '{SILENCE}s'")
+        # Compiling a statement (JIT) costs more than any of ours takes.
+        _on_connect(
+            engine, f"SET idle_in_transaction_session_timeout = '{SILENCE}s'; SET jit = off"
+        )
     else:
         # The numbers of a submission are read as one value: MySQL would cut it at 1 KiB.
         longest = 16 * 1024 * 1024

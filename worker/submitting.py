@@ -20,7 +20,7 @@ from worker.claiming import parts
 from worker.errors import NotSent, WireError
 from worker.gateway import Account, Content, Parcel
 from worker.settings import Settings
-from worker.store import claims, doubts, members, messages, outcomes
+from worker.store import accounts, claims, doubts, members, messages, outcomes
 from worker.store.claims import Lease
 from worker.store.members import Member
 from worker.terms import Fault, Outcome, SubmissionState
@@ -60,6 +60,7 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
         settings.accounts[one.account].settings.timeout for one in leases
     )
     classes = settings.opt_out_classes
+    asked = [one for one in leases if one.probe]
     leases, carried = recipient_limits.spare(connection, settings, leases, classes, patience)
     flying = claims.write_ahead(connection, leases, seconds=patience) if leases else set()
     leases = [one for one in leases if one.id in flying]
@@ -77,6 +78,7 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
         for one in leases
         if one.id in numbers or parted[one.id]
     ]
+    _give_probes(connection, settings, asked, {one.lease.id for one in ready})
     claims.resize(
         connection,
         {
@@ -87,6 +89,16 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
         },
     )
     return ready
+
+
+def _give_probes(
+    connection: Connection, settings: Settings, asked: Sequence[Lease], ready: Collection[int]
+) -> None:
+    """Give the right to ask an account back, where nothing is left to be sent."""
+    for one in asked:
+        if one.id not in ready:
+            for name in sorted({one.account, settings.logins.keeper(one.account)}):
+                accounts.give_probe(connection, name)
 
 
 def _parted(

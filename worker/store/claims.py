@@ -3,24 +3,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    Float,
+    Insert,
     Integer,
     bindparam,
     exists,
     func,
     insert,
     select,
-    tuple_,
     update,
 )
 
 from worker.clock import later, now
 from worker.gateway import Content
 from worker.store.requests import content_of
-from worker.store.rows import new_id
+from worker.store.rows import given, lists, new_id, one_of, pair_of
 from worker.tables import campaign, request, submission
 from worker.terms import CampaignState, MessageClass
 from worker.terms import SubmissionState as S
@@ -52,6 +55,8 @@ class Lease:
     fresh: bool = False
     #: Whether its messages have values of their own.
     personal: bool = False
+    #: Whether it has the right to ask a doubtful account, which waits for its answer.
+    probe: bool = False
 
     @property
     def plain(self) -> bool:
@@ -207,24 +212,45 @@ def open_range(
         }
         for one, each, valid in zip(new, segments, until, strict=True)
     ]
-    values = {"lease_until": later(seconds), "created_at": now()}
-    return [
-        replace(one, id=made)
-        for one, made in zip(new, _inserted(connection, rows, values), strict=True)
-    ]
+    made = _inserted(connection, rows, seconds)
+    return [replace(one, id=its) for one, its in zip(new, made, strict=True)]
 
 
-def _inserted(
-    connection: Connection, rows: list[dict[str, Any]], values: dict[str, Any]
-) -> list[int]:
+def _inserted(connection: Connection, rows: list[dict[str, Any]], seconds: float) -> list[int]:
     """Insert rows and return their ids in order; one statement where the database can."""
-    statement = insert(submission).values(**values)
+    if connection.dialect.name == "postgresql":
+        return _inserted_at_once(connection, rows, seconds)
+    statement = insert(submission).values(lease_until=later(seconds), created_at=now())
     if connection.dialect.insert_executemany_returning_sort_by_parameter_order:
         made = connection.execute(
             statement.returning(submission.c.id, sort_by_parameter_order=True), rows
         )
         return list(made.scalars())
     return [new_id(connection.execute(statement.values(**row))) for row in rows]
+
+
+def _inserted_at_once(
+    connection: Connection, rows: list[dict[str, Any]], seconds: float
+) -> list[int]:
+    made = connection.execute(_insertion(tuple(rows[0])), lists(rows) | {"seconds": seconds})
+    ids = {(row.request_id, row.lo): row.id for row in made}
+    return [ids[one["request_id"], one["lo"]] for one in rows]
+
+
+@cache
+def _insertion(names: tuple[str, ...]) -> Insert:
+    """Make the statement once, for any number of rows."""
+    each = given({name: submission.c[name] for name in names})
+    values = select(*each.c, later(bindparam("seconds", type_=Float)), now())
+    columns = [*names, "lease_until", "created_at"]
+    into = insert(submission).from_select(columns, values)
+    return into.returning(submission.c.id, submission.c.request_id, submission.c.lo)
+
+
+def _held(connection: Connection, leases: Sequence[Lease]) -> ColumnElement[bool]:
+    """Say that a submission is one of these leases', under its fence."""
+    fences = [(one.id, one.fence) for one in leases]
+    return pair_of(connection, submission.c.id, submission.c.fence, fences)
 
 
 def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: float) -> set[int]:
@@ -236,9 +262,7 @@ def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: flo
     put = (
         update(submission)
         .where(
-            tuple_(submission.c.id, submission.c.fence).in_(
-                [(one.id, one.fence) for one in leases]
-            ),
+            _held(connection, leases),
             submission.c.state == S.LEASED.value,
             submission.c.lease_until > now(),
         )
@@ -260,9 +284,7 @@ def still_leased(connection: Connection, leases: Sequence[Lease]) -> set[int]:
     rows = connection.execute(
         select(submission.c.id)
         .where(
-            tuple_(submission.c.id, submission.c.fence).in_(
-                [(one.id, one.fence) for one in leases]
-            ),
+            _held(connection, leases),
             submission.c.state == S.LEASED.value,
             submission.c.lease_until > now(),
         )
@@ -300,7 +322,7 @@ def in_flight(connection: Connection, leases: Sequence[Lease]) -> set[int]:
     fences = {one.id: one.fence for one in leases}
     rows = connection.execute(
         select(submission.c.id, submission.c.fence).where(
-            submission.c.id.in_(list(fences)), submission.c.state == S.IN_FLIGHT.value
+            one_of(connection, submission.c.id, fences), submission.c.state == S.IN_FLIGHT.value
         )
     )
     return {row.id for row in rows if fences[row.id] == row.fence}

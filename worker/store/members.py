@@ -5,11 +5,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, or_, select, tuple_
+from sqlalchemy import Connection, and_, func, or_, select
 
 from worker.clock import now
 from worker.store import refusals
 from worker.store.claims import Lease
+from worker.store.rows import one_of, pair_of
 from worker.tables import message, request, submission
 from worker.terms import MessageState
 
@@ -44,7 +45,7 @@ def of(
             submission.c.lo,
             submission.c.hi,
             (submission.c.not_after <= now()).label("late"),
-        ).where(submission.c.id.in_(list(ids)))
+        ).where(one_of(connection, submission.c.id, ids))
     ).all()
     ranged = [one for one in carriers if one.lo is not None]
     found = [
@@ -92,7 +93,7 @@ def _fresh(
         )
         .join(request, request.c.id == message.c.request_id)
         .where(
-            tuple_(message.c.request_id, message.c.n).in_(list(leases)),
+            pair_of(connection, message.c.request_id, message.c.n, leases),
             message.c.submission_id.is_(None),
             message.c.state.is_(None),
         )
@@ -124,7 +125,7 @@ def numbers(
     in_range = select(said).where(waiting).scalar_subquery()
     rows = connection.execute(
         select(submission.c.id, submission.c.message_class, in_range.label("numbers")).where(
-            submission.c.id.in_(list(ids)),
+            one_of(connection, submission.c.id, ids),
             or_(submission.c.not_after.is_(None), submission.c.not_after > now()),
         )
     ).all()
@@ -145,7 +146,7 @@ def _alone(connection: Connection, carriers: Sequence[Any]) -> Iterator[Member]:
         return
     rows = connection.execute(
         select(message.c.request_id, message.c.n, message.c.msisdn, message.c.variables).where(
-            tuple_(message.c.request_id, message.c.n).in_(list(of)),
+            pair_of(connection, message.c.request_id, message.c.n, of),
             message.c.submission_id.is_(None),
             message.c.state.is_(None),
         )
@@ -199,7 +200,7 @@ def _by_name(connection: Connection, ids: Collection[int]) -> Iterator[Member]:
             (request.c.not_after <= now()).label("late"),
         )
         .join(request, request.c.id == message.c.request_id)
-        .where(message.c.submission_id.in_(list(ids)), message.c.state.is_(None))
+        .where(one_of(connection, message.c.submission_id, ids), message.c.state.is_(None))
     )
     for one, of, n, msisdn, own, late in rows:
         state = MessageState.EXPIRED if late else None

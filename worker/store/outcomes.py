@@ -20,7 +20,7 @@ from worker.clock import later, now
 from worker.store import changes
 from worker.store.claims import Lease, Planned, stopped
 from worker.store.members import carried_by
-from worker.store.rows import new_id
+from worker.store.rows import new_id, one_of
 from worker.tables import message, request, submission
 from worker.terms import MessageState, Outcome
 from worker.terms import SubmissionState as S
@@ -58,7 +58,7 @@ def sort(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
     """Lock the submissions of calls, and tell which outcomes may still be written."""
     rows = connection.execute(
         select(submission.c.id, submission.c.fence, submission.c.state)
-        .where(submission.c.id.in_([call.lease.id for call in calls]))
+        .where(one_of(connection, submission.c.id, [call.lease.id for call in calls]))
         .order_by(submission.c.id)
         .with_for_update()
     )

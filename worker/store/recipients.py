@@ -19,7 +19,14 @@ from sqlalchemy import (
 from worker.clock import later, now
 from worker.store.claims import Lease
 from worker.store.members import Member
-from worker.store.rows import insert_or_update, insert_unless_there, new_id
+from worker.store.rows import (
+    given,
+    insert_or_update,
+    insert_unless_there,
+    lists,
+    new_id,
+    one_of,
+)
 from worker.tables import message, recipient, request, submission
 from worker.terms import SubmissionState as S
 from worker.windows import Call, milliseconds
@@ -61,10 +68,7 @@ def _ensure(connection: Connection, keys: Sequence[Key]) -> None:
 def _insert(
     connection: Connection, statement: Any, rows: Iterable[tuple[Key, Sequence[Call], int]]
 ) -> None:
-    """Insert rows in their order: in one statement where the driver can."""
-    if connection.dialect.name == "postgresql":
-        # It runs many rows as one statement only where they return something.
-        statement = statement.returning(recipient.c.msisdn)
+    """Insert rows in their order: in one statement where the database can."""
     values = [
         {
             "account": key[0],
@@ -74,7 +78,10 @@ def _insert(
         }
         for key, calls, then in rows
     ]
-    if values:
+    if values and connection.dialect.name == "postgresql":
+        each = given({name: recipient.c[name] for name in values[0]})
+        connection.execute(statement.from_select(list(values[0]), select(each)), lists(values))
+    elif values:
         connection.execute(statement, values)
 
 
@@ -84,7 +91,7 @@ def _locked(connection: Connection, keys: Sequence[Key]) -> Locked:
     for account, numbers in _parts(keys):
         rows = connection.execute(
             select(recipient.c.msisdn, recipient.c.calls, now().label("at"))
-            .where(recipient.c.account == account, recipient.c.msisdn.in_(numbers))
+            .where(recipient.c.account == account, one_of(connection, recipient.c.msisdn, numbers))
             .order_by(recipient.c.msisdn)
             .with_for_update()
         ).all()
@@ -206,6 +213,8 @@ def forget(connection: Connection, limit: int) -> int:
     ]
     for account, numbers in _parts(sorted(keys)):
         connection.execute(
-            delete(recipient).where(recipient.c.account == account, recipient.c.msisdn.in_(numbers))
+            delete(recipient).where(
+                recipient.c.account == account, one_of(connection, recipient.c.msisdn, numbers)
+            )
         )
     return len(keys)

@@ -24,7 +24,7 @@ from worker.clock import Instant, later, now
 from worker.gateway import Content
 from worker.store import changes
 from worker.store.changes import Span
-from worker.store.rows import insert_unless_there, new_id
+from worker.store.rows import insert_unless_there, new_id, one_of
 from worker.tables import callback as callbacks
 from worker.tables import message, request, submission
 from worker.terms import MessageClass, MessageState, SubmissionState
@@ -321,7 +321,9 @@ def advance(connection: Connection, due_request: DueRequest, next_n: int) -> Non
 def finish(connection: Connection, ids: Collection[int]) -> None:
     """Move the cursors of requests to their ends: all of their messages are handed out."""
     connection.execute(
-        update(request).where(request.c.id.in_(ids)).values(next_n=request.c.total, next_at=None)
+        update(request)
+        .where(one_of(connection, request.c.id, ids))
+        .values(next_n=request.c.total, next_at=None)
     )
 
 
@@ -329,7 +331,7 @@ def postpone(connection: Connection, ids: Collection[int], seconds: float) -> No
     """Let due requests wait, because no account can take them now."""
     connection.execute(
         update(request)
-        .where(request.c.id.in_(ids), request.c.next_at.is_not(None))
+        .where(one_of(connection, request.c.id, ids), request.c.next_at.is_not(None))
         .values(next_at=later(seconds))
     )
 
