@@ -85,6 +85,13 @@ class Databases:
         yield self._url(kind, name)
         self._drop(kind, name)
 
+    @contextmanager
+    def fresh(self, kind: str) -> Iterator[str]:
+        """Give the URL of a migrated database that nobody has used, and remove it afterwards."""
+        with self.bare(kind) as url:
+            _migrate(url)
+            yield url
+
     def close(self) -> None:
         """Remove whatever is left."""
         for kind, name in list(self._names):

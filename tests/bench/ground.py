@@ -29,7 +29,7 @@ from worker.settings import Settings, load
 
 ROOT = Path(__file__).resolve().parents[2]
 #: How soon after each other a worker of a benchmark looks for work by itself: nothing rings.
-TOP: dict[str, Any] = {"look_every": "0.2s"}
+TOP: dict[str, Any] = {"look_every": "0.1s"}
 #: Nothing else of an account is asked while it is measured.
 QUIET: dict[str, Any] = {
     "sending_hours": "any",
@@ -89,7 +89,7 @@ class Ground:
         if self._databases is None:
             self._databases = Databases(self.folder)
             self._exit.callback(self._databases.close)
-        with self._databases.migrated(kind) as url:
+        with self._databases.fresh(kind) as url:
             yield url
         if kind == "sqlite":
             for part in self.folder.glob(f"{Path(url.removeprefix('sqlite:///')).name}*"):

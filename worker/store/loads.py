@@ -22,10 +22,12 @@ from worker.tables import campaign, message, request
 from worker.terms import CampaignState
 
 #: Messages in one transaction, by database. SQLite has one writer: nobody waits for it long.
-PIECES = {"sqlite": 4000}
+PIECES = {"sqlite": 4000, "postgresql": 100_000}
 PIECE = 20_000
 
 
+#: Rows that COPY is given at a time.
+WRITTEN = 10_000
 #: What stands for the names in a message's text, if anything does.
 Variables = tuple[tuple[str, str], ...] | None
 
@@ -81,7 +83,9 @@ def add(connection: Connection, request_id: int, first: int, rows: Batch) -> Non
     if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg":
         raw: Any = connection.connection.driver_connection
         with raw.cursor() as cursor, cursor.copy(f"COPY {named} FROM STDIN") as copy:
-            copy.write(_copied(request_id, first, rows))
+            # In parts, so that the server has one while the next is written.
+            for at in range(0, len(rows.msisdns), WRITTEN):
+                copy.write(_copied(request_id, first + at, rows.part(at, at + WRITTEN)))
         return
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     connection.exec_driver_sql(
