@@ -17,7 +17,7 @@ from worker.tables import submission
 from worker.terms import MessageClass, SubmissionState
 
 TEXT = "【信使】周年庆全场八折，详情见店 回T退订"
-ACCOUNT = {"bulk": {"concurrency": 16}}
+ACCOUNT = {"bulk": {"concurrency": 32}}
 
 
 def b1(ground: Ground) -> list[Figure]:

@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Select,
     and_,
     bindparam,
     delete,
     insert,
     select,
+    true,
     union_all,
     update,
 )
@@ -26,6 +28,7 @@ from worker.store.rows import (
     lists,
     new_id,
     one_of,
+    unnested,
 )
 from worker.tables import message, recipient, request, submission
 from worker.terms import SubmissionState as S
@@ -89,16 +92,27 @@ def _locked(connection: Connection, keys: Sequence[Key]) -> Locked:
     calls: dict[Key, list[Call]] = {}
     at: int | None = None
     for account, numbers in _parts(keys):
-        rows = connection.execute(
-            select(recipient.c.msisdn, recipient.c.calls, now().label("at"))
-            .where(recipient.c.account == account, one_of(connection, recipient.c.msisdn, numbers))
-            .order_by(recipient.c.msisdn)
-            .with_for_update()
-        ).all()
+        rows = connection.execute(_locking(connection, account, numbers)).all()
         calls |= {(account, row.msisdn): [Call(*call) for call in row.calls] for row in rows}
         if rows:
             at = milliseconds(rows[0].at) if at is None else at
     return Locked(at or 0, calls)
+
+
+def _locking(connection: Connection, account: str, numbers: Sequence[str]) -> Select[Any]:
+    """Select rows for update in their order, each looked up by its whole key.
+
+    PostgreSQL would read all rows of an account whose statistics it does not know yet.
+    """
+    wanted = [recipient.c.msisdn, recipient.c.calls]
+    of_account = recipient.c.account == account
+    if connection.dialect.name != "postgresql":
+        these = select(*wanted, now().label("at")).where(of_account, wanted[0].in_(numbers))
+        return these.order_by(wanted[0]).with_for_update()
+    each = unnested([{"msisdn": one} for one in numbers], msisdn=wanted[0])
+    mine = select(*wanted).where(of_account, wanted[0] == each.c.msisdn)
+    row = mine.with_for_update().lateral("locked")
+    return select(row.c.msisdn, row.c.calls, now().label("at")).select_from(each.join(row, true()))
 
 
 def _parts(keys: Sequence[Key]) -> Iterator[tuple[str, list[str]]]:
