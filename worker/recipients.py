@@ -32,6 +32,8 @@ _BLOCK = 1 << 20
 _LINES = 1_200_000
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: A first line by which a spreadsheet is told what parts the cells.
+_SAID = re.compile(r"sep=([,;\t])", re.IGNORECASE)
 _FORMULA = re.compile(r'="(.*)"', re.DOTALL)
 _SHORTENED = re.compile(r"\d(?:\.\d+)?[eE]\+?\d+")
 _FRACTION = re.compile(r"(\d{11,13})\.0+")
@@ -138,6 +140,8 @@ def _delimiter(stream: io.TextIOWrapper) -> str:
     """Return what parts the cells of the first line that has any."""
     line = next(filter(str.strip, stream), "")
     stream.seek(0)
+    if said := _SAID.fullmatch(line.strip()):
+        return said[1]
     bare = re.sub(r'"[^"]*"', "", line)
     return max(",;\t", key=bare.count)
 
@@ -151,7 +155,7 @@ def _first(reader: "Reader") -> tuple[int, list[str]]:
         for cells in reader:
             while cells and not cells[-1].strip():
                 cells.pop()
-            if cells:
+            if cells and not _SAID.fullmatch(reader.dialect.delimiter.join([*cells, ""])):
                 return reader.line_num, cells
     except csv.Error as error:
         _refuse(f"line {reader.line_num} is no CSV: {error}")

@@ -34,7 +34,9 @@ def problems(account: Account, content: Content, kinds: Collection[NumberKind]) 
         Problem("to", f"{account.name} takes no {kind} numbers") for kind in set(kinds) - can.kinds
     ]
     unsayable = _unsayable(body, can.charset)
-    if unsayable:
+    if "\0" in body or any("\0" in value for value in content.variables.values()):
+        found.append(Problem("text", "holds a NUL character; remove it"))
+    elif unsayable:
         found.append(Problem("text", f"{account.name} cannot say {unsayable} in {can.charset}"))
     elif not can.emoji and any(ord(char) > 0xFFFF for char in body):
         odd = next(char for char in body if ord(char) > 0xFFFF)
