@@ -32,6 +32,8 @@ MOST_ROWS = 64
 class Claim(Choosing):
     """One look for due work of a class, within one transaction."""
 
+    #: Whether more may be due than it has looked at.
+    more: bool = False
     #: Singles that wait for each other; nothing is gathered unless it is given.
     gathering: Gathering | None = None
     #: Where there was a choice: the submission, its account, and why.
@@ -49,10 +51,12 @@ class Claim(Choosing):
         most = min(MOST_ROWS, sum(places for places in self.room.values() if places > 0))
         if most <= 0:
             return taken
-        for waiting in claims.planned(connection, self.message_class, most):
+        back = claims.planned(connection, self.message_class, most)
+        for waiting in back:
             if not self._gathered.dealt_with(waiting):
                 taken += self._again(connection, waiting)
         due = requests.due(connection, self.message_class, most, self._closed())
+        self.more = self.more or len(back) >= most or len(due) >= most
         for together, some in groupby(due, self._may_go_with_others):
             if together:
                 taken += self._all_fresh(connection, list(some))
@@ -96,7 +100,7 @@ class Claim(Choosing):
         carried = splits.carried(connection, waiting.id)
         if len(carried) <= place.cap:
             return waiting
-        self.crowded = True
+        self.more = True
         step = len(carried) if place.probe else place.cap
         pieces = [carried[: place.cap]]
         pieces += [carried[at : at + step] for at in range(place.cap, len(carried), step)]
@@ -125,6 +129,7 @@ class Claim(Choosing):
         account = place.account
         ranges = _ranges(connection, place, fresh)[: len(granted)]
         requests.advance(connection, fresh, ranges[-1][1])
+        self.more = self.more or ranges[-1][1] < fresh.total
         opened = claims.open_range(
             connection,
             [
@@ -213,6 +218,7 @@ class Claim(Choosing):
     ) -> list[Lease]:
         """Lease one submission for single messages that were gathered."""
         account = place.account
+        self.more = True
         lease = Lease(
             id=0,
             fence=1,

@@ -64,8 +64,8 @@ class Lane(Looker):
         self._finished = False
         # On the monotonic clock: what waits for a place is due then.
         self._crowded_until = 0.0
-        # Whether the last claim left no place: until something ends, nothing can begin.
-        self._full = False
+        # Whether the last claim left something that may begin now: else a bell is waited for.
+        self._more = False
         self._calls: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] = []
         self._answered = asyncio.Event()
@@ -79,7 +79,7 @@ class Lane(Looker):
                     if await self._rested():
                         continue
                     self._bell.clear()
-                    if not await self._look(threads, wire) or self._full:
+                    if not await self._look(threads, wire):
                         await self._wait(self._pause())
                 while self._calls:
                     await asyncio.wait(self._calls)
@@ -105,7 +105,7 @@ class Lane(Looker):
         return min([self.settings.top.look_every, *soon, *self._rests.left().values()])
 
     async def _look(self, threads: ThreadPoolExecutor, wire: Wire) -> bool:
-        """Claim and begin what there is; False when there was nothing, or no room for it."""
+        """Claim and begin what there is; True when there may be more to begin at once."""
         try:
             ready = await self._in(threads, self._claim)
         except XinshiError as error:
@@ -121,7 +121,7 @@ class Lane(Looker):
             return True
         for one in ready:
             self._calls.add(asyncio.create_task(self._submit(one, wire)))
-        return bool(ready)
+        return bool(ready) and self._more
 
     def _claim(self) -> list[Ready]:
         """Claim and write ahead in one transaction: nothing has to be asked in between."""
@@ -144,7 +144,7 @@ class Lane(Looker):
             self._give_back(claim, [])
             raise
         self._give_back(claim, ready)
-        self._full = claim is not None and claim.full
+        self._more = claim is not None and claim.more and not claim.full
         if claim is not None and claim.crowded:
             # A bell in between finds nothing yet, and must not let the lane forget it.
             self._crowded_until = time.monotonic() + CROWDED + CROWDED_SLACK

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, func, or_, select
 from worker.clock import now
 from worker.store import refusals
 from worker.store.claims import Lease
-from worker.store.rows import one_of, pair_of
+from worker.store.rows import one_of
 from worker.tables import message, request, submission
 from worker.terms import MessageState
 
@@ -49,67 +49,39 @@ def of(
     ).all()
     ranged = [one for one in carriers if one.lo is not None]
     found = [
-        *_alone(connection, [one for one in ranged if one.hi - one.lo == 1]),
+        *_alone(connection, [one.id for one in ranged if one.hi - one.lo == 1]),
         *_by_range(connection, [one for one in ranged if one.hi - one.lo > 1]),
         *_by_name(connection, ids),
     ]
     heeding = {one.id for one in carriers if one.message_class in opt_out_classes}
-    asked = [one.msisdn for one in found if one.submission_id in heeding]
-    gone = refusals.among(connection, asked)
-    if gone:
-        found = [
-            one._replace(state=one.state or MessageState.SUPPRESSED)
-            if one.msisdn in gone and one.submission_id in heeding
-            else one
-            for one in found
-        ]
-    return sorted(found, key=itemgetter(0, 1, 2))
+    return sorted(_suppressed(connection, found, heeding), key=itemgetter(0, 1, 2))
+
+
+def _suppressed(
+    connection: Connection, found: list[Member], heeding: Collection[int]
+) -> list[Member]:
+    """Give those their end who have opted out, in submissions that heed it."""
+    gone = refusals.among(connection, [one.msisdn for one in found if one.submission_id in heeding])
+    if not gone:
+        return found
+    return [
+        one._replace(state=one.state or MessageState.SUPPRESSED)
+        if one.msisdn in gone and one.submission_id in heeding
+        else one
+        for one in found
+    ]
 
 
 def carried(
     connection: Connection, leases: Collection[Lease], opt_out_classes: Collection[str]
 ) -> list[Member]:
     """Return the messages of leases, as `of` does; of fresh singles by one short statement."""
-    fresh = {(one.request_id, one.lo or 0): one for one in leases if one.fresh and one.size == 1}
+    fresh = [one for one in leases if one.fresh and one.size == 1]
     others = [one.id for one in leases if not (one.fresh and one.size == 1)]
     found = of(connection, others, opt_out_classes) if others else []
-    if fresh:
-        found += _fresh(connection, fresh, opt_out_classes)
-    return found
-
-
-def _fresh(
-    connection: Connection,
-    leases: Mapping[tuple[int, int], Lease],
-    opt_out_classes: Collection[str],
-) -> Iterator[Member]:
-    rows = connection.execute(
-        select(
-            message.c.request_id,
-            message.c.n,
-            message.c.msisdn,
-            message.c.variables,
-            (request.c.not_after <= now()).label("late"),
-        )
-        .join(request, request.c.id == message.c.request_id)
-        .where(
-            pair_of(connection, message.c.request_id, message.c.n, leases),
-            message.c.submission_id.is_(None),
-            message.c.state.is_(None),
-        )
-    ).all()
-    heeding = [
-        row.msisdn
-        for row in rows
-        if leases[row.request_id, row.n].message_class.value in opt_out_classes
-    ]
-    gone = refusals.among(connection, heeding)
-    for request_id, n, msisdn, own, late in rows:
-        one = leases[request_id, n]
-        state = MessageState.EXPIRED if late else None
-        if msisdn in gone and one.message_class.value in opt_out_classes:
-            state = state or MessageState.SUPPRESSED
-        yield Member(one.id, request_id, n, msisdn, dict(own) if own else None, state)
+    heeding = {one.id for one in fresh if one.message_class.value in opt_out_classes}
+    alone = list(_alone(connection, [one.id for one in fresh]))
+    return found + _suppressed(connection, alone, heeding)
 
 
 def numbers(
@@ -139,22 +111,30 @@ def numbers(
     return found
 
 
-def _alone(connection: Connection, carriers: Sequence[Any]) -> Iterator[Member]:
+def _alone(connection: Connection, ids: Collection[int]) -> Iterator[Member]:
     """Find the messages of submissions whose range is one message, all in one go."""
-    of = {(one.request_id, one.lo): one for one in carriers}
-    if not of:
+    if not ids:
         return
+    its_own = and_(message.c.request_id == submission.c.request_id, message.c.n == submission.c.lo)
     rows = connection.execute(
-        select(message.c.request_id, message.c.n, message.c.msisdn, message.c.variables).where(
-            pair_of(connection, message.c.request_id, message.c.n, of),
+        select(
+            submission.c.id,
+            message.c.request_id,
+            message.c.n,
+            message.c.msisdn,
+            message.c.variables,
+            (submission.c.not_after <= now()).label("late"),
+        )
+        .join(message, its_own)
+        .where(
+            one_of(connection, submission.c.id, ids),
             message.c.submission_id.is_(None),
             message.c.state.is_(None),
         )
     )
-    for request_id, n, msisdn, own in rows:
-        one = of[request_id, n]
-        state = MessageState.EXPIRED if one.late else None
-        yield Member(one.id, request_id, n, msisdn, dict(own) if own else None, state)
+    for one, request_id, n, msisdn, own, late in rows:
+        state = MessageState.EXPIRED if late else None
+        yield Member(one, request_id, n, msisdn, dict(own) if own else None, state)
 
 
 def _by_range(connection: Connection, carriers: Sequence[Any]) -> Iterator[Member]:
