@@ -191,5 +191,5 @@ def test_a_large_file_takes_no_more_memory_than_a_small_one() -> None:
     assert count == 1_000_000
     assert found.lines >= count
     assert not raw.closed
-    # Two blocks of 100,000 numbers and their texts, not the file, which would be 70 MB.
+    # Two blocks of 50,000 numbers and their texts, not the file, which would be 70 MB.
     assert peak < 25_000_000

@@ -28,8 +28,8 @@ NUMBER_COLUMNS = frozenset(
 )
 _WHERE = "recipients"
 _BLOCK = 1 << 20
-#: Characters of lines that are read at once where a line is a number: some 100,000 of them.
-_LINES = 1_200_000
+#: Characters of lines that are read at once where a line is a number: some 50,000 of them.
+_LINES = 600_000
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: A first line by which a spreadsheet is told what parts the cells.

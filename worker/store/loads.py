@@ -22,7 +22,7 @@ from worker.tables import campaign, message, request
 from worker.terms import CampaignState
 
 #: Messages in one transaction, by database. SQLite has one writer: nobody waits for it long.
-PIECES = {"sqlite": 4000, "postgresql": 100_000}
+PIECES = {"sqlite": 4000, "postgresql": 50_000}
 PIECE = 20_000
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, up
 from worker.clock import later, now
 from worker.store import refusals
 from worker.store.restored import RESTORED
-from worker.store.rows import insert_unless_there, new_id, unnested
+from worker.store.rows import given, insert_unless_there, lists, new_id, one_of, unnested
 from worker.tables import inbound_message, inbox, message, opt_out, report, submission
 from worker.terms import SubmissionState
 
@@ -118,11 +118,16 @@ def _add_new(
     by_digest = {row["digest"]: row for row in rows}
     if not by_digest:
         return []
-    insertion = insert_unless_there(connection, table).values({stamp: now()})
     if connection.dialect.name == "postgresql":
+        names = list(rows[0])
+        each = given({name: table.c[name] for name in names})
+        insertion = insert_unless_there(connection, table).from_select(
+            [*names, stamp.name], select(*each.c, now())
+        )
         # It returns those that it has inserted, and no others.
-        made = connection.execute(insertion.returning(table), list(by_digest.values()))
+        made = connection.execute(insertion.returning(table), lists(list(by_digest.values())))
         return sorted(made, key=lambda row: row.id)
+    insertion = insert_unless_there(connection, table).values({stamp: now()})
     mine = table.c.account == rows[0]["account"]
     for (digest,) in _by_digest(connection, select(table.c.digest).where(mine), table, by_digest):
         del by_digest[digest]
@@ -169,7 +174,7 @@ def _correct(
         return []
     here = table.c.account == rows[0]["account"]
     known = connection.execute(
-        select(table.c.digest).where(here, table.c.digest.in_(list(by_digest)))
+        select(table.c.digest).where(here, one_of(connection, table.c.digest, by_digest))
     ).scalars()
     fresh: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for digest in by_digest.keys() - set(known):
@@ -325,7 +330,7 @@ def numbers_of(
         carried.append(in_range)
     query: Any = select(message.c.request_id, message.c.n, message.c.msisdn, message.c.state)
     if msisdns is not None:
-        query = query.where(message.c.msisdn.in_(list(msisdns)))
+        query = query.where(one_of(connection, message.c.msisdn, msisdns))
     return [row for which in carried for row in connection.execute(query.where(which))]
 
 
@@ -334,9 +339,9 @@ def match(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        given = unnested(rows, one=report.c.id, of=report.c.request_id, nth=report.c.n)
-        matching = update(report).where(report.c.id == given.c.one)
-        connection.execute(matching.values(request_id=given.c.of, n=given.c.nth))
+        each = unnested(rows, one=report.c.id, of=report.c.request_id, nth=report.c.n)
+        matching = update(report).where(report.c.id == each.c.one)
+        connection.execute(matching.values(request_id=each.c.of, n=each.c.nth))
         return
     connection.execute(
         update(report)
