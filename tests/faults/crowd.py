@@ -55,6 +55,10 @@ def caught(here: Scene, pid: int | None, within: float = 5.0) -> None:
         time.sleep(0.01)
 
 
+#: A collector that was killed keeps its turn until its lease is over, in seconds.
+PATIENCE = 40.0
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run once; 1 when a law is broken."""
     parser = scene.parser("crowd", __doc__)
@@ -87,11 +91,13 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _await_reports(here: Scene) -> None:
-    """Wait until nothing more is settled by reports."""
-    seen = 0
-    while (now := here.house.states()["delivered"]) > seen:
-        seen = now
-        time.sleep(3.0)
+    """Wait until nothing more is settled by reports, for longer than a killed collector's turn."""
+    seen, since = 0, time.monotonic()
+    while time.monotonic() - since < PATIENCE:
+        now = here.house.states()["delivered"]
+        if now > seen:
+            seen, since = now, time.monotonic()
+        time.sleep(1.0)
 
 
 if __name__ == "__main__":
