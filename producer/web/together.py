@@ -50,7 +50,9 @@ class Together(Generic[Part, Done]):
         self._work = work
         self._bounds = bounds
         self._waiting: deque[_Waiting[Part, Done]] = deque()
-        self._goes: set[asyncio.Task[None]] = set()
+        #: How many goes look at what waits still; a task that has looked for the last time is none.
+        self._going = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def do(self, part: Part, size: int = 1) -> Done:
         """Return what became of a part once it was done; raises what its work raises."""
@@ -60,13 +62,21 @@ class Together(Generic[Part, Done]):
             )
         one: _Waiting[Part, Done] = _Waiting(part, size, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
-        if len(self._goes) < self._bounds.goes:
-            going = asyncio.create_task(self._go())
-            self._goes.add(going)
-            going.add_done_callback(self._goes.discard)
+        if self._going < self._bounds.goes:
+            self._going += 1
+            task = asyncio.create_task(self._go())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await one.done
 
     async def _go(self) -> None:
+        try:
+            await self._empty()
+        finally:
+            # In the same step as the last look: who comes after it begins another go.
+            self._going -= 1
+
+    async def _empty(self) -> None:
         while self._waiting:
             some = self._taken()
             try:

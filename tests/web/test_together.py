@@ -102,3 +102,14 @@ def test_too_many_that_wait_are_refused_and_the_others_are_done() -> None:
         assert await asyncio.gather(*some, *more) == [0, 2, 4, 6, 8, 0, 2, 4]
 
     asyncio.run(run())
+
+
+def test_who_comes_just_when_the_last_has_gone_begins_another_go() -> None:
+    async def run() -> None:
+        work = Work()
+        work.open.set()
+        shared = Together(work, BOUNDS)
+        async with asyncio.timeout(5):
+            assert [await shared.do(one) for one in (1, 2, 3)] == [2, 4, 6]
+
+    asyncio.run(run())
