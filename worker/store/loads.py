@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from worker.store import refusals
+from worker.store.rows import in_parts
 from worker.tables import campaign, message, request
 from worker.terms import CampaignState
 
@@ -135,7 +135,7 @@ def among(connection: Connection, request_id: int, below: int, msisdns: Sequence
     """Return which numbers a request's messages `n < below` have; it looks at all of these."""
     mine = [message.c.request_id == request_id, message.c.n < below]
     found: set[str] = set()
-    for some in refusals.one_of(connection, message.c.msisdn, msisdns):
+    for some in in_parts(connection, message.c.msisdn, msisdns):
         found.update(connection.execute(select(message.c.msisdn).where(*mine, some)).scalars())
     return found
 

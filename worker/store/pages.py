@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from worker.clock import later, now
-from worker.store import refusals
 from worker.store.restored import RESTORED
-from worker.store.rows import given, insert_unless_there, lists, new_id, one_of, unnested
+from worker.store.rows import given, in_parts, insert_unless_there, lists, new_id, one_of, unnested
 from worker.tables import inbound_message, inbox, message, opt_out, report, submission
 from worker.terms import SubmissionState
 
@@ -143,7 +142,7 @@ def _by_digest(
 ) -> list[Row[Any]]:
     return [
         row
-        for some in refusals.one_of(connection, table.c.digest, list(digests))
+        for some in in_parts(connection, table.c.digest, list(digests))
         for row in connection.execute(query.where(some))
     ]
 

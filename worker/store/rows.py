@@ -1,6 +1,7 @@
 """What the three databases say differently about writing rows."""
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +21,9 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+#: Values named in one statement where a list of them is no single parameter.
+NAMED = 1000
 
 
 def new_id(made: CursorResult[Any]) -> int:
@@ -66,6 +70,21 @@ def one_of(connection: Connection, of: Column[Any], values: Collection[Any]) -> 
     if connection.dialect.name == "postgresql":
         return of == any_(literal(list(values), ARRAY(of.type)))
     return of.in_(list(values))
+
+
+def in_parts(
+    connection: Connection, of: Column[Any], values: Sequence[Any]
+) -> Iterator[ColumnElement[bool]]:
+    """Say what `one_of` does of any number of values, in as many statements as that takes."""
+    match connection.dialect.name:
+        case "postgresql":
+            yield one_of(connection, of, values)
+        case "sqlite":
+            each = func.json_each(json.dumps(list(values))).table_valued("value")
+            yield of.in_(select(each.c.value))
+        case _:
+            for first in range(0, len(values), NAMED):
+                yield one_of(connection, of, values[first : first + NAMED])
 
 
 def pair_of(
