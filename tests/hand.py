@@ -78,21 +78,9 @@ class Hand:
         order = Order((), text, more.pop("message_class", MARKETING), **more)
         return campaigns.create(self.engine, self.settings, "test", order, rows, start=start)
 
-    def claim(self, message_class: MessageClass = NOTICE) -> list[Lease]:
-        """Lease what is due, in a transaction of its own."""
-        with writing(self.engine) as connection:
-            return self.claim_in(connection, message_class)
-
     def claim_in(self, connection: Connection, message_class: MessageClass) -> list[Lease]:
-        """Lease what is due as a lane does, in the caller's transaction."""
+        """Claim what is due as a lane does, in the caller's transaction."""
         return self._lanes[message_class]._look_for(connection).take(connection)
-
-    def write_ahead(self, leases: list[Lease]) -> list[Ready]:
-        """Put leases in flight."""
-        if not leases:
-            return []
-        with writing(self.engine) as connection:
-            return submitting.write_ahead(connection, self.settings, leases)
 
     def take(self, message_class: MessageClass = NOTICE) -> list[Ready]:
         """Claim and write ahead in one transaction, as a lane does."""
@@ -107,7 +95,7 @@ class Hand:
                 connection, [recording.recorded(one) for one in answers], self.settings, "hand"
             )
 
-    def sweep(self) -> tuple[list[int], list[int]]:
+    def sweep(self) -> list[tuple[int, str]]:
         """End leases that ran out."""
         with writing(self.engine) as connection:
             return outcomes.sweep(connection)

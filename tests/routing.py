@@ -150,9 +150,7 @@ def _share(engine: Engine) -> float:
 def _waiting(engine: Engine) -> bool:
     """Whether anything is still to be handed over, or under way."""
     with database.reading(engine) as connection:
-        open_still = select(func.count()).where(
-            submission.c.state.in_(["planned", "leased", "in_flight"])
-        )
+        open_still = select(func.count()).where(submission.c.state.in_(["planned", "in_flight"]))
         fresh = select(func.count()).where(request.c.next_at.is_not(None))
         return bool(connection.execute(open_still).scalar() or connection.execute(fresh).scalar())
 

@@ -301,7 +301,7 @@ def test_without_limits_not_one_statement_is_added(engine: Engine, database: str
 
 
 @pytest.fixture
-def stop_at(kind: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+def stop_at(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
     """Stops the database's clock for limits, so many seconds after the next midnight."""
     here = datetime.now(SHANGHAI)
     midnight = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -311,8 +311,10 @@ def stop_at(kind: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Non
         # MySQL returns a literal as a text.
         there = cast(moment, Instant()) if kind == "mysql" else moment
         monkeypatch.setattr(recipients, "now", lambda: there)
+        recipients._firsts.cache_clear()
 
-    return stop
+    yield stop
+    recipients._firsts.cache_clear()
 
 
 def race(url: str, hand: Hand, times: int = 8) -> list[str]:

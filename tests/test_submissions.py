@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select, update
 
-from tests.hand import MARKETING, Hand, answer, before_statements, settings_of
+from tests.hand import MARKETING, NOTICE, Hand, answer, before_statements, settings_of
 from tests.stage import mobiles
 from worker import campaigns, describing, recording, reporting, ticking
 from worker.answers import Report
@@ -85,47 +86,43 @@ def test_what_came_back_goes_to_exactly_one_of_many_racing_threads(hand: Hand) -
     assert found == Counter(mobiles(30))
 
 
-def test_a_lease_that_runs_out_before_the_write_ahead_gives_its_messages_back(hand: Hand) -> None:
-    accepted = hand.enqueue(mobiles(2))
-    (lease,) = hand.claim()
-    assert hand.count(accepted.request_id) == {"submitting": 2}
-    assert hand.sweep() == ([], []), "it holds until its time"
-    hand.run_out()
-    assert hand.sweep() == ([lease.id], [])
-    assert hand.count(accepted.request_id) == {"queued": 2}
-    assert hand.take()[0].lease.fence == lease.fence + 1
+def test_a_claim_that_is_not_committed_leaves_everything_as_it_was(hand: Hand) -> None:
+    """There is nothing between the queue and the write-ahead that a dead worker could hold."""
+    fresh = hand.enqueue(mobiles(2))
+    again = hand.enqueue(mobiles(2, 2))
+    for one in hand.take():
+        hand.record(answer(one, Outcome.THROTTLED))
+    hand.make_due()
+    before = hand.all_submissions(), hand.cursors()
+
+    def die() -> None:
+        with writing(hand.engine) as connection:
+            assert len(hand.claim_in(connection, NOTICE)) == 2
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        die()
+    assert (hand.all_submissions(), hand.cursors()) == before
+    assert hand.count(fresh.request_id) == hand.count(again.request_id) == {"queued": 2}
 
 
-def test_a_lease_that_runs_out_after_the_write_ahead_is_unknown_for_ever(hand: Hand) -> None:
+def test_a_lease_that_runs_out_is_unknown_for_ever(hand: Hand) -> None:
     accepted = hand.enqueue(mobiles(2))
     (ready,) = hand.take()
+    assert hand.count(accepted.request_id) == {"submitting": 2}
+    assert hand.sweep() == [], "it holds until its time"
     hand.run_out()
-    assert hand.sweep() == ([], [(ready.lease.id, "bulk")])
+    assert hand.sweep() == [(ready.lease.id, "bulk")]
     assert hand.count(accepted.request_id) == {"unknown": 2}
     hand.make_due()
     assert hand.take() == []
 
 
-def test_a_holder_whose_lease_ran_out_can_write_nothing_ahead(hand: Hand) -> None:
-    hand.enqueue(mobiles(2))
-    late = hand.claim()
-    hand.run_out()
-    assert hand.write_ahead(late) == [], "over, though nobody swept it yet"
-    hand.sweep()
-    assert hand.write_ahead(late) == []
-    (second,) = hand.claim()
-    assert hand.write_ahead(late) == [], "another holds it now"
-    assert [one.lease.fence for one in hand.write_ahead([second])] == [second.fence]
-
-
 def test_an_older_fence_records_nothing(hand: Hand) -> None:
     accepted = hand.enqueue(mobiles(2))
-    late = hand.claim()[0]
-    hand.run_out()
-    hand.sweep()
     (ready,) = hand.take()
-    stale = answer(ready, Outcome.ACCEPTED)
-    written = recording.recorded(stale)
+    written = recording.recorded(answer(ready, Outcome.ACCEPTED))
+    late = replace(ready.lease, fence=ready.lease.fence - 1)
     stale_call = outcomes.Recorded(late, written.state, written.result)
     with writing(hand.engine) as connection:
         recording.record(connection, [stale_call], hand.settings, "late")

@@ -121,7 +121,7 @@ def _end_waiting(engine: Engine, campaign_id: int) -> None:
                 campaigns.finish(connection, campaign_id)
             doubts.withdraw(connection, waiting)
             messages.end_members(connection, waiting, MessageState.CANCELLED)
-            outcomes.close(connection, waiting, SubmissionState.PLANNED, SubmissionState.LEASED)
+            outcomes.close(connection, waiting, SubmissionState.PLANNED)
 
 
 def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None:

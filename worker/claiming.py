@@ -34,6 +34,10 @@ class Claim(Choosing):
 
     #: Whether more may be due than it has looked at.
     more: bool = False
+    #: Whether a planned submission's time may have come.
+    back: bool = True
+    #: Accounts that have no row yet: what is seen of the others is all that there is of them.
+    rowless: Sequence[str] = ()
     #: Singles that wait for each other; nothing is gathered unless it is given.
     gathering: Gathering | None = None
     #: Where there was a choice: the submission, its account, and why.
@@ -48,10 +52,12 @@ class Claim(Choosing):
     def take(self, connection: Connection) -> list[Lease]:
         """Lease what is due and has room: first what came back, then what is fresh."""
         taken: list[Lease] = []
+        for name in self.rowless:
+            accounts.ensure(connection, name)
         most = min(MOST_ROWS, sum(places for places in self.room.values() if places > 0))
         if most <= 0:
             return taken
-        back = claims.planned(connection, self.message_class, most)
+        back = claims.planned(connection, self.message_class, most) if self.back else []
         for waiting in back:
             if not self._gathered.dealt_with(waiting):
                 taken += self._again(connection, waiting)
@@ -182,8 +188,7 @@ class Claim(Choosing):
         if not granted:
             return []
         begun = [fresh for _, fresh in picked[: len(granted)]]
-        requests.finish(connection, [fresh.id for fresh in begun])
-        opened = claims.open_range(
+        opened = claims.open_singles(
             connection,
             [
                 self._lease(account, fresh, fresh.next_n, fresh.total, permit)
@@ -228,7 +233,7 @@ class Claim(Choosing):
             lo=None,
             hi=None,
             size=len(singles),
-            attempts=max(one.attempts for one in singles),
+            attempts=max(one.attempts for one in singles) + 1,
             content=first.content,
             reference=_reference(account),
             permit=permit,
@@ -254,7 +259,7 @@ class Claim(Choosing):
             lo=lo,
             hi=hi,
             size=hi - lo,
-            attempts=0,
+            attempts=1,
             content=fresh.content,
             reference=_reference(account),
             permit=permit,
@@ -360,6 +365,8 @@ def look(
         healths=accounts.healths_of(seen),
         permits=asking,
         gathering=gathering.look(message_class, seen),
+        back=not seen or any(row.back for row in seen),
+        rowless=sorted(settings.accounts.keys() - {row.account for row in seen}),
     )
 
 

@@ -14,7 +14,6 @@ from worker.terms import SubmissionState as S
 MESSAGES_OF = MappingProxyType(
     {
         S.PLANNED: M.QUEUED,
-        S.LEASED: M.SUBMITTING,
         S.IN_FLIGHT: M.SUBMITTING,
         S.ACCEPTED: M.SUBMITTED,
         S.REJECTED: M.REJECTED,
@@ -27,8 +26,7 @@ MESSAGES_OF = MappingProxyType(
 SUBMISSION_MOVES = MappingProxyType(
     {
         # To `unknown` without a call only after a backup was restored: there may have been one.
-        S.PLANNED: frozenset({S.LEASED, S.NOT_SENT, S.UNKNOWN}),
-        S.LEASED: frozenset({S.PLANNED, S.IN_FLIGHT, S.NOT_SENT, S.UNKNOWN}),
+        S.PLANNED: frozenset({S.IN_FLIGHT, S.NOT_SENT, S.UNKNOWN}),
         S.IN_FLIGHT: frozenset({S.ACCEPTED, S.REJECTED, S.NOT_SENT, S.UNKNOWN}),
         # Out of doubt by evidence, by a late answer, or by proof that nothing was taken.
         S.UNKNOWN: frozenset({S.ACCEPTED, S.REJECTED, S.NOT_SENT}),

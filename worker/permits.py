@@ -23,7 +23,7 @@ from worker.accounts import AccountSettings
 from worker.gateway import Account
 from worker.pace import Bucket, Cost, Rates
 from worker.settings import Settings
-from worker.store import accounts, paces
+from worker.store import paces
 from worker.store.claims import Lease
 from worker.store.paces import Pacing
 from worker.terms import MessageClass
@@ -306,9 +306,9 @@ def look(
 
     `resting` are in its memory.
     """
-    # In this order: a place that was just freed by a failure comes with its doubt.
-    under_way = paces.under_way(connection)
-    seen = accounts.seen(connection)
+    seen = paces.look(connection, message_class)
+    rowless = settings.accounts.keys() - {row.account for row in seen}
+    under_way = paces.under_way(connection) if rowless else paces.under_way_of(seen)
     standing = paces.standing_of(seen)
     permits = Permits(settings, throttle, message_class, standing, under_way, dict(resting))
     return permits, seen

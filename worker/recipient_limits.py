@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 
 from worker import splitting, windows
 from worker.settings import Settings
-from worker.store import claims, doubts, events, members, messages, recipients
+from worker.store import doubts, events, members, messages, recipients
 from worker.store.claims import Lease
 from worker.store.doubts import Doubtful
 from worker.store.members import Member
 from worker.store.outcomes import Recorded
-from worker.store.recipients import Key
+from worker.store.recipients import First, Key
 from worker.terms import Advice, MessageState, Outcome, SubmissionState
 from worker.windows import Call, Window
 
@@ -101,9 +101,7 @@ def spare(
     limits = settings.per_msisdn
     if not any(one.account in limits for one in leases):
         return list(leases), None
-    before = [one for one in leases if not one.fresh]
-    ours = claims.still_leased(connection, before) if before else set()
-    held = {one.id: one for one in leases if one.fresh or one.id in ours}
+    held = {one.id: one for one in leases}
     found = members.carried(connection, held.values(), opt_out_classes)
     asking = [
         one for one in found if one.state is None and held[one.submission_id].account in limits
@@ -143,7 +141,9 @@ def _decide(
         }
         for one in asking
     }
-    keys = {key: each for some in of.values() for key, each in some.items()}
+    begun = _begun(connection, asking, of, patience)
+    asking = [one for one in asking if (one.request_id, one.n) not in begun]
+    keys = {key: each for one in asking for key, each in of[one.request_id, one.n].items()}
     if not keys:
         return {}
     locked = recipients.lock(connection, keys, make=True)
@@ -160,6 +160,28 @@ def _decide(
             waits[one.request_id, one.n] = wait
     _write(connection, locked.at, {key: (keys[key], locked.calls[key]) for key in book.changed})
     return waits
+
+
+def _begun(
+    connection: Connection,
+    asking: Sequence[Member],
+    of: Mapping[tuple[int, int], Mapping[Key, Collection[Window]]],
+    patience: int,
+) -> set[tuple[int, int]]:
+    """Enter the calls to numbers of which nothing is known: these may all begin.
+
+    Of two messages to a number the first is entered. Where two limits count a call, it is not known
+    of both before they are locked.
+    """
+    calls: dict[Key, First] = {}
+    ids: dict[Key, tuple[int, int]] = {}
+    for one in asking:
+        its_own = of[one.request_id, one.n]
+        for key, each in its_own.items() if len(its_own) == 1 else ():
+            if key not in calls:
+                calls[key] = First(one.submission_id, windows.longest(each, patience))
+                ids[key] = (one.request_id, one.n)
+    return {ids[key] for key in recipients.first(connection, calls, patience)}
 
 
 def _leave_out(

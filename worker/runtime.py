@@ -31,7 +31,7 @@ class Runtime:
         self.logins = settings.logins
         self.engines: list[Engine] = []
         self.lanes = {
-            one: Lane(settings, self._engine(3), one, self.owner, self._spool(one))
+            one: Lane(settings, self._engine(3, by_index=True), one, self.owner, self._spool(one))
             for one in MessageClass
             if one in classes
         }
@@ -40,9 +40,10 @@ class Runtime:
         signs = bool(settings.top.callback_secrets)
         self.tellers = [Teller(settings, self._engine(3))] if signs else []
 
-    def _engine(self, pool_size: int) -> Engine:
+    def _engine(self, pool_size: int, *, by_index: bool = False) -> Engine:
         """Connections of its own for each lane: none waits for another's."""
-        self.engines.append(database.connect(self.settings.database_url, pool_size=pool_size))
+        url = self.settings.database_url
+        self.engines.append(database.connect(url, pool_size=pool_size, by_index=by_index))
         return self.engines[-1]
 
     def _parts(self) -> list[Looker]:

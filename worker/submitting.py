@@ -1,8 +1,8 @@
-"""From a lease to an answer: write ahead, then call. The order is the promise.
+"""From a claim to an answer: write ahead, then call. The order is the promise.
 
-*Write ahead* fixes who is sent to and commits: from then on the outcome is unknown until proven.
-*Call* sends one request, once. `worker.claiming` comes before, `worker.recording` after, and
-`worker.lanes` drives them.
+A claim puts submissions in flight, *write ahead* fixes who is sent to, and one commit makes both
+last: from then on the outcome is unknown until proven. *Call* sends one request, once.
+`worker.claiming` comes before, `worker.recording` after, and `worker.lanes` drives them.
 """
 
 import time
@@ -54,7 +54,10 @@ def boot_clock() -> float:
 
 
 def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lease]) -> list[Ready]:
-    """Put leases in flight and return what is to be called, once the transaction is committed."""
+    """Fix what submissions in flight carry, in the transaction that claimed them.
+
+    Returns what is to be called once that is committed: nothing of what has nothing to send.
+    """
     since = boot_clock()
     patience = settings.top.lease + max(
         settings.accounts[one.account].settings.timeout for one in leases
@@ -62,8 +65,6 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
     classes = settings.opt_out_classes
     asked = [one for one in leases if one.probe]
     leases, carried = recipient_limits.spare(connection, settings, leases, classes, patience)
-    flying = claims.write_ahead(connection, leases, seconds=patience) if leases else set()
-    leases = [one for one in leases if one.id in flying]
     numbers: Mapping[int, tuple[str, ...]] = {}
     if carried is None:
         plain = [one.id for one in leases if one.plain]
@@ -126,7 +127,8 @@ def again(connection: Connection, settings: Settings, lease: Lease) -> Ready | N
     found = members.of(connection, [lease.id], ())
     if not found or len(found) != lease.size or any(one.state for one in found):
         return None
-    return _ready(settings, lease, found, boot_clock())
+    once_more = replace(lease, attempts=lease.attempts + 1)
+    return _ready(settings, once_more, found, boot_clock())
 
 
 def _end(connection: Connection, lease: Lease, ended: list[Member]) -> None:
@@ -152,8 +154,7 @@ def _called(
     settings: Settings, lease: Lease, numbers: tuple[str, ...], content: Content, since: float
 ) -> Ready:
     parcel = Parcel(numbers, content, lease.reference)
-    called = replace(lease, attempts=lease.attempts + 1)
-    return Ready(called, settings.accounts[lease.account], parcel, since)
+    return Ready(lease, settings.accounts[lease.account], parcel, since)
 
 
 async def call(

@@ -46,11 +46,10 @@ class MessageState(StrEnum):
 class SubmissionState(StrEnum):
     """Where a submission is: one request to a gateway, carrying messages with one text."""
 
-    #: Waits for its time (`next_at`) to be leased.
+    #: Waits for its time (`next_at`).
     PLANNED = "planned"
-    #: A worker holds it until `lease_until` and has not called yet; may go back to `planned`.
-    LEASED = "leased"
-    #: The write-ahead record: from its commit on, the outcome is unknown until proven otherwise.
+    #: Written ahead, and held by a worker until `lease_until`: from this commit on the outcome is
+    #: unknown until proven otherwise.
     IN_FLIGHT = "in_flight"
     #: The gateway took its messages.
     ACCEPTED = "accepted"

@@ -245,14 +245,14 @@ def forget(engine: Engine) -> None:
 
 
 def rescue(engine: Engine, settings: Settings, owner: str) -> None:
-    """End leases that ran out: back to the queue before the write-ahead, `unknown` after it."""
+    """End leases that ran out: nobody knows what became of their calls."""
     with database.writing(engine) as connection:
-        back, lost = outcomes.sweep(connection)
+        lost = outcomes.sweep(connection)
         for one, account in lost:
             accounts.doubt(connection, account, holding.settle_for(settings, account))
             recording.unknown(connection, one, account, owner, "lease", mapped=True)
-    if back or lost:
-        log.warning("leases.ended", planned=len(back), unknown=len(lost))
+    if lost:
+        log.warning("leases.ended", unknown=len(lost))
 
 
 def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:

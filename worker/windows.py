@@ -164,6 +164,12 @@ def counts_until(windows: Collection[Window], call: Call) -> int:
     )
 
 
+def longest(windows: Collection[Window], patience: int) -> int:
+    """Return for how long a call may count that begins now and lasts `patience` at the most."""
+    ended = (2 * (_DAY + MARGIN) if one.length is None else one.length for one in windows)
+    return patience + max(ended, default=0)
+
+
 def counting(windows: Collection[Window], calls: Iterable[Call], at: int) -> list[Call]:
     """Return the calls that may count from `at` on, the oldest first; as many as windows allow."""
     still = [call for call in calls if counts_until(windows, call) > at]

@@ -150,8 +150,7 @@ def _counted(arrivals: Arrivals) -> tuple[int, int]:
 
 def settled(producer: Producer) -> None:
     """Wait until nothing is under way."""
-    held = (SubmissionState.LEASED.value, SubmissionState.IN_FLIGHT.value)
-    query = select(func.count()).where(submission.c.state.in_(held))
+    query = select(func.count()).where(submission.c.state == SubmissionState.IN_FLIGHT.value)
 
     def none() -> bool:
         with database.reading(producer.engine) as connection:

@@ -192,9 +192,7 @@ class House:
         """Tell whether nothing waits, nothing is under way, and no outcome lies on the disk."""
         with contextlib.suppress(XinshiError), reading(self.engine) as connection:
             waiting = select(func.count()).where(request.c.next_at.is_not(None))
-            going = select(func.count()).where(
-                submission.c.state.in_(["planned", "leased", "in_flight"])
-            )
+            going = select(func.count()).where(submission.c.state.in_(["planned", "in_flight"]))
             if connection.execute(waiting).scalar() or connection.execute(going).scalar():
                 return False
             return not list((self.settings.folder / "spool").glob("*.jsonl"))

@@ -1,5 +1,6 @@
 """Laws that no process has to die for: the guards of single writes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -26,8 +27,8 @@ def house(build: Build) -> House:
     return build(top={"lease": "60s"})
 
 
-def leased(house: House, message_class: MessageClass) -> list[Lease]:
-    """Lease what is due, and commit before anything is written ahead."""
+def claimed(house: House, message_class: MessageClass) -> list[Lease]:
+    """Put what is due in flight."""
     with writing(house.engine) as connection:
         claim = Claim(
             house.settings,
@@ -44,7 +45,7 @@ def leased(house: House, message_class: MessageClass) -> list[Lease]:
 
 def called(house: House, message_class: MessageClass) -> Lease:
     """Put the one submission that is due in flight."""
-    (lease,) = leased(house, message_class)
+    (lease,) = claimed(house, message_class)
     with writing(house.engine) as connection:
         (ready,) = submitting.write_ahead(connection, house.settings, [lease])
     return ready.lease
@@ -65,18 +66,20 @@ def run_out(house: House) -> None:
     ticking.rescue(house.engine, house.settings, "a test")
 
 
-def test_i4_the_write_ahead_is_guarded(build: Build) -> None:
-    """Whoever lost the lease, or holds an older fence, puts nothing in flight."""
-    house = build(accounts=mute())
-    house.producer.enqueue_campaign("guarded", mobiles(20), TEXT)
-    (lease,) = leased(house, MessageClass.MARKETING)
+def test_i4_the_write_ahead_is_guarded(house: House) -> None:
+    """Whoever holds an older fence, or comes when another has it, puts nothing in flight."""
+    otp = MessageClass.OTP
+    house.producer.enqueue(mobiles(1), CODE, message_class="otp")
+    ended(house, called(house, otp), SubmissionState.NOT_SENT, Outcome.DEFERRED)
     with writing(house.engine) as connection:
-        connection.execute(update(submission).values(lease_until=later(-1)))
+        connection.execute(update(submission).values(next_at=later(-1)))
     with writing(house.engine) as connection:
-        assert not claims.write_ahead(connection, [lease], seconds=5)
-    house.worker("marketing")
-    house.quiet()
-    assert house.check().states == {"submitted": 20}
+        (waiting,) = claims.planned(connection, otp, 2)
+    called(house, otp)
+    with writing(house.engine) as connection:
+        for stale in (waiting, replace(waiting, fence=waiting.fence + 1)):
+            assert claims.lease(connection, stale, "any", 1, "", seconds=5, owner="late") is None
+    house.check()
 
 
 @pytest.mark.parametrize("when", ["planned", "in flight", "deferred once"])
@@ -110,7 +113,7 @@ def test_a_late_no_ends_a_code_whose_resend_came_too_late(house: House) -> None:
     with writing(house.engine) as connection:
         for one in (request, submission):
             connection.execute(update(one).values(not_after=later(-1)))
-    again = leased(house, MessageClass.OTP)
+    again = claimed(house, MessageClass.OTP)
     with writing(house.engine) as connection:
         assert not submitting.write_ahead(connection, house.settings, again)
     assert house.states() == {"unknown": 1}
@@ -128,7 +131,7 @@ def test_cancelling_leaves_a_code_unknown_that_may_have_been_taken(house: House)
     run_out(house)
     campaigns.cancel(house.engine, loaded.id)
     assert house.states() == {"unknown": 1}
-    assert not leased(house, otp)
+    assert not claimed(house, otp)
     ended(house, first, SubmissionState.NOT_SENT, Outcome.NOT_SENT)
     assert house.states() == {"cancelled": 1}
     house.check()
@@ -140,7 +143,7 @@ def test_a_late_yes_withdraws_a_resend_that_did_not_go(house: House) -> None:
     first = called(house, MessageClass.OTP)
     run_out(house)
     ended(house, first, SubmissionState.ACCEPTED, Outcome.ACCEPTED)
-    assert not leased(house, MessageClass.OTP)
+    assert not claimed(house, MessageClass.OTP)
     assert house.states() == {"submitted": 1}
 
 
@@ -152,7 +155,7 @@ def test_what_was_not_taken_goes_though_its_campaign_was_done(house: House) -> N
     ticking.sweep(house.engine, house.settings, "a test")
     with writing(house.engine) as connection:
         assert doubts.not_taken(connection, lease.id, lease.fence)
-    assert len(leased(house, MessageClass.MARKETING)) == 1
+    assert len(claimed(house, MessageClass.MARKETING)) == 1
 
 
 def test_the_checker_says_what_is_nobody_s(build: Build) -> None:

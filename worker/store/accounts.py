@@ -58,12 +58,8 @@ def ensure(connection: Connection, account: str) -> None:
     connection.execute(insert_unless_there(connection, account_state).values(account=account))
 
 
-def seen(connection: Connection) -> Sequence[Any]:
-    """Return the rows of all accounts, with what the database's clock makes of their times."""
-    return connection.execute(_seen).all()
-
-
-_seen = select(
+#: What is seen of an account, with what the database's clock makes of its times.
+SEEN = (
     account_state.c.account,
     account_state.c.held_login,
     _still_held.label("held"),
@@ -77,6 +73,12 @@ _seen = select(
     (account_state.c.gather_until > now()).label("gathers"),
     now().label("at"),
 )
+_seen = select(*SEEN)
+
+
+def seen(connection: Connection) -> Sequence[Any]:
+    """Return what is seen of all accounts."""
+    return connection.execute(_seen).all()
 
 
 def held(connection: Connection, logins: Logins = NOBODY) -> frozenset[str]:

@@ -1,17 +1,20 @@
-"""Submissions up to their call: planned, leased, written ahead; guarded by state and fence."""
+"""Submissions up to their call: planned, and written ahead; guarded by state and fence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
+    ARRAY,
     Connection,
     Float,
     Insert,
     Integer,
+    Select,
+    and_,
+    any_,
     bindparam,
     exists,
     func,
@@ -22,16 +25,16 @@ from sqlalchemy import (
 
 from worker.clock import later, now
 from worker.gateway import Content
-from worker.store.requests import content_of
-from worker.store.rows import given, lists, new_id, one_of, pair_of
-from worker.tables import campaign, request, submission
+from worker.store.requests import content_of, finish
+from worker.store.rows import given, lists, new_id, one_of
+from worker.tables import campaign, message, request, submission
 from worker.terms import CampaignState, MessageClass
 from worker.terms import SubmissionState as S
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to submit, until its time, under its fence.
+    """A submission that is in flight: the right to call, until its time, under its fence.
 
     `lo` and `hi` are None when the messages name the submission themselves.
     """
@@ -44,6 +47,7 @@ class Lease:
     lo: int | None
     hi: int | None
     size: int
+    #: Tries that count, this one included.
     attempts: int
     content: Content
     reference: str
@@ -57,11 +61,20 @@ class Lease:
     personal: bool = False
     #: Whether it has the right to ask a doubtful account, which waits for its answer.
     probe: bool = False
+    #: The one message of a fresh single, where it was read with the claim; () when it has ended.
+    alone: "tuple[Alone, ...] | None" = None
 
     @property
     def plain(self) -> bool:
         """Whether numbers are all that differs in what it carries, which is a fresh range."""
         return self.fresh and self.size > 1 and not self.personal
+
+
+class Alone(NamedTuple):
+    """What a single message is sent to, and its own values."""
+
+    msisdn: str
+    variables: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +106,17 @@ stopped = exists().where(
 
 
 # Statements of each claim are made once.
+_waiting = (
+    submission.c.message_class == bindparam("of"),
+    submission.c.state == S.PLANNED.value,
+    submission.c.next_at <= now(),
+    ~stopped,
+)
+#: Whether `planned` would find anything for the class `of`.
+anything_planned = exists().where(*_waiting)
 _planned_ones = (
     select(submission)
-    .where(
-        submission.c.message_class == bindparam("of"),
-        submission.c.state == S.PLANNED.value,
-        submission.c.next_at <= now(),
-        ~stopped,
-    )
+    .where(*_waiting)
     .order_by(submission.c.next_at)
     .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True)
@@ -144,7 +160,10 @@ def lease(
     seconds: float,
     owner: str,
 ) -> Lease | None:
-    """Take a planned submission: `planned` → `leased`, fence + 1; None when another has it."""
+    """Write a planned submission ahead: `planned` → `in_flight`, fence + 1; None if another has it.
+
+    Once this is committed, what becomes of its messages is unknown until it is proven.
+    """
     taken = connection.execute(
         update(submission)
         .where(
@@ -153,13 +172,15 @@ def lease(
             submission.c.fence == waiting.fence,
         )
         .values(
-            state=S.LEASED.value,
+            state=S.IN_FLIGHT.value,
             fence=waiting.fence + 1,
             account=account,
             segments=segments,
             reference=reference or None,
             lease_until=later(seconds),
             owner=owner,
+            attempts=waiting.attempts + 1,
+            called_at=now(),
         )
     )
     if taken.rowcount != 1:
@@ -173,7 +194,7 @@ def lease(
         waiting.lo,
         waiting.hi,
         waiting.size,
-        waiting.attempts,
+        waiting.attempts + 1,
         waiting.content,
         reference,
         waiting.resend_of,
@@ -189,16 +210,76 @@ def open_range(
     seconds: float,
     owner: str,
 ) -> list[Lease]:
-    """Insert submissions for fresh ranges of requests, leased from the start.
+    """Insert submissions for fresh ranges of requests: written ahead from the start, as by `lease`.
 
     Of each: the segments of one message, and until when its request is valid. The leases come in
     with id 0 and go out with their own, in the same order.
     """
-    rows = [
+    rows = _rows(new, segments, until, owner)
+    made = _inserted(connection, rows, seconds)
+    return [replace(one, id=its) for one, its in zip(new, made, strict=True)]
+
+
+def open_singles(
+    connection: Connection,
+    new: Sequence[Lease],
+    *,
+    segments: Sequence[int],
+    until: Sequence[datetime | None],
+    seconds: float,
+    owner: str,
+) -> list[Lease]:
+    """Do as `open_range` does for the last messages of requests, and hand these out.
+
+    On PostgreSQL the messages are read with it, all in one statement.
+    """
+    if connection.dialect.name != "postgresql":
+        finish(connection, [one.request_id for one in new])
+        return open_range(
+            connection, new, segments=segments, until=until, seconds=seconds, owner=owner
+        )
+    rows = _rows(new, segments, until, owner)
+    made = connection.execute(_singles(tuple(rows[0])), lists(rows) | {"seconds": seconds})
+    found = {row.request_id: row for row in made}
+    return [_single(one, found[one.request_id]) for one in new]
+
+
+def _single(one: Lease, row: Any) -> Lease:
+    alone = Alone(row.msisdn, dict(row.variables) if row.variables else None)
+    return replace(one, id=row.id, alone=() if row.msisdn is None else (alone,))
+
+
+@cache
+def _singles(names: tuple[str, ...]) -> Select[Any]:
+    """Make the statement once, for any number of rows."""
+    their_own = bindparam("all_request_id", type_=ARRAY(request.c.id.type))
+    handed_out = (
+        update(request)
+        .where(request.c.id == any_(their_own))
+        .values(next_n=request.c.total, next_at=None)
+    )
+    made = _insertion(names).cte("made")
+    carried = and_(
+        message.c.request_id == made.c.request_id,
+        message.c.n == made.c.lo,
+        message.c.state.is_(None),
+        message.c.submission_id.is_(None),
+    )
+    return (
+        select(made.c.id, made.c.request_id, message.c.msisdn, message.c.variables)
+        .select_from(made.outerjoin(message, carried))
+        .add_cte(handed_out.cte("handed_out"))
+    )
+
+
+def _rows(
+    new: Sequence[Lease], segments: Sequence[int], until: Sequence[datetime | None], owner: str
+) -> list[dict[str, Any]]:
+    return [
         {
             "account": one.account,
             "message_class": one.message_class.value,
-            "state": S.LEASED.value,
+            "state": S.IN_FLIGHT.value,
             "request_id": one.request_id,
             "lo": one.lo,
             "hi": one.hi,
@@ -212,15 +293,14 @@ def open_range(
         }
         for one, each, valid in zip(new, segments, until, strict=True)
     ]
-    made = _inserted(connection, rows, seconds)
-    return [replace(one, id=its) for one, its in zip(new, made, strict=True)]
 
 
 def _inserted(connection: Connection, rows: list[dict[str, Any]], seconds: float) -> list[int]:
     """Insert rows and return their ids in order; one statement where the database can."""
     if connection.dialect.name == "postgresql":
         return _inserted_at_once(connection, rows, seconds)
-    statement = insert(submission).values(lease_until=later(seconds), created_at=now())
+    clock = {"lease_until": later(seconds), "created_at": now(), "called_at": now()}
+    statement = insert(submission).values(clock)
     if connection.dialect.insert_executemany_returning_sort_by_parameter_order:
         made = connection.execute(
             statement.returning(submission.c.id, sort_by_parameter_order=True), rows
@@ -241,63 +321,16 @@ def _inserted_at_once(
 def _insertion(names: tuple[str, ...]) -> Insert:
     """Make the statement once, for any number of rows."""
     each = given({name: submission.c[name] for name in names})
-    values = select(*each.c, later(bindparam("seconds", type_=Float)), now())
-    columns = [*names, "lease_until", "created_at"]
+    values = select(*each.c, later(bindparam("seconds", type_=Float)), now(), now())
+    columns = [*names, "lease_until", "created_at", "called_at"]
     into = insert(submission).from_select(columns, values)
     return into.returning(submission.c.id, submission.c.request_id, submission.c.lo)
-
-
-def _held(connection: Connection, leases: Sequence[Lease]) -> ColumnElement[bool]:
-    """Say that a submission is one of these leases', under its fence."""
-    fences = [(one.id, one.fence) for one in leases]
-    return pair_of(connection, submission.c.id, submission.c.fence, fences)
-
-
-def write_ahead(connection: Connection, leases: Sequence[Lease], *, seconds: float) -> set[int]:
-    """Put leased submissions in flight: `leased` → `in_flight`, guarded by fence and lease.
-
-    Returns the ids of those that are. Once this is committed, what becomes of their messages is
-    unknown until it is proven.
-    """
-    put = (
-        update(submission)
-        .where(
-            _held(connection, leases),
-            submission.c.state == S.LEASED.value,
-            submission.c.lease_until > now(),
-        )
-        .values(
-            state=S.IN_FLIGHT.value,
-            attempts=submission.c.attempts + 1,
-            called_at=now(),
-            lease_until=later(seconds),
-        )
-    )
-    if connection.dialect.update_returning:
-        return set(connection.execute(put.returning(submission.c.id)).scalars())
-    connection.execute(put)
-    return in_flight(connection, leases)
-
-
-def still_leased(connection: Connection, leases: Sequence[Lease]) -> set[int]:
-    """Lock leased submissions and return which of them are held still, by fence and time."""
-    rows = connection.execute(
-        select(submission.c.id)
-        .where(
-            _held(connection, leases),
-            submission.c.state == S.LEASED.value,
-            submission.c.lease_until > now(),
-        )
-        .order_by(submission.c.id)
-        .with_for_update()
-    )
-    return set(rows.scalars())
 
 
 def resize(connection: Connection, sizes: Mapping[int, tuple[int, int]]) -> None:
     """Write down how many messages submissions carry, and of how many segments each.
 
-    For those of which the write-ahead left some out, or whose text is their recipient's own.
+    For those of which some were left out, or whose text is their recipient's own.
     """
     if sizes:
         connection.execute(
@@ -329,7 +362,7 @@ def in_flight(connection: Connection, leases: Sequence[Lease]) -> set[int]:
 
 
 def under_way(connection: Connection) -> dict[str, int]:
-    """Count the submissions that are leased or in flight, by account."""
+    """Count the submissions that are in flight, by account."""
     rows = connection.execute(
         select(submission.c.account, func.count())
         .where(submission.c.lease_until.is_not(None))

@@ -188,7 +188,7 @@ def open_together(
     seconds: float,
     owner: str,
 ) -> int:
-    """Insert a submission that carries locked singles, leased from the start; returns its id.
+    """Insert a submission that carries locked singles, in flight from the start; returns its id.
 
     Its messages name it, requests have handed theirs out, what was planned for them has ended. It
     is valid until the first of them is not.
@@ -200,7 +200,7 @@ def open_together(
             insert(submission).values(
                 account=lease.account,
                 message_class=lease.message_class.value,
-                state=S.LEASED.value,
+                state=S.IN_FLIGHT.value,
                 request_id=lease.request_id,
                 size=len(singles),
                 segments=segments,
@@ -211,6 +211,7 @@ def open_together(
                 parent_id=next((one.submission_id for one in singles if one.submission_id), None),
                 lease_until=later(seconds),
                 created_at=now(),
+                called_at=now(),
                 not_after=earliest.scalar_subquery(),
             )
         )

@@ -87,11 +87,24 @@ def add(connection: Connection, request_id: int, first: int, rows: Batch) -> Non
             for at in range(0, len(rows.msisdns), WRITTEN):
                 copy.write(_copied(request_id, first + at, rows.part(at, at + WRITTEN)))
         return
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(*_listed(named, request_id, first, rows))
+        return
+    marks = ", ".join(["%s"] * len(columns))
     connection.exec_driver_sql(
-        f"INSERT INTO {named} VALUES ({', '.join([mark] * len(columns))})",  # noqa: S608 - names of ours
+        f"INSERT INTO {named} VALUES ({marks})",  # noqa: S608 - names of ours
         _tuples(request_id, first, rows),
     )
+
+
+def _listed(named: str, request_id: int, first: int, rows: Batch) -> tuple[str, tuple[Any, ...]]:
+    """Make one INSERT of all rows for SQLite, which then lets other threads run meanwhile."""
+    values, each = "value", json.dumps(rows.msisdns)
+    if rows.own is not None:
+        values = "json_extract(value, '$[0]'), json_extract(value, '$[1]')"
+        each = json.dumps(list(zip(rows.msisdns, rows.own, strict=True)))
+    statement = f"INSERT INTO {named} SELECT ?, ? + key, {values} FROM json_each(?)"  # noqa: S608
+    return statement, (request_id, first, each)
 
 
 def _tuples(request_id: int, first: int, rows: Batch) -> list[tuple[Any, ...]]:

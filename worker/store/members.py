@@ -75,12 +75,21 @@ def _suppressed(
 def carried(
     connection: Connection, leases: Collection[Lease], opt_out_classes: Collection[str]
 ) -> list[Member]:
-    """Return the messages of leases, as `of` does; of fresh singles by one short statement."""
+    """Return the messages of leases, as `of` does; of fresh singles by one short statement.
+
+    Those that were read with the claim are not read again.
+    """
     fresh = [one for one in leases if one.fresh and one.size == 1]
     others = [one.id for one in leases if not (one.fresh and one.size == 1)]
     found = of(connection, others, opt_out_classes) if others else []
     heeding = {one.id for one in fresh if one.message_class.value in opt_out_classes}
-    alone = list(_alone(connection, [one.id for one in fresh]))
+    alone = list(_alone(connection, [one.id for one in fresh if one.alone is None]))
+    alone += [
+        Member(one.id, one.request_id, one.lo, *said, None)
+        for one in fresh
+        for said in one.alone or ()
+        if one.lo is not None
+    ]
     return found + _suppressed(connection, alone, heeding)
 
 

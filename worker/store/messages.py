@@ -194,12 +194,11 @@ def cancel(connection: Connection, request_id: int, n: int) -> MessageState | No
             break
         # It went on to another submission while its lock was waited for.
         covering = _covering(connection, request_id, n)
-    before = {SubmissionState.PLANNED.value, SubmissionState.LEASED.value}
     if covering is None:
         query = select(request.c.rest).where(request.c.id == request_id)
         open_still = connection.execute(query).scalar() == MessageState.QUEUED.value
     else:
-        open_still = covering.state in before and covering.resend_of is None
+        open_still = covering.state == SubmissionState.PLANNED.value and covering.resend_of is None
     if open_still:
         connection.execute(
             update(message)

@@ -169,7 +169,7 @@ def close_out(connection: Connection, account: str, after: int, seconds: float, 
         submission.c.id > after,
         or_(
             submission.c.called_at > later(-seconds),
-            submission.c.state.in_([S.PLANNED.value, S.LEASED.value]),
+            submission.c.state == S.PLANNED.value,
         ),
     )
     end = connection.execute(open_still).scalar()
@@ -256,30 +256,17 @@ def valid_until(lease: Lease | Planned) -> Select[Any]:
     )
 
 
-def sweep(connection: Connection, limit: int = 500) -> tuple[list[int], list[tuple[int, str]]]:
-    """End leases that ran out: `leased` → `planned`, `in_flight` → `unknown`.
+def sweep(connection: Connection, limit: int = 500) -> list[tuple[int, str]]:
+    """End leases that ran out: `in_flight` → `unknown`, for the gateway may have the messages.
 
-    Returns the ids of either, those of the unknown with their accounts. A lease that ran out before
-    the write-ahead harms nobody; after it, the gateway may have the messages.
+    Returns the ids of these submissions with their accounts.
     """
-    rows = connection.execute(
-        select(submission.c.id, submission.c.fence, submission.c.state, submission.c.account)
+    lost = connection.execute(
+        select(submission.c.id, submission.c.fence, submission.c.account)
         .where(submission.c.lease_until <= now())
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    back = [row for row in rows if row.state == S.LEASED.value]
-    lost = [row for row in rows if row.state == S.IN_FLIGHT.value]
-    for row in back:
-        connection.execute(
-            update(submission)
-            .where(
-                submission.c.id == row.id,
-                submission.c.fence == row.fence,
-                submission.c.state == S.LEASED.value,
-            )
-            .values(state=S.PLANNED.value, next_at=now(), lease_until=None)
-        )
     for row in lost:
         connection.execute(
             update(submission)
@@ -293,7 +280,7 @@ def sweep(connection: Connection, limit: int = 500) -> tuple[list[int], list[tup
             )
         )
     changes.of_submissions(connection, [row.id for row in lost])
-    return [row.id for row in back], [(row.id, row.account) for row in lost]
+    return [(row.id, row.account) for row in lost]
 
 
 def expired(connection: Connection, limit: int = 100) -> list[tuple[int, int | None]]:
@@ -319,7 +306,7 @@ def waiting_of(connection: Connection, request_id: int, after: int, limit: int) 
             .where(
                 submission.c.request_id == request_id,
                 submission.c.id > after,
-                submission.c.state.in_([S.PLANNED.value, S.LEASED.value]),
+                submission.c.state == S.PLANNED.value,
             )
             .order_by(submission.c.id)
             .limit(limit)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, case, func, or_, select, update
 
 from worker import adapting, pace
 from worker.adapting import NOTHING, Learned
 from worker.clock import later, now
 from worker.pace import State
-from worker.store import accounts
+from worker.store import accounts, claims
 from worker.tables import account_state, submission
 from worker.terms import MessageClass, Outcome
 
@@ -120,8 +120,45 @@ _under_way = (
 )
 
 
+_counts = (
+    select(
+        submission.c.account,
+        func.sum(case((submission.c.message_class == MessageClass.OTP.value, 1), else_=0)).label(
+            "otp"
+        ),
+        func.count().label("all"),
+    )
+    .where(submission.c.lease_until.is_not(None))
+    .group_by(submission.c.account)
+    .subquery()
+)
+#: All in one statement: a place that was just freed by a failure comes with its doubt.
+_looked = select(
+    *accounts.SEEN, _counts.c.otp, _counts.c.all, claims.anything_planned.label("back")
+).select_from(account_state.outerjoin(_counts, _counts.c.account == account_state.c.account))
+
+
+def look(connection: Connection, message_class: MessageClass) -> Sequence[Any]:
+    """Return what a claim of a class asks first: what is seen of all accounts, and some counts.
+
+    Of each account: `otp` and `all`, the submissions that it has in flight; and `back`, which says
+    of the class, not of the account, whether a planned submission's time has come.
+    """
+    return connection.execute(_looked, {"of": message_class.value}).all()
+
+
+def under_way_of(rows: Sequence[Any]) -> Counter[tuple[str, bool]]:
+    """Return what `under_way` does, by a look: of the accounts that have a row."""
+    found: Counter[tuple[str, bool]] = Counter()
+    for row in rows:
+        if row.all:
+            found[row.account, True] = int(row.otp)
+            found[row.account, False] = row.all - int(row.otp)
+    return found
+
+
 def under_way(connection: Connection, account: str | None = None) -> Counter[tuple[str, bool]]:
-    """Count the submissions that are leased or in flight, by account and whether they are otp."""
+    """Count the submissions that are in flight, by account and whether they are otp."""
     counting = _under_way
     if account is not None:
         counting = counting.where(submission.c.account == account)

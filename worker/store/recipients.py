@@ -3,20 +3,28 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
+    Column,
     Connection,
+    Float,
+    Insert,
     Select,
     and_,
     bindparam,
+    cast,
     delete,
+    func,
     insert,
     select,
     true,
     union_all,
     update,
 )
+from sqlalchemy.dialects import postgresql
 
 from worker.clock import later, now
 from worker.store.claims import Lease
@@ -60,6 +68,46 @@ def lock(connection: Connection, keys: Collection[Key], *, make: bool) -> Locked
         _ensure(connection, [key for key in wanted if key not in found.calls])
         found = _locked(connection, wanted)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """A call of a submission, and for how many milliseconds it may count at the most."""
+
+    submission: int
+    longest: int
+
+
+def first(connection: Connection, calls: Mapping[Key, First], patience: int) -> set[Key]:
+    """Enter calls to numbers of which nothing is known, in one statement; return whose they are.
+
+    The others are locked and looked at. Only PostgreSQL can: elsewhere all are.
+    """
+    if not calls or connection.dialect.name != "postgresql":
+        return set()
+    rows = [
+        {"account": key[0], "msisdn": key[1], "one": call.submission, "keep": call.longest / 1000}
+        for key, call in sorted(calls.items())
+    ]
+    made = connection.execute(_firsts(), lists(rows) | {"patience": patience})
+    return {(row.account, row.msisdn) for row in made}
+
+
+@cache
+def _firsts() -> Insert:
+    """Make the statement once: to make it costs as much as to run it."""
+    whole = {"one": submission.c.id, "keep": Column("keep", Float)}
+    each = given({name: recipient.c[name] for name in ("account", "msisdn")} | whole).c
+    began = cast(func.floor(func.extract("epoch", now()) * 1000), BigInteger)
+    until = began + bindparam("patience", type_=BigInteger)
+    calls = func.json_build_array(func.json_build_array(each.one, began, until))
+    made = select(each.account, each.msisdn, calls, later(each.keep))
+    return (
+        postgresql.insert(recipient)
+        .from_select(["account", "msisdn", "calls", "forget_at"], made)
+        .on_conflict_do_nothing()
+        .returning(recipient.c.account, recipient.c.msisdn)
+    )
 
 
 def _ensure(connection: Connection, keys: Sequence[Key]) -> None:
@@ -172,15 +220,25 @@ def valid_for(connection: Connection, request_ids: Collection[int]) -> dict[int,
 
 
 def put_back(connection: Connection, one: Lease, seconds: float, code: str) -> None:
-    """Let a whole submission wait for its recipients: `leased` → `planned`."""
+    """Let a whole submission wait for its recipients, in the transaction that wrote it ahead.
+
+    As if it had not been: `in_flight` → `planned`, and no attempt is counted.
+    """
     connection.execute(
         update(submission)
         .where(
             submission.c.id == one.id,
             submission.c.fence == one.fence,
-            submission.c.state == S.LEASED.value,
+            submission.c.state == S.IN_FLIGHT.value,
         )
-        .values(state=S.PLANNED.value, next_at=later(seconds), lease_until=None, code=code)
+        .values(
+            state=S.PLANNED.value,
+            next_at=later(seconds),
+            lease_until=None,
+            code=code,
+            attempts=one.attempts - 1,
+            called_at=None,
+        )
     )
 
 
@@ -195,7 +253,7 @@ def part(
         state=S.PLANNED.value,
         request_id=one.request_id,
         size=len(members),
-        attempts=one.attempts,
+        attempts=one.attempts - 1,
         code=code,
         parent_id=one.id,
         resend_of=one.resend_of,

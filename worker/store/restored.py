@@ -103,7 +103,7 @@ def put_aside(connection: Connection, rest: Rest, account: str, since: datetime)
     return made
 
 
-_GOING = [S.PLANNED.value, S.LEASED.value, S.IN_FLIGHT.value]
+_GOING = [S.PLANNED.value, S.IN_FLIGHT.value]
 
 
 def going(connection: Connection, since: datetime) -> list[Any]:
@@ -119,7 +119,7 @@ def going(connection: Connection, since: datetime) -> list[Any]:
 
 
 def doubt(connection: Connection, ids: Sequence[int], since: datetime) -> None:
-    """Say of submissions that nobody knows: `planned`, `leased`, `in_flight` → `unknown`."""
+    """Say of submissions that nobody knows: `planned`, `in_flight` → `unknown`."""
     for one in ids:
         connection.execute(
             update(submission)

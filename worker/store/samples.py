@@ -29,7 +29,7 @@ NO_WORD = frozenset({Outcome.THROTTLED, Outcome.ACCOUNT_HELD})
 #: Codes of ours, for what was no account's fault: a killed process, a frozen one, a defect.
 OURS = ("lease", "late", "fault", "unsayable")
 
-_OPEN = (SubmissionState.PLANNED, SubmissionState.LEASED, SubmissionState.IN_FLIGHT)
+_OPEN = (SubmissionState.PLANNED, SubmissionState.IN_FLIGHT)
 _open: ColumnElement[bool] = submission.c.state.in_([one.value for one in _OPEN])
 
 

@@ -117,7 +117,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "submission": ("提交", "Submission"),
     "submissions": ("提交记录", "Submissions"),
     "submission_planned": ("待提交", "Planned"),
-    "submission_leased": ("已领取", "Leased"),
     "submission_in_flight": ("已发出，等待应答", "In flight"),
     "submission_accepted": ("网关已接收", "Accepted"),
     "submission_rejected": ("网关拒绝", "Rejected"),
