@@ -63,6 +63,31 @@ def test_a_number_becomes_one_message_however_far_apart_it_is_repeated(hand: Han
         assert loads.left_out(connection, loaded.id)["repeated"] == 8
 
 
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_behind_a_block_that_was_not_stored_nothing_is(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    """Whatever is stored at the same time; and the same call goes on from there."""
+    reach, calls = loads.reach, iter(range(1, 100))
+
+    def failing(*words: Any) -> None:
+        if next(calls) == nth:
+            raise InterruptedError
+        reach(*words)
+
+    monkeypatch.setattr(loads, "PIECE", 10)
+    monkeypatch.setattr(loads, "reach", failing)
+    # Those in the middle are known by then: a block that has nothing to store.
+    to = [*mobiles(20), *mobiles(10), *mobiles(20, first=20)]
+    with pytest.raises(InterruptedError):
+        hand.campaign(to, key="once")
+    (one,) = hand.campaigns_in(CampaignState.LOADING)
+    assert stored(hand, one) == mobiles(10 * (nth - 1))
+    monkeypatch.setattr(loads, "reach", reach)
+    assert hand.campaign(to, key="once").id == one
+    assert stored(hand, one) == mobiles(40)
+
+
 def test_a_number_that_only_looks_like_one_before_is_loaded(
     hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

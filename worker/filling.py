@@ -4,10 +4,15 @@ A number is stored once, however far apart it is repeated, and a loader that was
 with: what it stored is compared, and stays only if it is the same.
 """
 
-from collections.abc import Callable, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NoReturn
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
 
 from worker import msisdn as numbers
 from worker.database import reading, writing
@@ -21,11 +26,51 @@ from worker.terms import CampaignState, NumberKind
 MOST_DOUBTFUL = 20_000
 
 
+class _Turn:
+    """A block's place in the order: it is numbered, and committed, after the one before."""
+
+    def __init__(self, before: "_Turn | None") -> None:
+        self._before = before
+        self.numbered = threading.Event()
+        self.over = threading.Event()
+        self.failed = False
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Let the next one go on when this one is over; it fails when this one did."""
+        try:
+            yield
+        except BaseException:
+            self.failed = True
+            raise
+        finally:
+            self._before = None
+            self.numbered.set()
+            self.over.set()
+
+    @contextmanager
+    def numbering(self) -> Iterator[None]:
+        """Run the block when those before are numbered, and let the next be after it."""
+        if self._before is not None:
+            self._before.numbered.wait()
+        yield
+        self.numbered.set()
+
+    def come(self) -> None:
+        """Wait until all before this one is committed; raises when it never will be."""
+        if self._before is not None:
+            self._before.over.wait()
+            if self._before.failed:
+                msg = "the block before it was not stored"
+                raise LookupError(msg)
+
+
 class Filler:
     """Stores good rows: each number once, nobody who opted out, equal texts together.
 
-    The database has the last block while the next one is read, in a `thread` of its own. `there`
-    messages are in the campaign already; `said` tells what a recipient reads.
+    The database has the last blocks while the next one is read: each in one of `threads`, as many
+    at once as these are. `there` messages are in the campaign already; `said` tells what a
+    recipient reads.
     """
 
     def __init__(
@@ -33,7 +78,7 @@ class Filler:
         engine: Engine,
         campaign_id: int,
         there: int,
-        thread: ThreadPoolExecutor,
+        threads: ThreadPoolExecutor,
         said: Callable[[Variables], str],
         *,
         opt_outs: bool,
@@ -49,8 +94,11 @@ class Filler:
         self._opt_outs = opt_outs
         #: How many messages the database has: of this call, or of one that was cut off.
         self._there = there
-        self._thread = thread
-        self._storing: Future[None] | None = None
+        #: Whether some of it may have been stored by a call that was cut off.
+        self._going_on = there > 0
+        self._threads = threads
+        self._storing: deque[Future[None]] = deque()
+        self._last: _Turn | None = None
         self._seen = Seen()
         #: Rows whose number may have been seen before.
         self._doubtful: dict[str, Variables] = {}
@@ -69,15 +117,18 @@ class Filler:
             for nth in doubtful:
                 new[nth] = False
             block = block.where(new)
-        self._settled()
-        self._storing = self._thread.submit(self._store, block)
+        while len(self._storing) >= loads.at_once(self._engine.dialect.name):
+            self._storing.popleft().result()
+        self._last = _Turn(self._last)
+        self._storing.append(self._threads.submit(self._store, block, self._last))
         if len(self._doubtful) >= MOST_DOUBTFUL:
             self._look_up()
 
     def _settled(self) -> None:
         """Wait until what was taken is stored; raises what kept it from that."""
-        if self._storing is not None:
-            self._storing.result()
+        while self._storing:
+            self._storing.popleft().result()
+        self._last = None
 
     def finish(self, fingerprint: str, *, invalid: int, personal: bool) -> None:
         """Store the rest; the campaign is whole, and ready."""
@@ -89,7 +140,7 @@ class Filler:
             "suppressed": self.suppressed,
         }
         with writing(self._engine) as connection:
-            self._begin(connection)
+            self._begin(connection, self._there)
             loads.finish(
                 connection,
                 self._id,
@@ -108,29 +159,38 @@ class Filler:
             known = loads.among(connection, self._id, self.total, list(doubtful))
         new = {msisdn: own for msisdn, own in doubtful.items() if msisdn not in known}
         self.repeated -= len(new)
-        self._store(Batch(list(new), list(new.values()) if any(new.values()) else None))
+        rows = Batch(list(new), list(new.values()) if any(new.values()) else None)
+        self._store(rows, _Turn(None))
 
-    def _store(self, rows: Batch) -> None:
-        if self._opt_outs and rows.msisdns:
-            with reading(self._engine) as connection:
-                gone = refusals.among(connection, rows.msisdns)
+    def _store(self, rows: Batch, turn: _Turn) -> None:
+        with turn.taken():
+            gone: set[str] = set()
+            if self._opt_outs and rows.msisdns:
+                with reading(self._engine) as connection:
+                    gone = refusals.among(connection, rows.msisdns)
             if gone:
-                self.suppressed += len(gone)
                 rows = rows.where([msisdn not in gone for msisdn in rows.msisdns])
-        self._kinds |= _kinds(rows.msisdns)
-        if rows.own is not None:
-            rows = rows.ordered(self._said)
-        size = loads.piece(self._engine.dialect.name)
-        for at in range(0, len(rows.msisdns), size):
-            self._put(rows.part(at, at + size))
+            with turn.numbering():
+                first = self.total
+                self.total = first + len(rows.msisdns)
+                self.suppressed += len(gone)
+                self._kinds |= _kinds(rows.msisdns)
+            if rows.own is not None:
+                rows = rows.ordered(self._said)
+            size = loads.piece(self._engine.dialect.name)
+            for at in range(0, len(rows.msisdns), size):
+                self._put(first + at, rows.part(at, at + size), turn)
+            # Also where nothing was left to store: whoever comes next asks this one only.
+            turn.come()
 
-    def _put(self, rows: Batch) -> None:
+    def _put(self, first: int, rows: Batch, turn: _Turn) -> None:
         """Store rows behind the last one, unless a loader that was cut off has done so."""
-        first = self.total
-        self.total = first + len(rows.msisdns)
+        total = first + len(rows.msisdns)
+        if self._going_on:
+            turn.come()
         if first < self._there:
             with reading(self._engine) as connection:
-                found = loads.there(connection, self._id, first, self.total)
+                found = loads.there(connection, self._id, first, total)
             same = len(found.msisdns)
             if found == rows.part(0, same):
                 first, rows = first + same, rows.part(same, len(rows.msisdns))
@@ -138,26 +198,35 @@ class Filler:
                 self._cut(first)
         if not rows.msisdns:
             return
-        with writing(self._engine) as connection:
-            self._begin(connection)
-            loads.add(connection, self._id, first, rows)
-        self._there = self.total
+        try:
+            with writing(self._engine) as connection:
+                loads.add(connection, self._id, first, rows)
+                turn.come()
+                self._begin(connection, first)
+                loads.reach(connection, self._id, total)
+        except IntegrityError:
+            self._conflict()
+        self._there = total
 
     def _cut(self, total: int) -> None:
         """Remove what another list of recipients left from number `total` on, from its end."""
         while self._there > total:
             until = max(total, self._there - loads.piece(self._engine.dialect.name))
             with writing(self._engine) as connection:
-                self._begin(connection)
+                self._begin(connection, self._there)
                 loads.cut(connection, self._id, until)
             self._there = until
 
-    def _begin(self, connection: Connection) -> None:
-        if loads.begin(connection, self._id, self._there):
+    def _begin(self, connection: Connection, there: int) -> None:
+        if loads.begin(connection, self._id, there):
             return
         if campaigns.state_of(connection, self._id) == CampaignState.CANCELLED:
             msg = f"campaign {self._id} was cancelled while it was loaded"
             raise TooLate(msg)
+        self._conflict()
+
+    @staticmethod
+    def _conflict() -> NoReturn:
         raise KeyConflict([Problem("key", "another call is loading this campaign now")])
 
 

@@ -107,8 +107,9 @@ def load(
     blocks = _blocks(loaded, rows, able, seal, watch)
     if state in {None, CampaignState.LOADING}:
         held_back = order.message_class in settings.opt_out_classes
-        with ThreadPoolExecutor(1, thread_name_prefix="loading") as thread:
-            filler = Filler(engine, stored.id, stored.total, thread, able.said, opt_outs=held_back)
+        most = loads.at_once(engine.dialect.name)
+        with ThreadPoolExecutor(most, thread_name_prefix="loading") as threads:
+            filler = Filler(engine, stored.id, stored.total, threads, able.said, opt_outs=held_back)
             for block in blocks:
                 filler.take(block)
             filler.finish(seal.hexdigest(), invalid=loaded.invalid, personal=seal.personal)

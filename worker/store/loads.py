@@ -16,6 +16,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 
 from worker.store.rows import in_parts
 from worker.tables import campaign, message, request
@@ -24,7 +25,8 @@ from worker.terms import CampaignState
 #: Messages in one transaction, by database. SQLite has one writer: nobody waits for it long.
 PIECES = {"sqlite": 4000, "postgresql": 50_000}
 PIECE = 20_000
-
+#: Transactions at the same time, by database: PostgreSQL has a process for each.
+AT_ONCE = {"postgresql": 2}
 
 #: Rows that COPY is given at a time.
 WRITTEN = 10_000
@@ -74,18 +76,25 @@ def begin(connection: Connection, request_id: int, there: int) -> bool:
     return bool(row.total == there and state == CampaignState.LOADING.value)
 
 
-def add(connection: Connection, request_id: int, first: int, rows: Batch) -> None:
-    """Insert messages numbered from `first`, and move the request's total behind them."""
-    total = first + len(rows.msisdns)
+def at_once(dialect: str) -> int:
+    """Return how many transactions may bring messages in at the same time."""
+    return AT_ONCE.get(dialect, 1)
+
+
+def reach(connection: Connection, request_id: int, total: int) -> None:
+    """Move a request's total behind the messages that were added in this transaction."""
     connection.execute(update(request).where(request.c.id == request_id).values(total=total))
+
+
+def add(connection: Connection, request_id: int, first: int, rows: Batch) -> None:
+    """Insert messages numbered from `first`; `reach` follows in the same transaction.
+
+    Raises `IntegrityError` when another loader has inserted them.
+    """
     columns = ["request_id", "n", "msisdn", *(["variables"] if rows.own is not None else [])]
     named = f"{message.name} ({', '.join(columns)})"
     if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg":
-        raw: Any = connection.connection.driver_connection
-        with raw.cursor() as cursor, cursor.copy(f"COPY {named} FROM STDIN") as copy:
-            # In parts, so that the server has one while the next is written.
-            for at in range(0, len(rows.msisdns), WRITTEN):
-                copy.write(_copied(request_id, first + at, rows.part(at, at + WRITTEN)))
+        _copy(connection, f"COPY {named} FROM STDIN", request_id, first, rows)
         return
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(*_listed(named, request_id, first, rows))
@@ -95,6 +104,20 @@ def add(connection: Connection, request_id: int, first: int, rows: Batch) -> Non
         f"INSERT INTO {named} VALUES ({marks})",  # noqa: S608 - names of ours
         _tuples(request_id, first, rows),
     )
+
+
+def _copy(connection: Connection, statement: str, request_id: int, first: int, rows: Batch) -> None:
+    raw: Any = connection.connection.driver_connection
+    failure = connection.dialect.loaded_dbapi.Error
+    try:
+        with raw.cursor() as cursor, cursor.copy(statement) as copy:
+            # In parts, so that the server has one while the next is written.
+            for at in range(0, len(rows.msisdns), WRITTEN):
+                copy.write(_copied(request_id, first + at, rows.part(at, at + WRITTEN)))
+    except failure as error:
+        # As SQLAlchemy says of its own statements: the driver's error names rows, and is left out.
+        told = DBAPIError.instance(statement, None, error, failure, hide_parameters=True)
+        raise told from None
 
 
 def _listed(named: str, request_id: int, first: int, rows: Batch) -> tuple[str, tuple[Any, ...]]:
