@@ -10,7 +10,7 @@ from typing import Any
 from celery import Celery, signals
 from celery.signals import Signal
 
-from worker import broker, logs
+from worker import broker, garbage, logs
 from worker.runtime import Runtime
 from worker.settings import Settings, load
 from worker.tasks import Here, register
@@ -63,6 +63,7 @@ def _start_with(app: Celery, settings: Settings) -> None:
         logs.configure(settings.top.log_level)
         Here.runtime = Runtime(settings, classes_of(app.amqp.queues.consume_from))
         Here.runtime.start()
+        garbage.settle()
 
     def start_here(sender: Any, **_: Any) -> None:
         if not _forks(sender):

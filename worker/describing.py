@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Row
 
 from worker import database
 from worker.errors import NotFound, TooLate
-from worker.store import campaigns, events, messages, pages, requests
+from worker.store import campaigns, events, messages, reports, requests
 from worker.store.campaigns import Progress
 from worker.terms import MessageClass, MessageState
 
@@ -187,7 +187,7 @@ def history(engine: Engine, message_id: str) -> History:
         return History(
             found,
             submissions,
-            pages.reports_of(connection, request_id, n),
+            reports.reports_of(connection, request_id, n),
             events.of_message(connection, request_id, n, [row.id for row in submissions]),
         )
 

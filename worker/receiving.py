@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from worker import reporting
 from worker.answers import Inbound
@@ -22,15 +22,16 @@ def take(connection: Connection, account: str, inbox_id: int, inbound: Iterable[
 
 def take_many(connection: Connection, account: str, inbound: Iterable[tuple[int, Inbound]]) -> int:
     """Do as `take` does for inbound messages of several pages, each with its page's id."""
-    new = pages.add_inbound(connection, [row(account, inbox_id, one) for inbox_id, one in inbound])
-    changes.came_in(connection, [row.id for row in new])
-    heed(connection, account, new)
+    rows = {one["digest"]: one for one in (row(account, *each) for each in inbound)}
+    new = pages.add_inbound(connection, list(rows.values()))
+    changes.came_in(connection, list(new.values()))
+    heed(connection, account, [(rows[one]["msisdn"], rows[one]["text"]) for one in new])
     return len(new)
 
 
-def heed(connection: Connection, account: str, inbound: Iterable[Row[Any]]) -> None:
-    """Note who asks for no more."""
-    leaving = [one.msisdn for one in inbound if is_opt_out(one.text) and "*" not in one.msisdn]
+def heed(connection: Connection, account: str, inbound: Iterable[tuple[str, str]]) -> None:
+    """Note who asks for no more, by numbers and their texts."""
+    leaving = [msisdn for msisdn, text in inbound if is_opt_out(text) and "*" not in msisdn]
     if leaving:
         for _ in pages.opt_outs(connection, leaving, f"a reply to {account}"):
             events.add(connection, "recipient.opted_out", "inbound", account=account)

@@ -290,6 +290,9 @@ def ended(
         for name in settings.per_msisdn.get(call.lease.account, {}):
             for number in called.get(call.lease.id, ()):
                 touched[name, number].append(call)
+    plain = {key: some[0].lease.id for key, some in touched.items() if _only_over(some)}
+    for key in recipients.over(connection, plain):
+        del touched[key]
     if not touched:
         return
     locked = recipients.lock(connection, touched, make=False)
@@ -304,6 +307,11 @@ def ended(
             limits = settings.per_msisdn[touched[key][0].lease.account][key[0]]
             rows[key] = (limits, after)
     _write(connection, locked.at, rows)
+
+
+def _only_over(calls: Sequence[Recorded]) -> bool:
+    """Whether nothing is to be said of calls but that the one that there is has ended."""
+    return len(calls) == 1 and calls[0].state not in NOT_TAKEN
 
 
 def _after(calls: list[Call], call: Recorded, at: int, *, meant: bool) -> list[Call]:

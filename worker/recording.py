@@ -46,10 +46,10 @@ def record(
     }
     cancelled = campaigns.cancelled(connection, back) if back else set()
     calls = recipient_limits.or_rejected(connection, calls)
-    found = outcomes.sort(connection, calls)
-    called = recipient_limits.numbers(connection, settings, [*found.ours, *found.late])
+    # Before they are written: what they lead to gives messages other submissions.
+    called = recipient_limits.numbers(connection, settings, calls)
+    found = outcomes.record(connection, calls)
     over = list(found.ours)
-    outcomes.record(connection, found.ours)
     slowing.heed(connection, found.ours, settings, owner)
     holding.weigh(connection, found.ours, settings, owner, ours=ours)
     gathering.heard(connection, found.ours)

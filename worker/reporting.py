@@ -5,7 +5,7 @@ A report that matches nothing yet stays and is tried again: it may come before o
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any, NamedTuple
@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Row
 
 from worker import msisdn as numbers
 from worker.answers import Report
-from worker.store import doubts, events, messages, outcomes, pages
-from worker.store.pages import Origin
+from worker.store import doubts, events, messages, outcomes
+from worker.store import reports as stored
+from worker.store.reports import Origin, Place
 from worker.terms import MessageState, ReportStatus, SubmissionState
 
 #: Only submissions younger than this are looked through for a lost id, and so many, in seconds.
@@ -25,10 +26,19 @@ MOST_CANDIDATES = 200
 SLACK = timedelta(minutes=2)
 #: Reports that are stored and applied together.
 AT_ONCE = 5000
-#: With more reports than this for a submission its whole range is read instead of single numbers.
-FEW = 200
 #: What a report can belong to: whatever the gateway may have taken.
 CALLED = frozenset({SubmissionState.IN_FLIGHT, SubmissionState.ACCEPTED, SubmissionState.UNKNOWN})
+
+#: A report as it was read, or as it is stored: they have the same names.
+Told = Report | Row[Any]
+
+
+class Matched(NamedTuple):
+    """A report, the submission that it names, and the message that its number means there."""
+
+    report: Told
+    origin: Origin
+    place: Place
 
 
 def take(
@@ -44,121 +54,98 @@ def take(
 def take_many(
     connection: Connection, accounts: Sequence[str], reports: Iterable[tuple[int, Report]]
 ) -> int:
-    """Do as `take` does for reports of several pages, each with its page's id."""
-    each = (row(accounts[0], inbox_id, one) for inbox_id, one in reports)
-    count = 0
-    while rows := list(islice(each, AT_ONCE)):
-        new = pages.add_reports(connection, rows)
-        apply(connection, accounts, new)
+    """Do as `take` does for reports of several pages, each with its page's id.
+
+    Each is matched before it is stored, so that it is written once.
+    """
+    each, count = iter(reports), 0
+    while some := list(islice(each, AT_ONCE)):
+        places = _places(connection, accounts, [one for _, one in some])
+        read: dict[str, tuple[Report, Matched | None, bool]] = {}
+        rows = []
+        for (inbox_id, one), (matched, named) in zip(some, places, strict=True):
+            rows.append(row(accounts[0], inbox_id, one, matched.place if matched else None))
+            read[rows[-1]["digest"]] = one, matched, named
+        new = stored.add(connection, rows)
+        apart: dict[int, Report] = {}
+        those: dict[int, Matched] = {}
+        for digest, its in new.items():
+            one, matched, named = read[digest]
+            if matched is not None:
+                those[its] = matched
+            elif not named:
+                apart[its] = one
+        _follow(connection, those)
+        _adopt(connection, accounts, apart)
         count += len(new)
     return count
 
 
 def apply(connection: Connection, accounts: Sequence[str], reports: Sequence[Row[Any]]) -> int:
-    """Match reports with messages and move these; returns how many were matched."""
-    found = pages.origins(
+    """Match stored reports with messages and move these; returns how many were matched."""
+    those: dict[int, Matched] = {}
+    apart: dict[int, Told] = {}
+    for one, (matched, named) in zip(reports, _places(connection, accounts, reports), strict=True):
+        if matched is not None:
+            those[one.id] = matched
+        elif not named:
+            apart[one.id] = one
+    _match(connection, those)
+    return len(those) + _adopt(connection, accounts, apart)
+
+
+def _places(
+    connection: Connection, accounts: Sequence[str], reports: Sequence[Told]
+) -> Iterator[tuple[Matched | None, bool]]:
+    """Say of each report which message it belongs to, and whether a submission has its name."""
+    by_name = _named(connection, accounts, reports)
+    origins = [
+        by_name.get(one.reference or "") or by_name.get(one.gateway_id or "") for one in reports
+    ]
+    pairs = [(one, origin) for one, origin in zip(reports, origins, strict=True) if origin]
+    found = _found(connection, pairs)
+    for one, origin in zip(reports, origins, strict=True):
+        place = found.get((origin.id, one.msisdn)) if origin else None
+        matched = Matched(one, origin, place) if origin and place else None
+        yield matched, origin is not None
+
+
+def _named(
+    connection: Connection, accounts: Sequence[str], reports: Sequence[Told]
+) -> dict[str, Origin]:
+    """Return the submissions that reports name, by our reference or the gateway's id."""
+    by_name: dict[str, Origin] = {}
+    for origin in stored.origins(
         connection,
         accounts,
         {one.reference for one in reports if one.reference},
         {one.gateway_id for one in reports if one.gateway_id},
-    )
-    origins = [one for one in found if one.state in CALLED]
-    by_name: dict[str, list[Origin]] = defaultdict(list)
-    for origin in origins:
-        for name in {origin.reference, origin.gateway_id} - {None}:
-            by_name[str(name)].append(origin)
-    belonging: dict[Origin, list[Row[Any]]] = defaultdict(list)
-    orphans: dict[str, list[Row[Any]]] = defaultdict(list)
-    for one in reports:
-        found = by_name.get(one.reference or "", []) or by_name.get(one.gateway_id or "", [])
-        if found:
-            belonging[found[0]].append(one)
-        elif one.gateway_id:
-            orphans[one.gateway_id].append(one)
-    matched = _apply(connection, belonging)
-    adopted = _adopted(connection, accounts, orphans) if orphans else {}
-    return matched + _apply(connection, adopted, adopting=True)
-
-
-def _adopted(
-    connection: Connection, accounts: Sequence[str], orphans: Mapping[str, list[Row[Any]]]
-) -> dict[Origin, list[Row[Any]]]:
-    """Find the submissions of reports under ids that nobody knows.
-
-    One whose id was lost with its answer, or never given, is meant if its numbers and its time fit
-    all reports of an id, and if no other one fits.
-    """
-    adopted: dict[Origin, list[Row[Any]]] = {}
-    candidates = pages.adoptable(connection, accounts, ADOPTABLE, MOST_CANDIDATES)
-    for gateway_id, reports in orphans.items():
-        fitting = [one for one in candidates if _fits(connection, one, reports)]
-        if len(fitting) == 1:
-            adopted.setdefault(fitting[0], []).extend(reports)
-            if not fitting[0].restored:
-                pages.adopt(connection, fitting[0].id, gateway_id)
-                candidates.remove(fitting[0])
-    return adopted
-
-
-def _fits(connection: Connection, origin: Origin, reports: Sequence[Row[Any]]) -> bool:
-    called = origin.called_at
-    if called is None or any(
-        one.reported_at is not None and one.reported_at < called - SLACK for one in reports
     ):
-        return False
-    named = {one.msisdn for one in reports}
-    whole = len(named) > FEW or any("*" in msisdn for msisdn in named)
-    carried = pages.numbers_of(connection, origin, None if whole else named)
-    here = {row.msisdn for row in carried}
-    return all(msisdn in here or _unmasked(msisdn, carried) for msisdn in named)
+        if origin.state in CALLED:
+            for name in (origin.reference, origin.gateway_id):
+                by_name.setdefault(name or "", origin)
+    by_name.pop("", None)
+    return by_name
 
 
-def _apply(
-    connection: Connection,
-    belonging: Mapping[Origin, Sequence[Row[Any]]],
-    *,
-    adopting: bool = False,
-) -> int:
-    """Match reports with the messages of their submissions, and move these, all at once.
-
-    A report proves that its submission was taken, unless that stands for calls of others too.
-    """
-    pairs: list[_Pair] = []
-    for origin, reports in belonging.items():
-        its_own = _pairs(connection, origin, reports)
-        proves = not (adopting and origin.restored)
-        if its_own and proves and origin.state is SubmissionState.UNKNOWN:
-            _settle(connection, origin, its_own[0].report)
-        pairs += its_own
-    pages.match(
-        connection,
-        [{"one": one.report.id, "of": one.row.request_id, "nth": one.row.n} for one in pairs],
-    )
-    for single in (True, False):
-        _move(connection, [one for one in pairs if (one.parts == 1) is single], single=single)
-    return len(pairs)
-
-
-class _Pair(NamedTuple):
-    """A report, the message that it belongs to, and the parts of that one's text."""
-
-    report: Row[Any]
-    row: Row[Any]
-    parts: int
-
-
-def _pairs(connection: Connection, origin: Origin, reports: Sequence[Row[Any]]) -> list[_Pair]:
-    named = {one.msisdn for one in reports}
-    whole = len(named) > FEW or any("*" in msisdn for msisdn in named)
-    carried = pages.numbers_of(connection, origin, None if whole else named)
-    by_number = {row.msisdn: row for row in carried}
-    found = []
-    for one in reports:
-        row = by_number.get(one.msisdn)
-        if row is None and "*" in one.msisdn:
-            row = _unmasked(one.msisdn, carried)
-        if row is not None:
-            found.append(_Pair(one, row, origin.segments))
+def _found(
+    connection: Connection, pairs: Iterable[tuple[Told, Origin]]
+) -> dict[tuple[int, str], Place]:
+    """Return the messages that the numbers of reports mean in submissions, masked ones too."""
+    wanted: dict[int, set[str]] = defaultdict(set)
+    origins: dict[int, Origin] = {}
+    for report, origin in pairs:
+        origins[origin.id] = origin
+        wanted[origin.id].add(report.msisdn)
+    found = stored.places(connection, {origins[one]: some for one, some in wanted.items()})
+    for one, some in wanted.items():
+        masked = [msisdn for msisdn in some if "*" in msisdn]
+        if masked:
+            carried = stored.numbers_of(connection, origins[one], None)
+            for msisdn in masked:
+                row = _unmasked(msisdn, carried)
+                if row is not None:
+                    found[one, msisdn] = Place(row.request_id, row.n)
     return found
 
 
@@ -168,9 +155,40 @@ def _unmasked(masked: str, carried: Sequence[Row[Any]]) -> Row[Any] | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _settle(connection: Connection, origin: Origin, evidence: Row[Any]) -> None:
+def _match(connection: Connection, those: Mapping[int, Matched], *, adopting: bool = False) -> None:
+    """Write down which messages stored reports belong to, by their ids, and move these."""
+    stored.match(
+        connection,
+        [
+            {"one": one, "of": each.place.request_id, "nth": each.place.n}
+            for one, each in those.items()
+        ],
+    )
+    _follow(connection, those, adopting=adopting)
+
+
+def _follow(
+    connection: Connection, those: Mapping[int, Matched], *, adopting: bool = False
+) -> None:
+    """Do what follows from reports that are matched: settle submissions, move messages.
+
+    A report proves that its submission was taken, unless that stands for calls of others too.
+    """
+    settled: set[int] = set()
+    for one, each in those.items():
+        origin = each.origin
+        proves = not (adopting and origin.restored)
+        if origin.state is SubmissionState.UNKNOWN and proves and origin.id not in settled:
+            settled.add(origin.id)
+            _settle(connection, origin, one, each.report.gateway_id)
+    for single in (True, False):
+        some = {one: each for one, each in those.items() if (each.origin.segments == 1) is single}
+        _move(connection, some, single=single)
+
+
+def _settle(connection: Connection, origin: Origin, evidence: int, gateway_id: str | None) -> None:
     """A report proves that the gateway took the submission: `unknown` → `accepted`."""
-    if outcomes.accept(connection, origin.id, origin.fence, evidence.gateway_id):
+    if outcomes.accept(connection, origin.id, origin.fence, gateway_id):
         doubts.withdraw_resend(connection, origin.id)
         events.add(
             connection,
@@ -178,26 +196,68 @@ def _settle(connection: Connection, origin: Origin, evidence: Row[Any]) -> None:
             "report",
             account=origin.account,
             submission_id=origin.id,
-            detail={"report": evidence.id},
+            detail={"report": evidence},
         )
 
 
-def _move(connection: Connection, pairs: Sequence[_Pair], *, single: bool) -> None:
+def _move(connection: Connection, those: Mapping[int, Matched], *, single: bool) -> None:
     """Move messages by their reports; a text of several parts failed if one of them did."""
-    by_state: dict[MessageState, list[dict[str, Any]]] = defaultdict(list)
-    for one, row, _ in pairs:
-        status = ReportStatus(one.status)
+    by_state: dict[MessageState, list[messages.Reported]] = defaultdict(list)
+    for one, (report, _, place) in those.items():
+        status = ReportStatus(report.status)
         if status is not ReportStatus.UNKNOWN:
             by_state[MessageState(status.value)].append(
-                {"of": row.request_id, "nth": row.n, "code": one.code, "at": one.reported_at}
+                messages.Reported(one, *place, report.code[:64], report.reported_at)
             )
     for state in (MessageState.UNDELIVERED, MessageState.DELIVERED):
         if by_state[state]:
             messages.report(connection, by_state[state], state, parts=1 if single else 2)
 
 
-def row(account: str, inbox_id: int, report: Report) -> dict[str, Any]:
-    """Return a report as it is stored."""
+def _adopt(connection: Connection, accounts: Sequence[str], apart: Mapping[int, Told]) -> int:
+    """Find the submissions of stored reports under ids that nobody knows; how many belong to one.
+
+    One whose id was lost with its answer, or never given, is meant if its numbers and its time fit
+    all reports of an id, and if no other one fits.
+    """
+    orphans: dict[str, dict[int, Told]] = defaultdict(dict)
+    for one, report in apart.items():
+        if report.gateway_id:
+            orphans[report.gateway_id][one] = report
+    if not orphans:
+        return 0
+    adopted: list[tuple[int, Told, Origin]] = []
+    candidates = stored.adoptable(connection, accounts, ADOPTABLE, MOST_CANDIDATES)
+    for gateway_id, reports in orphans.items():
+        fitting = [one for one in candidates if _fits(connection, one, list(reports.values()))]
+        if len(fitting) == 1:
+            adopted += [(one, report, fitting[0]) for one, report in reports.items()]
+            if not fitting[0].restored:
+                stored.adopt(connection, fitting[0].id, gateway_id)
+                candidates.remove(fitting[0])
+    found = _found(connection, [(report, origin) for _, report, origin in adopted])
+    those = {
+        one: Matched(report, origin, found[origin.id, report.msisdn])
+        for one, report, origin in adopted
+        if (origin.id, report.msisdn) in found
+    }
+    _match(connection, those, adopting=True)
+    return len(those)
+
+
+def _fits(connection: Connection, origin: Origin, reports: Sequence[Told]) -> bool:
+    called = origin.called_at
+    if called is None or any(
+        one.reported_at is not None and one.reported_at < called - SLACK for one in reports
+    ):
+        return False
+    named = {one.msisdn for one in reports}
+    found = _found(connection, [(one, origin) for one in reports])
+    return all((origin.id, msisdn) in found for msisdn in named)
+
+
+def row(account: str, inbox_id: int, report: Report, place: Place | None = None) -> dict[str, Any]:
+    """Return a report as it is stored, with the message that it belongs to, if that is known."""
     facts = (
         report.reference or report.gateway_id or "",
         report.msisdn,
@@ -215,6 +275,8 @@ def row(account: str, inbox_id: int, report: Report) -> dict[str, Any]:
         "reported_at": report.reported_at,
         "digest": digest(facts),
         "inbox_id": inbox_id,
+        "request_id": place.request_id if place else None,
+        "n": place.n if place else None,
     }
 
 

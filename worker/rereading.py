@@ -16,7 +16,7 @@ from worker import database, pushes, receiving, reporting
 from worker.answers import Pushed
 from worker.gateway import Account
 from worker.settings import Settings
-from worker.store import events, pages, pushed
+from worker.store import events, pages, pushed, reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,14 @@ def _apply(
     """Correct what was read otherwise, and add what is new; returns how many of each."""
     of, one = raw.account, raw.id
     sharing = sorted(settings.sharing(of), key=of.__ne__)
-    told = pages.correct_reports(
+    told = reports.correct(
         connection, one, [reporting.row(of, one, report) for report in found.reports]
     )
     reporting.apply(connection, sharing, told)
     replies = pages.correct_inbound(
         connection, one, [receiving.row(of, one, reply) for reply in found.inbound]
     )
-    receiving.heed(connection, of, replies)
+    receiving.heed(connection, of, [(reply.msisdn, reply.text) for reply in replies])
     new = reporting.take_many(connection, sharing, [(one, report) for report in found.reports])
     new += receiving.take_many(connection, of, [(one, reply) for reply in found.inbound])
     return len(told) + len(replies), new

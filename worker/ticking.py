@@ -40,6 +40,7 @@ from worker.store import (
     outcomes,
     pages,
     recipients,
+    reports,
     requests,
     ticks,
 )
@@ -292,7 +293,7 @@ def match_reports(engine: Engine, settings: Settings) -> None:
     after, turn = 0, int(time.time() / settings.top.sweep_every)
     while True:
         with database.writing(engine) as connection:
-            rows = pages.unmatched(connection, 500, settings.top.close_out_after, after, turn)
+            rows = reports.unmatched(connection, 500, settings.top.close_out_after, after, turn)
             for account in {row.account for row in rows}:
                 here = [row for row in rows if row.account == account]
                 reporting.apply(connection, settings.sharing(account), here)

@@ -4,7 +4,6 @@ uvicorn's access log would hold paths, and the path of a push holds its token.
 """
 
 import asyncio
-import gc
 import signal
 import socket
 import tempfile
@@ -14,6 +13,7 @@ import uvicorn
 
 from producer.web import app
 from producer.web.listening import address
+from worker import garbage
 from worker.settings import Settings
 
 log = structlog.get_logger()
@@ -31,9 +31,7 @@ def serve(settings: Settings, bound: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
     server = uvicorn.Server(configured(settings))
-    # What is there now stays: looking through all of it again and again is a fifth of the work.
-    gc.collect()
-    gc.freeze()
+    garbage.settle()
     log.info("web.listening", at=address(bound))
     asyncio.run(server.serve([bound]))
     log.info("web.stopped")

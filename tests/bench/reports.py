@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, make_url, select, text
 
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, engine
-from worker import collecting, database
+from worker import collecting, database, garbage
 from worker.settings import Settings
 from worker.store import pages
 from worker.tables import message, report
@@ -78,6 +78,8 @@ def _page(chosen: Sequence[int]) -> bytes:
 def _ours(connections: Engine, settings: Settings, bodies: Sequence[bytes]) -> float:
     """Do with each page what a collector does once the gateway has answered."""
     account = settings.accounts["v1"]
+    # As a worker's process does once it has started.
+    garbage.settle()
     began = time.perf_counter()
     for body in bodies:
         with database.writing(connections) as connection:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 def main(config: str, ready: str, *classes: str) -> None:
     """Run the lanes of classes, and the ticks, until TERM."""
-    from worker import logs
+    from worker import garbage, logs
     from worker.runtime import Runtime
     from worker.settings import load
     from worker.terms import MessageClass
@@ -21,6 +21,7 @@ def main(config: str, ready: str, *classes: str) -> None:
     logs.configure("WARNING")
     runtime = Runtime(load(Path(config), {}), [MessageClass(name) for name in classes])
     runtime.start()
+    garbage.settle()
     Path(ready).touch()
     while not told.wait(0.2):
         pass

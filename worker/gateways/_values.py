@@ -6,6 +6,7 @@ Whatever comes out can be stored: it holds neither NULs nor halves of surrogate 
 import math
 import re
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from worker.msisdn import mask, normalise
@@ -70,6 +71,9 @@ def word(value: object) -> str:
     A number that has lost digits on its way (a large one with a point) is no id.
     """
     match value:
+        case str() if len(value) <= LONGEST_WORD and value.isascii() and value.isprintable():
+            # As nearly all are: nothing has to be cleaned.
+            return value.strip(" ")
         case bool():
             written = str(value).lower()
         case float() if abs(value) >= 2**53 or not value.is_integer():
@@ -105,7 +109,13 @@ def beijing(value: object) -> datetime | None:
 
     Takes `YYYY-MM-DD HH:MM[:SS[.f]]`, with `/` or `T` too.
     """
-    match = _TIME.fullmatch(bare(value)) if isinstance(value, str) else None
+    return _beijing(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _beijing(written: str) -> datetime | None:
+    """Read a time; those of one page are few."""
+    match = _TIME.fullmatch(bare(written))
     if match is None or not 1990 <= int(match[1]) <= 2100:
         return None
     fraction = int((match[7] or "0").ljust(6, "0"))

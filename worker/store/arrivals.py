@@ -23,8 +23,9 @@ from sqlalchemy.dialects import postgresql
 
 from worker.clock import later, now
 from worker.store import requests
+from worker.store.arrays import given, lists
 from worker.store.requests import NewRequest, StoredRequest
-from worker.store.rows import given, insert_unless_there, lists
+from worker.store.rows import insert_unless_there
 from worker.tables import message, request
 
 

@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ARRAY,
     Connection,
     Float,
     Insert,
@@ -25,8 +24,9 @@ from sqlalchemy import (
 
 from worker.clock import later, now
 from worker.gateway import Content
+from worker.store.arrays import given, handed, lists
 from worker.store.requests import content_of, finish
-from worker.store.rows import given, lists, new_id, one_of
+from worker.store.rows import new_id, one_of
 from worker.tables import campaign, message, request, submission
 from worker.terms import CampaignState, MessageClass
 from worker.terms import SubmissionState as S
@@ -252,7 +252,7 @@ def _single(one: Lease, row: Any) -> Lease:
 @cache
 def _singles(names: tuple[str, ...]) -> Select[Any]:
     """Make the statement once, for any number of rows."""
-    their_own = bindparam("all_request_id", type_=ARRAY(request.c.id.type))
+    their_own = handed("request_id", request.c.id)
     handed_out = (
         update(request)
         .where(request.c.id == any_(their_own))

@@ -1,7 +1,8 @@
 """Messages: how they are described, and their own states where these differ."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -22,8 +23,9 @@ from worker.clock import now
 from worker.store import changes
 from worker.store.changes import Span
 from worker.store.members import Member, carried_by
-from worker.store.rows import unnested
+from worker.store.rows import by_index, one_of
 from worker.tables import message, request, submission
+from worker.tables import report as told
 from worker.terms import MessageState, SubmissionState
 
 #: How often it is looked who carries a message that goes from one submission to the next.
@@ -239,38 +241,54 @@ def _handed_out(connection: Connection, request_id: int, n: int) -> bool:
     return connection.execute(query.where(here, request.c.next_n > n)).first() is not None
 
 
-def report(
-    connection: Connection, rows: Sequence[Mapping[str, Any]], to: MessageState, *, parts: int
-) -> int:
-    """Give messages what their reports say: only from states that it may be reached from.
+class Reported(NamedTuple):
+    """What a stored report says of a message: its id, the message, its code and time."""
 
-    Each row has `of` (request), `nth`, `code` and `at`. A message without a state of its own is as
-    its submission says: submitted, unknown, or submitting when the answer is not recorded yet. Of a
-    text of one part `delivered` wins for good; of several parts one that failed decides.
+    report: int
+    request_id: int
+    n: int
+    code: str
+    at: datetime | None
+
+
+def report(
+    connection: Connection, reports: Sequence[Reported], to: MessageState, *, parts: int
+) -> int:
+    """Give messages what their stored reports say: only from states that it may be reached from.
+
+    A message without a state of its own is as its submission says: submitted, unknown, or
+    submitting when the answer is not recorded yet. Of a text of one part `delivered` wins for good;
+    of several parts one that failed decides. Of two that say the same the first counts.
     """
     lesser = {MessageState.SUBMITTED, MessageState.UNKNOWN}
     wins = MessageState.DELIVERED if parts == 1 else MessageState.UNDELIVERED
     if to is wins:
         lesser |= {MessageState.DELIVERED, MessageState.UNDELIVERED} - {to}
-    changes.note(connection, [Span(row["of"], row["nth"], row["nth"] + 1) for row in rows])
+    first = {(one.request_id, one.n): one for one in reversed(reports)}
+    changes.note(connection, [Span(one, n, n + 1) for one, n in first])
     # Not by IN: it cannot be part of a statement that is run for many rows.
     movable = or_(message.c.state.is_(None), *(message.c.state == one.value for one in lesser))
     if connection.dialect.name == "postgresql":
-        # Of two that say the same of a message the first counts.
-        first = {(row["of"], row["nth"]): row for row in reversed(rows)}
-        like = {"of": message.c.request_id, "nth": message.c.n, "code": message.c.code}
-        given = unnested(list(first.values()), **like, at=message.c.finished_at)
-        those = and_(message.c.request_id == given.c.of, message.c.n == given.c.nth)
-        moved = {"code": given.c.code, "finished_at": func.coalesce(given.c.at, now())}
+        # From where they are stored: nothing but their ids has to come along.
+        those = and_(
+            one_of(connection, told.c.id, [one.report for one in first.values()]),
+            message.c.request_id == told.c.request_id,
+            message.c.n == told.c.n,
+        )
+        moved = {"code": told.c.code, "finished_at": func.coalesce(told.c.reported_at, now())}
         moving = update(message).where(those, movable).values(state=to.value, **moved)
-        return connection.execute(moving).rowcount
+        with by_index(connection):
+            return connection.execute(moving).rowcount
     return connection.execute(
         update(message)
         .where(message.c.request_id == bindparam("of"), message.c.n == bindparam("nth"), movable)
         .values(
             state=to.value,
-            code=bindparam("code"),
+            code=bindparam("said"),
             finished_at=func.coalesce(bindparam("at", type_=message.c.finished_at.type), now()),
         ),
-        list(rows),
+        [
+            {"of": one.request_id, "nth": one.n, "said": one.code, "at": one.at}
+            for one in first.values()
+        ],
     ).rowcount

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from worker.answers import Result
 from worker.clock import later, now
 from worker.store import changes
+from worker.store.arrays import given, lists
 from worker.store.claims import Lease, Planned, stopped
 from worker.store.members import carried_by
 from worker.store.rows import new_id, one_of
@@ -54,8 +55,63 @@ class Sorted:
     late: list[Recorded]
 
 
-def sort(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
+def record(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
+    """Write outcomes: `in_flight` → the state of each, guarded by its fence.
+
+    Returns which could be written, and what the others are.
+    """
+    at_once = _written(connection, calls)
+    found = _sort(connection, [call for call in calls if call.lease.id not in at_once])
+    _record(connection, found.ours)
+    found.ours.extend(call for call in calls if call.lease.id in at_once)
+    told = [call.lease.id for call in found.ours if call.state in _TOLD]
+    changes.of_submissions(connection, told)
+    return found
+
+
+def _written(connection: Connection, calls: Sequence[Recorded]) -> set[int]:
+    """Write what may be written in one statement, as only PostgreSQL can; returns whose it is."""
+    if not calls or connection.dialect.name != "postgresql":
+        return set()
+    rows = [_facts(call) for call in sorted(calls, key=lambda call: call.lease.id)]
+    return set(connection.execute(_writing, lists(rows)).scalars())
+
+
+_each = given(
+    {
+        "one": submission.c.id,
+        "held": submission.c.fence,
+        "becomes": submission.c.state,
+        "outcome": submission.c.outcome,
+        "code": submission.c.code,
+        "words": submission.c.words,
+        "gateway_id": submission.c.gateway_id,
+    }
+).c
+_writing = (
+    update(submission)
+    .where(
+        submission.c.id == _each.one,
+        submission.c.fence == _each.held,
+        submission.c.state == S.IN_FLIGHT.value,
+    )
+    .values(
+        state=_each.becomes,
+        outcome=_each.outcome,
+        code=_each.code,
+        words=_each.words,
+        gateway_id=_each.gateway_id,
+        answered_at=now(),
+        lease_until=None,
+    )
+    .returning(submission.c.id)
+)
+
+
+def _sort(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
     """Lock the submissions of calls, and tell which outcomes may still be written."""
+    if not calls:
+        return Sorted([], [], [])
     rows = connection.execute(
         select(submission.c.id, submission.c.fence, submission.c.state)
         .where(one_of(connection, submission.c.id, [call.lease.id for call in calls]))
@@ -75,8 +131,8 @@ def sort(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
     return sorted_calls
 
 
-def record(connection: Connection, calls: Sequence[Recorded]) -> None:
-    """Write outcomes: `in_flight` → the state of each, guarded by its fence."""
+def _record(connection: Connection, calls: Sequence[Recorded]) -> None:
+    """Write the outcomes of calls whose submissions are locked, and ours."""
     if not calls:
         return
     connection.execute(
@@ -97,7 +153,6 @@ def record(connection: Connection, calls: Sequence[Recorded]) -> None:
         ),
         [_facts(call) for call in calls],
     )
-    changes.of_submissions(connection, [call.lease.id for call in calls if call.state in _TOLD])
 
 
 def settle(connection: Connection, call: Recorded) -> bool:

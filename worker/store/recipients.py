@@ -7,14 +7,17 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     Connection,
     Float,
     Insert,
     Select,
+    Update,
     and_,
     bindparam,
+    case,
     cast,
     delete,
     func,
@@ -27,17 +30,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from worker.clock import later, now
+from worker.store.arrays import given, lists, unnested
 from worker.store.claims import Lease
 from worker.store.members import Member
-from worker.store.rows import (
-    given,
-    insert_or_update,
-    insert_unless_there,
-    lists,
-    new_id,
-    one_of,
-    unnested,
-)
+from worker.store.rows import insert_or_update, insert_unless_there, new_id, one_of
 from worker.tables import message, recipient, request, submission
 from worker.terms import SubmissionState as S
 from worker.windows import Call, milliseconds
@@ -107,6 +103,37 @@ def _firsts() -> Insert:
         .from_select(["account", "msisdn", "calls", "forget_at"], made)
         .on_conflict_do_nothing()
         .returning(recipient.c.account, recipient.c.msisdn)
+    )
+
+
+def over(connection: Connection, calls: Mapping[Key, int]) -> set[Key]:
+    """Note that calls of submissions are over now, in one statement; return whose that was done of.
+
+    The others are locked and looked at. Only PostgreSQL can: elsewhere all are.
+    """
+    if not calls or connection.dialect.name != "postgresql":
+        return set()
+    rows = [{"account": key[0], "msisdn": key[1], "one": one} for key, one in sorted(calls.items())]
+    connection.execute(_over(), lists(rows))
+    return set(calls)
+
+
+@cache
+def _over() -> Update:
+    """Make the statement once: to make it costs as much as to run it."""
+    like = {name: recipient.c[name] for name in ("account", "msisdn")} | {"one": submission.c.id}
+    each = given(like).c
+    call: Any = func.json_array_elements(recipient.c.calls, type_=JSON()).column_valued("call")
+    whose, until = (cast(call.op("->>")(nth), BigInteger) for nth in (0, 2))
+    # Rounded up: the moment was rounded down.
+    then = cast(func.floor(func.extract("epoch", now()) * 1000), BigInteger) + 1
+    ended = func.json_build_array(call.op("->")(0), call.op("->")(1), func.least(until, then))
+    after = func.json_agg(case((whose == each.one, ended), else_=call))
+    found = select(func.coalesce(after, cast("[]", JSON())))
+    return (
+        update(recipient)
+        .where(recipient.c.account == each.account, recipient.c.msisdn == each.msisdn)
+        .values(calls=found.correlate(recipient, each.one.table).scalar_subquery())
     )
 
 

@@ -1,26 +1,22 @@
 """What the three databases say differently about writing rows."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     Column,
     ColumnElement,
     Connection,
     CursorResult,
     Table,
-    and_,
-    any_,
-    bindparam,
-    column,
     func,
-    literal,
     select,
-    tuple_,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from worker.store import arrays
 
 #: Values named in one statement where a list of them is no single parameter.
 NAMED = 1000
@@ -68,7 +64,7 @@ def one_of(connection: Connection, of: Column[Any], values: Collection[Any]) -> 
     which its driver and its server prepare once.
     """
     if connection.dialect.name == "postgresql":
-        return of == any_(literal(list(values), ARRAY(of.type)))
+        return arrays.among(of, values)
     return of.in_(list(values))
 
 
@@ -87,41 +83,21 @@ def in_parts(
                 yield one_of(connection, of, values[first : first + NAMED])
 
 
-def pair_of(
-    connection: Connection, one: Column[Any], other: Column[Any], pairs: Collection[tuple[Any, Any]]
-) -> ColumnElement[bool]:
-    """Say that two columns are one of some pairs, as `one_of` does for one."""
-    if connection.dialect.name != "postgresql":
-        return tuple_(one, other).in_(list(pairs))
-    rows = [{"one": left, "other": right} for left, right in pairs]
-    each = unnested(rows, one=one, other=other)
-    named = tuple_(one, other).in_(select(each.c.one, each.c.other))
-    return and_(one_of(connection, one, [left for left, _ in pairs]), named)
+#: What PostgreSQL must not do where a statement looks for few rows of large tables.
+BY_SETS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
 
 
-def unnested(rows: Sequence[Mapping[str, Any]], **columns: Column[Any]) -> Any:
-    """Return rows as a table, for PostgreSQL: each name a column of the type of the given one.
+@contextmanager
+def by_index(connection: Connection) -> Iterator[None]:
+    """Let PostgreSQL look up each row of the block's statements by an index.
 
-    A value that is a list, as JSON may be, stays one value.
+    It takes a look-up for dearer than it is, and would read a whole table for some thousand.
     """
-    arrays = [
-        literal([row[name] for row in rows], ARRAY(like.type, dimensions=1))
-        for name, like in columns.items()
-    ]
-    named = [column(name, like.type) for name, like in columns.items()]
-    return func.unnest(*arrays).table_valued(*named, name="given").render_derived()
-
-
-def given(names: Mapping[str, Column[Any]]) -> Any:
-    """Return rows as `unnested` does, but handed over by `lists` when the statement is executed."""
-    arrays = [
-        bindparam(f"all_{name}", type_=ARRAY(like.type, dimensions=1))
-        for name, like in names.items()
-    ]
-    named = [column(name, like.type) for name, like in names.items()]
-    return func.unnest(*arrays).table_valued(*named, name="given").render_derived()
-
-
-def lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return what the statement of a `given` table is executed with."""
-    return {f"all_{name}": [row[name] for row in rows] for name in rows[0]}
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    for turned in ("off", "on"):
+        words = [f"set_config('enable_{way}', '{turned}', true)" for way in BY_SETS]
+        connection.exec_driver_sql(f"SELECT {', '.join(words)}")
+        if turned == "off":
+            yield
