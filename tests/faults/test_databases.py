@@ -78,7 +78,9 @@ def test_fault_15_a_dead_worker_s_spool_is_drained(
         assert house.check().states == {"submitted": 20}
 
 
-@pytest.mark.parametrize("words", [b"called_at=", b"words="], ids=["write_ahead", "record"])
+@pytest.mark.parametrize(
+    "words", [b"INSERT INTO xinshi_submission", b"words="], ids=["write_ahead", "record"]
+)
 def test_fault_16_committed_and_nobody_told_the_worker(
     build: Build, server: Own, words: bytes
 ) -> None:
