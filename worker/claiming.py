@@ -1,4 +1,4 @@
-"""Claiming: what is due is leased, in one short transaction, to an account that can take it now."""
+"""Claiming: what is due is put in flight, in one transaction, at an account that can take it."""
 
 import uuid
 from collections import defaultdict

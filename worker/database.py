@@ -30,9 +30,8 @@ SILENCE = 30
 #: A plan is made once and kept: one that was made while a table was empty reads all of it, until
 #: PostgreSQL has looked at its size anew.
 #: And whoever scans an index in its order lets its dead entries go.
-_BY_INDEX = "; ".join(
-    f"SET enable_{way} = off" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
-)
+BY_SETS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
+_BY_INDEX = "; ".join(f"SET enable_{way} = off" for way in BY_SETS)
 
 
 def connect(url: str, *, pool_size: int = 5, by_index: bool = False) -> Engine:

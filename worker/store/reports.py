@@ -6,13 +6,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ARRAY,
     Connection,
     Row,
     and_,
-    any_,
     bindparam,
-    literal,
     or_,
     select,
     true,
@@ -21,7 +18,7 @@ from sqlalchemy import (
 
 from worker.clock import later
 from worker.store import once
-from worker.store.arrays import unnested
+from worker.store.arrays import among, unnested
 from worker.store.restored import RESTORED
 from worker.store.rows import by_index, one_of
 from worker.tables import message, report, submission
@@ -179,7 +176,7 @@ def numbers_of(
 
 
 class Place(NamedTuple):
-    """A message, and whether it is the one that a number of a submission means."""
+    """The message that a number of a submission means."""
 
     request_id: int
     n: int
@@ -238,12 +235,9 @@ def _in_ranges(ranged: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str,
 def _by_name(wanted: Collection[Origin], asked: Sequence[Mapping[str, Any]]) -> Any:
     ids = [one.id for one in wanted]
     # A message that was sent once more still belongs to the first submission's reports.
-    carrier = select(submission.c.id, submission.c.id.label("one")).where(
-        submission.c.id == any_(literal(ids, ARRAY(submission.c.id.type)))
-    )
-    again = select(submission.c.id, submission.c.resend_of).where(
-        submission.c.resend_of == any_(literal(ids, ARRAY(submission.c.id.type)))
-    )
+    own = submission.c
+    carrier = select(own.id, own.id.label("one")).where(among(own.id, ids))
+    again = select(own.id, own.resend_of).where(among(own.resend_of, ids))
     carriers = carrier.union_all(again).subquery().c
     number = unnested(asked, one=submission.c.id, msisdn=message.c.msisdn).c
     return (

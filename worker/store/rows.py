@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from worker.database import BY_SETS
 from worker.store import arrays
 
 #: Values named in one statement where a list of them is no single parameter.
@@ -81,10 +82,6 @@ def in_parts(
         case _:
             for first in range(0, len(values), NAMED):
                 yield one_of(connection, of, values[first : first + NAMED])
-
-
-#: What PostgreSQL must not do where a statement looks for few rows of large tables.
-BY_SETS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
 
 
 @contextmanager
