@@ -4,16 +4,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sqlalchemy import func, insert, select, update
 
 from tests.hand import MARKETING, Hand, settings_of
 from tests.stage import mobiles
-from worker import campaigns, database, filling, loading
+from worker import campaigns, database, loading
 from worker.clock import now
 from worker.database import reading, writing
-from worker.distinct import Seen
 from worker.errors import KeyConflict, TooLate
 from worker.loading import Row
 from worker.store import loads
@@ -28,9 +25,8 @@ def hand(engine: Any, database: str) -> Hand:
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of 10 rows, pieces of 4, and lists of 3 to look up: what is rare happens."""
+    """Blocks of 10 rows, and pieces of 4: what is rare happens."""
     monkeypatch.setattr(loading, "BLOCK", 10)
-    monkeypatch.setattr(filling, "MOST_DOUBTFUL", 3)
     monkeypatch.setattr(loads, "PIECE", 4)
     monkeypatch.setattr(loads, "PIECES", {})
 
@@ -86,23 +82,6 @@ def test_behind_a_block_that_was_not_stored_nothing_is(
     monkeypatch.setattr(loads, "reach", reach)
     assert hand.campaign(to, key="once").id == one
     assert stored(hand, one) == mobiles(40)
-
-
-def test_a_number_that_only_looks_like_one_before_is_loaded(
-    hand: Hand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("worker.distinct._PLACES", 8)
-    loaded = hand.campaign(mobiles(40))
-    assert sorted(stored(hand, loaded.id)) == mobiles(40)
-    assert loaded.repeated == 0
-
-
-# Each example clears 32 MiB: on a busy machine that takes a while.
-@settings(deadline=None)
-@given(st.lists(st.sampled_from([*mobiles(20), "02185418874", "1064812345678"])))
-def test_nothing_seen_before_is_ever_taken_for_new(to: list[str]) -> None:
-    doubtful = Seen().doubtful(to)
-    assert {nth for nth, one in enumerate(to) if one in to[:nth]} <= set(doubtful)
 
 
 @pytest.mark.parametrize(

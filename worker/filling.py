@@ -22,9 +22,6 @@ from worker.store import campaigns, loads, refusals
 from worker.store.loads import Batch, Variables
 from worker.terms import CampaignState, NumberKind
 
-#: Numbers that are looked up together.
-MOST_DOUBTFUL = 20_000
-
 
 class _Turn:
     """A block's place in the order: it is numbered, and committed, after the one before."""
@@ -100,29 +97,21 @@ class Filler:
         self._storing: deque[Future[None]] = deque()
         self._last: _Turn | None = None
         self._seen = Seen()
-        #: Rows whose number may have been seen before.
-        self._doubtful: dict[str, Variables] = {}
         self._kinds: set[str] = set()
 
     def take(self, block: Batch) -> None:
-        """Store what is new; what may be a repetition waits until it can be looked up."""
-        doubtful = self._seen.doubtful(block.msisdns)
-        for nth in doubtful:
-            own = block.own[nth] if block.own else None
-            self._doubtful.setdefault(block.msisdns[nth], own)
-        if doubtful:
-            # Those that turn out to be new are taken off again.
-            self.repeated += len(doubtful)
+        """Store what is new."""
+        repeated = self._seen.repeated(block.msisdns)
+        if repeated:
+            self.repeated += len(repeated)
             new = [True] * len(block.msisdns)
-            for nth in doubtful:
+            for nth in repeated:
                 new[nth] = False
             block = block.where(new)
         while len(self._storing) >= loads.at_once(self._engine.dialect.name):
             self._storing.popleft().result()
         self._last = _Turn(self._last)
         self._storing.append(self._threads.submit(self._store, block, self._last))
-        if len(self._doubtful) >= MOST_DOUBTFUL:
-            self._look_up()
 
     def _settled(self) -> None:
         """Wait until what was taken is stored; raises what kept it from that."""
@@ -132,7 +121,7 @@ class Filler:
 
     def finish(self, fingerprint: str, *, invalid: int, personal: bool) -> None:
         """Store the rest; the campaign is whole, and ready."""
-        self._look_up()
+        self._settled()
         self._cut(self.total)
         left_out = {
             "invalid": invalid,
@@ -149,18 +138,6 @@ class Filler:
                 personal=personal,
             )
             campaigns.move(connection, self._id, CampaignState.READY, left_out=left_out)
-
-    def _look_up(self) -> None:
-        self._settled()
-        doubtful, self._doubtful = self._doubtful, {}
-        if not doubtful:
-            return
-        with reading(self._engine) as connection:
-            known = loads.among(connection, self._id, self.total, list(doubtful))
-        new = {msisdn: own for msisdn, own in doubtful.items() if msisdn not in known}
-        self.repeated -= len(new)
-        rows = Batch(list(new), list(new.values()) if any(new.values()) else None)
-        self._store(rows, _Turn(None))
 
     def _store(self, rows: Batch, turn: _Turn) -> None:
         with turn.taken():

@@ -18,7 +18,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from worker.store.rows import in_parts
 from worker.tables import campaign, message, request
 from worker.terms import CampaignState
 
@@ -165,15 +164,6 @@ def cut(connection: Connection, request_id: int, total: int) -> None:
         delete(message).where(message.c.request_id == request_id, message.c.n >= total)
     )
     connection.execute(update(request).where(request.c.id == request_id).values(total=total))
-
-
-def among(connection: Connection, request_id: int, below: int, msisdns: Sequence[str]) -> set[str]:
-    """Return which numbers a request's messages `n < below` have; it looks at all of these."""
-    mine = [message.c.request_id == request_id, message.c.n < below]
-    found: set[str] = set()
-    for some in in_parts(connection, message.c.msisdn, msisdns):
-        found.update(connection.execute(select(message.c.msisdn).where(*mine, some)).scalars())
-    return found
 
 
 def left_out(connection: Connection, request_id: int) -> dict[str, int]:

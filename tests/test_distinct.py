@@ -1,0 +1,50 @@
+"""What is seen before is told exactly, however the numbers meet in their tables."""
+
+from unittest.mock import patch
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker import distinct
+from worker.distinct import Seen
+
+#: Few places, and all that may stand on them: nearly every number meets another.
+_CROWDED = st.builds(
+    lambda place, rest: str(13_000_000_000 + rest * 2**24 + place),
+    st.integers(0, 2),
+    st.integers(0, 416),
+)
+_OTHERS = st.sampled_from(
+    ["02185418874", "1064812345678", "12999999999", "13000000000", "19999999999", "20000000000"]
+)
+_NUMBERS = st.lists(_CROWDED | _OTHERS, max_size=60)
+
+
+def wanted(to: list[str]) -> list[int]:
+    """The places of those that stood before: what a set would say, which keeps every number."""
+    before: set[int] = set()
+    found = []
+    for nth, one in enumerate(to):
+        if int(one) in before:
+            found.append(nth)
+        before.add(int(one))
+    return found
+
+
+@given(_NUMBERS, st.integers(0, 60), st.integers(1, distinct.PLACES))
+def test_a_number_is_repeated_exactly_when_it_was_seen_before(
+    to: list[str], cut: int, places: int
+) -> None:
+    """Also in another list, and where a number finds no place and goes to another table."""
+    with patch.object(distinct, "PLACES", places):
+        seen = Seen()
+        found = seen.repeated(to[:cut])
+        found += [nth + len(to[:cut]) for nth in seen.repeated(to[cut:])]
+    assert found == wanted(to)
+
+
+def test_each_mobile_number_has_one_mark_on_each_of_its_places() -> None:
+    """So that what stands on a place is one number: the largest marks and tries fit beside it."""
+    largest = (distinct._COUNT - 1 >> distinct._BITS) + 1
+    assert largest < 1 << distinct._TRY
+    assert (distinct.PLACES - 1) << distinct._TRY | largest < 1 << 16
