@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import Stage, eventually, mobiles, section
-from worker import campaigns, recording, splitting
+from worker import campaigns, recording, splitting, spooled
 from worker.answers import Result, Results
 from worker.database import reading, writing
 from worker.spool import Spool
@@ -343,7 +343,7 @@ def test_an_answer_for_each_number_leaves_no_number_on_the_disk(hand: Hand, tmp_
     (ready,) = hand.take()
     each = {mobiles(1)[0]: Result(Outcome.REJECTED, "112")}
     answered = Answer(ready, Results(Result(Outcome.ACCEPTED, "100"), each), 0.0)
-    Spool(tmp_path, "it").add([recording.recorded(answered)])
+    Spool(tmp_path, "it").add([spooled.outcome(recording.recorded(answered))])
     (file,) = tmp_path.iterdir()
     assert mobiles(1)[0] not in file.read_text("utf-8")
     assert '"unknown"' in file.read_text("utf-8")

@@ -15,9 +15,9 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine, Row
 
-from worker import database, failpoints, holding, hours, receiving, reporting
+from worker import database, failpoints, holding, hours, receiving, reporting, spool, spooled
 from worker.answers import Balance, Page, Result
-from worker.errors import NotAsked, WireError
+from worker.errors import NotAsked, WireError, XinshiError
 from worker.gateway import Account
 from worker.holding import Asker
 from worker.settings import Settings
@@ -32,6 +32,8 @@ Out = TypeVar("Out")
 MOST_PAGES = 50
 #: No page is asked for after so many seconds; the next tick goes on.
 LONGEST = 5.0
+#: How long a page waits that neither the database nor the disk takes, in seconds.
+AFTER_A_FAILURE = 1.0
 #: A page with fewer rows than this was the last one.
 SMALL_PAGE = 50
 _WORDS = {"reports": "reports", "inbound": "inbound messages"}
@@ -155,20 +157,40 @@ class Collector:
             raise
         except WireError as error:
             return 0, 0, f"did not answer: {error}"
-        inbox_id = await self._in_transaction(
-            lambda c: pages.keep(
-                c,
-                account.name,
-                kind,
-                response.content,
-                status=response.status_code,
-                headers={"content-type": response.headers.get("content-type", "")},
-            )
-        )
+        failpoints.reach("collect.answered")
+        inbox_id = await self._keep(account.name, kind, response)
         failpoints.reach("collect.page_stored")
         return await self._in_transaction(
             lambda c: self._read(c, account, kind, inbox_id, response)
         )
+
+    async def _keep(self, account: str, kind: str, response: httpx.Response) -> int:
+        """Commit a raw page to the inbox; returns its id.
+
+        Its gateway has forgotten it: what the database does not take is left on this machine's disk
+        for whoever comes first when it does.
+        """
+        headers = {"content-type": response.headers.get("content-type", "")}
+        body, status = response.content, response.status_code
+
+        def leave() -> None:
+            row = spooled.page(account, kind, body, status, headers)
+            spool.leave(spool.folder(self.settings), spool.Kind.PAGE, row)
+
+        while True:
+            try:
+                return await self._in_transaction(
+                    lambda c: pages.keep(c, account, kind, body, status=status, headers=headers)
+                )
+            except XinshiError:
+                try:
+                    await asyncio.to_thread(leave)
+                except OSError as error:
+                    log.error("spool.failed", why=error.strerror)  # noqa: TRY400 - that is enough
+                else:
+                    log.warning("page.spooled", account=account, kind=kind)
+                    raise
+            await asyncio.sleep(AFTER_A_FAILURE)
 
     def _read(
         self,

@@ -16,7 +16,16 @@ from typing import TypeVar, cast
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import broker, claiming, database, failpoints, permits, recording, submitting
+from worker import (
+    broker,
+    claiming,
+    database,
+    failpoints,
+    permits,
+    recording,
+    spooled,
+    submitting,
+)
 from worker.choosing import CROWDED
 from worker.claiming import Claim
 from worker.errors import CommitUnknown, XinshiError
@@ -223,7 +232,7 @@ class Lane(Looker):
 
     def _keep(self, calls: Sequence[Recorded]) -> bool:
         try:
-            self._spool.add(calls)
+            self._spool.add([spooled.outcome(call) for call in calls])
         except OSError as error:
             log.error("spool.failed", why=error.strerror)  # noqa: TRY400 - the reason is enough
             return False

@@ -62,7 +62,7 @@ def _refuse(connection: Connection, settings: Settings) -> None:
     if late is not None and late <= settings.top.sweep_every + settings.top.look_every:
         msg = "a worker looks at this database, or did a moment ago: stop all of them first"
         raise TooLate(msg)
-    left = sorted(spool.folder(settings).glob("*.jsonl"))
+    left = sorted(spool.folder(settings).glob(f"*{spool.Kind.OUTCOMES}"))
     if left:
         msg = (
             f"{left[0].parent} holds outcomes of the database that was lost: move them away,"

@@ -1,27 +1,30 @@
-"""Outcomes that the database would not take, kept on this machine's disk until it does.
+"""What the database would not take, kept on this machine's disk until it does.
 
-Each process appends to a file of its own, forced to the disk, and locks it while it lives.
-What a process left behind is written to the database by whichever process finds it: writing an
-outcome twice changes nothing. The folder (`.xinshi/spool`) has to lie on a volume that lasts.
+Outcomes of calls: each process appends to a file of its own, and locks it while it lives. Pages of
+reports and inbound messages, which their gateway has forgotten: each is a file, free for whoever
+comes. All is forced to the disk. What lies there unlocked is written to the database by whichever
+process finds it: an outcome that is written twice changes nothing, and neither does a page that is
+read twice. The folder (`.xinshi/spool`) has to lie on a volume that lasts.
 """
 
 import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from worker.answers import Result
-from worker.gateway import Content
 from worker.settings import Settings
-from worker.store.claims import Lease
-from worker.store.outcomes import Recorded
-from worker.terms import Advice, Fault, MessageClass, Outcome, SubmissionState
 
-#: What a lease is without the text that it carried: outcomes need none.
-_NOTHING = Content("")
+
+class Kind(StrEnum):
+    """What a file holds, by its ending."""
+
+    OUTCOMES = ".jsonl"
+    PAGE = ".page"
 
 
 def folder(settings: Settings) -> Path:
@@ -30,23 +33,17 @@ def folder(settings: Settings) -> Path:
 
 
 class Spool:
-    """One process's own file; made when it is first needed."""
+    """One process's own file of outcomes; made when it is first needed."""
 
     def __init__(self, folder: Path, owner: str) -> None:
-        self._path = folder / f"{owner}.jsonl"
+        self._path = folder / f"{owner}{Kind.OUTCOMES}"
         self._file: int | None = None
 
-    def add(self, calls: Sequence[Recorded]) -> None:
-        """Keep outcomes; once this returns they are on the disk. Raises `OSError`."""
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep rows; once this returns they are on the disk. Raises `OSError`."""
         if self._file is None:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-        lines = "".join(json.dumps(_dump(call)) + "\n" for call in calls).encode()
-        # A disk that fills up takes a part first, and refuses the rest.
-        while lines:
-            lines = lines[os.write(self._file, lines) :]
-        os.fsync(self._file)
+            self._file = _locked(self._path)
+        _append(self._file, rows)
 
     def clear(self) -> None:
         """Forget what was kept: the database has it."""
@@ -56,19 +53,64 @@ class Spool:
             self._file = None
 
 
+def leave(folder: Path, kind: Kind, row: Mapping[str, Any]) -> None:
+    """Leave a row for whoever comes; once this returns it is on the disk. Raises `OSError`."""
+    path = folder / f"{secrets.token_hex(8)}{kind}"
+    file = _locked(path)
+    try:
+        _append(file, [row])
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(file)
+
+
+def _locked(path: Path) -> int:
+    """Make a file that nobody sees before it is locked: whoever finds one unlocked takes it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unseen = path.with_name(f".{path.name}.new")
+    file = os.open(unseen, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        unseen.rename(path)
+        _sync(path.parent)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _sync(folder: Path) -> None:
+    """Force to the disk which files a folder holds."""
+    held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
+
+
+def _append(file: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    # A disk that fills up takes a part first, and refuses the rest.
+    while lines:
+        lines = lines[os.write(file, lines) :]
+    os.fsync(file)
+
+
 @contextlib.contextmanager
-def left_behind(folder: Path) -> Iterator[list[Recorded]]:
-    """Lend what dead processes left to the block, and forget it when the block ends well."""
+def left_behind(folder: Path, kind: Kind) -> Iterator[list[Any]]:
+    """Lend the rows that nobody holds to the block, and forget them when the block ends well."""
     with contextlib.ExitStack() as stack:
         taken: list[Path] = []
-        calls: list[Recorded] = []
-        for path in sorted(folder.glob("*.jsonl")):
+        rows: list[Any] = []
+        for path in sorted(folder.glob(f"*{kind}")):
             file = _take(path)
             if file is not None:
                 stack.callback(os.close, file)
                 taken.append(path)
-                calls += list(_read(path))
-        yield calls
+                rows += _read(file)
+        yield rows
         for path in taken:
             path.unlink(missing_ok=True)
 
@@ -76,74 +118,19 @@ def left_behind(folder: Path) -> Iterator[list[Recorded]]:
 def _take(path: Path) -> int | None:
     """Lock a file that nobody holds; None when its process lives, or it is gone."""
     with contextlib.suppress(OSError):
-        file = os.open(path, os.O_RDWR)
-        try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(file)
-        else:
-            return file
+            # It may have been cleared since it was found.
+            if os.fstat(file).st_nlink:
+                return file
+        os.close(file)
     return None
 
 
-def _read(path: Path) -> Iterator[Recorded]:
-    for line in path.read_text("utf-8").splitlines():
-        # A line that was cut off by a crash was not promised to anybody.
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            yield _load(json.loads(line))
-
-
-def _dump(call: Recorded) -> dict[str, Any]:
-    lease, result, state = call.lease, call.result, call.state
-    if call.each:
-        # Numbers are not kept: what fared differently by number is unknown if its process dies.
-        result, state = Result(Outcome.UNKNOWN, "each"), SubmissionState.UNKNOWN
-    return {
-        "id": lease.id,
-        "fence": lease.fence,
-        "account": lease.account,
-        "class": lease.message_class.value,
-        "request": lease.request_id,
-        "lo": lease.lo,
-        "hi": lease.hi,
-        "size": lease.size,
-        "attempts": lease.attempts,
-        "resend_of": lease.resend_of,
-        "state": state.value,
-        "outcome": result.outcome.value,
-        "code": result.code,
-        "words": result.words,
-        "gateway_id": result.gateway_id,
-        "fault": result.fault and result.fault.value,
-        "advice": result.advice and result.advice.value,
-        "hold": result.hold,
-        "mapped": result.mapped,
-    }
-
-
-def _load(kept: dict[str, Any]) -> Recorded:
-    lease = Lease(
-        kept["id"],
-        kept["fence"],
-        kept["account"],
-        MessageClass(kept["class"]),
-        kept["request"],
-        kept["lo"],
-        kept["hi"],
-        kept["size"],
-        kept["attempts"],
-        _NOTHING,
-        "",
-        kept["resend_of"],
-    )
-    result = Result(
-        Outcome(kept["outcome"]),
-        kept["code"],
-        kept["words"],
-        kept["gateway_id"],
-        Fault(kept["fault"]) if kept["fault"] else None,
-        Advice(kept["advice"]) if kept["advice"] else None,
-        kept["hold"],
-        kept["mapped"],
-    )
-    return Recorded(lease, SubmissionState(kept["state"]), result)
+def _read(file: int) -> Iterator[Any]:
+    with open(file, encoding="utf-8", closefd=False) as lines:
+        for line in lines:
+            # A line that was cut off by a crash was not promised to anybody.
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)

@@ -25,6 +25,7 @@ from worker import (
     recording,
     reporting,
     spool,
+    spooled,
 )
 from worker.collecting import Collector
 from worker.errors import XinshiError
@@ -257,12 +258,19 @@ def rescue(engine: Engine, settings: Settings, owner: str) -> None:
 
 
 def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:
-    """Write the outcomes that dead processes of this machine left on its disk."""
-    with spool.left_behind(spool.folder(settings)) as calls:
+    """Write what this machine's disk kept for the database: outcomes of the dead, and pages."""
+    folder = spool.folder(settings)
+    with spool.left_behind(folder, spool.Kind.OUTCOMES) as rows:
+        calls = list(spooled.outcomes(rows))
         if calls:
             with database.writing(engine) as connection:
                 recording.record(connection, calls, settings, owner, ours=False)
             log.warning("spool.drained", outcomes=len(calls))
+    with spool.left_behind(folder, spool.Kind.PAGE) as rows:
+        if rows:
+            with database.writing(engine) as connection:
+                kept = sum(spooled.keep_page(connection, row) for row in rows)
+            log.warning("spool.drained", pages=kept)
 
 
 def expire(engine: Engine) -> None:

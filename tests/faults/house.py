@@ -195,7 +195,8 @@ class House:
             going = select(func.count()).where(submission.c.state.in_(["planned", "in_flight"]))
             if connection.execute(waiting).scalar() or connection.execute(going).scalar():
                 return False
-            return not list((self.settings.folder / "spool").glob("*.jsonl"))
+            spool = self.settings.folder / "spool"
+            return not [*spool.glob("*.jsonl"), *spool.glob("*.page")]
         return False
 
     def quiet(self, within: float = 60.0) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from tests.faults.conftest import Build
 from tests.faults.house import ACCOUNTS, CODE, TEXT, House, died, eventually, mobiles
-from tests.faults.servers import Redis
+from tests.faults.proxy import Proxy
+from tests.faults.servers import PostgreSQL, Redis
 from tests.faults.telling import Told
 from tests.faults.test_matrix import mute
 from tests.stage import LOGINS
@@ -149,3 +150,32 @@ def test_fault_28_a_page_that_a_crash_left_unread(build: Build) -> None:
     house.quiet()
     counts = house.check()
     assert counts.states == {"delivered": 50}
+
+
+def test_fault_28_the_database_is_away_when_a_page_comes(
+    build: Build, own_postgresql: PostgreSQL, postgresql: str
+) -> None:
+    """The gateway has forgotten it: it waits on the disk, outlives its process, and is read."""
+    with Proxy(own_postgresql.port) as proxy:
+        address = own_postgresql.url(postgresql, proxy.port)
+        house = build(address, accounts={"first": ACCOUNTS["first"]})
+        house.producer.enqueue_campaign("pages", mobiles(50), TEXT)
+        spool = house.settings.folder / "spool"
+
+        def look() -> None:
+            queued = house.sandbox.control.state()["waiting"]["reports"]
+            if house.taken().total() == 50 and not any(queued.values()):
+                proxy.refuse()
+
+        with Told(look) as told:
+            worker = house.worker("marketing", points=f"collect.answered=tell:{told.port}")
+            eventually(lambda: list(spool.glob("*.page")))
+        assert worker.pid
+        os.kill(worker.pid, signal.SIGKILL)
+        proxy.heal()
+        house.worker("marketing")
+        delivered(house, 50)
+        house.quiet()
+        counts = house.check()
+        assert counts.states == {"delivered": 50}
+        assert not list(spool.glob("*.page"))

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Select,
+    Update,
     bindparam,
     func,
     insert,
@@ -77,35 +78,35 @@ def _written(connection: Connection, calls: Sequence[Recorded]) -> set[int]:
     return set(connection.execute(_writing, lists(rows)).scalars())
 
 
-_each = given(
-    {
-        "one": submission.c.id,
-        "held": submission.c.fence,
-        "becomes": submission.c.state,
-        "outcome": submission.c.outcome,
-        "code": submission.c.code,
-        "words": submission.c.words,
-        "gateway_id": submission.c.gateway_id,
-    }
-).c
-_writing = (
-    update(submission)
-    .where(
-        submission.c.id == _each.one,
-        submission.c.fence == _each.held,
-        submission.c.state == S.IN_FLIGHT.value,
+#: What is written of an outcome: each fact of `_facts` by the column that takes it.
+_TAKES = {
+    "state": "becomes",
+    "outcome": "outcome",
+    "code": "code",
+    "words": "words",
+    "gateway_id": "gateway_id",
+}
+
+
+def _writes(facts: Mapping[str, Any]) -> Update:
+    """Write outcomes where they are in flight under their fence; `facts` are what `_facts` says."""
+    taken = {column: facts[name] for column, name in _TAKES.items()}
+    return (
+        update(submission)
+        .where(
+            submission.c.id == facts["one"],
+            submission.c.fence == facts["held"],
+            submission.c.state == S.IN_FLIGHT.value,
+        )
+        .values(taken | {"answered_at": now(), "lease_until": None})
     )
-    .values(
-        state=_each.becomes,
-        outcome=_each.outcome,
-        code=_each.code,
-        words=_each.words,
-        gateway_id=_each.gateway_id,
-        answered_at=now(),
-        lease_until=None,
-    )
-    .returning(submission.c.id)
-)
+
+
+_LIKE = {"one": submission.c.id, "held": submission.c.fence} | {
+    name: submission.c[column] for column, name in _TAKES.items()
+}
+_writing = _writes(given(_LIKE).c).returning(submission.c.id)
+_writing_each = _writes({name: bindparam(name, type_=like.type) for name, like in _LIKE.items()})
 
 
 def _sort(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
@@ -135,24 +136,7 @@ def _record(connection: Connection, calls: Sequence[Recorded]) -> None:
     """Write the outcomes of calls whose submissions are locked, and ours."""
     if not calls:
         return
-    connection.execute(
-        update(submission)
-        .where(
-            submission.c.id == bindparam("one"),
-            submission.c.fence == bindparam("held"),
-            submission.c.state == S.IN_FLIGHT.value,
-        )
-        .values(
-            state=bindparam("becomes"),
-            outcome=bindparam("outcome"),
-            code=bindparam("code"),
-            words=bindparam("words"),
-            gateway_id=bindparam("gateway_id"),
-            answered_at=now(),
-            lease_until=None,
-        ),
-        [_facts(call) for call in calls],
-    )
+    connection.execute(_writing_each, [_facts(call) for call in calls])
 
 
 def settle(connection: Connection, call: Recorded) -> bool:

@@ -1,0 +1,87 @@
+"""What the database would not take: kept on the disk whole, lent once, forgotten only when done."""
+
+import base64
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from worker import spooled
+from worker.database import reading, writing
+from worker.spool import Kind, Spool, leave, left_behind
+from worker.tables import inbox
+
+PAGE = {"account": "bulk", "kind": "reports", "status": 200, "headers": {}, "body": "AP8="}
+
+
+def lent(folder: Path, kind: Kind = Kind.PAGE) -> list[Any]:
+    """Take what lies there, and be done with it."""
+    with left_behind(folder, kind) as rows:
+        return rows
+
+
+def test_what_is_left_is_lent_once(tmp_path: Path) -> None:
+    leave(tmp_path / "new", Kind.PAGE, PAGE)
+    assert lent(tmp_path / "new", Kind.OUTCOMES) == []
+    assert lent(tmp_path / "new") == [PAGE]
+    assert lent(tmp_path / "new") == []
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_what_could_not_be_written_stays(tmp_path: Path) -> None:
+    leave(tmp_path, Kind.PAGE, PAGE)
+    with pytest.raises(InterruptedError), left_behind(tmp_path, Kind.PAGE):
+        raise InterruptedError
+    assert lent(tmp_path) == [PAGE]
+
+
+def test_what_somebody_holds_is_not_lent(tmp_path: Path) -> None:
+    """A process that lives writes its outcomes itself; two never write the same."""
+    own = Spool(tmp_path, "it")
+    own.add([{"id": 1}])
+    own.add([{"id": 2}])
+    assert lent(tmp_path, Kind.OUTCOMES) == []
+    leave(tmp_path, Kind.PAGE, PAGE)
+    with left_behind(tmp_path, Kind.PAGE) as rows:
+        assert rows == [PAGE]
+        assert lent(tmp_path) == []
+    own.clear()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_crash_cut_off_is_left_out(tmp_path: Path) -> None:
+    """The lines before it count; nobody was told that the last one is safe."""
+    (tmp_path / f"dead{Kind.OUTCOMES}").write_text('{"id": 1}\n{"id": 2}\n{"id"', "utf-8")
+    assert lent(tmp_path, Kind.OUTCOMES) == [{"id": 1}, {"id": 2}]
+
+
+def test_nobody_else_may_read_it(tmp_path: Path) -> None:
+    """Pages hold numbers and texts."""
+    leave(tmp_path / "spool", Kind.PAGE, PAGE)
+    (file,) = (tmp_path / "spool").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_disk_that_takes_nothing_says_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(OSError, match="denied"):
+        leave(tmp_path, Kind.PAGE, PAGE)
+
+
+def test_a_page_comes_back_as_the_gateway_wrote_it(engine: Any) -> None:
+    body = bytes(range(256))
+    row = spooled.page("bulk", "reports", body, 200, {"content-type": "text/xml"})
+    with writing(engine) as connection:
+        assert spooled.keep_page(connection, json.loads(json.dumps(row)))
+        for wrong in ({}, {**row, "body": "?"}, [], {**row, "body": None}):
+            assert not spooled.keep_page(connection, wrong)  # type: ignore[arg-type]
+    with reading(engine) as connection:
+        (kept,) = connection.execute(select(inbox)).all()
+    assert (kept.body, kept.account, kept.kind) == (body, "bulk", "reports")
+    assert (kept.status, kept.headers, kept.parsed_at) == (200, row["headers"], None)
+    assert base64.b64decode(row["body"]) == body
