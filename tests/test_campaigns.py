@@ -9,9 +9,12 @@ import pytest
 from tests.hand import MARKETING, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
 from worker import campaigns, database, ticking
+from worker.database import reading
+from worker.enqueuing import Order
 from worker.errors import KeyConflict, NotFound, Refused, TooLate
 from worker.loading import Row
-from worker.store import doubts, requests
+from worker.store import campaigns as stored
+from worker.store import doubts, loads, requests
 from worker.store.campaigns import Progress
 from worker.tables import request
 from worker.terms import CampaignState, Outcome
@@ -207,6 +210,28 @@ def test_a_retry_sends_the_failed_again_once_and_never_the_unknown(hand: Hand) -
     numbers = {number for one in hand.take(MARKETING) for number in one.parcel.msisdns}
     assert numbers == set(first.parcel.msisdns)
     assert campaigns.retry(hand.engine, hand.settings, loaded.id) is None
+
+
+def test_a_second_retry_takes_what_failed_since(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are looked at together; each with its own values."""
+    monkeypatch.setattr(campaigns, "LOOKED_AT", 4)
+    rows = [Row(nth, one, {"name": f"n{nth // 5}"}) for nth, one in enumerate(mobiles(15))]
+    order = Order((), "【信使】{name}", MARKETING)
+    loaded = campaigns.create(hand.engine, hand.settings, "named", order, rows)
+    for so_far, one in enumerate(hand.take(MARKETING), 1):
+        hand.record(answer(one, Outcome.REJECTED))
+        again = campaigns.retry(hand.engine, hand.settings, loaded.id)
+        assert again is not None
+        with reading(hand.engine) as connection:
+            kept = loads.there(connection, again.id, 0, 99)
+            held = stored.retries(connection, loaded.id)
+        assert sorted(kept.msisdns) == sorted(one.parcel.msisdns)
+        assert set(kept.own or ()) == {(("name", f"n{so_far - 1}"),)}
+        assert len(held) == so_far
+    assert campaigns.retry(hand.engine, hand.settings, loaded.id) is None
+    assert not any(hand.settings.folder.iterdir())
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.NOT_SENT, Outcome.UNKNOWN])

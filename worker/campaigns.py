@@ -1,26 +1,31 @@
 """Campaigns: loaded as a whole before anything is sent, then run, paused, resumed, cancelled."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from sqlalchemy import Connection, Engine
 
 from worker import loading
 from worker.clock import now
 from worker.database import reading, writing
+from worker.distinct import Seen
 from worker.enqueuing import Order
 from worker.errors import NotFound, TooLate, ValidityOver
 from worker.lifecycle import FAILED
 from worker.loading import Loaded, Plain, Row
 from worker.settings import Settings
-from worker.store import campaigns, doubts, messages, outcomes, requests
+from worker.store import campaigns, doubts, loads, messages, outcomes, requests
 from worker.store.campaigns import Progress
 from worker.terms import CampaignState, MessageState, SubmissionState
 
 #: Waiting submissions that are cancelled in one transaction; on SQLite everybody waits for it.
 AT_ONCE, AT_ONCE_ON_SQLITE = 1000, 100
+#: Messages of a campaign that are looked at together, to find those that failed.
+LOOKED_AT = 20_000
 
 
 def create(
@@ -133,31 +138,61 @@ def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None
     with reading(engine) as connection:
         row = requests.by_id(connection, campaign_id)
         old = campaigns.progress(connection, campaign_id)
-        if old is None or row is None:
-            raise _missing(campaign_id)
-        failed = campaigns.failed(connection, campaign_id, [state.value for state in FAILED])
-    if not failed:
-        return None
-    order = Order(
-        (),
-        row.content.text,
-        row.message_class,
-        row.account,
-        extension=row.content.extension,
-        template=row.content.template,
-        variables=row.content.variables,
-        options=row.content.options,
-        key=_retry_key(campaign_id, [one.msisdn for one in failed]),
-    )
-    rows = (
-        Row(nth, one.msisdn, dict(one.variables or ()) or None) for nth, one in enumerate(failed, 1)
-    )
-    return create(engine, settings, f"{old.name} (retry)", order, rows, retry_of=campaign_id)
+    if old is None or row is None:
+        raise _missing(campaign_id)
+    with _kept(settings) as file:
+        key, count = hashlib.sha256(), 0
+        for msisdn, own in _failed(engine, campaign_id, row.total):
+            key.update(f"{',' if count else ''}{msisdn}".encode())
+            count += 1
+            file.write(json.dumps([msisdn, own]) + "\n")
+        if not count:
+            return None
+        order = Order(
+            (),
+            row.content.text,
+            row.message_class,
+            row.account,
+            extension=row.content.extension,
+            template=row.content.template,
+            variables=row.content.variables,
+            options=row.content.options,
+            # The same failed messages make the same campaign, however often, from how many places.
+            key=f"retry-{campaign_id}-{key.hexdigest()[:32]}",
+        )
+        file.seek(0)
+        lines = (json.loads(line) for line in file)
+        rows = (Row(nth, msisdn, dict(own) or None) for nth, (msisdn, own) in enumerate(lines, 1))
+        return create(engine, settings, f"{old.name} (retry)", order, rows, retry_of=campaign_id)
 
 
-def _retry_key(campaign_id: int, msisdns: list[str]) -> str:
-    """The same failed messages make the same campaign, however often and from how many places."""
-    return f"retry-{campaign_id}-{hashlib.sha256(','.join(msisdns).encode()).hexdigest()[:32]}"
+def _kept(settings: Settings) -> IO[str]:
+    """Open a file without a name: who failed is read twice, and has to be the same both times."""
+    # Not where the system keeps such files: that may be memory.
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return tempfile.TemporaryFile("w+", encoding="utf-8", dir=settings.folder)
+
+
+def _failed(
+    engine: Engine, campaign_id: int, total: int
+) -> Iterator[tuple[str, Sequence[Sequence[str]]]]:
+    """Yield number and variables of failed messages, without those that a retry carries."""
+    carried = Seen()
+    with reading(engine) as connection:
+        retries = campaigns.retries(connection, campaign_id)
+    for one, its_total in retries.items():
+        for first in range(0, its_total, LOOKED_AT):
+            with reading(engine) as connection:
+                there = loads.there(connection, one, first, first + LOOKED_AT)
+            carried.repeated(there.msisdns)
+    states = [state.value for state in FAILED]
+    for first in range(0, total, LOOKED_AT):
+        with reading(engine) as connection:
+            rows = campaigns.failed(connection, campaign_id, states, first, LOOKED_AT)
+        again = set(carried.repeated([row.msisdn for row in rows]))
+        for nth, row in enumerate(rows):
+            if nth not in again:
+                yield row.msisdn, row.variables or ()
 
 
 def show(engine: Engine, campaign_id: int) -> Progress:

@@ -197,23 +197,34 @@ def is_drained(connection: Connection, request_id: int) -> bool:
     return not connection.execute(select(or_(waiting, planned, under_way))).scalar()
 
 
-def failed(connection: Connection, request_id: int, states: Collection[str]) -> list[Row[Any]]:
-    """Return number and variables of a campaign's messages in `states`, not yet tried again.
-
-    Those that a retry of this campaign carries already are left out.
-    """
-    again = message.alias("again")
-    taken = (
-        select(again.c.n)
-        .join(campaign, campaign.c.request_id == again.c.request_id)
-        .where(campaign.c.retry_of == request_id, again.c.msisdn == message.c.msisdn)
+def retries(connection: Connection, request_id: int) -> dict[int, int]:
+    """Return the campaigns that send a campaign's failed messages again, with their totals."""
+    rows = connection.execute(
+        select(request.c.id, request.c.total)
+        .join(campaign, campaign.c.request_id == request.c.id)
+        .where(campaign.c.retry_of == request_id)
+        .order_by(request.c.id)
     )
+    return {row.id: row.total for row in rows}
+
+
+def failed(
+    connection: Connection, request_id: int, states: Collection[str], first: int, limit: int
+) -> list[Row[Any]]:
+    """Return number and variables of a campaign's messages in `states`, from `first` on, in order.
+
+    `limit` is how many messages are looked at.
+    """
     return list(
         connection.execute(
             select(message.c.msisdn, message.c.variables)
             .join(seen, and_(seen.c.request_id == message.c.request_id, seen.c.n == message.c.n))
-            .where(message.c.request_id == request_id, seen.c.state.in_(list(states)))
-            .where(~taken.exists())
+            .where(
+                seen.c.request_id == request_id,
+                seen.c.n >= first,
+                seen.c.n < first + limit,
+                seen.c.state.in_(list(states)),
+            )
             .order_by(message.c.n)
         )
     )
