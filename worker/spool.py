@@ -42,8 +42,9 @@ class Spool:
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep rows; once this returns they are on the disk. Raises `OSError`."""
         if self._file is None:
-            self._file = _locked(self._path)
-        _append(self._file, rows)
+            self._file = _begun(self._path, rows)
+        else:
+            _append(self._file, rows)
 
     def clear(self) -> None:
         """Forget what was kept: the database has it."""
@@ -55,27 +56,21 @@ class Spool:
 
 def leave(folder: Path, kind: Kind, row: Mapping[str, Any]) -> None:
     """Leave a row for whoever comes; once this returns it is on the disk. Raises `OSError`."""
-    path = folder / f"{secrets.token_hex(8)}{kind}"
-    file = _locked(path)
-    try:
-        _append(file, [row])
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(file)
+    os.close(_begun(folder / f"{secrets.token_hex(8)}{kind}", [row]))
 
 
-def _locked(path: Path) -> int:
-    """Make a file that nobody sees before it is locked: whoever finds one unlocked takes it."""
+def _begun(path: Path, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Make a file that nobody sees before it is locked and holds its rows; returns it, locked."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unseen = path.with_name(f".{path.name}.new")
-    file = os.open(unseen, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    file = os.open(unseen, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
+        _append(file, rows)
         unseen.rename(path)
         _sync(path.parent)
     except BaseException:
+        unseen.unlink(missing_ok=True)
         os.close(file)
         raise
     return file

@@ -18,7 +18,8 @@ from tests.stage import LOGINS
 def test_a_campaign_of_20_000_while_everything_is_killed(more: tuple[str, ...]) -> None:
     """0 lost, 0 doubled; unknown: no more than what was in flight at the kills.
 
-    With reports, everything that was taken is delivered in the end.
+    With reports, everything that was reported is delivered in the end; a kill takes one page of an
+    account with it at the most, which the gateway has forgotten.
     """
     assert crowd.main(["--recipients", "20000", "--seed", "20", *more]) == 0
 
