@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from sqlalchemy import Connection, Engine
 
@@ -26,6 +26,8 @@ from worker.terms import CampaignState, MessageState, SubmissionState
 AT_ONCE, AT_ONCE_ON_SQLITE = 1000, 100
 #: Messages of a campaign that are looked at together, to find those that failed.
 LOOKED_AT = 20_000
+#: What of these is kept in memory, in bytes; more goes to a temporary file without a name.
+IN_MEMORY = 8 * 1024 * 1024
 
 
 def create(
@@ -140,12 +142,13 @@ def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None
         old = campaigns.progress(connection, campaign_id)
     if old is None or row is None:
         raise _missing(campaign_id)
-    with _kept(settings) as file:
+    # Who failed is read twice, and has to be the same both times.
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
         key, count = hashlib.sha256(), 0
         for msisdn, own in _failed(engine, campaign_id, row.total):
             key.update(f"{',' if count else ''}{msisdn}".encode())
             count += 1
-            file.write(json.dumps([msisdn, own]) + "\n")
+            file.write(json.dumps([msisdn, own]).encode() + b"\n")
         if not count:
             return None
         order = Order(
@@ -164,13 +167,6 @@ def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None
         lines = (json.loads(line) for line in file)
         rows = (Row(nth, msisdn, dict(own) or None) for nth, (msisdn, own) in enumerate(lines, 1))
         return create(engine, settings, f"{old.name} (retry)", order, rows, retry_of=campaign_id)
-
-
-def _kept(settings: Settings) -> IO[str]:
-    """Open a file without a name: who failed is read twice, and has to be the same both times."""
-    # Not where the system keeps such files: that may be memory.
-    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return tempfile.TemporaryFile("w+", encoding="utf-8", dir=settings.folder)
 
 
 def _failed(

@@ -113,15 +113,10 @@ class Filler:
         self._last = _Turn(self._last)
         self._storing.append(self._threads.submit(self._store, block, self._last))
 
-    def _settled(self) -> None:
-        """Wait until what was taken is stored; raises what kept it from that."""
-        while self._storing:
-            self._storing.popleft().result()
-        self._last = None
-
     def finish(self, fingerprint: str, *, invalid: int, personal: bool) -> None:
         """Store the rest; the campaign is whole, and ready."""
-        self._settled()
+        while self._storing:
+            self._storing.popleft().result()
         self._cut(self.total)
         left_out = {
             "invalid": invalid,
