@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from producer.words import Words
-from worker.errors import (
+from worker.domain.enums import MessageClass, MessageState
+from worker.domain.errors import (
     ConfigurationError,
     KeyConflict,
     NotFound,
@@ -26,7 +27,6 @@ from worker.errors import (
     Unavailable,
     XinshiError,
 )
-from worker.terms import MessageClass, MessageState
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.engine import Dialect
 from sqlalchemy.pool import StaticPool
 
-from worker.errors import Problem, Refused
+from worker.domain.errors import Problem, Refused
 
 #: The drivers whose connections can be lent, and SQLAlchemy's names for them.
 _DIALECTS = {

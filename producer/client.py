@@ -17,11 +17,11 @@ from producer.doorbell import Doorbell
 from producer.words import Words
 from worker import campaigns, database, describing, enqueuing
 from worker.describing import Message
+from worker.domain.enums import MessageClass
+from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Checked, Enqueued, Order
-from worker.errors import Problem, Refused
 from worker.loading import Loaded, Row
 from worker.settings import Settings, load
-from worker.terms import MessageClass
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession

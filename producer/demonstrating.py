@@ -17,13 +17,13 @@ from pathlib import Path
 from producer.client import Producer
 from producer.supervising import Supervisor
 from worker import campaigns, describing, migrations, sandbox
+from worker.domain.enums import CampaignState, MessageState, Reports
+from worker.domain.errors import XinshiError
 from worker.embedded import die_with_parent
-from worker.errors import XinshiError
 from worker.gateway import Account
 from worker.sandbox.samples import samples
 from worker.settings import Settings, load
 from worker.store import pages
-from worker.terms import CampaignState, MessageState, Reports
 
 RECIPIENTS = 10_000
 TEXT = "【信使】您的订单已发货，请注意查收。"

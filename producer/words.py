@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict
 
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
 
 
 class Words(TypedDict, total=False):

@@ -11,6 +11,7 @@ from worker import campaigns, enqueuing, recording, settings, submitting
 from worker.answers import Result, Results
 from worker.clock import later
 from worker.database import reading, writing
+from worker.domain.enums import CampaignState, MessageClass, Outcome
 from worker.enqueuing import Enqueued, Order
 from worker.loading import Loaded, Row
 from worker.runtime import Runtime
@@ -20,7 +21,6 @@ from worker.store.campaigns import count
 from worker.store.claims import Lease
 from worker.submitting import Answer, Ready
 from worker.tables import account_state, campaign, message, metadata, request, submission
-from worker.terms import CampaignState, MessageClass, Outcome
 from worker.views import described
 
 NOTICE = MessageClass.NOTICE

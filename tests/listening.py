@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from producer import Producer
 from worker.database import reading
+from worker.domain.enums import MessageClass
 from worker.tables import message
-from worker.terms import MessageClass
 
 
 class Listening(Producer):

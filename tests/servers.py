@@ -187,7 +187,7 @@ def _remove_queues(url: str) -> None:
     from kombu import Connection
 
     from worker import broker
-    from worker.terms import MessageClass
+    from worker.domain.enums import MessageClass
 
     with Connection(url) as connection:
         for queue in (*MessageClass, broker.TICKS):

@@ -17,13 +17,13 @@ from producer import Producer
 from worker import settings as reading
 from worker.database import writing
 from worker.describing import Message
+from worker.domain.enums import MessageClass
 from worker.enqueuing import Enqueued
 from worker.runtime import Runtime
 from worker.sandbox import Sandbox, numbers_taken
 from worker.sandbox.ledger import Entry
 from worker.settings import Settings
 from worker.store import accounts
-from worker.terms import MessageClass
 
 Found = TypeVar("Found")
 

@@ -10,14 +10,19 @@ from tests.hand import MARKETING, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
 from worker import campaigns, database, ticking
 from worker.database import reading
+from worker.domain.enums import CampaignState, Outcome
+from worker.domain.errors import (
+    KeyConflict,
+    NotFound,
+    Refused,
+    TooLate,
+)
 from worker.enqueuing import Order
-from worker.errors import KeyConflict, NotFound, Refused, TooLate
 from worker.loading import Row
 from worker.store import campaigns as stored
 from worker.store import doubts, loads, requests
 from worker.store.campaigns import Progress
 from worker.tables import request
-from worker.terms import CampaignState, Outcome
 
 TEXT = "【信使】周年庆全场八折 回T退订"
 #: Account, settings, messages, submissions.

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.stage import Stage, eventually, section
-from worker.terms import MessageState
+from worker.domain.enums import MessageState
 
 CODE = "您的验证码是：123456。请不要把验证码泄露给其他人。"
 TEXT = "【信使】尊敬的客户：您的订单 A+B&C=100% 已发货，「镕」"

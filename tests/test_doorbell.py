@@ -16,8 +16,8 @@ from tests import servers
 from tests.hand import NOWHERE
 from tests.stage import LOGINS
 from worker import broker, marks, settings
-from worker.errors import ConfigurationError
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
+from worker.domain.errors import ConfigurationError
 
 
 def made(**top: Any) -> settings.Settings:

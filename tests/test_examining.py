@@ -11,10 +11,10 @@ from worker import examining, reporting
 from worker.answers import Report
 from worker.clock import later
 from worker.database import reading, writing
+from worker.domain.enums import Carrier, Outcome, ReportStatus
 from worker.health import WELL, Health
 from worker.store import accounts, pages, samples, ticks
 from worker.tables import event, submission
-from worker.terms import Carrier, Outcome, ReportStatus
 
 UNICOM = [f"130{nth:08d}" for nth in range(100)]
 

@@ -20,13 +20,18 @@ from worker import comparing, describing, gathering, reporting, settling, tickin
 from worker.answers import Report
 from worker.clock import later
 from worker.database import reading, writing
+from worker.domain.enums import (
+    Advice,
+    MessageClass,
+    Outcome,
+    ReportStatus,
+)
+from worker.domain.errors import TooLate, Unavailable
 from worker.enqueuing import Enqueued
-from worker.errors import TooLate, Unavailable
 from worker.store import accounts, gathers, pages
 from worker.store.gathers import Single, open_together
 from worker.submitting import Ready
 from worker.tables import account_state, message, request, submission
-from worker.terms import Advice, MessageClass, Outcome, ReportStatus
 
 
 @pytest.fixture

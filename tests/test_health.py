@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker import health, routing
+from worker.domain.enums import Carrier
 from worker.health import (
     CALLS,
     DRIFT,
@@ -24,7 +25,6 @@ from worker.health import (
     Seen,
     judged,
 )
-from worker.terms import Carrier
 
 EVERY = 10.0
 RULES = st.sampled_from([CALLS, REPORTS])

@@ -25,12 +25,17 @@ from worker import campaigns, describing, reporting, ticking
 from worker.answers import Report
 from worker.clock import later
 from worker.database import writing
-from worker.errors import TooLate
-from worker.lifecycle import MESSAGE_MOVES
+from worker.domain.enums import (
+    CampaignState,
+    MessageState,
+    Outcome,
+    ReportStatus,
+)
+from worker.domain.errors import TooLate
+from worker.domain.transitions import MESSAGE_MOVES
 from worker.store import pages
 from worker.store.pages import opt_outs
 from worker.tables import request, submission
-from worker.terms import CampaignState, MessageState, Outcome, ReportStatus
 
 if TYPE_CHECKING:
     from worker.submitting import Answer, Ready

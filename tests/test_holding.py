@@ -12,10 +12,16 @@ from worker import holding
 from worker.answers import Result
 from worker.clock import later, now
 from worker.database import reading, writing
+from worker.domain.enums import (
+    Advice,
+    Fault,
+    MessageClass,
+    MessageState,
+    Outcome,
+)
 from worker.store import accounts
 from worker.submitting import Ready
 from worker.tables import account_state, event, opt_out, request
-from worker.terms import Advice, Fault, MessageClass, MessageState, Outcome
 
 M = MessageState
 on_sqlite = pytest.mark.parametrize("kind", ["sqlite"])

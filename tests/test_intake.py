@@ -10,14 +10,14 @@ from sqlalchemy import Transaction, func, select
 
 from tests.stage import TEXT, Stage, mobiles
 from worker import database, enqueuing, intake
+from worker.domain.errors import CommitUnknown, KeyConflict, Refused
+from worker.domain.recipient_windows import Window
 from worker.enqueuing import Enqueued, Order
-from worker.errors import CommitUnknown, KeyConflict, Refused
 from worker.gateway import Content
 from worker.intake import Exhausted, Offer
 from worker.store import callbacks
 from worker.store.allowances import Claim
 from worker.tables import allowance, callback, message, request
-from worker.windows import Window
 
 HOUR = 3_600_000
 

@@ -11,11 +11,11 @@ from tests.stage import mobiles
 from worker import campaigns, database, loading
 from worker.clock import now
 from worker.database import reading, writing
-from worker.errors import KeyConflict, TooLate
+from worker.domain.enums import CampaignState, MessageClass
+from worker.domain.errors import KeyConflict, TooLate
 from worker.loading import Row
 from worker.store import loads
 from worker.tables import campaign, message, opt_out, request
-from worker.terms import CampaignState, MessageClass
 
 
 @pytest.fixture

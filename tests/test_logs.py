@@ -12,7 +12,7 @@ import structlog
 
 from tests.stage import LOGINS, Stage, eventually, mobiles
 from worker import logs
-from worker.terms import MessageState
+from worker.domain.enums import MessageState
 
 TEXT = "【信使】独一无二的正文"
 SECRETS = {

@@ -64,7 +64,7 @@ def test_an_application_s_own_tables_and_versions_are_left_alone(bare: Engine) -
 
 @pytest.mark.parametrize("kind", ["sqlite"])
 def test_a_database_without_tables_is_told_apart_from_one_that_is_away(bare: Engine) -> None:
-    from worker.errors import Unavailable
+    from worker.domain.errors import Unavailable
     from worker.store.accounts import held
 
     with pytest.raises(Unavailable, match="xinshi migrate"), database.reading(bare) as connection:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import msisdn
-from worker.terms import NumberKind
+from worker.domain import msisdn
+from worker.domain.enums import NumberKind
 
 MOBILES = st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True)
 LANDLINES = st.from_regex(r"0[1-9][0-9]{8,10}", fullmatch=True)

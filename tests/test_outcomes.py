@@ -9,8 +9,8 @@ import pytest
 from tests.hand import MARKETING
 from tests.stage import TEXT, Stage, eventually, mobiles, section
 from worker.database import reading, writing
+from worker.domain.enums import MessageState
 from worker.store import accounts
-from worker.terms import MessageState
 
 M = MessageState
 

@@ -9,7 +9,7 @@ from tests.hand import Hand, answer, settings_of
 from tests.stage import mobiles
 from worker import submitting
 from worker.database import connect, writing
-from worker.terms import MessageClass, Outcome
+from worker.domain.enums import MessageClass, Outcome
 
 #: What this transaction has read of a table without an index; accounts are few.
 READ_WHOLE = """

@@ -17,10 +17,10 @@ from tests.hand import Hand, settings_of
 from tests.listening import Listening
 from tests.stage import TEXT, mobiles
 from worker.database import reading
+from worker.domain.enums import MessageState
+from worker.domain.errors import NotFound, Problem
 from worker.enqueuing import Enqueued
-from worker.errors import NotFound, Problem
 from worker.tables import message, request
-from worker.terms import MessageState
 
 
 @pytest.fixture

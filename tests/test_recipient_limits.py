@@ -20,15 +20,15 @@ from worker import describing, settling, ticking
 from worker import settings as loading
 from worker.clock import Instant, later
 from worker.database import reading, writing
-from worker.errors import ConfigurationError
+from worker.domain.enums import Advice, MessageClass, Outcome
+from worker.domain.errors import ConfigurationError
+from worker.domain.recipient_windows import Window
 from worker.retry import SHANGHAI
 from worker.sandbox import Sandbox
 from worker.store import recipients
 from worker.submitting import Ready
 from worker.tables import event as happened
 from worker.tables import recipient, submission
-from worker.terms import Advice, MessageClass, Outcome
-from worker.windows import Window
 
 #: No limit of these tests ends while they run.
 ONCE = ["1/10h"]

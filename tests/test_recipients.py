@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from worker import recipients
 from worker.campaigns import Row
-from worker.errors import Refused
+from worker.domain.errors import Refused
 from worker.loading import Plain
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import select
 from tests.stage import TEXT, Stage, eventually, section
 from worker import collecting, ticking
 from worker.database import reading, writing
+from worker.domain.enums import MessageState
 from worker.store import pages
 from worker.tables import inbound_message, inbox, opt_out, report
-from worker.terms import MessageState
 
 M = MessageState
 

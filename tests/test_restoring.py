@@ -10,8 +10,8 @@ from tests.stage import mobiles
 from worker import campaigns, reporting, restoring
 from worker.answers import Report
 from worker.database import reading, writing
+from worker.domain.enums import Outcome, ReportStatus
 from worker.store import doubts
-from worker.terms import Outcome, ReportStatus
 
 
 @pytest.fixture

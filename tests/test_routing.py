@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from tests.hand import NOWHERE
 from tests.stage import LOGINS
-from worker import carriers, routing, settings
+from worker import routing, settings
+from worker.domain import carriers
+from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.gateway import Account, Content
 from worker.health import LADDER, Health
 from worker.routing import Asked, Out, Standing
-from worker.terms import Carrier, MessageClass, NumberKind
 
 
 def accounts(**sections: dict[str, Any]) -> list[Account]:

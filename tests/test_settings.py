@@ -7,8 +7,8 @@ import pytest
 
 from tests.stage import LOGINS
 from worker import settings
-from worker.errors import ConfigurationError
-from worker.terms import Advice, MessageClass, Outcome
+from worker.domain.enums import Advice, MessageClass, Outcome
+from worker.domain.errors import ConfigurationError
 
 SECRET = "hunter2-hunter2"
 BASE: dict[str, Any] = {"base_url": "http://127.0.0.1:9"}

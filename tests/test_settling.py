@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Engine, select, update
 from tests.stage import Stage, eventually, mobiles, section
 from worker import database as connecting
 from worker.clock import now
+from worker.domain.enums import MessageState as M
 from worker.settling import judge
 from worker.store import accounts
 from worker.tables import account_state, request
-from worker.terms import MessageState as M
 
 UNITS = st.dictionaries(st.integers(1, 50), st.integers(1, 30), min_size=1, max_size=6)
 

@@ -1,7 +1,7 @@
 """Accounts of the configuration that are one at the gateway: their reports lie in one queue."""
 
 from tests.stage import Stage, eventually, section
-from worker.terms import MessageState as M
+from worker.domain.enums import MessageState as M
 
 
 def test_reports_reach_their_message_whichever_account_collects_them(stage: Stage) -> None:

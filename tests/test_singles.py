@@ -10,8 +10,8 @@ from sqlalchemy import Engine, event
 from tests.stage import Stage, mobiles, section
 from worker import claiming, submitting
 from worker.database import writing
+from worker.domain.enums import MessageClass
 from worker.store.claims import Lease
-from worker.terms import MessageClass
 
 OWNER = "tester"
 

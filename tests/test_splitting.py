@@ -15,11 +15,16 @@ from tests.stage import Stage, eventually, mobiles, section
 from worker import campaigns, recording, splitting, spooled
 from worker.answers import Result, Results
 from worker.database import reading, writing
+from worker.domain.enums import (
+    Fault,
+    MessageClass,
+    MessageState,
+    Outcome,
+)
 from worker.spool import Spool
 from worker.store import splits
 from worker.submitting import Answer, Ready
 from worker.tables import account_state, event, message, submission
-from worker.terms import Fault, MessageClass, MessageState, Outcome
 
 M = MessageState
 on_sqlite = pytest.mark.parametrize("kind", ["sqlite"])

@@ -17,12 +17,17 @@ from worker import campaigns, describing, recording, reporting, ticking
 from worker.answers import Report
 from worker.clock import later
 from worker.database import reading, writing
-from worker.errors import TooLate, Unavailable
-from worker.lifecycle import MESSAGE_MOVES, MESSAGES_OF, SUBMISSION_MOVES
+from worker.domain.enums import (
+    MessageState,
+    Outcome,
+    ReportStatus,
+    SubmissionState,
+)
+from worker.domain.errors import TooLate, Unavailable
+from worker.domain.transitions import MESSAGE_MOVES, MESSAGES_OF, SUBMISSION_MOVES
 from worker.store import outcomes, pages, ticks
 from worker.store.campaigns import is_drained
 from worker.tables import event, request, submission
-from worker.terms import MessageState, Outcome, ReportStatus, SubmissionState
 
 
 @pytest.fixture

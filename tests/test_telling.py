@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from tests.stage import Stage, eventually, mobiles, section
 from worker import database, signatures, telling
-from worker.errors import Refused
+from worker.domain.errors import Refused
 from worker.outward import Said
 from worker.store import callbacks, changes
 from worker.store.callbacks import Event

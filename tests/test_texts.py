@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import durations, rendering, segments
+from worker.domain import durations, placeholders, segments
 from worker.receiving import is_opt_out
 
 
@@ -33,14 +33,14 @@ def test_parts_hold_the_whole_text(text: str, signature: str) -> None:
 
 @given(st.text(max_size=60))
 def test_without_variables_braces_are_braces(text: str) -> None:
-    assert rendering.render(text, {}) == text
+    assert placeholders.render(text, {}) == text
 
 
 def test_each_name_needs_a_value_and_values_are_not_rendered_again() -> None:
-    assert rendering.names("您好{name }，{code}{}{ }{ x}") == {"name", "code"}
-    assert rendering.render("{a }{b}{}", {"a": "{b}", "b": "2"}) == "{b}2{}"
+    assert placeholders.names("您好{name }，{code}{}{ }{ x}") == {"name", "code"}
+    assert placeholders.render("{a }{b}{}", {"a": "{b}", "b": "2"}) == "{b}2{}"
     with pytest.raises(KeyError, match="code"):
-        rendering.render("{name}{code}", {"name": "x"})
+        placeholders.render("{name}{code}", {"name": "x"})
 
 
 @pytest.mark.parametrize(

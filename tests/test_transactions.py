@@ -18,8 +18,8 @@ from producer import KeyConflict, Refused
 from tests.hand import Hand, settings_of
 from tests.listening import Listening
 from tests.stage import TEXT, mobiles
+from worker.domain.enums import MessageState
 from worker.tables import message, request
-from worker.terms import MessageState
 
 
 @pytest.fixture

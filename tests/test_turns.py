@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.stage import eventually
-from worker.errors import Unavailable
+from worker.domain.errors import Unavailable
 from worker.turns import Turns
 
 

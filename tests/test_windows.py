@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import windows
-from worker.windows import MARGIN, Call, Window
+from worker.domain import recipient_windows
+from worker.domain.recipient_windows import MARGIN, Call, Window
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 #: A midnight in Shanghai, in milliseconds.
@@ -67,7 +67,7 @@ def test_a_call_may_begin_if_every_window_has_room(
     limits: list[Window], history: tuple[list[Call], int]
 ) -> None:
     calls, at = history
-    waits = windows.wait(limits, calls, at, PATIENCE)
+    waits = recipient_windows.wait(limits, calls, at, PATIENCE)
     assert (waits == 0) == has_room(limits, calls, at)
 
 
@@ -77,7 +77,7 @@ def test_a_wait_is_the_shortest_after_which_there_is_room(
 ) -> None:
     calls, at = history
     calls = [call._replace(ended=min(call.ended, at)) for call in calls]
-    waits = windows.wait(limits, calls, at, PATIENCE)
+    waits = recipient_windows.wait(limits, calls, at, PATIENCE)
     assert has_room(limits, calls, at + waits)
     if waits:
         earlier = data.draw(st.integers(0, waits - 1))
@@ -89,13 +89,13 @@ def test_a_call_under_way_counts_as_not_ended_and_never_makes_the_wait_too_long(
     limits: list[Window], history: tuple[list[Call], int], data: st.DataObject
 ) -> None:
     calls, at = history
-    waits = windows.wait(limits, calls, at, PATIENCE)
+    waits = recipient_windows.wait(limits, calls, at, PATIENCE)
     known = [
         call._replace(ended=data.draw(st.integers(at, call.ended))) if call.ended > at else call
         for call in calls
     ]
-    really = windows.wait(limits, known, at, PATIENCE)
-    assert waits <= max(really, windows.RECHECK)
+    really = recipient_windows.wait(limits, known, at, PATIENCE)
+    assert waits <= max(really, recipient_windows.RECHECK)
 
 
 @given(
@@ -119,7 +119,7 @@ def test_a_gateway_never_counts_more_than_its_limit(
         told = [
             one if one.ended <= now else one._replace(ended=one.began + PATIENCE) for one in calls
         ]
-        if windows.wait(limits, told, now, PATIENCE) == 0:
+        if recipient_windows.wait(limits, told, now, PATIENCE) == 0:
             calls.append(Call(len(calls) + 1, now, now + lasts))
             arrived.append(now + round(when * lasts))
     for most, length in limits:
@@ -137,15 +137,15 @@ def test_what_is_forgotten_would_not_have_counted(
     calls, at = history
     allowed: list[Call] = []
     for call in sorted(calls, key=lambda one: one.began):
-        if windows.wait(limits, allowed, call.began, PATIENCE) == 0:
+        if recipient_windows.wait(limits, allowed, call.began, PATIENCE) == 0:
             allowed.append(call)
-    kept = windows.counting(limits, allowed, at)
+    kept = recipient_windows.counting(limits, allowed, at)
     then = at + later
-    assert windows.wait(limits, kept, then, PATIENCE) == windows.wait(
+    assert recipient_windows.wait(limits, kept, then, PATIENCE) == recipient_windows.wait(
         limits, allowed, then, PATIENCE
     )
-    last = max((windows.counts_until(limits, call) for call in kept), default=at)
-    assert not windows.counting(limits, kept, last)
+    last = max((recipient_windows.counts_until(limits, call) for call in kept), default=at)
+    assert not recipient_windows.counting(limits, kept, last)
     assert len(kept) <= sum(window.most for window in limits) + 1
 
 
@@ -156,7 +156,7 @@ def test_those_who_take_turns_find_room_one_after_the_other(
     calls, at = history
     calls = [call._replace(ended=min(call.ended, at)) for call in calls]
     for nth in range(many):
-        then = at + windows.wait(limits, calls, at, PATIENCE)
+        then = at + recipient_windows.wait(limits, calls, at, PATIENCE)
         made = [call for call in calls if call.began <= then]
         assert has_room(limits, made, then)
         calls.append(Call(100 + nth, then, then))
@@ -168,11 +168,11 @@ def test_what_the_gateway_said_holds_until_its_time(
 ) -> None:
     calls, at = history
     told = [*calls, Call(0, at, at + more)]
-    assert windows.wait(limits, told, at, PATIENCE) >= more
+    assert recipient_windows.wait(limits, told, at, PATIENCE) >= more
     after = [call._replace(ended=min(call.ended, at)) for call in calls]
-    assert windows.wait(limits, [*after, told[-1]], at + more, PATIENCE) == windows.wait(
-        limits, after, at + more, PATIENCE
-    )
+    assert recipient_windows.wait(
+        limits, [*after, told[-1]], at + more, PATIENCE
+    ) == recipient_windows.wait(limits, after, at + more, PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_what_the_gateway_said_holds_until_its_time(
     ],
 )
 def test_a_window_is_how_many_and_for_how_long(written: str, window: Window) -> None:
-    assert windows.parse(written) == window
+    assert recipient_windows.parse(written) == window
 
 
 @pytest.mark.parametrize(
@@ -194,4 +194,4 @@ def test_a_window_is_how_many_and_for_how_long(written: str, window: Window) -> 
 )
 def test_what_is_no_window_is_refused_with_what_to_write(written: object) -> None:
     with pytest.raises(ValueError, match=r'write limits as .* "day" .* span'):
-        windows.parse(written)
+        recipient_windows.parse(written)

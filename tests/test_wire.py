@@ -19,7 +19,7 @@ from tests import dropping
 from tests.dropping import Failure, Line, gateway
 from tests.stage import eventually
 from worker import wire as wires
-from worker.errors import NotSent, OutcomeUnknown
+from worker.domain.errors import NotSent, OutcomeUnknown
 from worker.transports import Sent
 from worker.wire import FAILURES, TRANSPORTS, Wire
 

@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from worker.terms import Advice, Fault, Outcome, ReportStatus
+from worker.domain.enums import (
+    Advice,
+    Fault,
+    Outcome,
+    ReportStatus,
+)
 
 Item = TypeVar("Item")
 

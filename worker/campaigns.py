@@ -13,14 +13,14 @@ from worker import loading
 from worker.clock import now
 from worker.database import reading, writing
 from worker.distinct import Seen
+from worker.domain.enums import CampaignState, MessageState, SubmissionState
+from worker.domain.errors import NotFound, TooLate, ValidityOver
+from worker.domain.transitions import FAILED
 from worker.enqueuing import Order
-from worker.errors import NotFound, TooLate, ValidityOver
-from worker.lifecycle import FAILED
 from worker.loading import Loaded, Plain, Row
 from worker.settings import Settings
 from worker.store import campaigns, doubts, loads, messages, outcomes, requests
 from worker.store.campaigns import Progress
-from worker.terms import CampaignState, MessageState, SubmissionState
 
 #: Waiting submissions that are cancelled in one transaction; on SQLite everybody waits for it.
 AT_ONCE, AT_ONCE_ON_SQLITE = 1000, 100

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from worker import permits, routing
+from worker.domain.enums import MessageClass
 from worker.gateway import Account
 from worker.health import WELL, Health
 from worker.permits import Permits
@@ -15,7 +16,6 @@ from worker.routing import Asked, Option, Out, Standing
 from worker.settings import Settings
 from worker.store import accounts
 from worker.store.accounts import Doubt
-from worker.terms import MessageClass
 
 #: How long what is due waits when no account can take it now, and when all places are taken.
 NO_ACCOUNT = 2.0

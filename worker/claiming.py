@@ -10,8 +10,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from worker import carriers, gathering, permits, routing, segments
+from worker import gathering, permits, routing
 from worker.choosing import Choosing, Place
+from worker.domain import carriers, segments
+from worker.domain.enums import (
+    Carrier,
+    MessageClass,
+    MessageState,
+    NumberKind,
+    SubmissionState,
+)
 from worker.gateway import Account, Content
 from worker.gathering import Gathering
 from worker.pace import Cost
@@ -21,7 +29,6 @@ from worker.store import accounts, claims, events, members, outcomes, requests, 
 from worker.store.claims import Lease, Planned
 from worker.store.gathers import Single
 from worker.store.requests import DueRequest
-from worker.terms import Carrier, MessageClass, MessageState, NumberKind, SubmissionState
 from worker.throttle import Throttle
 
 #: Due rows looked at in one claim.

@@ -4,9 +4,9 @@ A table is a TOML file in `worker/gateways/codes/`, one section a code::
 
     [112]
     meaning = "号码错误"            # the gateway's own words
-    outcome = "rejected"           # a worker.terms.Outcome
-    fault = "number"               # optional: a worker.terms.Fault
-    advice = "slow_down"           # optional: a worker.terms.Advice
+    outcome = "rejected"           # a worker.domain.enums.Outcome
+    fault = "number"               # optional: a worker.domain.enums.Fault
+    advice = "slow_down"           # optional: a worker.domain.enums.Advice
     hold = "10m"                   # optional, with account_held: absent means until released
     remedy = "…"                   # optional: what a person does about it, in plain words
     source = "001 §4"              # document and section
@@ -25,8 +25,8 @@ from importlib import resources
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from worker.answers import Result
-from worker.durations import Duration
-from worker.terms import Advice, Fault, Outcome
+from worker.domain.durations import Duration
+from worker.domain.enums import Advice, Fault, Outcome
 
 #: What a table may say; `not_sent` is the wire's alone.
 SAYABLE = frozenset(Outcome) - {Outcome.NOT_SENT}

@@ -17,12 +17,12 @@ from sqlalchemy import Connection, Engine, Row
 
 from worker import database, failpoints, holding, hours, receiving, reporting, spool, spooled
 from worker.answers import Balance, Page, Result
-from worker.errors import NotAsked, WireError, XinshiError
+from worker.domain.enums import Outcome
+from worker.domain.errors import NotAsked, WireError, XinshiError
 from worker.gateway import Account
 from worker.holding import Asker
 from worker.settings import Settings
 from worker.store import accounts, pages, ticks
-from worker.terms import Outcome
 from worker.wire import Wire
 
 log = structlog.get_logger()

@@ -14,14 +14,14 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from worker import sandbox
+from worker.domain.enums import MessageClass, MessageState
+from worker.domain.placeholders import render
 from worker.gateway import Account
-from worker.rendering import render
 from worker.settings import Settings
 from worker.store.messages import seen
 from worker.store.requests import content_of
 from worker.store.restored import RESTORED
 from worker.tables import message, request, submission
-from worker.terms import MessageClass, MessageState
 from worker.verifying import Finding, finding
 
 #: States that say "the gateway took it", "it never did", and "one of both".

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ValidationError
 
-from worker.errors import Problem
+from worker.domain.errors import Problem
 
 
 def explain(error: ValidationError, key: str, model: type[BaseModel]) -> list[Problem]:

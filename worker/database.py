@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from worker import failpoints
-from worker.errors import CommitUnknown, Unavailable
+from worker.domain.errors import CommitUnknown, Unavailable
 from worker.turns import Turns
 
 #: How long a connection may take to be made, and an SQLite lock to be had.

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Engine, Row
 
 from worker import database
-from worker.errors import NotFound, TooLate
+from worker.domain.enums import MessageClass, MessageState
+from worker.domain.errors import NotFound, TooLate
 from worker.store import campaigns, events, messages, reports, requests
 from worker.store.campaigns import Progress
-from worker.terms import MessageClass, MessageState
 
 #: No id has more digits: the databases could not even look for it.
 _ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")

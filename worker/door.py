@@ -14,10 +14,10 @@ from typing import Any
 import structlog
 
 from worker import database, enqueuing
+from worker.domain.enums import MessageClass
+from worker.domain.errors import KeyConflict, Problem, Refused
 from worker.enqueuing import Order
-from worker.errors import KeyConflict, Problem, Refused
 from worker.settings import Settings
-from worker.terms import MessageClass
 
 log = structlog.get_logger()
 

@@ -21,7 +21,7 @@ from typing import Self
 import redis
 
 from worker import broker
-from worker.errors import ConfigurationError, Problem, XinshiError
+from worker.domain.errors import ConfigurationError, Problem, XinshiError
 from worker.settings import Settings
 
 #: How long the server may take to start or to stop, in seconds.

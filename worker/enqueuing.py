@@ -13,14 +13,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from worker import database, outward, rendering, routing
-from worker import msisdn as numbers
-from worker.errors import CommitUnknown, KeyConflict, Problem, Refused, Unavailable
+from worker import database, outward, routing
+from worker.domain import msisdn as numbers
+from worker.domain import placeholders
+from worker.domain.enums import MessageClass, NumberKind
+from worker.domain.errors import (
+    CommitUnknown,
+    KeyConflict,
+    Problem,
+    Refused,
+    Unavailable,
+)
 from worker.gateway import Content
 from worker.settings import Settings
 from worker.store import callbacks, requests, singles
 from worker.store.requests import NewRequest
-from worker.terms import MessageClass, NumberKind
 
 LONGEST_KEY = 200
 LONGEST_SENDER = 64
@@ -167,7 +174,7 @@ def content_of(order: Order, found: list[Problem]) -> Content:
     text = order.text
     if not order.template:
         try:
-            text = rendering.render(order.text, variables)
+            text = placeholders.render(order.text, variables)
         except KeyError as error:
             found.append(Problem(f"variables.{error.args[0]}", "the text names it; give a value"))
         if not text.strip():

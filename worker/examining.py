@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from worker import database, health
+from worker.domain.enums import Reports
 from worker.health import WELL, Count, Gauges, Health, Seen
 from worker.settings import Settings
 from worker.store import accounts, events, samples, ticks
-from worker.terms import Reports
 
 log = structlog.get_logger()
 

@@ -14,13 +14,13 @@ from typing import NoReturn
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from worker import msisdn as numbers
 from worker.database import reading, writing
 from worker.distinct import Seen
-from worker.errors import KeyConflict, Problem, TooLate
+from worker.domain import msisdn as numbers
+from worker.domain.enums import CampaignState, NumberKind
+from worker.domain.errors import KeyConflict, Problem, TooLate
 from worker.store import campaigns, loads, refusals
 from worker.store.loads import Batch, Variables
-from worker.terms import CampaignState, NumberKind
 
 
 class _Turn:

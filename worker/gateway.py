@@ -27,8 +27,8 @@ from worker.answers import (
     SentCount,
 )
 from worker.codes import CodeTable
-from worker.errors import Problem
-from worker.terms import NumberKind, Reports
+from worker.domain.enums import NumberKind, Reports
+from worker.domain.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)

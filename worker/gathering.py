@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from worker.domain.enums import Advice, MessageClass
 from worker.gateway import Account, Content
 from worker.store import accounts, events, gathers
 from worker.store.claims import Lease, Planned
 from worker.store.gathers import Single
 from worker.store.outcomes import Recorded
 from worker.store.requests import DueRequest
-from worker.terms import Advice, MessageClass
 
 #: How long singles are gathered after the gateway asked for it, in seconds.
 LASTS = 60.0

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from worker.terms import Carrier
+from worker.domain.enums import Carrier
 
 #: The share of its traffic that an account keeps, step by step.
 LADDER = (1.0, 0.8, 0.5, 0.2, 0.05)

@@ -19,12 +19,17 @@ from sqlalchemy import Connection, Engine
 
 from worker import database
 from worker.answers import Result
-from worker.errors import NotAsked
+from worker.domain.enums import (
+    Advice,
+    Fault,
+    Outcome,
+    SubmissionState,
+)
+from worker.domain.errors import NotAsked
 from worker.gateway import Account
 from worker.settings import Settings
 from worker.store import accounts, events
 from worker.store.outcomes import Recorded
-from worker.terms import Advice, Fault, Outcome, SubmissionState
 from worker.wire import Wire
 
 log = structlog.get_logger()

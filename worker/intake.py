@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine
 
 from worker import enqueuing
+from worker.domain.errors import KeyConflict
 from worker.enqueuing import Checked, Enqueued
-from worker.errors import KeyConflict
 from worker.store import allowances, arrivals, callbacks
 from worker.store.allowances import Claim
 from worker.store.arrivals import Arrival

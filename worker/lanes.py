@@ -28,7 +28,8 @@ from worker import (
 )
 from worker.choosing import CROWDED
 from worker.claiming import Claim
-from worker.errors import CommitUnknown, XinshiError
+from worker.domain.enums import MessageClass, Outcome
+from worker.domain.errors import CommitUnknown, XinshiError
 from worker.looking import Looker
 from worker.permits import Rests
 from worker.settings import Settings
@@ -36,7 +37,6 @@ from worker.spool import Spool
 from worker.store import claims
 from worker.store.outcomes import Recorded
 from worker.submitting import Answer, Ready
-from worker.terms import MessageClass, Outcome
 from worker.throttle import Throttle
 from worker.wire import Wire
 

@@ -14,17 +14,18 @@ from typing import ClassVar, NamedTuple
 
 from sqlalchemy import Engine
 
-from worker import enqueuing, rendering, routing
-from worker import msisdn as numbers
+from worker import enqueuing, routing
 from worker.database import reading, writing
+from worker.domain import msisdn as numbers
+from worker.domain import placeholders
+from worker.domain.enums import CampaignState, NumberKind
+from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Order
-from worker.errors import Problem, Refused
 from worker.filling import Filler
 from worker.gateway import Account, Content
 from worker.settings import Settings
 from worker.store import callbacks, campaigns, loads, requests
 from worker.store.loads import Batch, Variables
-from worker.terms import CampaignState, NumberKind
 
 #: Rows that are read and put into order together.
 BLOCK = 20_000
@@ -142,7 +143,7 @@ class _Able:
     def __init__(self, content: Content, accounts: Sequence[Account]) -> None:
         self.content = content
         #: What the text names; a template's variables are all its own.
-        self.names = rendering.names(content.text) if not content.template else frozenset[str]()
+        self.names = placeholders.names(content.text) if not content.template else frozenset[str]()
         self.kinds = max((one.gateway.capabilities.kinds for one in accounts), key=len)
         self._accounts = accounts
         # Most rows of a campaign say the same as another one.
@@ -177,7 +178,7 @@ class _Able:
         """Return the text as a recipient reads it; equal ones may share a submission."""
         if self.content.template:
             return repr(variables)
-        return rendering.fill(self.content.text, dict(variables or ()))
+        return placeholders.fill(self.content.text, dict(variables or ()))
 
     def _problem_of(self, text: str) -> str | None:
         content = replace(self.content, text=text)

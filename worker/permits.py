@@ -20,13 +20,13 @@ from sqlalchemy import Connection
 
 from worker import pace
 from worker.accounts import AccountSettings
+from worker.domain.enums import MessageClass
 from worker.gateway import Account
 from worker.pace import Bucket, Cost, Rates
 from worker.settings import Settings
 from worker.store import paces
 from worker.store.claims import Lease
 from worker.store.paces import Pacing
-from worker.terms import MessageClass
 from worker.throttle import Throttle, Wanted
 
 log = structlog.get_logger()

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection, Engine, Row
 
 from worker import database, receiving, reporting
-from worker.errors import Unavailable
+from worker.domain.errors import Unavailable
 from worker.gateway import Account
 from worker.settings import Settings
 from worker.store import pushed

@@ -2,7 +2,7 @@
 
 A call counts from its write-ahead on, in the same transaction, on the database's clock. What
 becomes of it is written when it is recorded: the moment it ended, or, where it is proven that the
-gateway took nothing, that it counts no more. `worker.windows` decides.
+gateway took nothing, that it counts no more. `worker.domain.recipient_windows` decides.
 """
 
 from collections import defaultdict
@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from worker import splitting, windows
+from worker import splitting
+from worker.domain import recipient_windows
+from worker.domain.enums import (
+    Advice,
+    MessageState,
+    Outcome,
+    SubmissionState,
+)
+from worker.domain.recipient_windows import Call, Window
 from worker.settings import Settings
 from worker.store import doubts, events, members, messages, recipients
 from worker.store.claims import Lease
@@ -20,8 +28,6 @@ from worker.store.doubts import Doubtful
 from worker.store.members import Member
 from worker.store.outcomes import Recorded
 from worker.store.recipients import First, Key
-from worker.terms import Advice, MessageState, Outcome, SubmissionState
-from worker.windows import Call, Window
 
 #: The code of what waits for its recipient, or was rejected because it would have to for too long.
 CODE = "per_msisdn"
@@ -33,7 +39,7 @@ _STEPS = ((10_000, 100), (600_000, 1_000), (86_400_000 * 366, 10_000))
 #: Until when a recipient has to wait who had enough, says the gateway.
 _UNTIL: Mapping[Advice, Callable[[int], int]] = {
     Advice.RECIPIENT_SECOND: lambda at: at + 1_000,
-    Advice.RECIPIENT_DAY: windows.tomorrow,
+    Advice.RECIPIENT_DAY: recipient_windows.tomorrow,
 }
 
 Limits = Mapping[str, Mapping[str, Collection[Window]]]
@@ -76,7 +82,8 @@ class Book:
         self, limits: Mapping[Key, Collection[Window]], calls: Mapping[Key, Sequence[Call]]
     ) -> int:
         return max(
-            windows.wait(each, calls[key], self.at, self.patience) for key, each in limits.items()
+            recipient_windows.wait(each, calls[key], self.at, self.patience)
+            for key, each in limits.items()
         )
 
 
@@ -179,7 +186,7 @@ def _begun(
         its_own = of[one.request_id, one.n]
         for key, each in its_own.items() if len(its_own) == 1 else ():
             if key not in calls:
-                calls[key] = First(one.submission_id, windows.longest(each, patience))
+                calls[key] = First(one.submission_id, recipient_windows.longest(each, patience))
                 ids[key] = (one.request_id, one.n)
     return {ids[key] for key in recipients.first(connection, calls, patience)}
 
@@ -229,8 +236,8 @@ def _write(
     """Write calls down, without those that count no more."""
     written = {}
     for key, (limits, calls) in rows.items():
-        counting = windows.counting(limits, calls, at)
-        last = max((windows.counts_until(limits, call) for call in counting), default=at)
+        counting = recipient_windows.counting(limits, calls, at)
+        last = max((recipient_windows.counts_until(limits, call) for call in counting), default=at)
         written[key] = (counting, last)
     recipients.write(connection, written)
 
@@ -241,7 +248,7 @@ def or_rejected(connection: Connection, calls: Sequence[Recorded]) -> list[Recor
     if not told:
         return list(calls)
     valid = recipients.valid_for(connection, {lease.request_id for lease in told})
-    at = windows.milliseconds(datetime.now(UTC))
+    at = recipient_windows.milliseconds(datetime.now(UTC))
     found = []
     for call in calls:
         until = _UNTIL.get(call.result.advice) if call.result.advice else None
@@ -270,7 +277,7 @@ def numbers(
 def _matters(settings: Settings, call: Recorded) -> bool:
     limits = settings.per_msisdn.get(call.lease.account, {})
     return bool(limits) and (
-        call.state in NOT_TAKEN or any(map(windows.needs_ends, limits.values()))
+        call.state in NOT_TAKEN or any(map(recipient_windows.needs_ends, limits.values()))
     )
 
 

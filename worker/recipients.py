@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from worker import config_faults, msisdn, rendering
-from worker.errors import Problem, Refused
+from worker import config_faults
+from worker.domain import msisdn, placeholders
+from worker.domain.errors import Problem, Refused
 from worker.loading import Plain, Row
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _first(reader: "Reader") -> tuple[int, list[str]]:
 def _layout(first: Sequence[str], text: str) -> tuple[_Layout, bool]:
     """Find the columns by the first row; the second value tells whether that is a header."""
     columns = [cell.strip() for cell in first]
-    wanted = rendering.names(text)
+    wanted = placeholders.names(text)
     named = [nth for nth, column in enumerate(columns) if column.casefold() in NUMBER_COLUMNS]
     if len(named) > 1:
         found = " and ".join(columns[nth] for nth in named)

@@ -10,11 +10,16 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from worker import gathering, holding, recipient_limits, retry, slowing, splitting
+from worker.domain.enums import (
+    MessageClass,
+    MessageState,
+    Outcome,
+    SubmissionState,
+)
 from worker.settings import Settings
 from worker.store import campaigns, doubts, events, messages, outcomes
 from worker.store.outcomes import Recorded
 from worker.submitting import Answer
-from worker.terms import MessageClass, MessageState, Outcome, SubmissionState
 
 
 def recorded(answer: Answer) -> Recorded:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
-from worker import msisdn as numbers
 from worker.answers import Report
+from worker.domain import msisdn as numbers
+from worker.domain.enums import MessageState, ReportStatus, SubmissionState
 from worker.store import doubts, events, messages, outcomes
 from worker.store import reports as stored
 from worker.store.reports import Origin, Place
-from worker.terms import MessageState, ReportStatus, SubmissionState
 
 #: Only submissions younger than this are looked through for a lost id, and so many, in seconds.
 ADOPTABLE = 72 * 3600.0

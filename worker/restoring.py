@@ -11,11 +11,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from worker import database, routing, spool
-from worker.errors import TooLate
+from worker.domain.enums import MessageClass
+from worker.domain.errors import TooLate
 from worker.settings import Settings
 from worker.store import events, restored, ticks
 from worker.store.restored import Rest
-from worker.terms import MessageClass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from worker.answers import Result
-from worker.terms import Advice, Outcome
+from worker.domain.enums import Advice, Outcome
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 #: The first pause in seconds, doubled with each counted attempt up to the longest.

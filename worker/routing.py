@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from worker import segments
-from worker.errors import Problem
+from worker.domain import segments
+from worker.domain.enums import Carrier, MessageClass, NumberKind
+from worker.domain.errors import Problem
 from worker.gateway import Account, Content
 from worker.health import WELL, Health
 from worker.retry import SHANGHAI
-from worker.terms import Carrier, MessageClass, NumberKind
 
 
 def candidates(

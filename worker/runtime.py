@@ -10,12 +10,12 @@ import structlog
 from sqlalchemy import Engine
 
 from worker import database, spool
+from worker.domain.enums import MessageClass
 from worker.lanes import Lane
 from worker.looking import Looker
 from worker.settings import Settings
 from worker.spool import Spool
 from worker.telling import Teller
-from worker.terms import MessageClass
 from worker.ticking import Ticker
 
 log = structlog.get_logger()

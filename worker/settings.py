@@ -18,15 +18,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from worker import config_faults, logins
-from worker.durations import Duration
-from worker.errors import ConfigurationError, Problem
+from worker.domain.durations import Duration
+from worker.domain.enums import MessageClass
+from worker.domain.errors import ConfigurationError, Problem
+from worker.domain.recipient_windows import Window, Windows
+from worker.domain.secret_fields import Secret
 from worker.gateway import Account
 from worker.gateways import doors, registered
 from worker.logins import Logins
-from worker.secret import Secret
-from worker.terms import MessageClass
 from worker.web import WebSettings, unfit
-from worker.windows import Window, Windows
 
 FILE = "xinshi.toml"
 PREFIX = "XINSHI_"

@@ -24,7 +24,8 @@ from sqlalchemy import Connection, Engine
 from worker import database, holding, recipient_limits, submitting
 from worker.answers import Result
 from worker.collecting import Collector
-from worker.errors import WireError
+from worker.domain.enums import Outcome
+from worker.domain.errors import WireError
 from worker.gateway import Account
 from worker.holding import Asker
 from worker.settings import Settings
@@ -32,7 +33,6 @@ from worker.store import accounts, doubts, events, outcomes
 from worker.store.doubts import Doubtful, Ledger
 from worker.store.restored import RESTORED
 from worker.submitting import Ready
-from worker.terms import Outcome
 from worker.wire import Wire
 
 log = structlog.get_logger()

@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 
 from worker import adapting
 from worker.adapting import Learned
+from worker.domain.enums import Advice, Outcome
 from worker.settings import Settings
 from worker.store import events, paces
 from worker.store.outcomes import Recorded
 from worker.store.paces import Pacing
-from worker.terms import Advice, Outcome
 
 log = structlog.get_logger()
 

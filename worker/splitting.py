@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from worker.answers import Result
+from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.gateway import Account
 from worker.settings import Settings
 from worker.store import doubts, events, members, outcomes, splits
 from worker.store.claims import Lease
 from worker.store.outcomes import Recorded
-from worker.terms import Fault, Outcome, SubmissionState
 
 _ENDS: Mapping[Outcome, SubmissionState] = {
     Outcome.ACCEPTED: SubmissionState.ACCEPTED,

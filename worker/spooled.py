@@ -8,11 +8,17 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker.answers import Result
+from worker.domain.enums import (
+    Advice,
+    Fault,
+    MessageClass,
+    Outcome,
+    SubmissionState,
+)
 from worker.gateway import Content
 from worker.store import pages
 from worker.store.claims import Lease
 from worker.store.outcomes import Recorded
-from worker.terms import Advice, Fault, MessageClass, Outcome, SubmissionState
 
 #: What a lease is without the text that it carried: outcomes need none.
 _NOTHING = Content("")

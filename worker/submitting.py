@@ -14,16 +14,17 @@ import httpx
 import structlog
 from sqlalchemy import Connection
 
-from worker import failpoints, recipient_limits, rendering
+from worker import failpoints, recipient_limits
 from worker.answers import Result, Results
 from worker.claiming import parts
-from worker.errors import NotSent, WireError
+from worker.domain import placeholders
+from worker.domain.enums import Fault, Outcome, SubmissionState
+from worker.domain.errors import NotSent, WireError
 from worker.gateway import Account, Content, Parcel
 from worker.settings import Settings
 from worker.store import accounts, claims, doubts, members, messages, outcomes
 from worker.store.claims import Lease
 from worker.store.members import Member
-from worker.terms import Fault, Outcome, SubmissionState
 
 log = structlog.get_logger()
 
@@ -146,7 +147,7 @@ def _ready(settings: Settings, lease: Lease, carried: list[Member], since: float
     if own and content.template:
         content = replace(content, variables=own)
     elif own:
-        content = replace(content, text=rendering.render(content.text, own))
+        content = replace(content, text=placeholders.render(content.text, own))
     return _called(settings, lease, tuple(one.msisdn for one in carried), content, since)
 
 

@@ -19,13 +19,13 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from worker import database, signatures
-from worker.errors import XinshiError
+from worker.domain.enums import MessageState
+from worker.domain.errors import XinshiError
 from worker.looking import Looker
 from worker.outward import Outward, Said
 from worker.settings import Settings
 from worker.store import callbacks
 from worker.store.callbacks import Event
-from worker.terms import MessageState
 
 log = structlog.get_logger()
 Out = TypeVar("Out")

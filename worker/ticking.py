@@ -28,7 +28,8 @@ from worker import (
     spooled,
 )
 from worker.collecting import Collector
-from worker.errors import XinshiError
+from worker.domain.enums import Reports, SubmissionState
+from worker.domain.errors import XinshiError
 from worker.gateway import Account
 from worker.looking import Looker
 from worker.settings import Settings
@@ -45,7 +46,6 @@ from worker.store import (
     requests,
     ticks,
 )
-from worker.terms import Reports, SubmissionState
 from worker.wire import Wire
 
 log = structlog.get_logger()

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from worker.errors import Unavailable
+from worker.domain.errors import Unavailable
 
 
 class Turns:

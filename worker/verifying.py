@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, or_, select
 
 from worker.clock import later
+from worker.domain.enums import CampaignState, SubmissionState
 from worker.settings import Settings
 from worker.tables import campaign, message, request, submission
-from worker.terms import CampaignState, SubmissionState
 
 #: How many broken rows a finding names.
 SHOWN = 20

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Select, String, and_, case, cast, func, literal, select
 
-from worker.lifecycle import MESSAGES_OF
+from worker.domain.enums import MessageState, SubmissionState
+from worker.domain.transitions import MESSAGES_OF
 from worker.tables import message, request, submission
-from worker.terms import MessageState, SubmissionState
 
 NAME = "xinshi_messages"
 

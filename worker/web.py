@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from worker.durations import Duration
-from worker.errors import Problem
+from worker.domain.durations import Duration
+from worker.domain.enums import Reports
+from worker.domain.errors import Problem
+from worker.domain.recipient_windows import Window, Windows
+from worker.domain.secret_fields import Secret
 from worker.gateway import Account
-from worker.secret import Secret
-from worker.terms import Reports
-from worker.windows import Window, Windows
 
 
 class WebSettings(BaseModel):

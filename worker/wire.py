@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from worker.errors import NotSent, OutcomeUnknown
+from worker.domain.errors import NotSent, OutcomeUnknown
 from worker.transports import Answer, Broken, Sent, TooLong, Transport, Unreadable
 from worker.transports.by_httpx import HttpxTransport
 from worker.transports.own import OwnTransport

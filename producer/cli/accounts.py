@@ -203,7 +203,7 @@ def _states(here: Session) -> "dict[str, AccountState]":
 
 
 def _classes(account: "Account") -> list[str]:
-    from worker.terms import MessageClass
+    from worker.domain.enums import MessageClass
 
     return [one.value for one in MessageClass if account.settings.serves(one)]
 

@@ -20,12 +20,18 @@ from producer.cli.session import Session
 from worker import database
 from worker.answers import Balance
 from worker.collecting import Collected, Collector
-from worker.errors import NotAsked, NotSent, OutcomeUnknown, Problem, Refused
+from worker.domain.enums import Reports
+from worker.domain.errors import (
+    NotAsked,
+    NotSent,
+    OutcomeUnknown,
+    Problem,
+    Refused,
+)
 from worker.gateway import Account
 from worker.settings import Settings
 from worker.store import accounts, ticks
 from worker.store.accounts import AccountState
-from worker.terms import Reports
 from worker.wire import Wire
 
 #: What the wire says instead of a gateway's code.

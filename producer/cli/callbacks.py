@@ -49,7 +49,7 @@ def add(
     """Have a URL told of all that a sender enqueues from now on; prints its secret."""
     with opened(config) as here:
         from worker import database, enqueuing
-        from worker.errors import Refused
+        from worker.domain.errors import Refused
         from worker.store import callbacks
 
         problems = enqueuing.callback_problems(here.settings, url)
@@ -94,7 +94,7 @@ def remove(
     """Tell a URL nothing more; what waits for it is dropped."""
     with opened(config) as here:
         from worker import database
-        from worker.errors import NotFound
+        from worker.domain.errors import NotFound
         from worker.store import callbacks
 
         with database.writing(here.engine) as connection:

@@ -9,7 +9,7 @@ import typer
 
 from producer.cli import faults, options, output, times
 from producer.cli.session import Session, opened
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
     from worker.store.campaigns import Progress
@@ -141,7 +141,7 @@ def resume(
 def _run(here: Session, campaign_id: int, until: datetime | None) -> "Progress":
     """Start a campaign; of one that is late ask whoever sits there until when it may be sent."""
     from worker import campaigns
-    from worker.errors import ValidityOver
+    from worker.domain.errors import ValidityOver
 
     try:
         return campaigns.run(here.engine, campaign_id, until)

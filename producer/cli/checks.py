@@ -10,7 +10,7 @@ from producer.cli import accounts as shown
 from producer.cli import asking, output
 from producer.cli.session import Session, schema_problem
 from worker import broker, database
-from worker.errors import ConfigurationError, XinshiError
+from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateway import Account
 from worker.store import accounts, events, requests, splits, ticks
 

@@ -6,7 +6,7 @@ import typer
 
 from producer.cli import faults, options, output
 from producer.cli.session import opened
-from worker.errors import ConfigurationError
+from worker.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,7 @@ def doctor(
 
 def _probed(config: "Path | None", parts: list[str], late: str) -> "list[Check]":
     from producer.cli import probe
-    from worker import durations
+    from worker.domain import durations
 
     try:
         wanted, seconds = [probe.Part(one) for one in parts], durations.parse(late)

@@ -9,7 +9,13 @@ import typer
 from typer.core import TyperGroup
 
 from producer.cli import output
-from worker.errors import ConfigurationError, KeyConflict, Refused, ValidityOver, XinshiError
+from worker.domain.errors import (
+    ConfigurationError,
+    KeyConflict,
+    Refused,
+    ValidityOver,
+    XinshiError,
+)
 
 OK = 0
 FAILED = 1

@@ -6,7 +6,7 @@ import typer
 
 from producer.cli import faults, options, output
 from producer.cli.session import Session, opened
-from worker.terms import Scope
+from worker.domain.enums import Scope
 
 if TYPE_CHECKING:
     from worker.store.keys import Key
@@ -58,14 +58,15 @@ def create(
     Keys of the same name are the same sender: make the next one before you revoke the last.
     """
     with opened(config) as here:
-        from worker import apikeys, database
+        from worker import database
+        from worker.domain import api_keys
         from worker.store import events, keys
 
         _check(here, name, test=test)
-        made = apikeys.make(test=test)
+        made = api_keys.make(test=test)
         scopes = sorted(set(scope or USUAL))
         with database.writing(here.engine) as connection:
-            key_id = keys.add(connection, name, apikeys.digest(made), scopes, test=test, rate=rate)
+            key_id = keys.add(connection, name, api_keys.digest(made), scopes, test=test, rate=rate)
             events.add(connection, "key.created", _person(), detail={"key": key_id, "name": name})
     if as_json:
         output.as_json({"id": key_id, "name": name, "scopes": scopes, "test": test, "key": made})
@@ -118,7 +119,7 @@ def _check(here: Session, name: str, *, test: bool) -> None:
     import re
 
     from worker import database
-    from worker.errors import Problem, Refused
+    from worker.domain.errors import Problem, Refused
     from worker.store import keys
 
     if not re.fullmatch(_NAME_FORM, name):

@@ -13,8 +13,8 @@ import typer
 from producer.cli import campaigns, faults, options, output, times
 from producer.cli.send import body
 from producer.cli.session import Session, opened
-from worker.errors import Unavailable
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
+from worker.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from worker.loading import Loaded

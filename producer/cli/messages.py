@@ -7,7 +7,7 @@ import typer
 
 from producer.cli import options, output, times
 from producer.cli.session import opened
-from worker.terms import MessageState
+from worker.domain.enums import MessageState
 
 if TYPE_CHECKING:
     from worker.describing import History, Message
@@ -100,7 +100,7 @@ def messages(
 
 def number(given: str, option: str) -> str:
     """Bring a number to its one form, or raise `typer.BadParameter` naming the option."""
-    from worker import msisdn
+    from worker.domain import msisdn
 
     try:
         return msisdn.normalise(given)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 

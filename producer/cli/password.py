@@ -62,8 +62,8 @@ def _request(account: "Account") -> "httpx.Request":
 
 async def _send(transport: str, account: "Account", request: "httpx.Request") -> "Result":
     from worker.answers import Result
-    from worker.errors import NotSent, OutcomeUnknown
-    from worker.terms import Outcome
+    from worker.domain.enums import Outcome
+    from worker.domain.errors import NotSent, OutcomeUnknown
     from worker.wire import Wire
 
     wire = Wire(transport, connections=1)
@@ -79,7 +79,7 @@ async def _send(transport: str, account: "Account", request: "httpx.Request") ->
 
 
 def _tell(here: Session, account: "Account", result: "Result") -> None:
-    from worker.terms import Outcome
+    from worker.domain.enums import Outcome
 
     said = f"{result.code} {result.words}".strip()
     if result.outcome is Outcome.NOT_SENT:

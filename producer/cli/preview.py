@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from worker import enqueuing, routing, segments
-from worker import msisdn as numbers
+from worker import enqueuing, routing
+from worker.domain import msisdn as numbers
+from worker.domain import segments
+from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Order
-from worker.errors import Problem, Refused
 from worker.gateway import Account
 from worker.settings import Settings
 from worker.store.accounts import AccountState

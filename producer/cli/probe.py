@@ -10,9 +10,9 @@ from enum import StrEnum
 from producer.cli.checks import Check
 from producer.cli.session import Session
 from worker import database
-from worker.errors import Unavailable
+from worker.domain.enums import MessageClass
+from worker.domain.errors import Unavailable
 from worker.store import accounts, paces, progress, ticks
-from worker.terms import MessageClass
 
 #: The tick that stands for all: each worker process runs them in one thread.
 TICK = "sweep"

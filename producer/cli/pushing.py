@@ -24,7 +24,7 @@ def push_url(
     work: enter the new one, then take the old one out of the configuration.
     """
     with opened(config) as here:
-        from worker.terms import Reports
+        from worker.domain.enums import Reports
 
         account = here.account(name)
         if Reports.PUSH not in account.gateway.capabilities.reports:

@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 from producer.cli import output, route
 from producer.cli.session import Session
 from worker import claiming, database
+from worker.domain.enums import (
+    CampaignState,
+    MessageClass,
+    MessageState,
+    NumberKind,
+)
 from worker.routing import Asked, Out
 from worker.store import accounts, requests, ticks
-from worker.terms import CampaignState, MessageClass, MessageState, NumberKind
 
 if TYPE_CHECKING:
     from worker.store.campaigns import Progress

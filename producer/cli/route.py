@@ -7,13 +7,13 @@ import typer
 from producer.cli import accounts, faults, options, output, send
 from producer.cli.messages import number
 from producer.cli.session import Session, opened
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from worker.domain.errors import Problem
     from worker.enqueuing import Order
-    from worker.errors import Problem
     from worker.routing import Asked, Option
     from worker.store.accounts import AccountState
 
@@ -79,7 +79,7 @@ def route(
 def _problems(here: Session, order: "Order") -> "Sequence[Problem]":
     """Say what `send` would refuse."""
     from worker import enqueuing
-    from worker.errors import Refused
+    from worker.domain.errors import Refused
 
     try:
         enqueuing.check(here.settings, order)
@@ -118,8 +118,9 @@ def doubt(*, unproven: bool, probe: bool) -> str:
 def _asked(order: "Order") -> "Asked":
     from datetime import UTC, datetime
 
-    from worker import carriers, enqueuing
-    from worker import msisdn as numbers
+    from worker import enqueuing
+    from worker.domain import carriers
+    from worker.domain import msisdn as numbers
     from worker.routing import Asked
 
     (msisdn,) = order.to

@@ -8,7 +8,7 @@ import typer
 
 from producer.cli import faults, options, output, times
 from producer.cli.session import Session, opened
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
     from worker.describing import Message

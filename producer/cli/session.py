@@ -6,15 +6,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from worker.errors import ConfigurationError, Problem, Refused, Unavailable
+from worker.domain.errors import (
+    ConfigurationError,
+    Problem,
+    Refused,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from producer import Producer
+    from worker.domain.enums import MessageClass
     from worker.gateway import Account
     from worker.settings import Settings
-    from worker.terms import MessageClass
 
 
 class Chosen:

@@ -48,7 +48,7 @@ def before(text: str | None, option: str, at: datetime | None = None) -> datetim
 
 
 def _span(word: str, option: str, how: str) -> timedelta:
-    from worker import durations
+    from worker.domain import durations
 
     try:
         return timedelta(seconds=durations.parse(word))

@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 
 from worker import describing
 from worker.describing import Message
-from worker.lifecycle import ENDS
+from worker.domain.enums import MessageState, Reports
+from worker.domain.transitions import ENDS
 from worker.settings import Settings
-from worker.terms import MessageState, Reports
 
 #: Seconds between two looks.
 PACE = 0.25

@@ -15,8 +15,8 @@ from rich.progress_bar import ProgressBar
 from producer.cli import output, reasons
 from producer.cli.session import Session
 from worker import campaigns, describing
+from worker.domain.enums import CampaignState
 from worker.store.campaigns import Progress
-from worker.terms import CampaignState
 
 #: Seconds between two looks, and how many times as long as the last one took.
 PACE = 1.0

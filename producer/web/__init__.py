@@ -10,8 +10,8 @@ The shape, for whoever adds a room:
 - `keys.py`: who asks. `caller: Annotated[Caller, Depends(Allowed(Scope.SEND))]` lets a key with
   that scope in; `caller.sender` is the name under which it sends and whose messages it sees.
 - `problems.py`: every error is a problem+json document (RFC 9457) that names the field. Raise what
-  `worker.errors` has, or `problems.Told` for what only HTTP knows; `problems.responses(404, …)`
-  says in OpenAPI which ones a route may answer.
+  `worker.domain.errors` has, or `problems.Told` for what only HTTP knows;
+  `problems.responses(404, …)` says in OpenAPI which ones a route may answer.
 - `bodies.py` bounds what comes in by size and by time, before any route sees it.
 - `serving.py`: `serve(settings)` listens until TERM. `python -m producer.web` and `xinshi web`
   are that; `xinshi up` starts it beside the workers.

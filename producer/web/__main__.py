@@ -6,7 +6,7 @@ import sys
 
 from producer.web import listening
 from worker import logs
-from worker.errors import XinshiError
+from worker.domain.errors import XinshiError
 from worker.settings import Settings, load
 
 

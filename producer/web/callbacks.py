@@ -10,9 +10,9 @@ from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import Told, responses
 from worker import database, enqueuing, signatures
-from worker.errors import NotFound, Problem, Refused
+from worker.domain.enums import Scope
+from worker.domain.errors import NotFound, Problem, Refused
 from worker.store import callbacks
-from worker.terms import Scope
 
 router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
 

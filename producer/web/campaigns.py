@@ -13,9 +13,9 @@ from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
 from worker import campaigns, database, describing
+from worker.domain.enums import MessageClass, Scope
 from worker.store import listing
 from worker.store.campaigns import Progress
-from worker.terms import MessageClass, Scope
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 

@@ -14,12 +14,12 @@ from producer.web import sending, shapes
 from producer.web.desk import Desk
 from producer.web.keys import Caller, authenticated
 from producer.web.problems import Told
+from worker.domain.enums import Scope
+from worker.domain.errors import Refused
 from worker.enqueuing import Order
-from worker.errors import Refused
 from worker.gateways import doors
 from worker.openings import Call, Opening
 from worker.pushes import quoted
-from worker.terms import Scope
 
 
 def install(app: FastAPI, here: Desk) -> None:

@@ -13,10 +13,11 @@ from starlette.requests import HTTPConnection
 
 from producer.web.desk import Desk
 from producer.web.problems import Told
-from worker import apikeys, database
+from worker import database
+from worker.domain import api_keys
+from worker.domain.enums import Scope
 from worker.store import keys
 from worker.store.keys import Key
-from worker.terms import Scope
 
 #: Seconds.
 BELIEVED = 5.0
@@ -62,9 +63,9 @@ class Keyring:
 
     async def find(self, here: Desk, shown: str) -> Key | None:
         """Return the key that was shown, unless it is unknown or revoked."""
-        if not apikeys.looks_like_one(shown):
+        if not api_keys.looks_like_one(shown):
             return None
-        digest = apikeys.digest(shown)
+        digest = api_keys.digest(shown)
         known = self._known.get(digest)
         if known is not None and known.until > time.monotonic():
             return known.key
@@ -87,7 +88,7 @@ class Keyring:
 
     def spend(self, here: Desk, shown: str) -> float:
         """Count one call; returns 0, or the seconds until the key may call again."""
-        known = self._known[apikeys.digest(shown)]
+        known = self._known[api_keys.digest(shown)]
         at, allowed = time.monotonic(), rate(here, known.key)
         burst = max(1.0, allowed)
         known.free = min(burst, known.free + (at - known.at) * allowed)

@@ -3,7 +3,7 @@
 import errno
 import socket
 
-from worker.errors import XinshiError
+from worker.domain.errors import XinshiError
 
 #: Connections that wait to be taken.
 BACKLOG = 2048

@@ -19,10 +19,10 @@ from producer.web.keys import Allowed, Caller
 from producer.web.messages import content
 from producer.web.problems import Told, responses
 from worker import campaigns, describing, recipients
+from worker.domain.enums import Scope
+from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Order
-from worker.errors import Problem, Refused
 from worker.loading import Loaded, Plain, Row
-from worker.terms import Scope
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 

@@ -8,12 +8,13 @@ from producer.web import owning, sending, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
-from worker import database, describing, msisdn
+from worker import database, describing
+from worker.domain import msisdn
+from worker.domain.enums import MessageClass, MessageState, Scope
+from worker.domain.errors import NotFound, Problem, Refused
 from worker.enqueuing import Order
-from worker.errors import NotFound, Problem, Refused
 from worker.store import listing
 from worker.store.listing import Filters
-from worker.terms import MessageClass, MessageState, Scope
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])
 

@@ -6,7 +6,7 @@ Ids can be guessed: each is checked before anything is shown or done.
 from producer.web.desk import Desk
 from producer.web.keys import Caller
 from worker import database, describing
-from worker.errors import NotFound
+from worker.domain.errors import NotFound
 from worker.store import listing
 
 #: The databases could not even look for more.

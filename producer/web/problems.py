@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from worker.errors import (
+from worker.domain.errors import (
     KeyConflict,
     NotFound,
     Problem,

@@ -10,15 +10,16 @@ from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
-from worker import database, msisdn
+from worker import database
 from worker.describing import stamp
-from worker.errors import Problem, Refused
+from worker.domain import msisdn
+from worker.domain.enums import MessageClass, Scope
+from worker.domain.errors import Problem, Refused
 from worker.gateway import Account
 from worker.store import accounts
 from worker.store import inbound as replies
 from worker.store.accounts import AccountState
 from worker.store.inbound import Page, Wanted
-from worker.terms import MessageClass, Scope
 
 router = APIRouter(prefix="/v1")
 

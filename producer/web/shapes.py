@@ -7,8 +7,14 @@ from typing import Annotated, Any
 from fastapi import Header
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from worker.domain.enums import (
+    CampaignState,
+    MessageClass,
+    MessageState,
+    ReportStatus,
+    SubmissionState,
+)
 from worker.enqueuing import LONGEST_KEY
-from worker.terms import CampaignState, MessageClass, MessageState, ReportStatus, SubmissionState
 
 #: No gateway carries texts as long as this.
 LONGEST_TEXT = 10_000

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from producer.web.problems import Told
-from worker.errors import XinshiError
+from worker.domain.errors import XinshiError
 
 Part = TypeVar("Part")
 Done = TypeVar("Done")

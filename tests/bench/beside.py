@@ -23,9 +23,9 @@ from tests.bench.ground import Ground, wait
 from tests.stage import mobiles
 from worker import campaigns as running
 from worker import database
+from worker.domain.enums import MessageClass, SubmissionState
 from worker.sandbox.client import Control
 from worker.tables import submission
-from worker.terms import MessageClass, SubmissionState
 
 #: How many codes begin in a second.
 RATE = 10

@@ -10,11 +10,11 @@ from tests.bench import bare, ceiling
 from tests.bench.figures import Figure, Pair, figure, pair
 from tests.bench.ground import Ground, engine, wait, worker
 from worker import campaigns, database, recipients, verifying
+from worker.domain.enums import MessageClass, SubmissionState
 from worker.enqueuing import Order
 from worker.settings import Settings
 from worker.store import campaigns as stored
 from worker.tables import submission
-from worker.terms import MessageClass, SubmissionState
 
 TEXT = "【信使】周年庆全场八折，详情见店 回T退订"
 ACCOUNT = {"bulk": {"concurrency": 32}}

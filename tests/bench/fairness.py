@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench import campaigns
 from tests.bench.figures import Figure, Pair
 from tests.bench.ground import Ground, engine, wait
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
 
 MOST = 250.0
 _context = multiprocessing.get_context("spawn")

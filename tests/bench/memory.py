@@ -11,7 +11,7 @@ from typing import Self
 from tests.bench.campaigns import ACCOUNT, drained, write_csv
 from tests.bench.figures import Figure, Pair, figure
 from tests.bench.ground import ROOT, Ground, engine, wait, worker
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
 
 MOST = 200.0
 

@@ -16,8 +16,8 @@ from tests.bench.ground import Ground, SandboxProcess, engine, wait, worker
 from tests.stage import mobiles
 from worker import database
 from worker.clock import now
+from worker.domain.enums import SubmissionState
 from worker.tables import message, request, submission
-from worker.terms import SubmissionState
 
 #: As many requests under way as both sides of a pair have.
 CONCURRENCY = 128

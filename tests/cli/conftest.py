@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 from producer.cli.commands import app
 from tests.stage import TOP, section
 from worker import database, migrations, settings
+from worker.domain.enums import MessageClass
 from worker.runtime import Runtime
 from worker.sandbox import Sandbox
-from worker.terms import MessageClass
 
 TEXT = "【信使】您的订单已发货"
 

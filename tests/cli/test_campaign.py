@@ -18,7 +18,7 @@ from tests.cli.conftest import Place
 from tests.stage import eventually, mobiles, section
 from worker import database, describing, filling, settings
 from worker.clock import later
-from worker.errors import Unavailable
+from worker.domain.errors import Unavailable
 from worker.store import accounts, requests
 from worker.tables import account_state, submission
 

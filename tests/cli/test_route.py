@@ -7,10 +7,10 @@ import pytest
 from tests.cli.conftest import TEXT, Place
 from tests.stage import section
 from worker import database, settings
+from worker.domain.enums import Carrier
 from worker.health import Health
 from worker.store import accounts
 from worker.tables import message, request, submission
-from worker.terms import Carrier
 
 TO = "13812345678"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from worker.broker import TICKS
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
 
 from . import pages
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from worker.broker import TICKS
+from worker.domain.enums import MessageClass
 from worker.settings import Settings, parse
-from worker.terms import MessageClass
 
 from . import pages
 from .test_commands import QUEUES, check

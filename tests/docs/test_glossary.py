@@ -1,28 +1,28 @@
-"""The glossary's words are the ones in worker/terms.py, in their order, and no others."""
+"""The glossary's words are the ones in worker/domain/enums.py, in their order, and no others."""
 
 import inspect
 from enum import StrEnum
 
 import pytest
 
-from worker import terms
+from worker.domain import enums
 
 from . import pages
 
 PAGE = pages.read("docs/glossary.md")
 VOCABULARIES: dict[str, type[StrEnum]] = {
-    "Classes": terms.MessageClass,
-    "States of a message": terms.MessageState,
-    "States of a submission": terms.SubmissionState,
-    "States of a campaign": terms.CampaignState,
-    "Outcomes": terms.Outcome,
-    "Faults": terms.Fault,
-    "Advice": terms.Advice,
-    "Report statuses": terms.ReportStatus,
-    "Ways of reports": terms.Reports,
-    "Kinds of numbers": terms.NumberKind,
-    "Carriers": terms.Carrier,
-    "Scopes": terms.Scope,
+    "Classes": enums.MessageClass,
+    "States of a message": enums.MessageState,
+    "States of a submission": enums.SubmissionState,
+    "States of a campaign": enums.CampaignState,
+    "Outcomes": enums.Outcome,
+    "Faults": enums.Fault,
+    "Advice": enums.Advice,
+    "Report statuses": enums.ReportStatus,
+    "Ways of reports": enums.Reports,
+    "Kinds of numbers": enums.NumberKind,
+    "Carriers": enums.Carrier,
+    "Scopes": enums.Scope,
 }
 
 
@@ -35,7 +35,7 @@ def test_a_vocabulary_is_told_word_by_word(heading: str) -> None:
 def test_every_vocabulary_is_in_the_glossary() -> None:
     closed = {
         kind
-        for _, kind in inspect.getmembers(terms, inspect.isclass)
+        for _, kind in inspect.getmembers(enums, inspect.isclass)
         if issubclass(kind, StrEnum) and kind is not StrEnum
     }
     assert closed == set(VOCABULARIES.values())

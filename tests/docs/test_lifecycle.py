@@ -1,4 +1,4 @@
-"""docs/lifecycle.md draws the moves of worker/lifecycle.py: no arrow is missing, none invented."""
+"""docs/lifecycle.md draws each move of worker/domain/transitions.py, and invents none."""
 
 import re
 from collections.abc import Mapping
@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from worker import lifecycle
+from worker.domain import transitions
 
 from . import pages
 
 PAGE = pages.read("docs/lifecycle.md")
 ARROW = re.compile(r"^ *(\S+) --> ([^\s:]+)(?:: *(.+))?$", re.MULTILINE)
 MOVES: dict[str, Mapping[Any, frozenset[Any]]] = {
-    "A message": lifecycle.MESSAGE_MOVES,
-    "A submission": lifecycle.SUBMISSION_MOVES,
-    "A campaign": lifecycle.CAMPAIGN_MOVES,
+    "A message": transitions.MESSAGE_MOVES,
+    "A submission": transitions.SUBMISSION_MOVES,
+    "A campaign": transitions.CAMPAIGN_MOVES,
 }
 
 
@@ -50,7 +50,7 @@ def test_every_state_is_in_the_picture(heading: str) -> None:
 
 def test_the_ends_are_drawn_as_ends() -> None:
     ends = {source for source, target in drawn("A message") if target == "[*]"}
-    assert ends == {state.value for state in lifecycle.ENDS}
+    assert ends == {state.value for state in transitions.ENDS}
     for heading in ("A submission", "A campaign"):
         ends = {source for source, target in drawn(heading) if target == "[*]"}
         assert ends == {state.value for state, targets in MOVES[heading].items() if not targets}
@@ -62,5 +62,5 @@ def test_what_a_submission_says_of_its_messages_is_told() -> None:
         for left, right in pages.rows(pages.section(PAGE, "A submission"))
     }
     assert told == {
-        state.value: messages.value for state, messages in lifecycle.MESSAGES_OF.items()
+        state.value: messages.value for state, messages in transitions.MESSAGES_OF.items()
     }

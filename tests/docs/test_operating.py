@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from worker import database
-from worker.terms import Outcome
+from worker.domain.enums import Outcome
 
 from . import pages
 

@@ -6,7 +6,7 @@ import pytest
 
 import producer
 from producer.words import Words
-from worker import errors
+from worker.domain import errors
 
 from . import pages, running
 

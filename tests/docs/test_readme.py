@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 import producer
 from worker import database
+from worker.domain.enums import MessageState
 from worker.gateway import Gateway
 from worker.gateways import registered
 from worker.settings import parse
-from worker.terms import MessageState
 
 from . import pages, running
 

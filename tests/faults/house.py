@@ -26,8 +26,8 @@ from tests.stage import LOGINS, eventually, mobiles
 from worker import comparing, verifying
 from worker.comparing import Counts
 from worker.database import connect, reading, writing
+from worker.domain.errors import XinshiError
 from worker.embedded import die_with_parent
-from worker.errors import XinshiError
 from worker.sandbox import Sandbox, read
 from worker.settings import load
 from worker.store import accounts as stored

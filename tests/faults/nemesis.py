@@ -22,7 +22,7 @@ from tests.faults import scene
 from tests.faults.house import ACCOUNTS, CODE, TEXT, end
 from tests.faults.scene import Scene
 from worker.database import reading
-from worker.errors import TooLate, XinshiError
+from worker.domain.errors import TooLate, XinshiError
 from worker.tables import submission
 
 #: What gateways do to submissions, and for how long at a time.

@@ -48,9 +48,9 @@ def _begin(what: Callable[..., None], log: Path, points: str, words: Sequence[An
 
 def work(config: Path, classes: Sequence[str], *, ticks: bool = True) -> None:
     """Run the lanes of classes, and the ticks if wanted, until TERM."""
+    from worker.domain.enums import MessageClass
     from worker.runtime import Runtime
     from worker.settings import load
-    from worker.terms import MessageClass
 
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())

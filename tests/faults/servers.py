@@ -21,8 +21,8 @@ from sqlalchemy import create_engine, text
 
 from tests.faults.processes import end_with_parent
 from worker import database, migrations
+from worker.domain.errors import ConfigurationError
 from worker.embedded import binary
-from worker.errors import ConfigurationError
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ from tests.faults.rabbitmq import RabbitMQ
 from tests.faults.servers import Redis
 from tests.faults.test_matrix import mute
 from worker import broker
-from worker.terms import MessageClass
+from worker.domain.enums import MessageClass
 
 #: What an enqueue may take with a broker that does not answer, and what a busy machine may add.
 #: One that waited without a bound would wait for minutes.

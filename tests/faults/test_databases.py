@@ -24,7 +24,7 @@ from tests.faults.telling import Told
 from tests.faults.test_matrix import mute
 from worker import restoring
 from worker.database import connect
-from worker.errors import CommitUnknown, TooLate, Unavailable
+from worker.domain.errors import CommitUnknown, TooLate, Unavailable
 
 Own = PostgreSQL | MariaDB
 

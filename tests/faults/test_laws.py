@@ -14,11 +14,11 @@ from worker.answers import Result
 from worker.claiming import Claim
 from worker.clock import later
 from worker.database import reading, writing
+from worker.domain.enums import MessageClass, Outcome, SubmissionState
 from worker.store import accounts, claims, doubts
 from worker.store.claims import Lease
 from worker.store.outcomes import Recorded
 from worker.tables import request, submission
-from worker.terms import MessageClass, Outcome, SubmissionState
 
 
 @pytest.fixture

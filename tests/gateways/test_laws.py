@@ -15,9 +15,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from worker.answers import Result
+from worker.domain.enums import Outcome
 from worker.gateway import Content, Parcel
 from worker.gateways import registered
-from worker.terms import Outcome
 
 from . import cases
 

@@ -14,9 +14,9 @@ from producer.cli.commands import app
 from tests.integration.processes import running
 from tests.stage import TEXT, Stage, eventually, mobiles
 from worker.database import reading
+from worker.domain.enums import MessageClass
 from worker.store import accounts
 from worker.tables import tick
-from worker.terms import MessageClass
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from producer.doorbell import Doorbell
 from tests.integration.processes import OwnRedis, running
 from tests.stage import TEXT, Stage, eventually, mobiles
 from worker import campaigns
-from worker.terms import CampaignState, MessageClass, MessageState
+from worker.domain.enums import CampaignState, MessageClass, MessageState
 
 Write = Callable[..., Path]
 M = MessageState

@@ -17,13 +17,13 @@ from tests.pace.test_throttle import passes
 from worker import pace, permits
 from worker.adapting import Learned
 from worker.database import reading, writing
+from worker.domain.enums import MessageClass
 from worker.gateway import Account
 from worker.pace import Cost
 from worker.permits import Permits
 from worker.settings import Settings
 from worker.store import accounts, paces
 from worker.store.paces import Pacing
-from worker.terms import MessageClass
 from worker.throttle import Throttle
 
 DEAD = "redis://127.0.0.1:1/0"

@@ -9,13 +9,18 @@ from tests.hand import MARKETING, NOTICE, Hand, settings_of
 from tests.stage import TEXT, mobiles
 from worker.answers import Result, Results
 from worker.database import reading, writing
+from worker.domain.enums import (
+    Advice,
+    MessageClass,
+    Outcome,
+    SubmissionState,
+)
 from worker.gateway import Account
 from worker.pace import SECOND, State
 from worker.settings import Settings
 from worker.store import paces
 from worker.submitting import Answer, Ready
 from worker.tables import request, submission
-from worker.terms import Advice, MessageClass, Outcome, SubmissionState
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
 

@@ -14,9 +14,10 @@ import uvicorn
 
 from producer.web import listening, serving
 from tests.stage import LOGINS, Stage, eventually, section
-from worker import apikeys, database
+from worker import database
+from worker.domain import api_keys
+from worker.domain.enums import Scope
 from worker.store import keys
-from worker.terms import Scope
 
 
 @pytest.fixture
@@ -57,12 +58,12 @@ class Served:
 
 def make_key(stage: Stage, name: str = "shop", *scopes: Scope, **more: Any) -> str:
     """Store an API key and return it."""
-    made = apikeys.make(test=more.get("test", False))
+    made = api_keys.make(test=more.get("test", False))
     with database.writing(stage.engine) as connection:
         keys.add(
             connection,
             name,
-            apikeys.digest(made),
+            api_keys.digest(made),
             scopes or list(Scope),
             test=more.get("test", False),
             rate=more.get("rate"),

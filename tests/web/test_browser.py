@@ -15,7 +15,7 @@ import pytest
 from tests.servers import missing
 from tests.stage import TEXT, eventually, mobiles
 from tests.web.conftest import Served
-from worker.terms import Scope
+from worker.domain.enums import Scope
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 playwright = pytest.importorskip("playwright.sync_api")

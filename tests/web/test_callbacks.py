@@ -8,7 +8,7 @@ from tests.stage import TEXT, eventually
 from tests.test_telling import ALLOWED, MASTER, application
 from tests.web.conftest import Served
 from worker import signatures
-from worker.terms import Scope
+from worker.domain.enums import Scope
 
 URL = "https://app.example.com/xinshi"
 

@@ -8,9 +8,9 @@ import pytest
 from tests.stage import TEXT, eventually, mobiles, section
 from tests.web.conftest import Served
 from worker import database
-from worker.errors import ConfigurationError
+from worker.domain.enums import Scope
+from worker.domain.errors import ConfigurationError
 from worker.store import keys
-from worker.terms import Scope
 
 TO = "13800138000"
 BODY = {"to": TO, "text": TEXT}

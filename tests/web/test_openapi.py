@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.web.conftest import Served
-from worker.terms import Scope
+from worker.domain.enums import Scope
 
 #: A number's form, a text's characters, an order of times: rules that no schema can say.
 BEYOND_SCHEMAS = "positive_data_acceptance"

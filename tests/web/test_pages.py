@@ -12,10 +12,10 @@ from producer.web.pages import chart, words
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.web.conftest import Served
 from worker import database
+from worker.domain.enums import Carrier, Scope
 from worker.health import Health
 from worker.sandbox import Sandbox
 from worker.store import accounts, doubts, keys
-from worker.terms import Carrier, Scope
 
 ADDRESSES = ["/", "/campaigns", "/messages", "/replies", "/unknown"]
 NUMBER = "13800138000"

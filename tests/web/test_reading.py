@@ -10,8 +10,8 @@ import pytest
 from tests.stage import TEXT, mobiles
 from tests.web.conftest import Served
 from worker import database
+from worker.domain.enums import Scope
 from worker.store import accounts, pages, pushed
-from worker.terms import Scope
 
 
 def test_a_hold_and_its_reason_are_seen_by_who_operates(served: Served) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from producer.web.problems import Told
 from producer.web.together import Bounds, Together
-from worker.errors import Unavailable
+from worker.domain.errors import Unavailable
 
 BOUNDS = Bounds(parts=3, size=100, goes=1, waiting=5)
 

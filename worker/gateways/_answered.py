@@ -12,8 +12,8 @@ import httpx
 
 from worker.answers import Result
 from worker.codes import CodeTable
+from worker.domain.enums import Advice, Outcome
 from worker.gateways._values import decoded, tidy
-from worker.terms import Advice, Outcome
 
 #: The code of an answer that is not in the gateway's language.
 UNREADABLE = "unreadable"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from worker.errors import Problem
+from worker.domain.errors import Problem
 from worker.gateway import Content
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from worker.msisdn import mask, normalise
+from worker.domain.msisdn import mask, normalise
 
 #: What every gateway here means by a time (document 001, section 4; the others by their country).
 BEIJING = ZoneInfo("Asia/Shanghai")

@@ -16,15 +16,15 @@ from pydantic import Field
 from worker.accounts import AccountSettings
 from worker.answers import Balance, Inbound, Page, Pool, Pushed, Report, Result, Results
 from worker.codes import CodeTable
-from worker.errors import Problem
+from worker.domain.enums import Reports, ReportStatus
+from worker.domain.errors import Problem
+from worker.domain.secret_fields import Secret
 from worker.gateway import Capabilities, Content, Gateway, Parcel
 from worker.gateways import _content, _json
 from worker.gateways._answered import failure, unreadable
 from worker.gateways._forms import Endpoint, form, numbers
 from worker.gateways._pushes import pushed
 from worker.gateways._values import beijing, decoded, number, said, tidy, whole, word
-from worker.secret import Secret
-from worker.terms import Reports, ReportStatus
 
 #: The one code that is known, a text: the number 0 is not it.
 SUCCESS = "00"

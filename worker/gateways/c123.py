@@ -14,15 +14,15 @@ from pydantic import Field
 from worker.accounts import AccountSettings
 from worker.answers import Balance, Inbound, Page, Pool, Result, Results, SentCount
 from worker.codes import CodeTable
-from worker.durations import Duration
-from worker.errors import Problem
+from worker.domain.durations import Duration
+from worker.domain.enums import NumberKind
+from worker.domain.errors import Problem
+from worker.domain.secret_fields import Secret
 from worker.gateway import Capabilities, Content, Gateway, Parcel
 from worker.gateways import _content
 from worker.gateways._answered import failure, unreadable
 from worker.gateways._forms import Endpoint, encoded, form, numbers
 from worker.gateways._values import BEIJING, bare, beijing, clean, decoded, number, whole
-from worker.secret import Secret
-from worker.terms import NumberKind
 
 #: The most numbers in one submission, by method (section 4).
 CAPS = {"GET": 50, "POST": 2000}

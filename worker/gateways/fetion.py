@@ -14,16 +14,16 @@ from pydantic import AfterValidator, Field
 from worker.accounts import AccountSettings
 from worker.answers import Result, Results
 from worker.codes import CodeTable
-from worker.durations import Duration
-from worker.errors import Problem
+from worker.domain.durations import Duration
+from worker.domain.enums import MessageClass
+from worker.domain.errors import Problem
+from worker.domain.msisdn import normalise
+from worker.domain.secret_fields import Secret
 from worker.gateway import Capabilities, Content, Gateway, Parcel
 from worker.gateways import _content, _json
 from worker.gateways._answered import failure, unreadable
 from worker.gateways._forms import Endpoint, form, numbers
 from worker.gateways._values import decoded, tidy, word
-from worker.msisdn import normalise
-from worker.secret import Secret
-from worker.terms import MessageClass
 
 
 class FetionSettings(AccountSettings):

@@ -15,16 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from worker.accounts import AccountSettings
 from worker.answers import Balance, Inbound, Pool, Pushed, Report, Result, Results
 from worker.codes import CodeTable
-from worker.errors import Problem
+from worker.domain.enums import Reports, ReportStatus
+from worker.domain.errors import Problem
+from worker.domain.recipient_windows import Window, Windows
+from worker.domain.secret_fields import Secret
 from worker.gateway import Capabilities, Content, Gateway, Parcel
 from worker.gateways import _content, _json, _xml
 from worker.gateways._answered import failure, unreadable
 from worker.gateways._forms import Endpoint, form
 from worker.gateways._pushes import pushed
 from worker.gateways._values import beijing, decoded, number, said, tidy, whole, word
-from worker.secret import Secret
-from worker.terms import Reports, ReportStatus
-from worker.windows import Window, Windows
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 

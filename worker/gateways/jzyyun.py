@@ -13,11 +13,13 @@ from typing import Annotated, Any, ClassVar, Literal
 import httpx
 from pydantic import Field, field_validator
 
-from worker import segments
 from worker.accounts import AccountSettings
 from worker.answers import Balance, Inbound, Page, Report, Result, Results
 from worker.codes import CodeTable
-from worker.errors import Problem
+from worker.domain import segments
+from worker.domain.enums import Reports
+from worker.domain.errors import Problem
+from worker.domain.secret_fields import Secret
 from worker.gateway import Capabilities, Content, Gateway, Parcel
 from worker.gateways import _content
 from worker.gateways import jzyyun_pages as pages
@@ -25,8 +27,6 @@ from worker.gateways._answered import failure, unreadable
 from worker.gateways._forms import Endpoint, encoded, form, numbers
 from worker.gateways._values import bare, decoded, tidy, word
 from worker.gateways.jzyyun_soap import SoapEndpoint, SoapFault, carries, returned
-from worker.secret import Secret
-from worker.terms import Reports
 
 _PATH = r"^/[!-~]*$"
 _CODE = re.compile(r"[0-9]")

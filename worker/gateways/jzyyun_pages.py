@@ -5,9 +5,9 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 
 from worker.answers import Inbound, Page, Pool, Report
+from worker.domain.enums import ReportStatus
 from worker.gateways import _xml
 from worker.gateways._values import beijing, clean, decoded, number, whole, word
-from worker.terms import ReportStatus
 
 #: Part one, 3: 1 成功, 0 失败, 2 不明.
 STATUSES: Mapping[str, ReportStatus] = {

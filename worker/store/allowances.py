@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
-from worker import windows
 from worker.clock import now
+from worker.domain import recipient_windows
+from worker.domain.recipient_windows import Call, Window
 from worker.store.rows import insert_unless_there
 from worker.tables import allowance
-from worker.windows import Call, Window
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -66,7 +66,7 @@ def _locked(connection: Connection, names: Sequence[Name]) -> tuple[int, dict[Na
         .order_by(allowance.c.what, allowance.c.who)
         .with_for_update()
     ).all()
-    at = max(windows.milliseconds(row.at) for row in rows)
+    at = max(recipient_windows.milliseconds(row.at) for row in rows)
     return at, {(row.what, row.who): list(row.taken) for row in rows}
 
 
@@ -79,12 +79,12 @@ def _count(taken: Mapping[Name, list[int]], claims: Collection[Claim], at: int) 
 
 
 def _wait(taken: Sequence[int], claim: Claim, at: int) -> int:
-    return windows.wait(claim.windows, [Call(1, one, one) for one in taken], at, 0)
+    return recipient_windows.wait(claim.windows, [Call(1, one, one) for one in taken], at, 0)
 
 
 def _row(name: Name, limits: Sequence[Window], taken: Sequence[int], at: int) -> dict[str, Any]:
-    counted = windows.counting(limits, [Call(1, one, one) for one in taken], at)
-    until = max(windows.counts_until(limits, one) for one in counted)
+    counted = recipient_windows.counting(limits, [Call(1, one, one) for one in taken], at)
+    until = max(recipient_windows.counts_until(limits, one) for one in counted)
     return {
         "one": name[0],
         "whose": name[1],

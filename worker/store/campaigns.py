@@ -22,10 +22,10 @@ from sqlalchemy import (
 
 from worker import views
 from worker.clock import now
-from worker.lifecycle import CAMPAIGN_MOVES, MESSAGES_OF, OPEN
+from worker.domain.enums import CampaignState, MessageState, SubmissionState
+from worker.domain.transitions import CAMPAIGN_MOVES, MESSAGES_OF, OPEN
 from worker.store.messages import seen
 from worker.tables import campaign, message, request, submission
-from worker.terms import CampaignState, MessageState, SubmissionState
 
 
 @dataclass(frozen=True, slots=True)

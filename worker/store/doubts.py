@@ -17,6 +17,8 @@ from sqlalchemy import (
 )
 
 from worker.clock import now
+from worker.domain.enums import MessageClass, MessageState, Outcome
+from worker.domain.enums import SubmissionState as S
 from worker.gateway import Content
 from worker.store import campaigns, messages
 from worker.store.claims import Lease, under_way
@@ -26,8 +28,6 @@ from worker.store.requests import content_of
 from worker.store.restored import RESTORED
 from worker.store.rows import new_id
 from worker.tables import message, request, submission
-from worker.terms import MessageClass, MessageState, Outcome
-from worker.terms import SubmissionState as S
 
 #: So many submissions may have been made in transactions that have not ended.
 UNSEEN = 10_000

@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, insert, or_, select, tuple_, update
 
 from worker.clock import later, now
+from worker.domain.enums import MessageClass, MessageState
+from worker.domain.enums import SubmissionState as S
 from worker.gateway import Content
 from worker.store import members, outcomes
 from worker.store.claims import Lease
 from worker.store.requests import content_of
 from worker.store.rows import new_id
 from worker.tables import account_state, campaign, message, request, submission
-from worker.terms import MessageClass, MessageState
-from worker.terms import SubmissionState as S
 
 #: Messages named in one statement.
 MANY = 400

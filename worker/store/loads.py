@@ -18,8 +18,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from worker.domain.enums import CampaignState
 from worker.tables import campaign, message, request
-from worker.terms import CampaignState
 
 #: Messages in one transaction, by database. SQLite has one writer: nobody waits for it long.
 PIECES = {"sqlite": 4000, "postgresql": 50_000}

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, func, or_, select
 
 from worker.clock import now
+from worker.domain.enums import MessageState
 from worker.store import refusals
 from worker.store.claims import Lease
 from worker.store.rows import one_of
 from worker.tables import message, request, submission
-from worker.terms import MessageState
 
 #: Messages looked at first for others that say the same.
 _LOOKED_AT = 64

@@ -20,13 +20,13 @@ from sqlalchemy import (
 
 from worker import views
 from worker.clock import now
+from worker.domain.enums import MessageState, SubmissionState
 from worker.store import changes
 from worker.store.changes import Span
 from worker.store.members import Member, carried_by
 from worker.store.rows import by_index, one_of
 from worker.tables import message, request, submission
 from worker.tables import report as told
-from worker.terms import MessageState, SubmissionState
 
 #: How often it is looked who carries a message that goes from one submission to the next.
 LOOKS = 10

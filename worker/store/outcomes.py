@@ -18,14 +18,14 @@ from sqlalchemy import (
 
 from worker.answers import Result
 from worker.clock import later, now
+from worker.domain.enums import MessageState, Outcome
+from worker.domain.enums import SubmissionState as S
 from worker.store import changes
 from worker.store.arrays import given, lists
 from worker.store.claims import Lease, Planned, stopped
 from worker.store.members import carried_by
 from worker.store.rows import new_id, one_of
 from worker.tables import message, request, submission
-from worker.terms import MessageState, Outcome
-from worker.terms import SubmissionState as S
 
 #: What applications are told of; the other states are on the way to one of these.
 _TOLD = frozenset({S.ACCEPTED, S.REJECTED, S.UNKNOWN})

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, case, func, or_, select, update
 from worker import adapting, pace
 from worker.adapting import NOTHING, Learned
 from worker.clock import later, now
+from worker.domain.enums import MessageClass, Outcome
 from worker.pace import State
 from worker.store import accounts, claims
 from worker.tables import account_state, submission
-from worker.terms import MessageClass, Outcome
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The newest submissions are looked at to learn a rate, so many of them, and of so many seconds.

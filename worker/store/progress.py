@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, or_, select
 
 from worker.clock import later, now
+from worker.domain.enums import MessageClass, SubmissionState
 from worker.store.claims import stopped
 from worker.tables import request, submission
-from worker.terms import MessageClass, SubmissionState
 
 #: So many of the newest submissions are looked at for a call of the class.
 NEWEST = 500

@@ -12,8 +12,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from worker.clock import later, now
+from worker.domain.enums import SubmissionState
 from worker.tables import report, request, submission
-from worker.terms import SubmissionState
 
 #: Rows of history that are looked at, at the most.
 MOST = 200_000

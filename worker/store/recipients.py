@@ -30,13 +30,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from worker.clock import later, now
+from worker.domain.enums import SubmissionState as S
+from worker.domain.recipient_windows import Call, milliseconds
 from worker.store.arrays import given, lists, unnested
 from worker.store.claims import Lease
 from worker.store.members import Member
 from worker.store.rows import insert_or_update, insert_unless_there, new_id, one_of
 from worker.tables import message, recipient, request, submission
-from worker.terms import SubmissionState as S
-from worker.windows import Call, milliseconds
 
 #: Whose limits count a call, and the number: a row's key.
 Key = tuple[str, str]

@@ -17,12 +17,12 @@ from sqlalchemy import (
 )
 
 from worker.clock import later
+from worker.domain.enums import SubmissionState
 from worker.store import once
 from worker.store.arrays import among, unnested
 from worker.store.restored import RESTORED
 from worker.store.rows import by_index, one_of
 from worker.tables import message, report, submission
-from worker.terms import SubmissionState
 
 #: A report without a message is tried at every turn for so many seconds, then at one of so many.
 LATELY = 600.0

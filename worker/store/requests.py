@@ -21,13 +21,13 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from worker.clock import Instant, later, now
+from worker.domain.enums import MessageClass, MessageState, SubmissionState
 from worker.gateway import Content
 from worker.store import changes
 from worker.store.changes import Span
 from worker.store.rows import insert_unless_there, new_id, one_of
 from worker.tables import callback as callbacks
 from worker.tables import message, request, submission
-from worker.terms import MessageClass, MessageState, SubmissionState
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, or_, select, update
 
 from worker.clock import now
+from worker.domain.enums import CampaignState, MessageState, Outcome
+from worker.domain.enums import SubmissionState as S
 from worker.store import changes
 from worker.store.rows import new_id
 from worker.tables import account_state, campaign, message, request, submission
-from worker.terms import CampaignState, MessageState, Outcome
-from worker.terms import SubmissionState as S
 
 #: The code of submissions that a restored backup knows less of than happened.
 RESTORED = "restored"

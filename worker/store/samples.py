@@ -11,11 +11,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
-from worker import carriers
 from worker.clock import later, now
+from worker.domain import carriers
+from worker.domain.enums import (
+    Carrier,
+    MessageState,
+    Outcome,
+    SubmissionState,
+)
 from worker.health import Count
 from worker.tables import message, submission
-from worker.terms import Carrier, MessageState, Outcome, SubmissionState
 
 #: At most so many submissions are counted at once, remembered as open, looked at for a report.
 MOST_CALLS = 20_000

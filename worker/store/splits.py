@@ -8,12 +8,12 @@ from sqlalchemy import Connection, func, insert, select, tuple_, update
 
 from worker.answers import Result
 from worker.clock import now
+from worker.domain.enums import Outcome
+from worker.domain.enums import SubmissionState as S
 from worker.store import members
 from worker.store.claims import Lease, Planned
 from worker.store.rows import new_id
 from worker.tables import event, message, request, submission
-from worker.terms import Outcome
-from worker.terms import SubmissionState as S
 
 #: Messages named in one statement.
 MANY = 400

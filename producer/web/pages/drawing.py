@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse
 
 from producer.web.pages import words
 from producer.web.pages.signing import Person
-from worker import msisdn as numbers
+from worker.domain import msisdn as numbers
 
 HERE = Path(__file__).parent
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")

@@ -11,10 +11,10 @@ from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, operator, own_origin
 from worker import database, describing
-from worker import msisdn as numbers
 from worker.describing import History
+from worker.domain import msisdn as numbers
+from worker.domain.enums import MessageClass, MessageState
 from worker.store import requests
-from worker.terms import MessageClass, MessageState
 
 router = drawn.router("/messages")
 

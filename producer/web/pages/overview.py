@@ -12,7 +12,7 @@ from producer.web.pages import chart, drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, Operating
 from worker import database, holds
-from worker.errors import NotFound
+from worker.domain.errors import NotFound
 from worker.store import accounts, claims, rates
 from worker.store.accounts import AccountState
 

@@ -13,10 +13,10 @@ from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking
 from worker import database
-from worker.errors import NotFound
+from worker.domain.enums import MessageClass
+from worker.domain.errors import NotFound
 from worker.store import messages, pages, requests
 from worker.store.callbacks import inbound
-from worker.terms import MessageClass
 
 router = drawn.router("/replies")
 

@@ -20,11 +20,12 @@ from starlette.responses import Response
 
 from producer.web.desk import Here
 from producer.web.problems import Told
-from worker import apikeys, database
+from worker import database
+from worker.domain import api_keys
+from worker.domain.enums import Scope
 from worker.settings import Settings
 from worker.store import keys
 from worker.store.keys import Key
-from worker.terms import Scope
 
 COOKIE = "xinshi_session"
 #: How long a sign-in lasts, in seconds.
@@ -167,12 +168,12 @@ def own_origin(request: Request) -> None:
 
 async def sign_in(here: Here, signing: Signer, shown: str) -> str | None:
     """Return the cookie for a key that was typed in; None when it opens nothing."""
-    if not apikeys.looks_like_one(shown):
+    if not api_keys.looks_like_one(shown):
         return None
 
     def look_up() -> Key | None:
         with database.reading(here.engine) as connection:
-            return keys.by_digest(connection, apikeys.digest(shown))
+            return keys.by_digest(connection, api_keys.digest(shown))
 
     key = await here.run(look_up)
     return signing.cookie(key) if key is not None and may_look(key) else None

@@ -1,7 +1,7 @@
 """The closed vocabularies: every state, class and outcome that Xinshi knows, one word for each.
 
 These words stand in tables, the API, the command line, logs and documents alike; the moves between
-states are in `worker.lifecycle`. This module imports nothing of ours.
+states are in `worker.domain.transitions`. This module imports nothing of ours.
 """
 
 from enum import StrEnum

@@ -9,7 +9,7 @@ with `10` or `14`.
 import re
 from collections.abc import Sequence
 
-from worker.terms import NumberKind
+from worker.domain.enums import NumberKind
 
 _NOISE = re.compile(r"[\s\-().\u00a0\u200b-\u200f\u202a-\u202e\u2010-\u2015\ufeff]+")
 _PREFIX = re.compile(r"^(?:\+|00)?86(?=1\d{10}$|10\d{11}$|14\d{11}$|0\d{9,11}$)")

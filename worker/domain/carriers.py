@@ -10,7 +10,7 @@ of virtual operators are counted as such, whosever network they use.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.terms import Carrier
+from worker.domain.enums import Carrier
 
 _GIVEN: Mapping[Carrier, str] = {
     Carrier.CHINA_MOBILE: (

@@ -6,9 +6,9 @@ the fence); `worker.store` may make no move that is not listed here, and a test 
 
 from types import MappingProxyType
 
-from worker.terms import CampaignState, MessageState, SubmissionState
-from worker.terms import MessageState as M
-from worker.terms import SubmissionState as S
+from worker.domain.enums import CampaignState, MessageState, SubmissionState
+from worker.domain.enums import MessageState as M
+from worker.domain.enums import SubmissionState as S
 
 #: What the messages of a submission are, unless they have a state of their own.
 MESSAGES_OF = MappingProxyType(

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator
 
-from worker import durations
+from worker.domain import durations
 
 #: How far a gateway's midnight may be from ours.
 MARGIN = 5_000
