@@ -20,7 +20,7 @@ from worker import campaigns, describing, migrations, sandbox
 from worker.domain.enums import CampaignState, MessageState, Reports
 from worker.domain.errors import XinshiError
 from worker.embedded import die_with_parent
-from worker.gateway import Account
+from worker.gateways.base import Account
 from worker.sandbox.samples import samples
 from worker.settings import Settings, load
 from worker.store import pages

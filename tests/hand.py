@@ -8,11 +8,11 @@ from sqlalchemy import Connection, Engine, event, func, select, update
 
 from tests.stage import LOGINS, TEXT
 from worker import campaigns, enqueuing, recording, settings, submitting
-from worker.answers import Result, Results
 from worker.clock import later
 from worker.database import reading, writing
 from worker.domain.enums import CampaignState, MessageClass, Outcome
 from worker.enqueuing import Enqueued, Order
+from worker.gateways.results import Result, Results
 from worker.loading import Loaded, Row
 from worker.runtime import Runtime
 from worker.settings import Settings

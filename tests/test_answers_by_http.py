@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.transports import Answer, Broken, Disconnected, TooLong, Unreadable
-from worker.transports.http1 import LONGEST_HEAD, Reader, written
+from worker.gateways.transport.http1 import LONGEST_HEAD, Reader, written
+from worker.gateways.transport.protocol import (
+    Answer,
+    Broken,
+    Disconnected,
+    TooLong,
+    Unreadable,
+)
 
 LONGEST = 1000
 

@@ -8,10 +8,10 @@ from sqlalchemy import Engine, select, update
 from tests.hand import Hand, answer, settings_of
 from tests.stage import mobiles
 from worker import examining, reporting
-from worker.answers import Report
 from worker.clock import later
 from worker.database import reading, writing
 from worker.domain.enums import Carrier, Outcome, ReportStatus
+from worker.gateways.results import Report
 from worker.health import WELL, Health
 from worker.store import accounts, pages, samples, ticks
 from worker.tables import event, submission

@@ -17,7 +17,6 @@ from tests.hand import Hand, answer, hurry, settings_of
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.test_histories import History
 from worker import comparing, describing, gathering, reporting, settling, ticking, verifying
-from worker.answers import Report
 from worker.clock import later
 from worker.database import reading, writing
 from worker.domain.enums import (
@@ -28,6 +27,7 @@ from worker.domain.enums import (
 )
 from worker.domain.errors import TooLate, Unavailable
 from worker.enqueuing import Enqueued
+from worker.gateways.results import Report
 from worker.store import accounts, gathers, pages
 from worker.store.gathers import Single, open_together
 from worker.submitting import Ready

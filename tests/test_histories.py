@@ -22,7 +22,6 @@ from sqlalchemy import Engine, update
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import mobiles
 from worker import campaigns, describing, reporting, ticking
-from worker.answers import Report
 from worker.clock import later
 from worker.database import writing
 from worker.domain.enums import (
@@ -33,6 +32,7 @@ from worker.domain.enums import (
 )
 from worker.domain.errors import TooLate
 from worker.domain.transitions import MESSAGE_MOVES
+from worker.gateways.results import Report
 from worker.store import pages
 from worker.store.pages import opt_outs
 from worker.tables import request, submission

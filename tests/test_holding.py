@@ -9,7 +9,6 @@ from sqlalchemy import Engine, insert, select, update
 from tests.hand import MARKETING, NOTICE, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
 from worker import holding
-from worker.answers import Result
 from worker.clock import later, now
 from worker.database import reading, writing
 from worker.domain.enums import (
@@ -19,6 +18,7 @@ from worker.domain.enums import (
     MessageState,
     Outcome,
 )
+from worker.gateways.results import Result
 from worker.store import accounts
 from worker.submitting import Ready
 from worker.tables import account_state, event, opt_out, request

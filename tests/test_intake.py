@@ -13,7 +13,7 @@ from worker import database, enqueuing, intake
 from worker.domain.errors import CommitUnknown, KeyConflict, Refused
 from worker.domain.recipient_windows import Window
 from worker.enqueuing import Enqueued, Order
-from worker.gateway import Content
+from worker.gateways.base import Content
 from worker.intake import Exhausted, Offer
 from worker.store import callbacks
 from worker.store.allowances import Claim

@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 from tests.hand import MARKETING, NOTICE, Hand, answer, settings_of
 from tests.stage import mobiles
 from worker import campaigns, reporting, restoring
-from worker.answers import Report
 from worker.database import reading, writing
 from worker.domain.enums import Outcome, ReportStatus
+from worker.gateways.results import Report
 from worker.store import doubts
 
 

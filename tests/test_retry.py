@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker import retry
-from worker.answers import Result
 from worker.domain.enums import Advice, Outcome
+from worker.gateways.results import Result
 
 DRAWS = st.floats(0, 1, exclude_max=True)
 TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

@@ -17,7 +17,7 @@ from tests.stage import LOGINS
 from worker import routing, settings
 from worker.domain import carriers
 from worker.domain.enums import Carrier, MessageClass, NumberKind
-from worker.gateway import Account, Content
+from worker.gateways.base import Account, Content
 from worker.health import LADDER, Health
 from worker.routing import Asked, Out, Standing
 

@@ -13,7 +13,6 @@ from sqlalchemy import Engine, select, update
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import Stage, eventually, mobiles, section
 from worker import campaigns, recording, splitting, spooled
-from worker.answers import Result, Results
 from worker.database import reading, writing
 from worker.domain.enums import (
     Fault,
@@ -21,6 +20,7 @@ from worker.domain.enums import (
     MessageState,
     Outcome,
 )
+from worker.gateways.results import Result, Results
 from worker.spool import Spool
 from worker.store import splits
 from worker.submitting import Answer, Ready

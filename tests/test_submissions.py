@@ -14,7 +14,6 @@ from sqlalchemy import Engine, select, update
 from tests.hand import MARKETING, NOTICE, Hand, answer, before_statements, settings_of
 from tests.stage import mobiles
 from worker import campaigns, describing, recording, reporting, ticking
-from worker.answers import Report
 from worker.clock import later
 from worker.database import reading, writing
 from worker.domain.enums import (
@@ -25,6 +24,7 @@ from worker.domain.enums import (
 )
 from worker.domain.errors import TooLate, Unavailable
 from worker.domain.transitions import MESSAGE_MOVES, MESSAGES_OF, SUBMISSION_MOVES
+from worker.gateways.results import Report
 from worker.store import outcomes, pages, ticks
 from worker.store.campaigns import is_drained
 from worker.tables import event, request, submission

@@ -18,10 +18,10 @@ import trustme
 from tests import dropping
 from tests.dropping import Failure, Line, gateway
 from tests.stage import eventually
-from worker import wire as wires
 from worker.domain.errors import NotSent, OutcomeUnknown
-from worker.transports import Sent
-from worker.wire import FAILURES, TRANSPORTS, Wire
+from worker.gateways.transport import client as wires
+from worker.gateways.transport.client import FAILURES, TRANSPORTS, Wire
+from worker.gateways.transport.protocol import Sent
 
 #: What httpx raises only for ways that the wire does not go: cookies, redirects, `raise_for`.
 ELSEWHERE = {"CookieConflict", "HTTPStatusError", "TooManyRedirects"}

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from worker import permits, routing
 from worker.domain.enums import MessageClass
-from worker.gateway import Account
+from worker.gateways.base import Account
 from worker.health import WELL, Health
 from worker.permits import Permits
 from worker.routing import Asked, Option, Out, Standing

@@ -20,7 +20,7 @@ from worker.domain.enums import (
     NumberKind,
     SubmissionState,
 )
-from worker.gateway import Account, Content
+from worker.gateways.base import Account, Content
 from worker.gathering import Gathering
 from worker.pace import Cost
 from worker.routing import Asked

@@ -16,14 +16,14 @@ import structlog
 from sqlalchemy import Connection, Engine, Row
 
 from worker import database, failpoints, holding, hours, receiving, reporting, spool, spooled
-from worker.answers import Balance, Page, Result
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotAsked, WireError, XinshiError
-from worker.gateway import Account
+from worker.gateways.base import Account
+from worker.gateways.results import Balance, Page, Result
+from worker.gateways.transport.client import Wire
 from worker.holding import Asker
 from worker.settings import Settings
 from worker.store import accounts, pages, ticks
-from worker.wire import Wire
 
 log = structlog.get_logger()
 Out = TypeVar("Out")

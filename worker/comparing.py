@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from worker import sandbox
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.placeholders import render
-from worker.gateway import Account
+from worker.gateways.base import Account
 from worker.settings import Settings
 from worker.store.messages import seen
 from worker.store.requests import content_of

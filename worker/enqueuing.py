@@ -24,7 +24,7 @@ from worker.domain.errors import (
     Refused,
     Unavailable,
 )
-from worker.gateway import Content
+from worker.gateways.base import Content
 from worker.settings import Settings
 from worker.store import callbacks, requests, singles
 from worker.store.requests import NewRequest

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker.domain.enums import Advice, MessageClass
-from worker.gateway import Account, Content
+from worker.gateways.base import Account, Content
 from worker.store import accounts, events, gathers
 from worker.store.claims import Lease, Planned
 from worker.store.gathers import Single

@@ -18,7 +18,6 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from worker import database
-from worker.answers import Result
 from worker.domain.enums import (
     Advice,
     Fault,
@@ -26,11 +25,12 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.domain.errors import NotAsked
-from worker.gateway import Account
+from worker.gateways.base import Account
+from worker.gateways.results import Result
+from worker.gateways.transport.client import Wire
 from worker.settings import Settings
 from worker.store import accounts, events
 from worker.store.outcomes import Recorded
-from worker.wire import Wire
 
 log = structlog.get_logger()
 Out = TypeVar("Out")

@@ -30,6 +30,7 @@ from worker.choosing import CROWDED
 from worker.claiming import Claim
 from worker.domain.enums import MessageClass, Outcome
 from worker.domain.errors import CommitUnknown, XinshiError
+from worker.gateways.transport.client import Wire
 from worker.looking import Looker
 from worker.permits import Rests
 from worker.settings import Settings
@@ -38,7 +39,6 @@ from worker.store import claims
 from worker.store.outcomes import Recorded
 from worker.submitting import Answer, Ready
 from worker.throttle import Throttle
-from worker.wire import Wire
 
 log = structlog.get_logger()
 Out = TypeVar("Out")

@@ -22,7 +22,7 @@ from worker.domain.enums import CampaignState, NumberKind
 from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Order
 from worker.filling import Filler
-from worker.gateway import Account, Content
+from worker.gateways.base import Account, Content
 from worker.settings import Settings
 from worker.store import callbacks, campaigns, loads, requests
 from worker.store.loads import Batch, Variables

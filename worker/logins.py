@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from pydantic import SecretStr
 
-from worker.accounts import AccountSettings
-from worker.gateway import Account
+from worker.gateways.account_settings import AccountSettings
+from worker.gateways.base import Account
 
 #: What one derivation costs: some 50 ms and 16 MB, once in a process for each login.
 _N, _R, _P = 2**14, 8, 1

@@ -19,9 +19,9 @@ import structlog
 from sqlalchemy import Connection
 
 from worker import pace
-from worker.accounts import AccountSettings
 from worker.domain.enums import MessageClass
-from worker.gateway import Account
+from worker.gateways.account_settings import AccountSettings
+from worker.gateways.base import Account
 from worker.pace import Bucket, Cost, Rates
 from worker.settings import Settings
 from worker.store import paces

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from worker import database, receiving, reporting
 from worker.domain.errors import Unavailable
-from worker.gateway import Account
+from worker.gateways.base import Account
 from worker.settings import Settings
 from worker.store import pushed
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker import reporting
-from worker.answers import Inbound
+from worker.gateways.results import Inbound
 from worker.store import changes, events, pages
 
 #: A reply that is one of these, as a whole, in any case or width, means "no more": what Chinese

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
-from worker.answers import Report
 from worker.domain import msisdn as numbers
 from worker.domain.enums import MessageState, ReportStatus, SubmissionState
+from worker.gateways.results import Report
 from worker.store import doubts, events, messages, outcomes
 from worker.store import reports as stored
 from worker.store.reports import Origin, Place

@@ -13,8 +13,8 @@ import httpx
 from sqlalchemy import Connection, Engine, Row
 
 from worker import database, pushes, receiving, reporting
-from worker.answers import Pushed
-from worker.gateway import Account
+from worker.gateways.base import Account
+from worker.gateways.results import Pushed
 from worker.settings import Settings
 from worker.store import events, pages, pushed, reports
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from worker.answers import Result
 from worker.domain.enums import Advice, Outcome
+from worker.gateways.results import Result
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 #: The first pause in seconds, doubled with each counted attempt up to the longest.

@@ -9,7 +9,7 @@ from typing import Any
 from worker.domain import segments
 from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.domain.errors import Problem
-from worker.gateway import Account, Content
+from worker.gateways.base import Account, Content
 from worker.health import WELL, Health
 from worker.retry import SHANGHAI
 

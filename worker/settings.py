@@ -23,8 +23,8 @@ from worker.domain.enums import MessageClass
 from worker.domain.errors import ConfigurationError, Problem
 from worker.domain.recipient_windows import Window, Windows
 from worker.domain.secret_fields import Secret
-from worker.gateway import Account
-from worker.gateways import doors, registered
+from worker.gateways.base import Account
+from worker.gateways.registry import doors, registered
 from worker.logins import Logins
 from worker.web import WebSettings, unfit
 

@@ -22,18 +22,18 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from worker import database, holding, recipient_limits, submitting
-from worker.answers import Result
 from worker.collecting import Collector
 from worker.domain.enums import Outcome
 from worker.domain.errors import WireError
-from worker.gateway import Account
+from worker.gateways.base import Account
+from worker.gateways.results import Result
+from worker.gateways.transport.client import Wire
 from worker.holding import Asker
 from worker.settings import Settings
 from worker.store import accounts, doubts, events, outcomes
 from worker.store.doubts import Doubtful, Ledger
 from worker.store.restored import RESTORED
 from worker.submitting import Ready
-from worker.wire import Wire
 
 log = structlog.get_logger()
 Out = TypeVar("Out")

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from worker.answers import Result
 from worker.domain.enums import Fault, Outcome, SubmissionState
-from worker.gateway import Account
+from worker.gateways.base import Account
+from worker.gateways.results import Result
 from worker.settings import Settings
 from worker.store import doubts, events, members, outcomes, splits
 from worker.store.claims import Lease

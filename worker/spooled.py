@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from worker.answers import Result
 from worker.domain.enums import (
     Advice,
     Fault,
@@ -15,7 +14,8 @@ from worker.domain.enums import (
     Outcome,
     SubmissionState,
 )
-from worker.gateway import Content
+from worker.gateways.base import Content
+from worker.gateways.results import Result
 from worker.store import pages
 from worker.store.claims import Lease
 from worker.store.outcomes import Recorded

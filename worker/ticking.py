@@ -30,7 +30,8 @@ from worker import (
 from worker.collecting import Collector
 from worker.domain.enums import Reports, SubmissionState
 from worker.domain.errors import XinshiError
-from worker.gateway import Account
+from worker.gateways.base import Account
+from worker.gateways.transport.client import Wire
 from worker.looking import Looker
 from worker.settings import Settings
 from worker.settling import Repeater, Settler
@@ -46,7 +47,6 @@ from worker.store import (
     requests,
     ticks,
 )
-from worker.wire import Wire
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from worker.domain.enums import Reports
 from worker.domain.errors import Problem
 from worker.domain.recipient_windows import Window, Windows
 from worker.domain.secret_fields import Secret
-from worker.gateway import Account
+from worker.gateways.base import Account
 
 
 class WebSettings(BaseModel):

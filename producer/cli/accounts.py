@@ -10,7 +10,7 @@ from producer.cli.session import Session, opened
 
 if TYPE_CHECKING:
     from producer.cli.asking import Answer
-    from worker.gateway import Account
+    from worker.gateways.base import Account
     from worker.store.accounts import AccountState
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]

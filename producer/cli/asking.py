@@ -18,7 +18,6 @@ from sqlalchemy import Engine
 from producer.cli import output
 from producer.cli.session import Session
 from worker import database
-from worker.answers import Balance
 from worker.collecting import Collected, Collector
 from worker.domain.enums import Reports
 from worker.domain.errors import (
@@ -28,11 +27,12 @@ from worker.domain.errors import (
     Problem,
     Refused,
 )
-from worker.gateway import Account
+from worker.gateways.base import Account
+from worker.gateways.results import Balance
+from worker.gateways.transport.client import Wire
 from worker.settings import Settings
 from worker.store import accounts, ticks
 from worker.store.accounts import AccountState
-from worker.wire import Wire
 
 #: What the wire says instead of a gateway's code.
 _NO_ANSWER = {NotSent.__name__, OutcomeUnknown.__name__}

@@ -11,7 +11,7 @@ from producer.cli import asking, output
 from producer.cli.session import Session, schema_problem
 from worker import broker, database
 from worker.domain.errors import ConfigurationError, XinshiError
-from worker.gateway import Account
+from worker.gateways.base import Account
 from worker.store import accounts, events, requests, splits, ticks
 
 #: How long a server may take to answer, in seconds.

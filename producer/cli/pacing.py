@@ -7,7 +7,7 @@ from producer.cli import output
 
 if TYPE_CHECKING:
     from producer.cli.session import Session
-    from worker.gateway import Account
+    from worker.gateways.base import Account
     from worker.store.paces import Pacing
 
 UNITS = ("submissions", "messages", "segments")

@@ -11,8 +11,8 @@ from producer.cli.session import Session, opened
 if TYPE_CHECKING:
     import httpx
 
-    from worker.answers import Result
-    from worker.gateway import Account
+    from worker.gateways.base import Account
+    from worker.gateways.results import Result
 
 
 def password(
@@ -61,10 +61,10 @@ def _request(account: "Account") -> "httpx.Request":
 
 
 async def _send(transport: str, account: "Account", request: "httpx.Request") -> "Result":
-    from worker.answers import Result
     from worker.domain.enums import Outcome
     from worker.domain.errors import NotSent, OutcomeUnknown
-    from worker.wire import Wire
+    from worker.gateways.results import Result
+    from worker.gateways.transport.client import Wire
 
     wire = Wire(transport, connections=1)
     try:

@@ -9,7 +9,7 @@ from worker.domain import msisdn as numbers
 from worker.domain import segments
 from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Order
-from worker.gateway import Account
+from worker.gateways.base import Account
 from worker.settings import Settings
 from worker.store.accounts import AccountState
 

@@ -9,7 +9,7 @@ from producer.cli import faults, options, output
 from producer.cli.session import Session, opened
 
 if TYPE_CHECKING:
-    from worker.gateway import Account
+    from worker.gateways.base import Account
 
 
 def push_url(

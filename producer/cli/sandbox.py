@@ -11,7 +11,7 @@ import typer
 from producer.cli import faults, options, output
 
 if TYPE_CHECKING:
-    from worker.gateway import Gateway
+    from worker.gateways.base import Gateway
     from worker.sandbox import Config, Running
 
 _SECONDS = "SECONDS"
@@ -101,7 +101,7 @@ async def _started(config: "Config", serve: Any) -> "Running":
 
 
 def _announce(running: "Running", *, as_json: bool) -> None:
-    from worker.gateways import registered
+    from worker.gateways.registry import registered
 
     if as_json:
         urls = {name: running.url(name) for name in registered()}
@@ -114,7 +114,7 @@ def _announce(running: "Running", *, as_json: bool) -> None:
 
 def configuration(base_url: str) -> str:
     """Return a configuration with an account at each gateway of a sandbox, as TOML."""
-    from worker.gateways import registered
+    from worker.gateways.registry import registered
     from worker.sandbox.config import Config
     from worker.sandbox.sides import find
     from worker.sandbox.world import World

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from producer import Producer
     from worker.domain.enums import MessageClass
-    from worker.gateway import Account
+    from worker.gateways.base import Account
     from worker.settings import Settings
 
 

@@ -17,8 +17,8 @@ from producer.web.problems import Told
 from worker.domain.enums import Scope
 from worker.domain.errors import Refused
 from worker.enqueuing import Order
-from worker.gateways import doors
-from worker.openings import Call, Opening
+from worker.gateways.doors import Call, Opening
+from worker.gateways.registry import doors
 from worker.pushes import quoted
 
 

@@ -17,7 +17,7 @@ from producer.web.desk import Desk, Here
 from producer.web.problems import Told
 from producer.web.together import Bounds, Together
 from worker import database
-from worker.gateway import Account
+from worker.gateways.base import Account
 from worker.pushes import target
 from worker.store import pushed
 

@@ -15,7 +15,7 @@ from worker.describing import stamp
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass, Scope
 from worker.domain.errors import Problem, Refused
-from worker.gateway import Account
+from worker.gateways.base import Account
 from worker.store import accounts
 from worker.store import inbound as replies
 from worker.store.accounts import AccountState

@@ -8,9 +8,9 @@ import pytest
 
 from tests.cli.conftest import TEXT, Place
 from tests.stage import eventually
-from worker.answers import Page, Report
 from worker.domain.enums import ReportStatus
-from worker.gateways import registered
+from worker.gateways.registry import registered
+from worker.gateways.results import Page, Report
 
 TO = ("13812345678", "13812345679")
 Broken = Callable[[Callable[[Page[Any]], Page[Any]]], None]

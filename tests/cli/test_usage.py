@@ -38,7 +38,7 @@ def test_every_command_explains_itself_with_an_example(place: Place, words: list
 
 
 def test_no_gateway_is_named_in_the_command_line() -> None:
-    from worker.gateways import registered
+    from worker.gateways.registry import registered
 
     for file in (ROOT / "producer" / "cli").glob("*.py"):
         assert not [name for name in registered() if name in file.read_text("utf-8")], file.name

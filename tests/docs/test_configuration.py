@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from worker.accounts import AccountSettings
-from worker.codes import Meaning
-from worker.gateways import registered
+from worker.gateways.account_settings import AccountSettings
+from worker.gateways.code_table import Meaning
+from worker.gateways.registry import registered
 from worker.settings import Top, parse
 from worker.web import WebSettings
 

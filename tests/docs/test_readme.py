@@ -9,8 +9,8 @@ from sqlalchemy import text
 import producer
 from worker import database
 from worker.domain.enums import MessageState
-from worker.gateway import Gateway
-from worker.gateways import registered
+from worker.gateways.base import Gateway
+from worker.gateways.registry import registered
 from worker.settings import parse
 
 from . import pages, running

@@ -48,7 +48,7 @@ GUARDS = (
     ),
     Guard(
         "what the wire does not know is unknown, never not sent",
-        "worker/wire.py",
+        "worker/gateways/transport/client.py",
         "return OutcomeUnknown(said) if sent else NotSent(said)",
         "return NotSent(said)",
         "test_gateways.py::test_fault_04_accept_then_close[own-jzyyun]",

@@ -10,11 +10,11 @@ from tests.faults.conftest import Build
 from tests.faults.house import CODE, TEXT, House, died, mobiles
 from tests.faults.test_matrix import mute
 from worker import campaigns, recording, submitting, ticking, verifying
-from worker.answers import Result
 from worker.claiming import Claim
 from worker.clock import later
 from worker.database import reading, writing
 from worker.domain.enums import MessageClass, Outcome, SubmissionState
+from worker.gateways.results import Result
 from worker.store import accounts, claims, doubts
 from worker.store.claims import Lease
 from worker.store.outcomes import Recorded

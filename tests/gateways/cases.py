@@ -28,8 +28,8 @@ from typing import Any
 import httpx
 import pytest
 
-from worker.gateway import Content, Gateway, Parcel
-from worker.gateways import registered
+from worker.gateways.base import Content, Gateway, Parcel
+from worker.gateways.registry import registered
 
 FOLDER = Path(__file__).parent / "recorded"
 NAMES = sorted(registered())

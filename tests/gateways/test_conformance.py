@@ -6,8 +6,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from worker.codes import SAYABLE
-from worker.gateways import registered
+from worker.gateways.code_table import SAYABLE
+from worker.gateways.registry import registered
 
 from . import cases
 

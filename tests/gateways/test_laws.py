@@ -14,10 +14,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from worker.answers import Result
 from worker.domain.enums import Outcome
-from worker.gateway import Content, Parcel
-from worker.gateways import registered
+from worker.gateways.base import Content, Parcel
+from worker.gateways.registry import registered
+from worker.gateways.results import Result
 
 from . import cases
 
@@ -240,5 +240,5 @@ def test_no_secret_and_no_whole_number_is_shown(name: str, account: str) -> None
 @GATEWAYS
 def test_a_gateway_is_one_module_of_its_name(name: str) -> None:
     kind = registered()[name]
-    assert kind.__module__ == f"worker.gateways.{name}"
+    assert kind.__module__ == f"worker.gateways.adapters.{name}"
     assert kind.name == name

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.gateways import _json, _values, _xml
-from worker.gateways._forms import fields, form, quoted
+from worker.gateways.formats import json_reader, values, xml_reader
+from worker.gateways.formats.forms import fields, form, quoted
 
 FEW = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 SAYABLE = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=30)
@@ -42,7 +42,7 @@ def test_each_byte_of_a_gbk_character_is_written_out(text: str) -> None:
 def test_damaged_json_says_what_it_said_before(tree: object) -> None:
     """Last commas, comments, missing commas between fields and junk around do not matter."""
     text = json.dumps(tree, indent=1)
-    assert _json.read(text) == tree
+    assert json_reader.read(text) == tree
     ends = [",", "[", "{"]
     lines = text.split("\n")
     closing = [
@@ -51,19 +51,22 @@ def test_damaged_json_says_what_it_said_before(tree: object) -> None:
         else line
         for line, after in zip(lines, [*lines[1:], ""], strict=True)
     ]
-    assert _json.read("\n".join(["<br>", *closing, "; x"])) == tree
+    assert json_reader.read("\n".join(["<br>", *closing, "; x"])) == tree
     without = [line.removesuffix(",") for line in lines]
-    assert _json.read("\n".join(without)) == tree
+    assert json_reader.read("\n".join(without)) == tree
 
 
 @pytest.mark.parametrize("text", ["", "null x", "<p>", "{", "[1,2", '{"a" "b"', "{'a': 1}"])
 def test_what_is_no_json_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        _json.read(text)
+        json_reader.read(text)
 
 
 def test_bare_braces_keep_what_is_in_their_strings() -> None:
-    assert _json.read('{"a": { [ "{ [", "] }" ] } "b": "//" }') == {"a": ["{ [", "] }"], "b": "//"}
+    assert json_reader.read('{"a": { [ "{ [", "] }" ] } "b": "//" }') == {
+        "a": ["{ [", "] }"],
+        "b": "//",
+    }
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_bare_braces_keep_what_is_in_their_strings() -> None:
     ],
 )
 def test_a_time_is_of_beijing_or_none(text: object, expected: str | None) -> None:
-    time = _values.beijing(text)
+    time = values.beijing(text)
     assert (time and time.isoformat()) == expected
 
 
@@ -103,7 +106,7 @@ def test_a_time_is_of_beijing_or_none(text: object, expected: str | None) -> Non
     ],
 )
 def test_a_number_is_whole_masked_or_none(value: object, expected: str | None) -> None:
-    assert _values.number(value) == expected
+    assert values.number(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ def test_a_number_is_whole_masked_or_none(value: object, expected: str | None) -
     ],
 )
 def test_a_count_is_whole_or_none(value: object, expected: int | None) -> None:
-    assert _values.whole(value) == expected
+    assert values.whole(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -142,22 +145,22 @@ def test_a_count_is_whole_or_none(value: object, expected: int | None) -> None:
     ],
 )
 def test_a_word_keeps_its_digits(value: object, expected: str) -> None:
-    assert _values.word(value) == expected
+    assert values.word(value) == expected
 
 
 def test_words_are_one_line_without_whole_numbers() -> None:
     assert (
-        _values.tidy("号码\r\n 13812345678,\0\x1b[31m 错误" + "长" * 500)
+        values.tidy("号码\r\n 13812345678,\0\x1b[31m 错误" + "长" * 500)
         == ("号码 138****5678,[31m 错误" + "长" * 500)[:200]
     )
 
 
 def test_rows_of_a_damaged_page_are_read_one_by_one() -> None:
     page = "<p><r><a>1</a></r><r><a>&nbsp;</a></r><r><a>2</a></r></p>"
-    assert _xml.rows(page, "p", "r") == ([{"a": "1"}, {"a": "2"}], 1)
-    assert _xml.rows("<q/>", "p", "r") is None
+    assert xml_reader.rows(page, "p", "r") == ([{"a": "1"}, {"a": "2"}], 1)
+    assert xml_reader.rows("<q/>", "p", "r") is None
 
 
 def test_no_document_type_reaches_the_parser() -> None:
     with pytest.raises(ValueError, match="undefined entity"):
-        _xml.parse('<!DOCTYPE p [<!ENTITY a "b">]><p>&a;</p>', "p")
+        xml_reader.parse('<!DOCTYPE p [<!ENTITY a "b">]><p>&a;</p>', "p")

@@ -18,7 +18,7 @@ from worker import pace, permits
 from worker.adapting import Learned
 from worker.database import reading, writing
 from worker.domain.enums import MessageClass
-from worker.gateway import Account
+from worker.gateways.base import Account
 from worker.pace import Cost
 from worker.permits import Permits
 from worker.settings import Settings

@@ -7,7 +7,6 @@ from sqlalchemy import Engine, select
 
 from tests.hand import MARKETING, NOTICE, Hand, settings_of
 from tests.stage import TEXT, mobiles
-from worker.answers import Result, Results
 from worker.database import reading, writing
 from worker.domain.enums import (
     Advice,
@@ -15,7 +14,8 @@ from worker.domain.enums import (
     Outcome,
     SubmissionState,
 )
-from worker.gateway import Account
+from worker.gateways.base import Account
+from worker.gateways.results import Result, Results
 from worker.pace import SECOND, State
 from worker.settings import Settings
 from worker.store import paces

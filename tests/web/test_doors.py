@@ -10,8 +10,9 @@ from tests.stage import eventually
 from tests.web.conftest import Served
 from worker.domain.enums import Outcome, Scope
 from worker.domain.errors import ConfigurationError
-from worker.gateway import Content, Parcel
-from worker.gateways import doors, fetion, registered
+from worker.gateways.adapters import fetion
+from worker.gateways.base import Content, Parcel
+from worker.gateways.registry import doors, registered
 
 ME, OTHERS = "13900000000", ["13911111111", "13922222222"]
 SENT = {"info": "发送成功", "sendCode": "200"}

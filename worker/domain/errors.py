@@ -11,7 +11,7 @@
     ├── ConfigurationError       the configuration's faults, all at once
     ├── Unavailable              the database does not answer; repeat with the same key
     │   └── CommitUnknown        it was cut off while it committed; read back before acting on it
-    └── WireError                raised by `worker.wire` alone
+    └── WireError                raised by `worker.gateways.transport.client` alone
         ├── NotSent              no byte of the request left this machine
         └── OutcomeUnknown       the gateway may have taken it
 

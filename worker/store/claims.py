@@ -25,7 +25,7 @@ from sqlalchemy import (
 from worker.clock import later, now
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.enums import SubmissionState as S
-from worker.gateway import Content
+from worker.gateways.base import Content
 from worker.store.arrays import given, handed, lists
 from worker.store.requests import content_of, finish
 from worker.store.rows import new_id, one_of

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from worker.clock import now
 from worker.domain.enums import MessageClass, MessageState, Outcome
 from worker.domain.enums import SubmissionState as S
-from worker.gateway import Content
+from worker.gateways.base import Content
 from worker.store import campaigns, messages
 from worker.store.claims import Lease, under_way
 from worker.store.members import carried_by

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, exists, func, insert, or_, select, tuple_, up
 from worker.clock import later, now
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.enums import SubmissionState as S
-from worker.gateway import Content
+from worker.gateways.base import Content
 from worker.store import members, outcomes
 from worker.store.claims import Lease
 from worker.store.requests import content_of

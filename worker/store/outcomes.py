@@ -16,10 +16,10 @@ from sqlalchemy import (
     update,
 )
 
-from worker.answers import Result
 from worker.clock import later, now
 from worker.domain.enums import MessageState, Outcome
 from worker.domain.enums import SubmissionState as S
+from worker.gateways.results import Result
 from worker.store import changes
 from worker.store.arrays import given, lists
 from worker.store.claims import Lease, Planned, stopped

@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from worker.clock import Instant, later, now
 from worker.domain.enums import MessageClass, MessageState, SubmissionState
-from worker.gateway import Content
+from worker.gateways.base import Content
 from worker.store import changes
 from worker.store.changes import Span
 from worker.store.rows import insert_unless_there, new_id, one_of

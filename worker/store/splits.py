@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, insert, select, tuple_, update
 
-from worker.answers import Result
 from worker.clock import now
 from worker.domain.enums import Outcome
 from worker.domain.enums import SubmissionState as S
+from worker.gateways.results import Result
 from worker.store import members
 from worker.store.claims import Lease, Planned
 from worker.store.rows import new_id

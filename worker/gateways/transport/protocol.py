@@ -1,7 +1,8 @@
 """What carries a request: the values that a transport takes and gives, and what it promises.
 
 A transport sends a request at most once, follows nothing, repeats nothing, and sets `Sent.began`
-before the first byte of the request can leave this machine. Deadlines are `worker.wire`'s.
+before the first byte of the request can leave this machine. Deadlines are the work of
+`worker.gateways.transport.client`.
 """
 
 import ssl

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from worker.gateways._values import decoded
+from worker.gateways.formats.values import decoded
 
 #: No `charset` parameter: no document asks for one, no public client sends one, and a server that
 #: undoes a Latin-1 reading by hand (an old Java habit) would decode twice if it saw one.

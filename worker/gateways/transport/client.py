@@ -13,9 +13,16 @@ from collections.abc import Mapping
 import httpx
 
 from worker.domain.errors import NotSent, OutcomeUnknown
-from worker.transports import Answer, Broken, Sent, TooLong, Transport, Unreadable
-from worker.transports.by_httpx import HttpxTransport
-from worker.transports.own import OwnTransport
+from worker.gateways.transport.asyncio_transport import OwnTransport
+from worker.gateways.transport.httpx_transport import HttpxTransport
+from worker.gateways.transport.protocol import (
+    Answer,
+    Broken,
+    Sent,
+    TooLong,
+    Transport,
+    Unreadable,
+)
 
 #: The longest answer that is read, in bytes: reads of reports are the longest by far.
 LONGEST_ANSWER = 32 * 1024 * 1024

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from worker.gateways import _json
-from worker.gateways._forms import fields
-from worker.gateways._values import bare, decoded
+from worker.gateways.formats import json_reader
+from worker.gateways.formats.forms import fields
+from worker.gateways.formats.values import bare, decoded
 
 
 def pushed(push: httpx.Request, key: str) -> tuple[list[dict[str, Any]], int]:
@@ -21,7 +21,7 @@ def pushed(push: httpx.Request, key: str) -> tuple[list[dict[str, Any]], int]:
     text = bare(decoded(push.content, "utf-8", "gbk"))
     if text[:1] in {"{", "["}:
         try:
-            return _json.rows(_json.read(text), key)
+            return json_reader.rows(json_reader.read(text), key)
         except ValueError:
             return [], 1
     row = fields(push.content.strip() or push.url.query)

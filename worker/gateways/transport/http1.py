@@ -3,7 +3,12 @@
 import httptools
 import httpx
 
-from worker.transports import Answer, Disconnected, TooLong, Unreadable
+from worker.gateways.transport.protocol import (
+    Answer,
+    Disconnected,
+    TooLong,
+    Unreadable,
+)
 
 #: The longest head of an answer, in bytes; trailers and the heads of 1xx answers count too.
 LONGEST_HEAD = 64 * 1024

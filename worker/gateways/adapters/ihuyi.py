@@ -12,19 +12,40 @@ from typing import Annotated, Any, ClassVar, Literal
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
-from worker.accounts import AccountSettings
-from worker.answers import Balance, Inbound, Pool, Pushed, Report, Result, Results
-from worker.codes import CodeTable
 from worker.domain.enums import Reports, ReportStatus
 from worker.domain.errors import Problem
 from worker.domain.recipient_windows import Window, Windows
 from worker.domain.secret_fields import Secret
-from worker.gateway import Capabilities, Content, Gateway, Parcel
-from worker.gateways import _content, _json, _xml
-from worker.gateways._answered import failure, unreadable
-from worker.gateways._forms import Endpoint, form
-from worker.gateways._pushes import pushed
-from worker.gateways._values import beijing, decoded, number, said, tidy, whole, word
+from worker.gateways.account_settings import AccountSettings
+from worker.gateways.base import (
+    Capabilities,
+    Content,
+    Gateway,
+    Parcel,
+)
+from worker.gateways.code_table import CodeTable
+from worker.gateways.formats import content_limits, json_reader, xml_reader
+from worker.gateways.formats.forms import Endpoint, form
+from worker.gateways.formats.non_answers import failure, unreadable
+from worker.gateways.formats.push_rows import pushed
+from worker.gateways.formats.values import (
+    beijing,
+    decoded,
+    number,
+    said,
+    tidy,
+    whole,
+    word,
+)
+from worker.gateways.results import (
+    Balance,
+    Inbound,
+    Pool,
+    Pushed,
+    Report,
+    Result,
+    Results,
+)
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -98,8 +119,8 @@ class Ihuyi(Gateway):
     def problems(self, content: Content) -> list[Problem]:
         """Check a template's number and values; refuse options and extensions."""
         return [
-            *_content.unknown_options(self.name, content.options, ()),
-            *_content.no_extension(self.name, content),
+            *content_limits.unknown_options(self.name, content.options, ()),
+            *content_limits.no_extension(self.name, content),
             *_template_problems(content),
         ]
 
@@ -219,11 +240,11 @@ class Ihuyi(Gateway):
 def _parsed(text: str) -> Mapping[str, Any]:
     """Read either form, whichever was asked for; {} when it is neither."""
     try:
-        return _xml.leaves(_xml.parse(text, r"\w*Result"))
+        return xml_reader.leaves(xml_reader.parse(text, r"\w*Result"))
     except ValueError:
         pass
     try:
-        answer = _json.read(text)
+        answer = json_reader.read(text)
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}

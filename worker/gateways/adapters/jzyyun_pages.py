@@ -4,10 +4,22 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 
-from worker.answers import Inbound, Page, Pool, Report
 from worker.domain.enums import ReportStatus
-from worker.gateways import _xml
-from worker.gateways._values import beijing, clean, decoded, number, whole, word
+from worker.gateways.formats import xml_reader
+from worker.gateways.formats.values import (
+    beijing,
+    clean,
+    decoded,
+    number,
+    whole,
+    word,
+)
+from worker.gateways.results import (
+    Inbound,
+    Page,
+    Pool,
+    Report,
+)
 
 #: Part one, 3: 1 成功, 0 失败, 2 不明.
 STATUSES: Mapping[str, ReportStatus] = {
@@ -23,7 +35,7 @@ _BLANK = re.compile(r"\s+")
 
 def reports(text: str) -> Page[Report] | None:
     """Read `smsreport`; None when the text is no such page. An empty text is an empty page."""
-    read = _xml.rows(text, "smsreport", "psreport")
+    read = xml_reader.rows(text, "smsreport", "psreport")
     if read is None:
         return None if text else Page()
     rows, damaged = read
@@ -33,7 +45,7 @@ def reports(text: str) -> Page[Report] | None:
 
 def inbound(text: str, charsets: Sequence[str]) -> Page[Inbound] | None:
     """Read `smsrerecv` (their spelling); None when the text is no such page."""
-    read = _xml.rows(text, "smsrerecv", "psrerecv")
+    read = xml_reader.rows(text, "smsrerecv", "psrerecv")
     if read is None:
         return None if text else Page()
     rows, damaged = read

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from worker.gateways._forms import fields
-from worker.openings import Call, Opening
+from worker.gateways.doors import Call, Opening
+from worker.gateways.formats.forms import fields
 
 #: Document 000 (2) prints it with its escapes eaten; a success is told by the text "200".
 SENT = {"info": "发送成功", "sendCode": "200"}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from worker.domain.errors import Problem
-from worker.gateway import Content
+from worker.gateways.base import Content
 
 
 def unknown_options(gateway: str, given: Iterable[str], known: Sequence[str]) -> list[Problem]:

@@ -1,6 +1,6 @@
 """Code tables: what a gateway's status codes mean, as data.
 
-A table is a TOML file in `worker/gateways/codes/`, one section a code::
+A table is a TOML file in `worker/gateways/adapters/codes/`, one section a code::
 
     [112]
     meaning = "号码错误"            # the gateway's own words
@@ -24,9 +24,9 @@ from importlib import resources
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from worker.answers import Result
 from worker.domain.durations import Duration
 from worker.domain.enums import Advice, Fault, Outcome
+from worker.gateways.results import Result
 
 #: What a table may say; `not_sent` is the wire's alone.
 SAYABLE = frozenset(Outcome) - {Outcome.NOT_SENT}
@@ -65,8 +65,8 @@ class CodeTable:
 
     @classmethod
     def load(cls, gateway: str) -> "CodeTable":
-        """Read the data file of `gateway` from `worker/gateways/codes/`."""
-        text = resources.files("worker.gateways").joinpath("codes", f"{gateway}.toml")
+        """Read the data file of `gateway` from `worker/gateways/adapters/codes/`."""
+        text = resources.files("worker.gateways.adapters").joinpath("codes", f"{gateway}.toml")
         sections = tomllib.loads(text.read_text("utf-8"))
         return cls({code: Meaning.model_validate(said) for code, said in sections.items()}, {})
 

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import httpx
 
-from worker.gateways import _xml
+from worker.gateways.formats import xml_reader
 
 _HEADERS = httpx.Headers({"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'})
 _OPEN = (
@@ -57,13 +57,13 @@ def returned(text: str) -> str:
 
     Raises `SoapFault` with the server's words, and `ValueError` when it is no envelope.
     """
-    root = _xml.parse(text, "Envelope")
-    body = next((part for part in root.iter() if _xml.local(part) == "Body"), None)
+    root = xml_reader.parse(text, "Envelope")
+    body = next((part for part in root.iter() if xml_reader.local(part) == "Body"), None)
     if body is None or not len(body):
         msg = "no envelope with a body"
         raise ValueError(msg)
     answer = body[0]
-    if _xml.local(answer) == "Fault":
+    if xml_reader.local(answer) == "Fault":
         raise SoapFault(_fault(answer))
     value = answer[0] if len(answer) == 1 else answer
     return ET.tostring(value, "unicode") if len(value) else value.text or ""
@@ -74,5 +74,5 @@ def _written(value: str) -> str:
 
 
 def _fault(fault: ET.Element) -> str:
-    told = _xml.leaves(fault)
+    told = xml_reader.leaves(fault)
     return told.get("faultstring") or "".join(fault.itertext())

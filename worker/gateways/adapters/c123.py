@@ -11,18 +11,44 @@ from typing import Annotated, ClassVar, Literal
 import httpx
 from pydantic import Field
 
-from worker.accounts import AccountSettings
-from worker.answers import Balance, Inbound, Page, Pool, Result, Results, SentCount
-from worker.codes import CodeTable
 from worker.domain.durations import Duration
 from worker.domain.enums import NumberKind
 from worker.domain.errors import Problem
 from worker.domain.secret_fields import Secret
-from worker.gateway import Capabilities, Content, Gateway, Parcel
-from worker.gateways import _content
-from worker.gateways._answered import failure, unreadable
-from worker.gateways._forms import Endpoint, encoded, form, numbers
-from worker.gateways._values import BEIJING, bare, beijing, clean, decoded, number, whole
+from worker.gateways.account_settings import AccountSettings
+from worker.gateways.base import (
+    Capabilities,
+    Content,
+    Gateway,
+    Parcel,
+)
+from worker.gateways.code_table import CodeTable
+from worker.gateways.formats import content_limits
+from worker.gateways.formats.forms import (
+    Endpoint,
+    encoded,
+    form,
+    numbers,
+)
+from worker.gateways.formats.non_answers import failure, unreadable
+from worker.gateways.formats.values import (
+    BEIJING,
+    bare,
+    beijing,
+    clean,
+    decoded,
+    number,
+    whole,
+)
+from worker.gateways.results import (
+    Balance,
+    Inbound,
+    Page,
+    Pool,
+    Result,
+    Results,
+    SentCount,
+)
 
 #: The most numbers in one submission, by method (section 4).
 CAPS = {"GET": 50, "POST": 2000}
@@ -94,9 +120,9 @@ class C123(Gateway):
     def problems(self, content: Content) -> list[Problem]:
         """Check the option `time` and the digits of the extension; refuse templates."""
         found = [
-            *_content.unknown_options(self.name, content.options, ("time",)),
-            *_content.no_template(self.name, content),
-            *_content.digits_only(content),
+            *content_limits.unknown_options(self.name, content.options, ("time",)),
+            *content_limits.no_template(self.name, content),
+            *content_limits.digits_only(content),
         ]
         try:
             _scheduled(content.options.get("time"))

@@ -10,10 +10,10 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from worker.answers import Result
-from worker.codes import CodeTable
 from worker.domain.enums import Advice, Outcome
-from worker.gateways._values import decoded, tidy
+from worker.gateways.code_table import CodeTable
+from worker.gateways.formats.values import decoded, tidy
+from worker.gateways.results import Result
 
 #: The code of an answer that is not in the gateway's language.
 UNREADABLE = "unreadable"

@@ -11,19 +11,24 @@ from typing import Annotated, ClassVar, Literal
 import httpx
 from pydantic import AfterValidator, Field
 
-from worker.accounts import AccountSettings
-from worker.answers import Result, Results
-from worker.codes import CodeTable
 from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem
 from worker.domain.msisdn import normalise
 from worker.domain.secret_fields import Secret
-from worker.gateway import Capabilities, Content, Gateway, Parcel
-from worker.gateways import _content, _json
-from worker.gateways._answered import failure, unreadable
-from worker.gateways._forms import Endpoint, form, numbers
-from worker.gateways._values import decoded, tidy, word
+from worker.gateways.account_settings import AccountSettings
+from worker.gateways.base import (
+    Capabilities,
+    Content,
+    Gateway,
+    Parcel,
+)
+from worker.gateways.code_table import CodeTable
+from worker.gateways.formats import content_limits, json_reader
+from worker.gateways.formats.forms import Endpoint, form, numbers
+from worker.gateways.formats.non_answers import failure, unreadable
+from worker.gateways.formats.values import decoded, tidy, word
+from worker.gateways.results import Result, Results
 
 
 class FetionSettings(AccountSettings):
@@ -69,9 +74,9 @@ class Fetion(Gateway):
     def problems(self, content: Content) -> list[Problem]:
         """Refuse options, templates and extensions: document 000 has none."""
         return [
-            *_content.unknown_options(self.name, content.options, ()),
-            *_content.no_template(self.name, content),
-            *_content.no_extension(self.name, content),
+            *content_limits.unknown_options(self.name, content.options, ()),
+            *content_limits.no_template(self.name, content),
+            *content_limits.no_extension(self.name, content),
         ]
 
     def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
@@ -89,7 +94,7 @@ class Fetion(Gateway):
     def _result(self, response: httpx.Response) -> Result:
         text = decoded(response.content, "utf-8", "gbk")
         try:
-            answer = _json.read(text)
+            answer = json_reader.read(text)
         except ValueError:
             answer = None
         code = word(answer.get("sendCode")) if isinstance(answer, dict) else ""

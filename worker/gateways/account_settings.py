@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from worker.codes import Meaning, pattern_of
 from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass, Reports
 from worker.domain.recipient_windows import Windows
 from worker.domain.secret_fields import Secret
+from worker.gateways.code_table import Meaning, pattern_of
 
 #: What can stand in an address and cannot be guessed.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")

@@ -5,8 +5,8 @@ import contextlib
 import select
 from typing import cast
 
-from worker.transports import Answer, Broken, Disconnected
-from worker.transports.http1 import Reader
+from worker.gateways.transport.http1 import Reader
+from worker.gateways.transport.protocol import Answer, Broken, Disconnected
 
 
 class Connection(asyncio.Protocol):

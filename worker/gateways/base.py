@@ -15,8 +15,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from worker.accounts import AccountSettings
-from worker.answers import (
+from worker.domain.enums import NumberKind, Reports
+from worker.domain.errors import Problem
+from worker.gateways.account_settings import AccountSettings
+from worker.gateways.code_table import CodeTable
+from worker.gateways.results import (
     Balance,
     Inbound,
     Page,
@@ -26,9 +29,6 @@ from worker.answers import (
     Results,
     SentCount,
 )
-from worker.codes import CodeTable
-from worker.domain.enums import NumberKind, Reports
-from worker.domain.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,40 @@ from typing import Annotated, Any, ClassVar, Literal
 import httpx
 from pydantic import Field
 
-from worker.accounts import AccountSettings
-from worker.answers import Balance, Inbound, Page, Pool, Pushed, Report, Result, Results
-from worker.codes import CodeTable
 from worker.domain.enums import Reports, ReportStatus
 from worker.domain.errors import Problem
 from worker.domain.secret_fields import Secret
-from worker.gateway import Capabilities, Content, Gateway, Parcel
-from worker.gateways import _content, _json
-from worker.gateways._answered import failure, unreadable
-from worker.gateways._forms import Endpoint, form, numbers
-from worker.gateways._pushes import pushed
-from worker.gateways._values import beijing, decoded, number, said, tidy, whole, word
+from worker.gateways.account_settings import AccountSettings
+from worker.gateways.base import (
+    Capabilities,
+    Content,
+    Gateway,
+    Parcel,
+)
+from worker.gateways.code_table import CodeTable
+from worker.gateways.formats import content_limits, json_reader
+from worker.gateways.formats.forms import Endpoint, form, numbers
+from worker.gateways.formats.non_answers import failure, unreadable
+from worker.gateways.formats.push_rows import pushed
+from worker.gateways.formats.values import (
+    beijing,
+    decoded,
+    number,
+    said,
+    tidy,
+    whole,
+    word,
+)
+from worker.gateways.results import (
+    Balance,
+    Inbound,
+    Page,
+    Pool,
+    Pushed,
+    Report,
+    Result,
+    Results,
+)
 
 #: The one code that is known, a text: the number 0 is not it.
 SUCCESS = "00"
@@ -94,8 +116,8 @@ class ApiV1(Gateway):
     def problems(self, content: Content) -> list[Problem]:
         """Check that the extension is a positive integer; refuse options and templates."""
         found = [
-            *_content.unknown_options(self.name, content.options, ()),
-            *_content.no_template(self.name, content),
+            *content_limits.unknown_options(self.name, content.options, ()),
+            *content_limits.no_template(self.name, content),
         ]
         if content.extension and not _EXTENSION.fullmatch(content.extension):
             found.append(Problem("extension", "is a positive whole number; no 0 in front"))
@@ -184,7 +206,7 @@ class ApiV1(Gateway):
             return failed
         text = decoded(response.content, "utf-8", "gbk")
         try:
-            answer = _json.read(text)
+            answer = json_reader.read(text)
         except ValueError:
             answer = None
         if not isinstance(answer, dict) or not word(answer.get("code")):
@@ -200,7 +222,7 @@ class ApiV1(Gateway):
             return answer, 0
         if word(answer["code"]) != SUCCESS:
             return self._result(answer), 0
-        return _json.rows(answer.get("data"), "mobile")
+        return json_reader.rows(answer.get("data"), "mobile")
 
 
 def _report(row: Mapping[str, Any]) -> Report | None:

@@ -12,9 +12,9 @@ from collections import defaultdict
 
 import httpx
 
-from worker.transports import Answer, Sent, trusted
-from worker.transports.connection import Connection
-from worker.transports.http1 import written
+from worker.gateways.transport.connection import Connection
+from worker.gateways.transport.http1 import written
+from worker.gateways.transport.protocol import Answer, Sent, trusted
 
 #: How long an unused connection is kept, in seconds: shorter than servers do, since one that
 #: they close just as a request is written makes its outcome unknown.

@@ -13,20 +13,47 @@ from typing import Annotated, Any, ClassVar, Literal
 import httpx
 from pydantic import Field, field_validator
 
-from worker.accounts import AccountSettings
-from worker.answers import Balance, Inbound, Page, Report, Result, Results
-from worker.codes import CodeTable
 from worker.domain import segments
 from worker.domain.enums import Reports
 from worker.domain.errors import Problem
 from worker.domain.secret_fields import Secret
-from worker.gateway import Capabilities, Content, Gateway, Parcel
-from worker.gateways import _content
-from worker.gateways import jzyyun_pages as pages
-from worker.gateways._answered import failure, unreadable
-from worker.gateways._forms import Endpoint, encoded, form, numbers
-from worker.gateways._values import bare, decoded, tidy, word
-from worker.gateways.jzyyun_soap import SoapEndpoint, SoapFault, carries, returned
+from worker.gateways.account_settings import AccountSettings
+from worker.gateways.adapters import jzyyun_pages as pages
+from worker.gateways.adapters.jzyyun_soap import (
+    SoapEndpoint,
+    SoapFault,
+    carries,
+    returned,
+)
+from worker.gateways.base import (
+    Capabilities,
+    Content,
+    Gateway,
+    Parcel,
+)
+from worker.gateways.code_table import CodeTable
+from worker.gateways.formats import content_limits
+from worker.gateways.formats.forms import (
+    Endpoint,
+    encoded,
+    form,
+    numbers,
+)
+from worker.gateways.formats.non_answers import failure, unreadable
+from worker.gateways.formats.values import (
+    bare,
+    decoded,
+    tidy,
+    word,
+)
+from worker.gateways.results import (
+    Balance,
+    Inbound,
+    Page,
+    Report,
+    Result,
+    Results,
+)
 
 _PATH = r"^/[!-~]*$"
 _CODE = re.compile(r"[0-9]")
@@ -112,12 +139,12 @@ class Jzyyun(Gateway):
     def problems(self, content: Content) -> list[Problem]:
         """Check the options `smstype` and `long_sms`, the extension, and what XML can hold."""
         found = [
-            *_content.unknown_options(self.name, content.options, ("smstype", "long_sms")),
-            *_content.no_template(self.name, content),
-            *_content.digits_only(content),
+            *content_limits.unknown_options(self.name, content.options, ("smstype", "long_sms")),
+            *content_limits.no_template(self.name, content),
+            *content_limits.digits_only(content),
         ]
         if not self._capabilities.extension:
-            found.extend(_content.no_extension("its SOAP service", content))
+            found.extend(content_limits.no_extension("its SOAP service", content))
         if word(content.options.get("smstype", 0)) not in {"0", "1", "2"}:
             found.append(Problem("options.smstype", "is 0 (card), 1 (gateway) or 2 (member)"))
         if not isinstance(content.options.get("long_sms", False), bool):

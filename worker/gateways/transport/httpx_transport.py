@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from worker.transports import Answer, Sent, TooLong
-from worker.transports.own import KEPT
+from worker.gateways.transport.asyncio_transport import KEPT
+from worker.gateways.transport.protocol import Answer, Sent, TooLong
 
 _FIRST_BYTE = "send_request_headers.started"
 

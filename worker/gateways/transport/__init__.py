@@ -1,0 +1,1 @@
+"""What carries a request to a gateway and its answer back; nothing else reaches the network."""
