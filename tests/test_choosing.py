@@ -10,7 +10,7 @@ from tests.hand import MARKETING, Hand, answer, settings_of
 from tests.stage import mobiles
 from worker.database import reading, writing
 from worker.domain.enums import Carrier, MessageClass, Outcome
-from worker.health import Health
+from worker.policy.account_health import Health
 from worker.store import accounts
 from worker.tables import event
 

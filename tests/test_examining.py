@@ -12,7 +12,7 @@ from worker.clock import later
 from worker.database import reading, writing
 from worker.domain.enums import Carrier, Outcome, ReportStatus
 from worker.gateways.results import Report
-from worker.health import WELL, Health
+from worker.policy.account_health import WELL, Health
 from worker.store import accounts, pages, samples, ticks
 from worker.tables import event, submission
 

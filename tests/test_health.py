@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import health, routing
 from worker.domain.enums import Carrier
-from worker.health import (
+from worker.policy import account_health, routing
+from worker.policy.account_health import (
     CALLS,
     DRIFT,
     GOOD,
@@ -117,7 +117,7 @@ def test_a_carrier_has_a_gauge_of_its_own_and_all_reports_one_together() -> None
     after = Gauges().after(seen, EVERY)
     assert after.reports.share == after.calls.share == 1.0, "30 of 105 is no reason for all"
     assert after.carriers[Carrier.CHINA_UNICOM].share == 0.8
-    now = health.health(after, WELL, "2026-11-24T00:00:00+00:00")
+    now = account_health.health(after, WELL, "2026-11-24T00:00:00+00:00")
     assert (now.share, now.of(Carrier.CHINA_UNICOM), now.of(Carrier.CHINA_MOBILE)) == (1, 0.8, 1)
     assert now.of(Carrier.VIRTUAL) == 1
     assert now.why == "china_unicom: 30 of 30 reports bad or late"
@@ -125,30 +125,30 @@ def test_a_carrier_has_a_gauge_of_its_own_and_all_reports_one_together() -> None
 
 def test_the_carriers_that_do_well_keep_their_traffic_when_the_reports_of_one_are_bad() -> None:
     seen = Seen(reports={Carrier.CHINA_UNICOM: Count(70, 70), Carrier.CHINA_MOBILE: Count(30)})
-    now = health.health(Gauges().after(seen, EVERY), WELL, "then")
+    now = account_health.health(Gauges().after(seen, EVERY), WELL, "then")
     assert (now.share, now.of(None), now.of(Carrier.VIRTUAL)) == (0.8, 0.8, 0.8)
     assert now.of(Carrier.CHINA_MOBILE) == 1.0
 
 
 def test_since_is_when_the_share_became_what_it_is() -> None:
     failing = Seen(Count(10, 5))
-    first = health.health(gauges := Gauges().after(failing, EVERY), WELL, "first")
-    same = health.health(gauges, first, "second")
+    first = account_health.health(gauges := Gauges().after(failing, EVERY), WELL, "first")
+    same = account_health.health(gauges, first, "second")
     assert (first.share, first.since, first.why) == (0.8, "first", "5 of 10 calls failed")
     assert same == first
-    lower = health.health(gauges.after(failing, EVERY), same, "third")
+    lower = account_health.health(gauges.after(failing, EVERY), same, "third")
     assert (lower.share, lower.since) == (0.5, "third")
 
 
 @given(st.builds(Gauges, GAUGES, GAUGES, st.dictionaries(st.sampled_from(Carrier), GAUGES)))
 def test_what_is_stored_is_read_as_it_was(gauges: Gauges) -> None:
-    assert health.load(health.dump(gauges)) == gauges
-    now = health.health(gauges, WELL, "now")
+    assert account_health.load(account_health.dump(gauges)) == gauges
+    now = account_health.health(gauges, WELL, "now")
     if now.well:
         assert now.as_json() is None
     else:
-        assert health.stored(now.as_json()) == now
-    assert health.stored(None) == WELL
+        assert account_health.stored(now.as_json()) == now
+    assert account_health.stored(None) == WELL
 
 
 def test_traffic_moves_away_in_steps_and_comes_back() -> None:
@@ -156,7 +156,7 @@ def test_traffic_moves_away_in_steps_and_comes_back() -> None:
     random = Random(3)
     gauges, got = [Gauges(), Gauges()], []
     for second in range(0, 900, int(EVERY)):
-        shares = [health.health(one, WELL, "").share for one in gauges]
+        shares = [account_health.health(one, WELL, "").share for one in gauges]
         chance = shares[0] / sum(shares)
         first = sum(random.random() < chance for _ in range(500))
         failing = 120 <= second < 300

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker import hours
-from worker.hours import HOUR, SETTLED, Cursor
+from worker.policy import inbound_cursor
+from worker.policy.inbound_cursor import HOUR, SETTLED, Cursor
 
 SPACING = 600.0
 START = datetime(2026, 3, 1, 7, 23, 11, tzinfo=UTC)
@@ -25,19 +25,19 @@ def simulate(seed: int, days: int) -> list[tuple[datetime, datetime, bool]]:
     stored: dict[str, object] = {}
     asked: list[tuple[datetime, datetime, bool]] = []
     while at < START + timedelta(days=days):
-        cursor = hours.load(stored, at)
-        wait = hours.wait(cursor, SPACING, at)
+        cursor = inbound_cursor.load(stored, at)
+        wait = inbound_cursor.wait(cursor, SPACING, at)
         if wait > 0:
             at += timedelta(seconds=min(wait, random.choice([60, 61.5, 300])))
             continue
-        hour = hours.next_hour(cursor, at)
-        stored = hours.dump(hours.asked(cursor, at))
+        hour = inbound_cursor.next_hour(cursor, at)
+        stored = inbound_cursor.dump(inbound_cursor.asked(cursor, at))
         fate = random.random()
         good = fate < 0.8 or at > calm
         asked.append((at, hour, good))
         if good:
             # Only what is in the database is known: the cursor as it was loaded.
-            stored = hours.dump(hours.read(cursor, hour, at))
+            stored = inbound_cursor.dump(inbound_cursor.read(cursor, hour, at))
         elif fate > 0.99:
             at += timedelta(hours=random.uniform(0.1, 30))
         at += timedelta(seconds=random.choice([1, 60, 60, 400]))
@@ -71,12 +71,12 @@ def test_two_weeks_of_outages_lose_no_hour_and_never_ask_too_soon(seed: int) -> 
 def test_the_newest_closed_hour_comes_first() -> None:
     at = START.replace(minute=15)
     cursor = Cursor(START.replace(minute=0, second=0) - 5 * HOUR, was_current=True)
-    assert hours.unread(cursor, at)[0] == START.replace(minute=0, second=0) - HOUR
-    assert hours.next_hour(cursor, at) == START.replace(minute=0, second=0) - HOUR
+    assert inbound_cursor.unread(cursor, at)[0] == START.replace(minute=0, second=0) - HOUR
+    assert inbound_cursor.next_hour(cursor, at) == START.replace(minute=0, second=0) - HOUR
 
 
 @pytest.mark.parametrize("minutes", [0, 9])
 def test_an_hour_is_not_closed_before_late_entries_had_their_time(minutes: int) -> None:
     top = START.replace(minute=0, second=0)
-    cursor = hours.read(Cursor(top - HOUR), top - HOUR, top + timedelta(minutes=minutes))
-    assert hours.unread(cursor, top + timedelta(minutes=20)) == [top - HOUR]
+    cursor = inbound_cursor.read(Cursor(top - HOUR), top - HOUR, top + timedelta(minutes=minutes))
+    assert inbound_cursor.unread(cursor, top + timedelta(minutes=20)) == [top - HOUR]

@@ -23,7 +23,7 @@ from worker.database import reading, writing
 from worker.domain.enums import Advice, MessageClass, Outcome
 from worker.domain.errors import ConfigurationError
 from worker.domain.recipient_windows import Window
-from worker.retry import SHANGHAI
+from worker.policy.backoff import SHANGHAI
 from worker.sandbox import Sandbox
 from worker.store import recipients
 from worker.submitting import Ready

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from tests.hand import NOWHERE
 from tests.stage import LOGINS
-from worker import routing, settings
+from worker import settings
 from worker.domain import carriers
 from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.gateways.base import Account, Content
-from worker.health import LADDER, Health
-from worker.routing import Asked, Out, Standing
+from worker.policy import routing
+from worker.policy.account_health import LADDER, Health
+from worker.policy.routing import Asked, Out, Standing
 
 
 def accounts(**sections: dict[str, Any]) -> list[Account]:

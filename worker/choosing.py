@@ -7,12 +7,18 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from worker import permits, routing
+from worker import permits
 from worker.domain.enums import MessageClass
 from worker.gateways.base import Account
-from worker.health import WELL, Health
 from worker.permits import Permits
-from worker.routing import Asked, Option, Out, Standing
+from worker.policy import routing
+from worker.policy.account_health import WELL, Health
+from worker.policy.routing import (
+    Asked,
+    Option,
+    Out,
+    Standing,
+)
 from worker.settings import Settings
 from worker.store import accounts
 from worker.store.accounts import Doubt

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from worker import gathering, permits, routing
+from worker import gathering, permits
 from worker.choosing import Choosing, Place
 from worker.domain import carriers, segments
 from worker.domain.enums import (
@@ -22,8 +22,9 @@ from worker.domain.enums import (
 )
 from worker.gateways.base import Account, Content
 from worker.gathering import Gathering
-from worker.pace import Cost
-from worker.routing import Asked
+from worker.policy import routing
+from worker.policy.gcra import Cost
+from worker.policy.routing import Asked
 from worker.settings import Settings
 from worker.store import accounts, claims, events, members, outcomes, requests, splits
 from worker.store.claims import Lease, Planned

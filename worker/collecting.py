@@ -15,13 +15,22 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine, Row
 
-from worker import database, failpoints, holding, hours, receiving, reporting, spool, spooled
+from worker import (
+    database,
+    failpoints,
+    holding,
+    receiving,
+    reporting,
+    spool,
+    spooled,
+)
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotAsked, WireError, XinshiError
 from worker.gateways.base import Account
 from worker.gateways.results import Balance, Page, Result
 from worker.gateways.transport.client import Wire
 from worker.holding import Asker
+from worker.policy import inbound_cursor
 from worker.settings import Settings
 from worker.store import accounts, pages, ticks
 
@@ -126,16 +135,16 @@ class Collector:
         at = datetime.now(UTC)
         tick = f"inbound:{account.name}"
         stored = await self._in_transaction(lambda c: ticks.cursor(c, tick))
-        cursor = hours.load(stored, at)
-        wait = hours.wait(cursor, account.gateway.capabilities.inbound_spacing, at)
+        cursor = inbound_cursor.load(stored, at)
+        wait = inbound_cursor.wait(cursor, account.gateway.capabilities.inbound_spacing, at)
         if wait > 0:
             return Collected(problem=f"may be asked again in {wait:.0f} s", wait=wait)
-        hour = hours.next_hour(cursor, at)
+        hour = inbound_cursor.next_hour(cursor, at)
         request = account.gateway.inbound_request(at, hour)
         if request is None:
             return Collected(problem="has no inbound messages to collect")
         # The spacing counts from the request, whatever comes of it.
-        asked = hours.dump(hours.asked(cursor, at))
+        asked = inbound_cursor.dump(inbound_cursor.asked(cursor, at))
         await self._in_transaction(lambda c: ticks.write_cursor(c, tick, asked))
         try:
             _, new, problem = await self._page(account, "inbound", request)
@@ -143,7 +152,7 @@ class Collector:
             await self._in_transaction(lambda c: ticks.write_cursor(c, tick, stored))
             return Collected(problem=str(error), asked=False)
         if problem is None:
-            done = hours.dump(hours.read(cursor, hour, at))
+            done = inbound_cursor.dump(inbound_cursor.read(cursor, hour, at))
             await self._in_transaction(lambda c: ticks.write_cursor(c, tick, done))
         return Collected(1, new, problem)
 

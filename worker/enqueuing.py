@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from worker import database, outward, routing
+from worker import database, outward
 from worker.domain import msisdn as numbers
 from worker.domain import placeholders
 from worker.domain.enums import MessageClass, NumberKind
@@ -25,6 +25,7 @@ from worker.domain.errors import (
     Unavailable,
 )
 from worker.gateways.base import Content
+from worker.policy import routing
 from worker.settings import Settings
 from worker.store import callbacks, requests, singles
 from worker.store.requests import NewRequest

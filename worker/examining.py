@@ -12,9 +12,16 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import database, health
+from worker import database
 from worker.domain.enums import Reports
-from worker.health import WELL, Count, Gauges, Health, Seen
+from worker.policy import account_health
+from worker.policy.account_health import (
+    WELL,
+    Count,
+    Gauges,
+    Health,
+    Seen,
+)
 from worker.settings import Settings
 from worker.store import accounts, events, samples, ticks
 
@@ -109,7 +116,10 @@ def _changed(
 ) -> dict[str, Health]:
     """Return what has to be written, in the order of the accounts' names."""
     at = moment.astimezone(UTC).isoformat(timespec="seconds")
-    now = {name: health.health(gauges[name], known.get(name, WELL), at) for name in sorted(gauges)}
+    now = {
+        name: account_health.health(gauges[name], known.get(name, WELL), at)
+        for name in sorted(gauges)
+    }
     return {
         name: one for name, one in now.items() if one.as_json() != known.get(name, WELL).as_json()
     }
@@ -132,7 +142,7 @@ def _dumped(memory: Memory) -> dict[str, Any]:
         "open": list(memory.open),
         "ripe": memory.ripe,
         "marks": [list(mark) for mark in memory.marks],
-        "gauges": {name: health.dump(one) for name, one in memory.gauges.items()},
+        "gauges": {name: account_health.dump(one) for name, one in memory.gauges.items()},
     }
 
 
@@ -145,5 +155,5 @@ def _loaded(kept: Mapping[str, Any]) -> Memory | None:
         kept["open"],
         kept["ripe"],
         [(at, last) for at, last in kept["marks"]],
-        {name: health.load(one) for name, one in kept["gauges"].items()},
+        {name: account_health.load(one) for name, one in kept["gauges"].items()},
     )

@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple
 
 from sqlalchemy import Engine
 
-from worker import enqueuing, routing
+from worker import enqueuing
 from worker.database import reading, writing
 from worker.domain import msisdn as numbers
 from worker.domain import placeholders
@@ -23,6 +23,7 @@ from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Order
 from worker.filling import Filler
 from worker.gateways.base import Account, Content
+from worker.policy import routing
 from worker.settings import Settings
 from worker.store import callbacks, campaigns, loads, requests
 from worker.store.loads import Batch, Variables

@@ -18,11 +18,11 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from worker import pace
 from worker.domain.enums import MessageClass
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.base import Account
-from worker.pace import Bucket, Cost, Rates
+from worker.policy import gcra
+from worker.policy.gcra import Bucket, Cost, Rates
 from worker.settings import Settings
 from worker.store import paces
 from worker.store.claims import Lease
@@ -60,7 +60,7 @@ def shared(settings: AccountSettings) -> bool:
 def places(settings: AccountSettings) -> int:
     """Return how many submissions codes may have under way, or the others."""
     reserve = settings.otp_reserve if shared(settings) else 0.0
-    return pace.places(settings.concurrency, reserve)
+    return gcra.places(settings.concurrency, reserve)
 
 
 def cap(account: Account, message_class: MessageClass) -> int:
@@ -160,7 +160,7 @@ class Permits:
         Whoever gets fewer than asked for finds in `rests` how long the account gives none.
         """
         pacing = self.standing.get(account.name, Pacing())
-        through = pace.buckets(rates(account.settings, pacing.allowed), otp=self._otp)
+        through = gcra.buckets(rates(account.settings, pacing.allowed), otp=self._otp)
         granted = None
         if pacing.state is None and not self.throttle.pause:
             granted = self._by_redis(account, through, costs, lease)
@@ -214,12 +214,12 @@ class Permits:
 
         Who got none looks later than who got one: so not all processes look for each permit.
         """
-        rest = max(wait / pace.SECOND, 0.001)
+        rest = max(wait / gcra.SECOND, 0.001)
         if not self._otp:
             spare = min((one.burst - one.fill(cost) for one in through), default=0) / 2
-            rest = max(rest, min(GRAIN, spare / pace.SECOND))
+            rest = max(rest, min(GRAIN, spare / gcra.SECOND))
         if not (self._otp or granted):
-            apart = max((one.fill(cost) for one in through), default=0) / pace.SECOND
+            apart = max((one.fill(cost) for one in through), default=0) / gcra.SECOND
             rest += min(GRAIN, apart) * random.uniform(0.5, 1.5)  # noqa: S311 - spread, no secret
         self.rests[name] = rest
 
@@ -236,7 +236,7 @@ class Permits:
         now_taken = paces.under_way(connection, account.name)
         costs = costs[: self._free(account, now_taken)]
         if through and pacing.state is not None and costs:
-            answer, after = pace.ask(pacing.state, pacing.at, through, costs)
+            answer, after = gcra.ask(pacing.state, pacing.at, through, costs)
             self._write(connection, account.name, replace(pacing, state=after))
             if answer.granted < len(costs):
                 next_one = costs[answer.granted]
@@ -270,7 +270,7 @@ class Permits:
             paced = rates(self.settings.accounts[name].settings, pacing.allowed)
             if paced and pacing.state is None:
                 retry = pacing.at + round(AGAIN * 1_000_000)
-                begun = replace(pacing, state=pace.fresh(pacing.at), retry=retry)
+                begun = replace(pacing, state=gcra.fresh(pacing.at), retry=retry)
                 self._write(connection, name, begun)
                 self.rests[name] = MOMENT
                 log.warning("throttle.gone", account=name)

@@ -9,13 +9,20 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from worker import gathering, holding, recipient_limits, retry, slowing, splitting
+from worker import (
+    gathering,
+    holding,
+    recipient_limits,
+    slowing,
+    splitting,
+)
 from worker.domain.enums import (
     MessageClass,
     MessageState,
     Outcome,
     SubmissionState,
 )
+from worker.policy import backoff
 from worker.settings import Settings
 from worker.store import campaigns, doubts, events, messages, outcomes
 from worker.store.outcomes import Recorded
@@ -102,8 +109,8 @@ def _go_on(connection: Connection, written: Recorded, owner: str) -> None:
     if result.outcome is Outcome.REJECTED:
         splitting.split(connection, lease, result.code, owner)
         return
-    tries = lease.attempts - (result.outcome not in retry.COUNTED)
-    wait = retry.pause(result, tries, datetime.now(UTC), random.random)
+    tries = lease.attempts - (result.outcome not in backoff.COUNTED)
+    wait = backoff.pause(result, tries, datetime.now(UTC), random.random)
     outcomes.succeed(connection, lease, None, wait=wait, tries=tries)
 
 

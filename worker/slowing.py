@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import structlog
 from sqlalchemy import Connection
 
-from worker import adapting
-from worker.adapting import Learned
 from worker.domain.enums import Advice, Outcome
+from worker.policy import adaptive_rate
+from worker.policy.adaptive_rate import Learned
 from worker.settings import Settings
 from worker.store import events, paces
 from worker.store.outcomes import Recorded
@@ -46,11 +46,11 @@ def _heed(
     name, learned = calls[0].lease.account, pacing.learned
     for call in calls:
         if call.result.retry_after:
-            learned = adapting.asked_to_rest(learned, pacing.now, call.result.retry_after)
+            learned = adaptive_rate.asked_to_rest(learned, pacing.now, call.result.retry_after)
     latest = max(began.get(call.lease.id, 0.0) for call in calls)
-    if adapting.counts(learned, latest):
+    if adaptive_rate.counts(learned, latest):
         measured = float(paces.fullest_second(connection, sharing))
-        learned = adapting.refused(learned, pacing.now, measured)
+        learned = adaptive_rate.refused(learned, pacing.now, measured)
         _tell(connection, name, learned, owner)
     if learned != pacing.learned:
         paces.learn(connection, name, learned)

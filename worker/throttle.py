@@ -1,4 +1,4 @@
-"""The throttle in Redis: what `worker.pace` computes, for all processes at once, on Redis's clock.
+"""The throttle in Redis: `worker.policy.gcra` for all processes at once, on Redis's clock.
 
 One script call decides about all limits of an account, and the places for submissions under way.
 Each permit is a receipt: asking with one that is known grants it again and costs nothing. A place
@@ -15,7 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from worker.pace import Bucket, Cost
+from worker.policy.gcra import Bucket, Cost
 
 #: How long Redis may take: whoever asks holds a transaction of the database meanwhile.
 PATIENCE = 0.25

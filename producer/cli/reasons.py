@@ -12,7 +12,7 @@ from worker.domain.enums import (
     MessageState,
     NumberKind,
 )
-from worker.routing import Asked, Out
+from worker.policy.routing import Asked, Out
 from worker.store import accounts, requests, ticks
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from worker.domain.errors import Problem
     from worker.enqueuing import Order
-    from worker.routing import Asked, Option
+    from worker.policy.routing import Asked, Option
     from worker.store.accounts import AccountState
 
 _To = Annotated[str, typer.Option("--to", metavar="NUMBER", help="The number.")]
@@ -91,7 +91,7 @@ def _problems(here: Session, order: "Order") -> "Sequence[Problem]":
 def _looked(here: Session, order: "Order") -> list[dict[str, Any]]:
     """Ask as a worker does that looks for work now."""
     from worker import claiming, database
-    from worker.routing import Out
+    from worker.policy.routing import Out
     from worker.store import accounts
 
     with database.reading(here.engine) as connection:
@@ -121,7 +121,7 @@ def _asked(order: "Order") -> "Asked":
     from worker import enqueuing
     from worker.domain import carriers
     from worker.domain import msisdn as numbers
-    from worker.routing import Asked
+    from worker.policy.routing import Asked
 
     (msisdn,) = order.to
     kind = numbers.kind(msisdn)
@@ -163,7 +163,7 @@ def why(
     state: "AccountState | None",
 ) -> str:
     """Say why an account is not asked; of one that is, why it gets less than all."""
-    from worker.routing import Out
+    from worker.policy.routing import Out
 
     less = state.health.why if state and one.share < 1.0 else ""
     said = {

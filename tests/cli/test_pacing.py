@@ -3,8 +3,9 @@
 from tests.cli.conftest import Place
 from tests.cli.test_accounts import by_name
 from tests.stage import section
-from worker import database, pace
-from worker.adapting import Learned
+from worker import database
+from worker.policy import gcra
+from worker.policy.adaptive_rate import Learned
 from worker.store import paces
 
 
@@ -21,7 +22,7 @@ def test_accounts_show_what_a_gateway_refused_and_that_redis_is_gone(place: Plac
     with database.writing(place.engine) as connection:
         at = paces.lock(connection, ["bulk"])["bulk"].now
         paces.learn(connection, "bulk", Learned(20.0, at - 3, at + 600))
-        paces.write(connection, "bulk", pace.fresh(round(at * 1_000_000)))
+        paces.write(connection, "bulk", gcra.fresh(round(at * 1_000_000)))
     one = by_name(place.data("accounts"))["bulk"]["pace"]
     assert (one["refused_per_second"], one["allowed_per_second"], one["by"]) == (20, 18, "database")
     assert one["rests_until"]

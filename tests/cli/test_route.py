@@ -8,7 +8,7 @@ from tests.cli.conftest import TEXT, Place
 from tests.stage import section
 from worker import database, settings
 from worker.domain.enums import Carrier
-from worker.health import Health
+from worker.policy.account_health import Health
 from worker.store import accounts
 from worker.tables import message, request, submission
 
@@ -99,7 +99,7 @@ def test_marketing_outside_of_hours_says_when(place: Place) -> None:
     assert routed(place, "--class", "marketing")["bulk"]["out"] is None
     from datetime import UTC, datetime, timedelta
 
-    from worker.retry import SHANGHAI
+    from worker.policy.backoff import SHANGHAI
 
     here = datetime.now(UTC).astimezone(SHANGHAI)
     closed = [f"{(here + timedelta(hours=hours)).hour:02}:00" for hours in (6, 8)]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.routing import ACCOUNTS, LOST, REFUSED, run
 from tests.stage import Stage
-from worker.health import LADDER
+from worker.policy.account_health import LADDER
 
 Write = Callable[..., Path]
 

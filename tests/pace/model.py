@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from worker.pace import Bucket, Cost, Rates, buckets
+from worker.policy.gcra import (
+    Bucket,
+    Cost,
+    Rates,
+    buckets,
+)
 
 rate = st.none() | st.floats(0.2, 5000, allow_nan=False)
 rates = st.builds(

@@ -12,9 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import adapting, pace
-from worker.adapting import EVERY, LONGEST_REST, NOTHING, SLOWEST, WINDOW, Learned
-from worker.pace import Cost, Rates, State
+from worker.policy import adaptive_rate, gcra
+from worker.policy.adaptive_rate import (
+    EVERY,
+    LONGEST_REST,
+    NOTHING,
+    SLOWEST,
+    WINDOW,
+    Learned,
+)
+from worker.policy.gcra import Cost, Rates, State
 
 DAY = 86_400.0
 refusals = st.builds(Learned, st.floats(SLOWEST, 5000), st.just(1_800_000_000.0))
@@ -47,13 +54,13 @@ def test_what_was_learned_is_forgotten_when_it_is_far_above(one: Learned) -> Non
 
 @given(refusals, st.floats(-10, WINDOW - 0.01))
 def test_refusals_of_one_window_count_once(one: Learned, later: float) -> None:
-    assert not adapting.counts(one, one.at + later)
-    assert adapting.counts(one, one.at + WINDOW + 0.01)
+    assert not adaptive_rate.counts(one, one.at + later)
+    assert adaptive_rate.counts(one, one.at + WINDOW + 0.01)
 
 
 @given(refusals, st.floats(-1e6, 1e6))
 def test_a_wish_to_be_left_alone_is_heeded_and_has_an_end(one: Learned, seconds: float) -> None:
-    rested = adapting.asked_to_rest(one, one.at, seconds)
+    rested = adaptive_rate.asked_to_rest(one, one.at, seconds)
     assert 0 <= rested.rest(one.at) <= LONGEST_REST
     assert rested.rest(one.at + LONGEST_REST) == 0
     assert rested.allowed(one.at) == one.allowed(one.at)
@@ -61,8 +68,8 @@ def test_a_wish_to_be_left_alone_is_heeded_and_has_an_end(one: Learned, seconds:
 
 @given(refusals)
 def test_it_is_stored_as_it_is(one: Learned) -> None:
-    assert adapting.stored(one.as_json()) == one
-    assert adapting.stored(None) == NOTHING
+    assert adaptive_rate.stored(one.as_json()) == one
+    assert adaptive_rate.stored(None) == NOTHING
 
 
 @dataclass
@@ -139,8 +146,8 @@ class Lanes:
             self._at(self._free, self._look)
             return
         rate = min(self.configured, self.learned.allowed(at) or self.configured)
-        through = pace.buckets(Rates(learned=rate), otp=False)
-        said, self._state = pace.ask(self._state, round(at * 1e6), through, [Cost()] * 8)
+        through = gcra.buckets(Rates(learned=rate), otp=False)
+        said, self._state = gcra.ask(self._state, round(at * 1e6), through, [Cost()] * 8)
         self._free = at + 0.002
         if at >= self._stall:
             self._free += self.draw.expovariate(1 / self.weather.stalled)
@@ -148,7 +155,7 @@ class Lanes:
         for _ in range(said.granted):
             self._at(self._free + self._later(), partial(self._arrive, began=self._free))
             self._course.possible += min(self.configured, self.gateway.limit(at)) / rate
-        self._at(self._free + said.wait / pace.SECOND + self._later(), self._look)
+        self._at(self._free + said.wait / gcra.SECOND + self._later(), self._look)
 
     def _arrive(self, at: float, began: float) -> None:
         if self.gateway.takes(at):
@@ -158,8 +165,8 @@ class Lanes:
             self._at(at + 0.05, partial(self._heed, began=began))
 
     def _heed(self, at: float, began: float) -> None:
-        if adapting.counts(self.learned, began):
-            self.learned = adapting.refused(self.learned, at, float(len(self.gateway.taken)))
+        if adaptive_rate.counts(self.learned, began):
+            self.learned = adaptive_rate.refused(self.learned, at, float(len(self.gateway.taken)))
 
 
 def test_two_weeks_against_a_limit_that_changes() -> None:
@@ -197,7 +204,7 @@ def test_a_limit_that_falls_to_a_quarter_is_met_within_seconds() -> None:
     gateway = Gateway(lambda at: 40.0 if at < 60 else 10.0)
     lanes = Lanes(gateway, configured=100.0)
     lanes.drive(0.0, 60.0)
-    lanes.learned = adapting.stored(lanes.learned.as_json())
+    lanes.learned = adaptive_rate.stored(lanes.learned.as_json())
     lanes.drive(60.0, 70.0)
     course = lanes.drive(70.0, 190.0)
     assert course.refused < 0.03 * course.taken

@@ -4,18 +4,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pace.model import Step, rates, steps
-from worker import pace
-from worker.pace import SECOND, Cost, Rates, State
+from worker.policy import gcra
+from worker.policy.gcra import (
+    SECOND,
+    Cost,
+    Rates,
+    State,
+)
 
 START = 1_800_000_000_000_000
 
 
 def run(of: Rates, taken: list[Step]) -> list[tuple[int, Step, int]]:
     """Ask step by step from a fresh state: when each was, and how many were granted."""
-    state, at, found = pace.fresh(START), START, []
+    state, at, found = gcra.fresh(START), START, []
     for step in taken:
         at += step.pause
-        answer, state = pace.ask(state, at, step.through(of), step.costs)
+        answer, state = gcra.ask(state, at, step.through(of), step.costs)
         found.append((at, step, answer.granted))
     return found
 
@@ -50,35 +55,35 @@ def test_no_span_of_time_is_granted_more_than_its_rate_and_the_burst(
 def test_who_waits_as_long_as_told_is_granted_and_not_a_moment_earlier(
     of: Rates, taken: list[Step]
 ) -> None:
-    state, at = pace.fresh(START), START
+    state, at = gcra.fresh(START), START
     for step in taken:
         at += step.pause
-        answer, state = pace.ask(state, at, step.through(of), step.costs)
+        answer, state = gcra.ask(state, at, step.through(of), step.costs)
         if answer.granted == len(step.costs):
             continue
         (next_one,) = step.costs[answer.granted : answer.granted + 1]
         then = at - (-answer.wait // 1000)
-        assert pace.ask(state, then, step.through(of), [next_one])[0].granted == 1
-        before = pace.ask(state, then - 1, step.through(of), [next_one])[0]
+        assert gcra.ask(state, then, step.through(of), [next_one])[0].granted == 1
+        before = gcra.ask(state, then - 1, step.through(of), [next_one])[0]
         assert before.granted == (then - 1 == at and answer.wait == 0)
 
 
 @given(rates, st.integers(0, 999_999))
 def test_a_fresh_account_is_granted_nothing_for_a_second(of: Rates, passed: int) -> None:
     for otp in (True, False):
-        through = pace.buckets(of, otp=otp)
-        answer, _ = pace.ask(pace.fresh(START), START + passed, through, [Cost()])
+        through = gcra.buckets(of, otp=otp)
+        answer, _ = gcra.ask(gcra.fresh(START), START + passed, through, [Cost()])
         assert answer.granted == (0 if through else 1)
 
 
 @given(rates, steps)
 def test_all_limits_are_paid_or_none(of: Rates, taken: list[Step]) -> None:
     """What was refused costs nothing, in whatever order it was asked for."""
-    state, at = pace.fresh(START), START + 2_000_000
+    state, at = gcra.fresh(START), START + 2_000_000
     for step in taken:
         at += step.pause
-        answer, after = pace.ask(state, at, step.through(of), step.costs)
-        once_more, again = pace.ask(state, at, step.through(of), step.costs[: answer.granted])
+        answer, after = gcra.ask(state, at, step.through(of), step.costs)
+        once_more, again = gcra.ask(state, at, step.through(of), step.costs[: answer.granted])
         assert (once_more.granted, again) == (answer.granted, after)
         state = after
 
@@ -86,16 +91,16 @@ def test_all_limits_are_paid_or_none(of: Rates, taken: list[Step]) -> None:
 @given(st.floats(1, 5000), st.integers(1, 200))
 def test_codes_find_room_however_busy_the_others_are(rate: float, asks: int) -> None:
     of = Rates(submissions=rate, reserve=0.2)
-    others, otp = pace.buckets(of, otp=False), pace.buckets(of, otp=True)
-    state, at = pace.fresh(START), START + 10_000_000
+    others, otp = gcra.buckets(of, otp=False), gcra.buckets(of, otp=True)
+    state, at = gcra.fresh(START), START + 10_000_000
     for _ in range(asks):
-        answer, state = pace.ask(state, at, others, [Cost()] * 50)
+        answer, state = gcra.ask(state, at, others, [Cost()] * 50)
         at += max(1, -(-answer.wait // 1000))
     # A fifth of the rate is never given to the others.
     for _ in range(20):
         at += round(5 * 1_000_000 / rate) + 1
-        answer, state = pace.ask(state, at, others, [Cost()] * 50)
-        answer, state = pace.ask(state, at, otp, [Cost()])
+        answer, state = gcra.ask(state, at, others, [Cost()] * 50)
+        answer, state = gcra.ask(state, at, otp, [Cost()])
         assert answer.wait <= SECOND / rate
 
 
@@ -104,12 +109,12 @@ def test_a_limit_above_a_thousand_is_kept_exactly() -> None:
     state, at = State(START, START - 10_000_000, {}), START
     granted = 0
     for _ in range(100_000):
-        answer, state = pace.ask(state, at, pace.buckets(of, otp=False), [Cost()] * 3)
+        answer, state = gcra.ask(state, at, gcra.buckets(of, otp=False), [Cost()] * 3)
         granted += answer.granted
         at += 100
     assert abs(granted - (17_000 + 170)) <= 2
 
 
 def test_one_place_is_kept_where_two_share() -> None:
-    assert [pace.places(most, 0.2) for most in (1, 2, 8)] == [1, 1, 7]
-    assert pace.places(8, 0.0) == 8
+    assert [gcra.places(most, 0.2) for most in (1, 2, 8)] == [1, 1, 7]
+    assert gcra.places(8, 0.0) == 8

@@ -14,13 +14,14 @@ from sqlalchemy import Engine
 from tests import servers
 from tests.hand import settings_of
 from tests.pace.test_throttle import passes
-from worker import pace, permits
-from worker.adapting import Learned
+from worker import permits
 from worker.database import reading, writing
 from worker.domain.enums import MessageClass
 from worker.gateways.base import Account
-from worker.pace import Cost
 from worker.permits import Permits
+from worker.policy import gcra
+from worker.policy.adaptive_rate import Learned
+from worker.policy.gcra import Cost
 from worker.settings import Settings
 from worker.store import accounts, paces
 from worker.store.paces import Pacing
@@ -130,7 +131,7 @@ def test_the_database_answers_as_the_model_does(
     engine: Engine, url: str, asks: list[tuple[int, list[Cost]]]
 ) -> None:
     world = World(engine, url, submissions_per_second=20, messages_per_second=33.3)
-    through = pace.buckets(permits.rates(world.account.settings), otp=False)
+    through = gcra.buckets(permits.rates(world.account.settings), otp=False)
     world.ask([Cost()], there=False)
     for pause, costs in asks:
         world.passes(pause)
@@ -139,7 +140,7 @@ def test_the_database_answers_as_the_model_does(
         granted = world.ask(costs, there=False)
         after = world.standing().state
         assert after is not None
-        answer, then = pace.ask(before, after.at, through, costs)
+        answer, then = gcra.ask(before, after.at, through, costs)
         assert (len(granted), after) == (answer.granted, then)
     world.close()
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 
 from tests import servers
 from tests.pace.model import Step, rates, steps
-from worker import pace
-from worker.pace import Cost, Rates, State
+from worker.policy import gcra
+from worker.policy.gcra import Cost, Rates, State
 from worker.throttle import Said, Throttle, Wanted
 
 LIMITED = Rates(submissions=2.0)
@@ -43,7 +43,7 @@ def wanted(name: str, of: Rates, costs: list[Cost], *, otp: bool = False, **more
     """Ask for permits with receipts nobody has seen."""
     receipts = [secrets.token_hex(4) for _ in costs]
     asked = Wanted(
-        name, otp, pace.buckets(of, otp=otp), receipts, costs, 10_000, 10_000, 0, lease=60.0
+        name, otp, gcra.buckets(of, otp=otp), receipts, costs, 10_000, 10_000, 0, lease=60.0
     )
     return replace(asked, **more)  # type: ignore[arg-type]
 
@@ -78,15 +78,15 @@ def test_redis_answers_as_the_model_does(
             state = State(state.at - step.pause, state.since - step.pause, state.levels)
         asked = wanted(name, of, step.costs, otp=step.otp)
         said = ask(throttle, asked)
-        state = pace.fresh(said.at) if state is None else state
-        answer, state = pace.ask(state, said.at, asked.through, step.costs)
+        state = gcra.fresh(said.at) if state is None else state
+        answer, state = gcra.ask(state, said.at, asked.through, step.costs)
         assert (said.granted, said.wait) == (answer.granted, answer.wait)
         if step.replay and said.granted:
             before = server.hgetall(f"xinshi:pace:{name}")
             known = asked.receipts[: said.granted]
             again = ask(throttle, replace(asked, receipts=known, costs=step.costs[: said.granted]))
             assert again.granted == said.granted, "a known receipt is granted again"
-            _, none = pace.ask(state, again.at, asked.through, [])
+            _, none = gcra.ask(state, again.at, asked.through, [])
             assert server.hgetall(f"xinshi:pace:{name}").keys() == before.keys()
             state = none
     held = sum(
@@ -136,7 +136,7 @@ def test_a_redis_that_lost_its_memory_starts_without_a_burst(
     said = ask(throttle, wanted(name, LIMITED, [Cost()]))
     assert said.started
     assert said.granted == 0
-    assert said.wait >= pace.SECOND
+    assert said.wait >= gcra.SECOND
 
 
 def test_what_was_under_way_before_holds_its_places_still(throttle: Throttle) -> None:
@@ -149,7 +149,7 @@ def test_an_account_that_is_given_back_starts_anew(throttle: Throttle) -> None:
     name = secrets.token_hex(4)
     ask(throttle, wanted(name, Rates(), [Cost()]))
     assert ask(throttle, wanted(name, LIMITED, [], anew=True)).started
-    assert ask(throttle, wanted(name, LIMITED, [Cost()])).wait > pace.SECOND / 2
+    assert ask(throttle, wanted(name, LIMITED, [Cost()])).wait > gcra.SECOND / 2
 
 
 def test_a_redis_that_is_gone_is_asked_once_and_then_left_alone() -> None:

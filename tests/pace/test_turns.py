@@ -16,7 +16,7 @@ from worker.domain.enums import (
 )
 from worker.gateways.base import Account
 from worker.gateways.results import Result, Results
-from worker.pace import SECOND, State
+from worker.policy.gcra import SECOND, State
 from worker.settings import Settings
 from worker.store import paces
 from worker.submitting import Answer, Ready

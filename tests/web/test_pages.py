@@ -13,7 +13,7 @@ from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.web.conftest import Served
 from worker import database
 from worker.domain.enums import Carrier, Scope
-from worker.health import Health
+from worker.policy.account_health import Health
 from worker.sandbox import Sandbox
 from worker.store import accounts, doubts, keys
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, or_, select, update
 
-from worker import health
 from worker.clock import later, now
-from worker.health import WELL, Health
 from worker.logins import NOBODY, Logins
+from worker.policy import account_health
+from worker.policy.account_health import WELL, Health
 from worker.store.rows import insert_unless_there
 from worker.tables import account_state
 
@@ -271,7 +271,9 @@ def healths(connection: Connection) -> dict[str, Health]:
 
 def healths_of(rows: Sequence[Any]) -> dict[str, Health]:
     """Return what `healths` does, by what was seen."""
-    return {row.account: health.stored(row.health) for row in rows if row.health is not None}
+    return {
+        row.account: account_health.stored(row.health) for row in rows if row.health is not None
+    }
 
 
 def write_health(connection: Connection, account: str, now_is: Health) -> None:
@@ -302,7 +304,7 @@ def _state(row: Any, *, held: bool) -> AccountState:
         row.held_why if held else None,
         row.balance,
         row.balance_at,
-        health.stored(row.health),
+        account_health.stored(row.health),
         row.held_login if held else None,
     )
 

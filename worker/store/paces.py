@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, or_, select, update
 
-from worker import adapting, pace
-from worker.adapting import NOTHING, Learned
 from worker.clock import later, now
 from worker.domain.enums import MessageClass, Outcome
-from worker.pace import State
+from worker.policy import adaptive_rate, gcra
+from worker.policy.adaptive_rate import NOTHING, Learned
+from worker.policy.gcra import State
 from worker.store import accounts, claims
 from worker.tables import account_state, submission
 
@@ -89,9 +89,9 @@ def _locked(connection: Connection, names: Collection[str]) -> dict[str, Pacing]
 def _pacing(row: Any) -> Pacing:
     kept = row.pace
     return Pacing(
-        pace.stored(kept) if kept else None,
+        gcra.stored(kept) if kept else None,
         kept["retry"] if kept else 0,
-        adapting.stored(row.learned),
+        adaptive_rate.stored(row.learned),
         microseconds(row.at),
     )
 

@@ -19,7 +19,7 @@ from worker.domain.enums import (
     Outcome,
     SubmissionState,
 )
-from worker.health import Count
+from worker.policy.account_health import Count
 from worker.tables import message, submission
 
 #: At most so many submissions are counted at once, remembered as open, looked at for a report.

@@ -10,8 +10,8 @@ from worker.domain import segments
 from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.domain.errors import Problem
 from worker.gateways.base import Account, Content
-from worker.health import WELL, Health
-from worker.retry import SHANGHAI
+from worker.policy.account_health import WELL, Health
+from worker.policy.backoff import SHANGHAI
 
 
 def candidates(
