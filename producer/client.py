@@ -16,12 +16,12 @@ from producer.borrowed import borrowed
 from producer.doorbell import Doorbell
 from producer.words import Words
 from worker import campaigns, database, describing, enqueuing
+from worker.config.settings import Settings, load
 from worker.describing import Message
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Checked, Enqueued, Order
 from worker.loading import Loaded, Row
-from worker.settings import Settings, load
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,7 +39,7 @@ class Producer:
 
     @classmethod
     def from_file(cls, path: str | Path | None = None) -> "Producer":
-        """Read the configuration as `worker.settings.load` does."""
+        """Read the configuration as `worker.config.settings.load` does."""
         return cls(load(path))
 
     @property

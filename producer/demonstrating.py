@@ -17,12 +17,12 @@ from pathlib import Path
 from producer.client import Producer
 from producer.supervising import Supervisor
 from worker import campaigns, describing, migrations, sandbox
+from worker.config.settings import Settings, load
 from worker.domain.enums import CampaignState, MessageState, Reports
 from worker.domain.errors import XinshiError
 from worker.embedded import die_with_parent
 from worker.gateways.base import Account
 from worker.sandbox.samples import samples
-from worker.settings import Settings, load
 from worker.store import pages
 
 RECIPIENTS = 10_000

@@ -12,8 +12,8 @@ from typing import Any
 import structlog
 
 from worker import broker, marks
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
-from worker.settings import Settings
 
 log = structlog.get_logger()
 

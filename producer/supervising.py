@@ -19,8 +19,8 @@ from typing import IO
 
 import structlog
 
+from worker.config.settings import Settings
 from worker.embedded import EmbeddedServer, die_with_parent
-from worker.settings import Settings
 
 log = structlog.get_logger()
 

@@ -19,8 +19,9 @@ from sqlalchemy import Engine
 
 from tests.servers import Databases
 from tests.stage import Stage
-from worker import choosing, logins, settling
+from worker import choosing, settling
 from worker import database as connecting
+from worker.config import credentials
 from worker.sandbox import Sandbox
 
 KINDS = ("sqlite", "postgresql", "mysql")
@@ -37,7 +38,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def _quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """What is slow on purpose is quick, but in tests with real time: hashes, and pauses."""
     if request.node.get_closest_marker("slow") is None:
-        monkeypatch.setattr(logins, "_N", 2)
+        monkeypatch.setattr(credentials, "_N", 2)
         monkeypatch.setattr(settling, "BETWEEN", 0.05)
         monkeypatch.setattr(choosing, "NO_ACCOUNT", 0.2)
 

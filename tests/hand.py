@@ -7,15 +7,21 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event, func, select, update
 
 from tests.stage import LOGINS, TEXT
-from worker import campaigns, enqueuing, recording, settings, submitting
+from worker import (
+    campaigns,
+    enqueuing,
+    recording,
+    submitting,
+)
 from worker.clock import later
+from worker.config import settings
+from worker.config.settings import Settings
 from worker.database import reading, writing
 from worker.domain.enums import CampaignState, MessageClass, Outcome
 from worker.enqueuing import Enqueued, Order
 from worker.gateways.results import Result, Results
 from worker.loading import Loaded, Row
 from worker.runtime import Runtime
-from worker.settings import Settings
 from worker.store import accounts, outcomes
 from worker.store.campaigns import count
 from worker.store.claims import Lease

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from producer import Producer
-from worker import settings as reading
+from worker.config import settings as reading
+from worker.config.settings import Settings
 from worker.database import writing
 from worker.describing import Message
 from worker.domain.enums import MessageClass
@@ -22,7 +23,6 @@ from worker.enqueuing import Enqueued
 from worker.runtime import Runtime
 from worker.sandbox import Sandbox, numbers_taken
 from worker.sandbox.ledger import Entry
-from worker.settings import Settings
 from worker.store import accounts
 
 Found = TypeVar("Found")

@@ -15,7 +15,8 @@ from producer.doorbell import Doorbell
 from tests import servers
 from tests.hand import NOWHERE
 from tests.stage import LOGINS
-from worker import broker, marks, settings
+from worker import broker, marks
+from worker.config import settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import ConfigurationError
 

@@ -17,8 +17,8 @@ from tests.hand import Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles
 from worker import database as connecting
 from worker import describing, settling, ticking
-from worker import settings as loading
 from worker.clock import Instant, later
+from worker.config import settings as loading
 from worker.database import reading, writing
 from worker.domain.enums import Advice, MessageClass, Outcome
 from worker.domain.errors import ConfigurationError

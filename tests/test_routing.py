@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.hand import NOWHERE
 from tests.stage import LOGINS
-from worker import settings
+from worker.config import settings
 from worker.domain import carriers
 from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.gateways.base import Account, Content

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.stage import LOGINS
-from worker import settings
+from worker.config import settings
 from worker.domain.enums import Advice, MessageClass, Outcome
 from worker.domain.errors import ConfigurationError
 

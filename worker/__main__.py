@@ -8,7 +8,7 @@ import os
 import sys
 
 from worker.celery import application
-from worker.settings import load
+from worker.config.settings import load
 
 
 def main(words: list[str]) -> None:

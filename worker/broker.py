@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import ConfigurationError, Problem
-from worker.settings import Settings
 
 RING = "xinshi.ring"
 TICK = "xinshi.tick"

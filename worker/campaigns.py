@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from worker import loading
 from worker.clock import now
+from worker.config.settings import Settings
 from worker.database import reading, writing
 from worker.distinct import Seen
 from worker.domain.enums import CampaignState, MessageState, SubmissionState
@@ -18,7 +19,6 @@ from worker.domain.errors import NotFound, TooLate, ValidityOver
 from worker.domain.transitions import FAILED
 from worker.enqueuing import Order
 from worker.loading import Loaded, Plain, Row
-from worker.settings import Settings
 from worker.store import campaigns, doubts, loads, messages, outcomes, requests
 from worker.store.campaigns import Progress
 

@@ -11,9 +11,9 @@ from celery import Celery, signals
 from celery.signals import Signal
 
 from worker import broker, garbage, logs
+from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
 from worker.runtime import Runtime
-from worker.settings import Settings, load
 from worker.tasks import Here, register
 
 #: How often beat rings for the ticks; every process looks by itself as well.

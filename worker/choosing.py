@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from worker import permits
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.gateways.base import Account
 from worker.permits import Permits
@@ -19,7 +20,6 @@ from worker.policy.routing import (
     Out,
     Standing,
 )
-from worker.settings import Settings
 from worker.store import accounts
 from worker.store.accounts import Doubt
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from worker import gathering, permits
 from worker.choosing import Choosing, Place
+from worker.config.settings import Settings
 from worker.domain import carriers, segments
 from worker.domain.enums import (
     Carrier,
@@ -25,7 +26,6 @@ from worker.gathering import Gathering
 from worker.policy import routing
 from worker.policy.gcra import Cost
 from worker.policy.routing import Asked
-from worker.settings import Settings
 from worker.store import accounts, claims, events, members, outcomes, requests, splits
 from worker.store.claims import Lease, Planned
 from worker.store.gathers import Single

@@ -24,6 +24,7 @@ from worker import (
     spool,
     spooled,
 )
+from worker.config.settings import Settings
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotAsked, WireError, XinshiError
 from worker.gateways.base import Account
@@ -31,7 +32,6 @@ from worker.gateways.results import Balance, Page, Result
 from worker.gateways.transport.client import Wire
 from worker.holding import Asker
 from worker.policy import inbound_cursor
-from worker.settings import Settings
 from worker.store import accounts, pages, ticks
 
 log = structlog.get_logger()

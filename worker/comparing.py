@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from worker import sandbox
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.placeholders import render
 from worker.gateways.base import Account
-from worker.settings import Settings
 from worker.store.messages import seen
 from worker.store.requests import content_of
 from worker.store.restored import RESTORED

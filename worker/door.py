@@ -14,10 +14,10 @@ from typing import Any
 import structlog
 
 from worker import database, enqueuing
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import KeyConflict, Problem, Refused
 from worker.enqueuing import Order
-from worker.settings import Settings
 
 log = structlog.get_logger()
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from worker import database, outward
+from worker.config.settings import Settings
 from worker.domain import msisdn as numbers
 from worker.domain import placeholders
 from worker.domain.enums import MessageClass, NumberKind
@@ -26,7 +27,6 @@ from worker.domain.errors import (
 )
 from worker.gateways.base import Content
 from worker.policy import routing
-from worker.settings import Settings
 from worker.store import callbacks, requests, singles
 from worker.store.requests import NewRequest
 

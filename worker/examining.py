@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from worker import database
+from worker.config.settings import Settings
 from worker.domain.enums import Reports
 from worker.policy import account_health
 from worker.policy.account_health import (
@@ -22,7 +23,6 @@ from worker.policy.account_health import (
     Health,
     Seen,
 )
-from worker.settings import Settings
 from worker.store import accounts, events, samples, ticks
 
 log = structlog.get_logger()

@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from worker import database
+from worker.config.settings import Settings
 from worker.domain.enums import (
     Advice,
     Fault,
@@ -28,7 +29,6 @@ from worker.domain.errors import NotAsked
 from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.gateways.transport.client import Wire
-from worker.settings import Settings
 from worker.store import accounts, events
 from worker.store.outcomes import Recorded
 

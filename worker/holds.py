@@ -3,7 +3,7 @@
 from sqlalchemy import Engine
 
 from worker import database
-from worker.logins import Logins
+from worker.config.credentials import Logins
 from worker.store import accounts, events
 from worker.store.accounts import AccountState
 

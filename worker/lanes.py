@@ -28,12 +28,12 @@ from worker import (
 )
 from worker.choosing import CROWDED
 from worker.claiming import Claim
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, Outcome
 from worker.domain.errors import CommitUnknown, XinshiError
 from worker.gateways.transport.client import Wire
 from worker.looking import Looker
 from worker.permits import Rests
-from worker.settings import Settings
 from worker.spool import Spool
 from worker.store import claims
 from worker.store.outcomes import Recorded

@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 from sqlalchemy import Engine
 
 from worker import enqueuing
+from worker.config.settings import Settings
 from worker.database import reading, writing
 from worker.domain import msisdn as numbers
 from worker.domain import placeholders
@@ -24,7 +25,6 @@ from worker.enqueuing import Order
 from worker.filling import Filler
 from worker.gateways.base import Account, Content
 from worker.policy import routing
-from worker.settings import Settings
 from worker.store import callbacks, campaigns, loads, requests
 from worker.store.loads import Batch, Variables
 

@@ -10,7 +10,7 @@ from functools import cache
 import redis
 
 from worker import broker
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 #: A mark is forgotten after this, in seconds: its doorbell may have been lost.
 LIFE = 10

@@ -18,12 +18,12 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.base import Account
 from worker.policy import gcra
 from worker.policy.gcra import Bucket, Cost, Rates
-from worker.settings import Settings
 from worker.store import paces
 from worker.store.claims import Lease
 from worker.store.paces import Pacing

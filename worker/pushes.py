@@ -15,9 +15,9 @@ import structlog
 from sqlalchemy import Connection, Engine, Row
 
 from worker import database, receiving, reporting
+from worker.config.settings import Settings
 from worker.domain.errors import Unavailable
 from worker.gateways.base import Account
-from worker.settings import Settings
 from worker.store import pushed
 
 log = structlog.get_logger()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from worker import splitting
+from worker.config.settings import Settings
 from worker.domain import recipient_windows
 from worker.domain.enums import (
     Advice,
@@ -21,7 +22,6 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.domain.recipient_windows import Call, Window
-from worker.settings import Settings
 from worker.store import doubts, events, members, messages, recipients
 from worker.store.claims import Lease
 from worker.store.doubts import Doubtful

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from worker import config_faults
+from worker.config import problems
 from worker.domain import msisdn, placeholders
 from worker.domain.errors import Problem, Refused
 from worker.loading import Plain, Row
@@ -194,7 +194,7 @@ def _column(columns: Sequence[str], name: str) -> int:
         return columns.index(name)
     if name in columns:
         _refuse(f"the text names {{{name}}} and more than one column is called that")
-    near = config_faults.near(name, columns)
+    near = problems.near(name, columns)
     _refuse(f"the text names {{{name}}} and no column is called that{near}")
 
 

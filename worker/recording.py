@@ -16,6 +16,7 @@ from worker import (
     slowing,
     splitting,
 )
+from worker.config.settings import Settings
 from worker.domain.enums import (
     MessageClass,
     MessageState,
@@ -23,7 +24,6 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.policy import backoff
-from worker.settings import Settings
 from worker.store import campaigns, doubts, events, messages, outcomes
 from worker.store.outcomes import Recorded
 from worker.submitting import Answer

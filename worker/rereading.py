@@ -13,9 +13,9 @@ import httpx
 from sqlalchemy import Connection, Engine, Row
 
 from worker import database, pushes, receiving, reporting
+from worker.config.settings import Settings
 from worker.gateways.base import Account
 from worker.gateways.results import Pushed
-from worker.settings import Settings
 from worker.store import events, pages, pushed, reports
 
 

@@ -11,10 +11,10 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from worker import database, spool
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import TooLate
 from worker.policy import routing
-from worker.settings import Settings
 from worker.store import events, restored, ticks
 from worker.store.restored import Rest
 

@@ -10,10 +10,10 @@ import structlog
 from sqlalchemy import Engine
 
 from worker import database, spool
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.lanes import Lane
 from worker.looking import Looker
-from worker.settings import Settings
 from worker.spool import Spool
 from worker.telling import Teller
 from worker.ticking import Ticker

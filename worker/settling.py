@@ -23,13 +23,13 @@ from sqlalchemy import Connection, Engine
 
 from worker import database, holding, recipient_limits, submitting
 from worker.collecting import Collector
+from worker.config.settings import Settings
 from worker.domain.enums import Outcome
 from worker.domain.errors import WireError
 from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.gateways.transport.client import Wire
 from worker.holding import Asker
-from worker.settings import Settings
 from worker.store import accounts, doubts, events, outcomes
 from worker.store.doubts import Doubtful, Ledger
 from worker.store.restored import RESTORED

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 import structlog
 from sqlalchemy import Connection
 
+from worker.config.settings import Settings
 from worker.domain.enums import Advice, Outcome
 from worker.policy import adaptive_rate
 from worker.policy.adaptive_rate import Learned
-from worker.settings import Settings
 from worker.store import events, paces
 from worker.store.outcomes import Recorded
 from worker.store.paces import Pacing

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
+from worker.config.settings import Settings
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.gateways.base import Account
 from worker.gateways.results import Result
-from worker.settings import Settings
 from worker.store import doubts, events, members, outcomes, splits
 from worker.store.claims import Lease
 from worker.store.outcomes import Recorded

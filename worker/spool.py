@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 
 class Kind(StrEnum):

@@ -16,12 +16,12 @@ from sqlalchemy import Connection
 
 from worker import failpoints, recipient_limits
 from worker.claiming import parts
+from worker.config.settings import Settings
 from worker.domain import placeholders
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, WireError
 from worker.gateways.base import Account, Content, Parcel
 from worker.gateways.results import Result, Results
-from worker.settings import Settings
 from worker.store import accounts, claims, doubts, members, messages, outcomes
 from worker.store.claims import Lease
 from worker.store.members import Member

@@ -19,11 +19,11 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from worker import database, signatures
+from worker.config.settings import Settings
 from worker.domain.enums import MessageState
 from worker.domain.errors import XinshiError
 from worker.looking import Looker
 from worker.outward import Outward, Said
-from worker.settings import Settings
 from worker.store import callbacks
 from worker.store.callbacks import Event
 

@@ -28,12 +28,12 @@ from worker import (
     spooled,
 )
 from worker.collecting import Collector
+from worker.config.settings import Settings
 from worker.domain.enums import Reports, SubmissionState
 from worker.domain.errors import XinshiError
 from worker.gateways.base import Account
 from worker.gateways.transport.client import Wire
 from worker.looking import Looker
-from worker.settings import Settings
 from worker.settling import Repeater, Settler
 from worker.store import (
     accounts,

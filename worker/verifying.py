@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, or_, select
 
 from worker.clock import later
+from worker.config.settings import Settings
 from worker.domain.enums import CampaignState, SubmissionState
-from worker.settings import Settings
 from worker.tables import campaign, message, request, submission
 
 #: How many broken rows a finding names.

@@ -19,6 +19,7 @@ from producer.cli import output
 from producer.cli.session import Session
 from worker import database
 from worker.collecting import Collected, Collector
+from worker.config.settings import Settings
 from worker.domain.enums import Reports
 from worker.domain.errors import (
     NotAsked,
@@ -30,7 +31,6 @@ from worker.domain.errors import (
 from worker.gateways.base import Account
 from worker.gateways.results import Balance
 from worker.gateways.transport.client import Wire
-from worker.settings import Settings
 from worker.store import accounts, ticks
 from worker.store.accounts import AccountState
 

@@ -8,7 +8,7 @@ from producer.cli import options, output
 from producer.cli.session import opened
 
 if TYPE_CHECKING:
-    from worker.settings import Settings
+    from worker.config.settings import Settings
     from worker.store.callbacks import Callback
 
 _Sender = Annotated[

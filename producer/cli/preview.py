@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker import enqueuing
+from worker.config.settings import Settings
 from worker.domain import msisdn as numbers
 from worker.domain import segments
 from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Order
 from worker.gateways.base import Account
 from worker.policy import routing
-from worker.settings import Settings
 from worker.store.accounts import AccountState
 
 

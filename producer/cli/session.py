@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from producer import Producer
+    from worker.config.settings import Settings
     from worker.domain.enums import MessageClass
     from worker.gateways.base import Account
-    from worker.settings import Settings
 
 
 class Chosen:
@@ -84,7 +84,7 @@ class Session:
 
 def read(config: Path | None) -> "Settings":
     """Read the configuration: the one named after the command, else before it, else as always."""
-    from worker import settings
+    from worker.config import settings
 
     return settings.load(config or Chosen.config)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from worker.settings import Settings
+    from worker.config.settings import Settings
     from worker.store.doubts import Doubtful
 
 _Ids = Annotated[

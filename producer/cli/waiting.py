@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Engine
 
 from worker import describing
+from worker.config.settings import Settings
 from worker.describing import Message
 from worker.domain.enums import MessageState, Reports
 from worker.domain.transitions import ENDS
-from worker.settings import Settings
 
 #: Seconds between two looks.
 PACE = 0.25

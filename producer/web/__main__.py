@@ -6,8 +6,8 @@ import sys
 
 from producer.web import listening
 from worker import logs
+from worker.config.settings import Settings, load
 from worker.domain.errors import XinshiError
-from worker.settings import Settings, load
 
 
 def main(words: list[str]) -> int:

@@ -22,7 +22,7 @@ from producer.web.bodies import Bounded
 from producer.web.desk import Desk
 from producer.web.keys import Keyring
 from producer.web.pages import entrance as pages
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 #: Every room; each has a `router`.
 ROOMS = (messages, loading, campaigns, reading, callbacks, pushes, health)

@@ -6,7 +6,7 @@ from time import monotonic
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.web.problems import Told
-from worker.web import WebSettings
+from worker.config.web_settings import WebSettings
 
 #: Where files are taken; everywhere else bodies are small.
 UPLOADS = frozenset({"/v1/campaigns"})

@@ -17,8 +17,8 @@ from sqlalchemy import Engine
 from starlette.requests import HTTPConnection
 
 from producer.client import Producer
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
-from worker.settings import Settings
 
 Out = TypeVar("Out")
 Given = ParamSpec("Given")

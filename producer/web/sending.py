@@ -17,12 +17,12 @@ from producer.web.keys import Caller
 from producer.web.problems import Told
 from producer.web.together import Bounds, Together
 from worker import enqueuing, intake
+from worker.config.web_settings import WebSettings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Checked, Enqueued, Order
 from worker.intake import Answer, Exhausted, Offer
 from worker.store.allowances import Claim
-from worker.web import WebSettings
 
 #: Numbers that are checked without leaving the event loop; a call with more goes by itself.
 FEW = 50

@@ -14,7 +14,7 @@ import uvicorn
 from producer.web import app
 from producer.web.listening import address
 from worker import garbage
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 log = structlog.get_logger()
 

@@ -10,9 +10,9 @@ from tests.bench import bare, ceiling
 from tests.bench.figures import Figure, Pair, figure, pair
 from tests.bench.ground import Ground, engine, wait, worker
 from worker import campaigns, database, recipients, verifying
+from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, SubmissionState
 from worker.enqueuing import Order
-from worker.settings import Settings
 from worker.store import campaigns as stored
 from worker.tables import submission
 

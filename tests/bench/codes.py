@@ -20,7 +20,7 @@ from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, process
 from tests.stage import mobiles
 from worker import database, verifying
-from worker.settings import Settings
+from worker.config.settings import Settings
 from worker.store import accounts
 
 #: The worker looks by itself as seldom as in use: else a doorbell that is lost would not show.

@@ -92,7 +92,7 @@ def _role(name: str, config: Path, file: Path, waits: Path, ended: Path) -> None
 
 def _load(config: Path, file: Path, _ended: Path) -> None:
     from worker import database
-    from worker.settings import load
+    from worker.config.settings import load
 
     settings = load(config, {})
     connections = database.connect(settings.database_url)
@@ -102,8 +102,8 @@ def _load(config: Path, file: Path, _ended: Path) -> None:
 
 def _work(config: Path, _file: Path, ended: Path) -> None:
     from worker import logs
+    from worker.config.settings import load
     from worker.runtime import Runtime
-    from worker.settings import load
 
     logs.configure("WARNING")
     runtime = Runtime(load(config, {}), [MessageClass.MARKETING])
@@ -114,8 +114,8 @@ def _work(config: Path, _file: Path, ended: Path) -> None:
 
 def _enqueue(config: Path, _file: Path, ended: Path) -> None:
     from worker import database, enqueuing
+    from worker.config.settings import load
     from worker.enqueuing import Order
-    from worker.settings import load
 
     settings = load(config, {})
     connections = database.connect(settings.database_url)

@@ -10,7 +10,7 @@ def main(config: str, file: str) -> None:
     from producer.cli.loading import create  # noqa: F401 - what the command imports
     from tests.bench.campaigns import load
     from worker import campaigns, database
-    from worker.settings import load as configured
+    from worker.config.settings import load as configured
 
     settings = configured(Path(config), {})
     engine = database.connect(settings.database_url)

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, make_url, select, text
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, engine
 from worker import collecting, database, garbage
-from worker.settings import Settings
+from worker.config.settings import Settings
 from worker.store import pages
 from worker.tables import message, report
 

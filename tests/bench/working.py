@@ -12,9 +12,9 @@ from pathlib import Path
 def main(config: str, ready: str, *classes: str) -> None:
     """Run the lanes of classes, and the ticks, until TERM."""
     from worker import garbage, logs
+    from worker.config.settings import load
     from worker.domain.enums import MessageClass
     from worker.runtime import Runtime
-    from worker.settings import load
 
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())

@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 
 from producer.cli.commands import app
 from tests.stage import TOP, section
-from worker import database, migrations, settings
+from worker import database, migrations
+from worker.config import settings
 from worker.domain.enums import MessageClass
 from worker.runtime import Runtime
 from worker.sandbox import Sandbox

@@ -7,7 +7,8 @@ import pytest
 from producer.cli import checks
 from tests.cli.conftest import TEXT, Place
 from tests.stage import section
-from worker import database, settings
+from worker import database
+from worker.config import settings
 from worker.embedded import EmbeddedServer
 from worker.store import accounts, ticks
 

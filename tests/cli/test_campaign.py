@@ -16,8 +16,9 @@ from sqlalchemy import update
 from producer.cli import output, watching
 from tests.cli.conftest import Place
 from tests.stage import eventually, mobiles, section
-from worker import database, describing, filling, settings
+from worker import database, describing, filling
 from worker.clock import later
+from worker.config import settings
 from worker.domain.errors import Unavailable
 from worker.store import accounts, requests
 from worker.tables import account_state, submission

@@ -6,7 +6,8 @@ import pytest
 
 from tests.cli.conftest import TEXT, Place
 from tests.stage import section
-from worker import database, settings
+from worker import database
+from worker.config import settings
 from worker.domain.enums import Carrier
 from worker.policy.account_health import Health
 from worker.store import accounts

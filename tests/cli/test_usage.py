@@ -205,7 +205,7 @@ def test_the_sandbox_prints_a_configuration_that_works(
             stderr=subprocess.PIPE,
         )
     try:
-        from worker import settings
+        from worker.config import settings
 
         def configured() -> bool:
             return "jzyyun" in (tmp_path / "xinshi.toml").read_text("utf-8")

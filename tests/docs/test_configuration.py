@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from worker.config.settings import Top, parse
+from worker.config.web_settings import WebSettings
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.code_table import Meaning
 from worker.gateways.registry import registered
-from worker.settings import Top, parse
-from worker.web import WebSettings
 
 from . import pages
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from worker.broker import TICKS
+from worker.config.settings import Settings, parse
 from worker.domain.enums import MessageClass
-from worker.settings import Settings, parse
 
 from . import pages
 from .test_commands import QUEUES, check

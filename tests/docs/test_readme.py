@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 import producer
 from worker import database
+from worker.config.settings import parse
 from worker.domain.enums import MessageState
 from worker.gateways.base import Gateway
 from worker.gateways.registry import registered
-from worker.settings import parse
 
 from . import pages, running
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.stage import Stage
+from worker.config.settings import parse
 from worker.sandbox import Config
 from worker.sandbox.samples import samples
-from worker.settings import parse
 
 from . import pages
 

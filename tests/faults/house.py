@@ -25,11 +25,11 @@ from tests.faults import processes
 from tests.stage import LOGINS, eventually, mobiles
 from worker import comparing, verifying
 from worker.comparing import Counts
+from worker.config.settings import load
 from worker.database import connect, reading, writing
 from worker.domain.errors import XinshiError
 from worker.embedded import die_with_parent
 from worker.sandbox import Sandbox, read
-from worker.settings import load
 from worker.store import accounts as stored
 from worker.store.messages import seen
 from worker.tables import account_state, request, submission

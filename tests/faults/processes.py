@@ -48,9 +48,9 @@ def _begin(what: Callable[..., None], log: Path, points: str, words: Sequence[An
 
 def work(config: Path, classes: Sequence[str], *, ticks: bool = True) -> None:
     """Run the lanes of classes, and the ticks if wanted, until TERM."""
+    from worker.config.settings import load
     from worker.domain.enums import MessageClass
     from worker.runtime import Runtime
-    from worker.settings import load
 
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
@@ -76,7 +76,7 @@ def lanes(config: Path, classes: Sequence[str]) -> None:
 def enqueue(config: Path, to: Sequence[str], text: str, words: dict[str, Any]) -> None:
     """Enqueue once, and end."""
     from producer import Producer
-    from worker.settings import load
+    from worker.config.settings import load
 
     producer = Producer(load(config, {}))
     producer.enqueue(to, text, **words)
@@ -86,7 +86,7 @@ def enqueue(config: Path, to: Sequence[str], text: str, words: dict[str, Any]) -
 def load_campaign(config: Path, to: Sequence[str], text: str, key: str) -> None:
     """Load a campaign, and end."""
     from producer import Producer
-    from worker.settings import load
+    from worker.config.settings import load
 
     producer = Producer(load(config, {}))
     producer.enqueue_campaign(key, to, text, key=key)

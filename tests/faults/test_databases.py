@@ -234,7 +234,7 @@ def limited(config: Path, size: int, what: Callable[..., None], *words: Any) -> 
 
 def refused(config: Path, to: list[str]) -> None:
     """Enqueue on a full disk: the exit code says how it was refused."""
-    from worker.settings import load
+    from worker.config.settings import load
 
     try:
         Producer(load(config, {})).enqueue(to, TEXT)

@@ -15,6 +15,7 @@ from tests import servers
 from tests.hand import settings_of
 from tests.pace.test_throttle import passes
 from worker import permits
+from worker.config.settings import Settings
 from worker.database import reading, writing
 from worker.domain.enums import MessageClass
 from worker.gateways.base import Account
@@ -22,7 +23,6 @@ from worker.permits import Permits
 from worker.policy import gcra
 from worker.policy.adaptive_rate import Learned
 from worker.policy.gcra import Cost
-from worker.settings import Settings
 from worker.store import accounts, paces
 from worker.store.paces import Pacing
 from worker.throttle import Throttle

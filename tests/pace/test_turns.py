@@ -7,6 +7,7 @@ from sqlalchemy import Engine, select
 
 from tests.hand import MARKETING, NOTICE, Hand, settings_of
 from tests.stage import TEXT, mobiles
+from worker.config.settings import Settings
 from worker.database import reading, writing
 from worker.domain.enums import (
     Advice,
@@ -17,7 +18,6 @@ from worker.domain.enums import (
 from worker.gateways.base import Account
 from worker.gateways.results import Result, Results
 from worker.policy.gcra import SECOND, State
-from worker.settings import Settings
 from worker.store import paces
 from worker.submitting import Answer, Ready
 from worker.tables import request, submission

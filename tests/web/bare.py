@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from worker import database, logs
-from worker.settings import load
+from worker.config.settings import load
 
 log = structlog.get_logger()
 

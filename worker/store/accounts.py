@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, case, or_, select, update
 
 from worker.clock import later, now
-from worker.logins import NOBODY, Logins
+from worker.config.credentials import NOBODY, Logins
 from worker.policy import account_health
 from worker.policy.account_health import WELL, Health
 from worker.store.rows import insert_unless_there

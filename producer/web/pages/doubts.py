@@ -13,13 +13,13 @@ from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, Operating
 from worker import database, settling
+from worker.config.settings import Settings
 from worker.domain.errors import (
     NotFound,
     Problem,
     Refused,
     TooLate,
 )
-from worker.settings import Settings
 from worker.store import doubts, events
 from worker.store.doubts import Doubtful
 

@@ -21,7 +21,7 @@ from producer.web.pages import (
 )
 from producer.web.pages.drawing import HERE, draw
 from producer.web.pages.signing import COOKIE, NotSignedIn, Signer, Signing
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 router = drawn.router()
 

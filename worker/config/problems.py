@@ -16,7 +16,7 @@ def explain(error: ValidationError, key: str, model: type[BaseModel]) -> list[Pr
     ]
 
 
-def gateway(key: str, section: Mapping[str, object], known: list[str]) -> Problem:
+def gateway_problem(key: str, section: Mapping[str, object], known: list[str]) -> Problem:
     """Say that an account's `gateway` is missing, misspelt or unknown."""
     said = section.get("gateway")
     if said is None:

@@ -17,7 +17,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from worker import config_faults, logins
+from worker.config import credentials
+from worker.config.credentials import Logins
+from worker.config.problems import explain, gateway_problem
+from worker.config.web_settings import WebSettings, unfit
 from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass
 from worker.domain.errors import ConfigurationError, Problem
@@ -25,8 +28,6 @@ from worker.domain.recipient_windows import Window, Windows
 from worker.domain.secret_fields import Secret
 from worker.gateways.base import Account
 from worker.gateways.registry import doors, registered
-from worker.logins import Logins
-from worker.web import WebSettings, unfit
 
 FILE = "xinshi.toml"
 PREFIX = "XINSHI_"
@@ -141,7 +142,7 @@ class Settings:
     @cached_property
     def logins(self) -> Logins:
         """The fingerprints of the accounts' logins; slow the first time."""
-        return logins.known(self.accounts)
+        return credentials.known(self.accounts)
 
     @cached_property
     def per_msisdn(self) -> Mapping[str, Mapping[str, frozenset[Window]]]:
@@ -236,7 +237,7 @@ def _account(
         return None
     gateway = registered().get(str(section.get("gateway", "")))
     if gateway is None:
-        problems.append(config_faults.gateway(key, section, sorted(registered())))
+        problems.append(gateway_problem(key, section, sorted(registered())))
         return None
     settings = _checked(gateway.Settings, key, section, problems, context)
     return None if settings is None else Account(name, gateway(settings))
@@ -252,7 +253,7 @@ def _checked(
     try:
         return model.model_validate(dict(section), context=dict(context))
     except ValidationError as error:
-        problems += config_faults.explain(error, key, model)
+        problems += explain(error, key, model)
         return None
 
 

@@ -1,0 +1,1 @@
+"""What an operator writes: the configuration read, checked and explained, and who an account is."""
