@@ -15,13 +15,14 @@ from sqlalchemy import Engine, event
 from producer.borrowed import borrowed
 from producer.doorbell import Doorbell
 from producer.words import Words
-from worker import campaigns, database, describing, enqueuing
+from worker import campaigns, describing, enqueuing
 from worker.config.settings import Settings, load
 from worker.describing import Message
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.enqueuing import Checked, Enqueued, Order
 from worker.loading import Loaded, Row
+from worker.store.db import database
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession

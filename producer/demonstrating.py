@@ -16,14 +16,14 @@ from pathlib import Path
 
 from producer.client import Producer
 from producer.supervising import Supervisor
-from worker import campaigns, describing, migrations, sandbox
+from worker import campaigns, describing, sandbox
 from worker.config.settings import Settings, load
 from worker.domain.enums import CampaignState, MessageState, Reports
 from worker.domain.errors import XinshiError
 from worker.embedded import die_with_parent
 from worker.gateways.base import Account
 from worker.sandbox.samples import samples
-from worker.store import pages
+from worker.store import inbox, migrations
 
 RECIPIENTS = 10_000
 TEXT = "【信使】您的订单已发货，请注意查收。"
@@ -174,7 +174,7 @@ def _hears(producer: Producer, name: str) -> bool:
 
 def _replies(producer: Producer) -> Counter[str]:
     with producer.engine.connect() as connection:
-        return Counter(row.account for row in pages.inbound(connection, 100))
+        return Counter(row.account for row in inbox.inbound(connection, 100))
 
 
 def _lines(producer: Producer, ids: dict[str, list[str]]) -> list[Line]:

@@ -20,9 +20,9 @@ from sqlalchemy import Engine
 from tests.servers import Databases
 from tests.stage import Stage
 from worker import choosing, settling
-from worker import database as connecting
 from worker.config import credentials
 from worker.sandbox import Sandbox
+from worker.store.db import database as connecting
 
 KINDS = ("sqlite", "postgresql", "mysql")
 

@@ -16,10 +16,11 @@ from sqlalchemy import func, select
 
 from tests.stage import Stage, mobiles
 from tests.test_telling import ALLOWED, MASTER, Application, application
-from worker import database, migrations, signatures
+from worker import signatures
 from worker.sandbox import Sandbox
-from worker.store import callbacks
-from worker.tables import callback_event
+from worker.store import callbacks, migrations
+from worker.store.db import database
+from worker.store.schema.tables import callback_event
 
 MESSAGES = 500
 

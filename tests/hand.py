@@ -13,10 +13,8 @@ from worker import (
     recording,
     submitting,
 )
-from worker.clock import later
 from worker.config import settings
 from worker.config.settings import Settings
-from worker.database import reading, writing
 from worker.domain.enums import CampaignState, MessageClass, Outcome
 from worker.enqueuing import Enqueued, Order
 from worker.gateways.results import Result, Results
@@ -25,9 +23,18 @@ from worker.runtime import Runtime
 from worker.store import accounts, outcomes
 from worker.store.campaigns import count
 from worker.store.claims import Lease
+from worker.store.db.clock import later
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import (
+    account_state,
+    campaign,
+    message,
+    metadata,
+    request,
+    submission,
+)
+from worker.store.schema.views import described
 from worker.submitting import Answer, Ready
-from worker.tables import account_state, campaign, message, metadata, request, submission
-from worker.views import described
 
 NOTICE = MessageClass.NOTICE
 MARKETING = MessageClass.MARKETING

@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import select
 
 from producer import Producer
-from worker.database import reading
 from worker.domain.enums import MessageClass
-from worker.tables import message
+from worker.store.db.database import reading
+from worker.store.schema.tables import message
 
 
 class Listening(Producer):

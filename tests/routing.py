@@ -23,12 +23,13 @@ from sqlalchemy import Engine, func, select
 
 from tests.integration.processes import configuration, running
 from tests.stage import QUICK, TOP, Stage, eventually, section
-from worker import database, enqueuing, migrations
+from worker import enqueuing
 from worker.enqueuing import Order
 from worker.sandbox import Sandbox
 from worker.sandbox.ledger import Entry
-from worker.store import accounts
-from worker.tables import event, request, submission
+from worker.store import accounts, migrations
+from worker.store.db import database
+from worker.store.schema.tables import event, request, submission
 
 #: The account that fails, and the other one.
 FAILING, OTHER = "v1", "jzy"

@@ -19,8 +19,9 @@ import pytest
 import redis
 from sqlalchemy import Engine, NullPool, create_engine, delete, func, make_url, select, text
 
-from worker import database, migrations
-from worker.tables import message, metadata
+from worker.store import migrations
+from worker.store.db import database
+from worker.store.schema.tables import message, metadata
 
 VARIABLES = {
     "postgresql": "XINSHI_TEST_POSTGRESQL",

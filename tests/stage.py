@@ -16,7 +16,6 @@ from sqlalchemy import Engine
 from producer import Producer
 from worker.config import settings as reading
 from worker.config.settings import Settings
-from worker.database import writing
 from worker.describing import Message
 from worker.domain.enums import MessageClass
 from worker.enqueuing import Enqueued
@@ -24,6 +23,7 @@ from worker.runtime import Runtime
 from worker.sandbox import Sandbox, numbers_taken
 from worker.sandbox.ledger import Entry
 from worker.store import accounts
+from worker.store.db.database import writing
 
 Found = TypeVar("Found")
 

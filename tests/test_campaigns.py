@@ -8,8 +8,7 @@ import pytest
 
 from tests.hand import MARKETING, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
-from worker import campaigns, database, ticking
-from worker.database import reading
+from worker import campaigns, ticking
 from worker.domain.enums import CampaignState, Outcome
 from worker.domain.errors import (
     KeyConflict,
@@ -19,10 +18,12 @@ from worker.domain.errors import (
 )
 from worker.enqueuing import Order
 from worker.loading import Row
+from worker.store import campaign_rows, requests, unknown
 from worker.store import campaigns as stored
-from worker.store import doubts, loads, requests
 from worker.store.campaigns import Progress
-from worker.tables import request
+from worker.store.db import database
+from worker.store.db.database import reading
+from worker.store.schema.tables import request
 
 TEXT = "【信使】周年庆全场八折 回T退订"
 #: Account, settings, messages, submissions.
@@ -231,7 +232,7 @@ def test_a_second_retry_takes_what_failed_since(
         again = campaigns.retry(hand.engine, hand.settings, loaded.id)
         assert again is not None
         with reading(hand.engine) as connection:
-            kept = loads.there(connection, again.id, 0, 99)
+            kept = campaign_rows.there(connection, again.id, 0, 99)
             held = stored.retries(connection, loaded.id)
         assert sorted(kept.msisdns) == sorted(one.parcel.msisdns)
         assert set(kept.own or ()) == {(("name", f"n{so_far - 1}"),)}
@@ -250,7 +251,7 @@ def test_what_comes_back_of_a_cancelled_campaign_is_cancelled(hand: Hand, outcom
     if outcome is Outcome.UNKNOWN:
         assert hand.count(loaded.id) == {"unknown": 5}
         with database.writing(hand.engine) as connection:
-            assert doubts.not_taken(connection, only.lease.id, only.lease.fence)
+            assert unknown.not_taken(connection, only.lease.id, only.lease.fence)
     assert hand.count(loaded.id) == {"cancelled": 5}
     hand.make_due()
     assert hand.take(MARKETING) == []
@@ -266,7 +267,7 @@ def test_a_cancel_that_broke_off_holds_and_the_sweep_ends_it(
     hand.record(*(answer(one, Outcome.DEFERRED) for one in hand.take(MARKETING)))
     assert hand.count(loaded.id) == {"queued": 15}
     with monkeypatch.context() as patch:
-        patch.setattr(doubts, "withdraw", _dies_at_the_second_time(doubts.withdraw))
+        patch.setattr(unknown, "withdraw", _dies_at_the_second_time(unknown.withdraw))
         with pytest.raises(KeyboardInterrupt):
             campaigns.cancel(hand.engine, loaded.id)
     assert hand.count(loaded.id) == {"cancelled": 5, "queued": 10}

@@ -8,11 +8,11 @@ from sqlalchemy import Engine, select
 
 from tests.hand import MARKETING, Hand, answer, settings_of
 from tests.stage import mobiles
-from worker.database import reading, writing
 from worker.domain.enums import Carrier, MessageClass, Outcome
 from worker.policy.account_health import Health
 from worker.store import accounts
-from worker.tables import event
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import event
 
 #: No place is kept for codes.
 WIDE = {"max_batch": 2, "concurrency": 10, "classes": ["notice", "marketing"]}

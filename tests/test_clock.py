@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.exc import StatementError
 
-from worker.clock import later, now
-from worker.database import reading, writing
-from worker.tables import tick
+from worker.store.db.clock import later, now
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import tick
 
 SHANGHAI = timezone(timedelta(hours=8))
 AT = datetime(2026, 3, 1, 23, 59, 59, 123456, tzinfo=SHANGHAI)

@@ -8,13 +8,20 @@ from sqlalchemy import Engine, select, update
 from tests.hand import Hand, answer, settings_of
 from tests.stage import mobiles
 from worker import examining, reporting
-from worker.clock import later
-from worker.database import reading, writing
 from worker.domain.enums import Carrier, Outcome, ReportStatus
 from worker.gateways.results import Report
 from worker.policy.account_health import WELL, Health
-from worker.store import accounts, pages, samples, ticks
-from worker.tables import event, submission
+from worker.store import (
+    accounts,
+    health_samples,
+    ticks,
+)
+from worker.store import (
+    inbox as inbox_store,
+)
+from worker.store.db.clock import later
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import event, submission
 
 UNICOM = [f"130{nth:08d}" for nth in range(100)]
 
@@ -59,7 +66,7 @@ def remembered(hand: Hand) -> dict[str, Any]:
         return dict(ticks.cursor(connection, examining.NAME))
 
 
-@pytest.mark.parametrize("failure", sorted(samples.FAILED))
+@pytest.mark.parametrize("failure", sorted(health_samples.FAILED))
 def test_an_account_that_fails_half_goes_down_a_step_at_each_look(
     hand: Hand, failure: Outcome
 ) -> None:
@@ -131,14 +138,14 @@ def test_history_from_before_the_first_look_is_not_read(engine: Engine, database
 
 def test_whoever_was_overtaken_writes_nothing(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     call(hand, "v1", 10, Outcome.DEFERRED)
-    look = samples.newest
+    look = health_samples.newest
 
     def overtaken(connection: Any) -> Any:
-        monkeypatch.setattr(samples, "newest", look)
+        monkeypatch.setattr(health_samples, "newest", look)
         examine(hand)
         return look(connection)
 
-    monkeypatch.setattr(samples, "newest", overtaken)
+    monkeypatch.setattr(health_samples, "newest", overtaken)
     examine(hand)
     assert written(hand) == [("v1", 0.8)]
 
@@ -163,7 +170,7 @@ def deliver(hand: Hand, numbers: list[str], status: ReportStatus | None) -> None
             .values(called_at=later(-hand.settings.top.reports_within - 1))
         )
         if status is not None:
-            inbox = pages.keep(connection, "jzy", "reports", b"")
+            inbox = inbox_store.keep(connection, "jzy", "reports", b"")
             said = [Report(one, status, "x", gateway_id=one) for one in numbers]
             reporting.take(connection, ["jzy"], inbox, said)
 

@@ -17,8 +17,6 @@ from tests.hand import Hand, answer, hurry, settings_of
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.test_histories import History
 from worker import comparing, describing, gathering, reporting, settling, ticking, verifying
-from worker.clock import later
-from worker.database import reading, writing
 from worker.domain.enums import (
     Advice,
     MessageClass,
@@ -28,10 +26,18 @@ from worker.domain.enums import (
 from worker.domain.errors import TooLate, Unavailable
 from worker.enqueuing import Enqueued
 from worker.gateways.results import Report
-from worker.store import accounts, gathers, pages
-from worker.store.gathers import Single, open_together
+from worker.store import accounts, gather
+from worker.store import inbox as inbox_store
+from worker.store.db.clock import later
+from worker.store.db.database import reading, writing
+from worker.store.gather import Single, open_together
+from worker.store.schema.tables import (
+    account_state,
+    message,
+    request,
+    submission,
+)
 from worker.submitting import Ready
-from worker.tables import account_state, message, request, submission
 
 
 @pytest.fixture
@@ -146,7 +152,7 @@ def gathered(hand: Hand, count: int = 3) -> tuple[list[Enqueued], Ready]:
     """Return singles, and the one submission that carries them; that of the 110 is over."""
     with writing(hand.engine) as connection:
         accounts.ensure(connection, "bulk")
-        gathers.ask_for(connection, "bulk", 60)
+        gather.ask_for(connection, "bulk", 60)
     made = [hand.enqueue([number]) for number in mobiles(count)]
     grow_old(hand)
     (ready,) = hand.take()
@@ -239,7 +245,7 @@ def test_each_of_them_waits_for_its_number_as_long_as_it_is_valid_itself(
     hand.enqueue(mobiles(3))
     hand.record(*(answer(one, Outcome.ACCEPTED) for one in hand.take()))
     with writing(hand.engine) as connection:
-        gathers.ask_for(connection, "bulk", 60)
+        gather.ask_for(connection, "bulk", 60)
     soon = datetime.now(UTC) + timedelta(hours=2)
     ends = [hand.enqueue([number], not_after=soon) for number in mobiles(1)]
     waits = [hand.enqueue([number]) for number in mobiles(2, 1)]
@@ -260,7 +266,7 @@ def test_reports_find_them_by_number(engine: Engine, database: str) -> None:
     (ready,) = hand.take()
     hand.record(answer(ready, Outcome.ACCEPTED, gateway_id="77"))
     with writing(hand.engine) as connection:
-        inbox = pages.keep(connection, "v1", "reports", b"")
+        inbox = inbox_store.keep(connection, "v1", "reports", b"")
         said = [
             Report(number, ReportStatus.DELIVERED, "ok", gateway_id="77") for number in mobiles(2)
         ]
@@ -366,7 +372,7 @@ def test_any_history_of_gathered_messages(
         sizes.append(len(singles))
         return open_together(connection, singles, *args, **words)
 
-    monkeypatch.setattr(gathers, "open_together", heard)
+    monkeypatch.setattr(gather, "open_together", heard)
     told, look = SimpleNamespace(account="bulk", gathers=True), gathering.look
     monkeypatch.setattr(gathering, "look", lambda message_class, _: look(message_class, [told]))
     monkeypatch.setattr(gathering, "MOMENT", 0.0)

@@ -22,8 +22,6 @@ from sqlalchemy import Engine, update
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import mobiles
 from worker import campaigns, describing, reporting, ticking
-from worker.clock import later
-from worker.database import writing
 from worker.domain.enums import (
     CampaignState,
     MessageState,
@@ -33,9 +31,11 @@ from worker.domain.enums import (
 from worker.domain.errors import TooLate
 from worker.domain.transitions import MESSAGE_MOVES
 from worker.gateways.results import Report
-from worker.store import pages
-from worker.store.pages import opt_outs
-from worker.tables import request, submission
+from worker.store import inbox as inbox_store
+from worker.store.db.clock import later
+from worker.store.db.database import writing
+from worker.store.inbox import opt_outs
+from worker.store.schema.tables import request, submission
 
 if TYPE_CHECKING:
     from worker.submitting import Answer, Ready
@@ -179,7 +179,7 @@ class History(RuleBasedStateMachine):
         ready = data.draw(st.sampled_from([one.ready for one in self.answered] + self.swept))
         number = data.draw(st.sampled_from(ready.parcel.msisdns))
         with writing(self.hand.engine) as connection:
-            inbox = pages.keep(connection, ready.lease.account, "reports", b"")
+            inbox = inbox_store.keep(connection, ready.lease.account, "reports", b"")
             said = Report(number, status, code, gateway_id=f"id-{ready.lease.id}")
             reporting.take(connection, [ready.lease.account], inbox, [said])
 

@@ -9,8 +9,6 @@ from sqlalchemy import Engine, insert, select, update
 from tests.hand import MARKETING, NOTICE, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
 from worker import holding
-from worker.clock import later, now
-from worker.database import reading, writing
 from worker.domain.enums import (
     Advice,
     Fault,
@@ -20,8 +18,15 @@ from worker.domain.enums import (
 )
 from worker.gateways.results import Result
 from worker.store import accounts
+from worker.store.db.clock import later, now
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import (
+    account_state,
+    event,
+    opt_out,
+    request,
+)
 from worker.submitting import Ready
-from worker.tables import account_state, event, opt_out, request
 
 M = MessageState
 on_sqlite = pytest.mark.parametrize("kind", ["sqlite"])

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Transaction, func, select
 
 from tests.stage import TEXT, Stage, mobiles
-from worker import database, enqueuing, intake
+from worker import enqueuing, intake
 from worker.domain.errors import CommitUnknown, KeyConflict, Refused
 from worker.domain.recipient_windows import Window
 from worker.enqueuing import Enqueued, Order
@@ -17,7 +17,13 @@ from worker.gateways.base import Content
 from worker.intake import Exhausted, Offer
 from worker.store import callbacks
 from worker.store.allowances import Claim
-from worker.tables import allowance, callback, message, request
+from worker.store.db import database
+from worker.store.schema.tables import (
+    allowance,
+    callback,
+    message,
+    request,
+)
 
 HOUR = 3_600_000
 

@@ -8,14 +8,20 @@ from sqlalchemy import func, insert, select, update
 
 from tests.hand import MARKETING, Hand, settings_of
 from tests.stage import mobiles
-from worker import campaigns, database, loading
-from worker.clock import now
-from worker.database import reading, writing
+from worker import campaigns, loading
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import KeyConflict, TooLate
 from worker.loading import Row
-from worker.store import loads
-from worker.tables import campaign, message, opt_out, request
+from worker.store import campaign_rows
+from worker.store.db import database
+from worker.store.db.clock import now
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import (
+    campaign,
+    message,
+    opt_out,
+    request,
+)
 
 
 @pytest.fixture
@@ -27,8 +33,8 @@ def hand(engine: Any, database: str) -> Hand:
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 10 rows, and pieces of 4: what is rare happens."""
     monkeypatch.setattr(loading, "BLOCK", 10)
-    monkeypatch.setattr(loads, "PIECE", 4)
-    monkeypatch.setattr(loads, "PIECES", {})
+    monkeypatch.setattr(campaign_rows, "PIECE", 4)
+    monkeypatch.setattr(campaign_rows, "PIECES", {})
 
 
 def stored(hand: Hand, of: int) -> list[str]:
@@ -56,7 +62,7 @@ def test_a_number_becomes_one_message_however_far_apart_it_is_repeated(hand: Han
     assert sorted(stored(hand, loaded.id)) == mobiles(32)
     assert (loaded.total, loaded.repeated) == (32, 8)
     with reading(hand.engine) as connection:
-        assert loads.left_out(connection, loaded.id)["repeated"] == 8
+        assert campaign_rows.left_out(connection, loaded.id)["repeated"] == 8
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
@@ -64,22 +70,22 @@ def test_behind_a_block_that_was_not_stored_nothing_is(
     hand: Hand, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
     """Whatever is stored at the same time; and the same call goes on from there."""
-    reach, calls = loads.reach, iter(range(1, 100))
+    reach, calls = campaign_rows.reach, iter(range(1, 100))
 
     def failing(*words: Any) -> None:
         if next(calls) == nth:
             raise InterruptedError
         reach(*words)
 
-    monkeypatch.setattr(loads, "PIECE", 10)
-    monkeypatch.setattr(loads, "reach", failing)
+    monkeypatch.setattr(campaign_rows, "PIECE", 10)
+    monkeypatch.setattr(campaign_rows, "reach", failing)
     # Those in the middle are known by then: a block that has nothing to store.
     to = [*mobiles(20), *mobiles(10), *mobiles(20, first=20)]
     with pytest.raises(InterruptedError):
         hand.campaign(to, key="once")
     (one,) = hand.campaigns_in(CampaignState.LOADING)
     assert stored(hand, one) == mobiles(10 * (nth - 1))
-    monkeypatch.setattr(loads, "reach", reach)
+    monkeypatch.setattr(campaign_rows, "reach", reach)
     assert hand.campaign(to, key="once").id == one
     assert stored(hand, one) == mobiles(40)
 
@@ -99,7 +105,7 @@ def test_who_opted_out_is_left_out_where_the_class_heeds_it(
     assert loaded.suppressed == left
     assert len(stored(hand, loaded.id)) == 15 - left
     with reading(hand.engine) as connection:
-        assert loads.left_out(connection, loaded.id)["suppressed"] == left
+        assert campaign_rows.left_out(connection, loaded.id)["suppressed"] == left
 
 
 @pytest.mark.parametrize("at", [1, 13, 25, 31])
@@ -110,12 +116,14 @@ def test_a_loader_that_was_cut_off_is_gone_on_with(hand: Hand, at: int) -> None:
         hand.campaign(breaks(to, at), key="autumn")
     with reading(hand.engine) as connection:
         (of,) = connection.execute(select(request.c.id)).scalars()
-        kept = loads.there(connection, of, 0, 100)
+        kept = campaign_rows.there(connection, of, 0, 100)
     assert stored(hand, of) == list(kept.msisdns)
     added: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        add = loads.add
-        patch.setattr(loads, "add", lambda *words: (added.extend(words[3].msisdns), add(*words))[1])
+        add = campaign_rows.add
+        patch.setattr(
+            campaign_rows, "add", lambda *words: (added.extend(words[3].msisdns), add(*words))[1]
+        )
         loaded = hand.campaign(to, key="autumn")
     assert (loaded.id, loaded.total, loaded.repeated) == (of, 28, 4)
     assert sorted(stored(hand, of)) == mobiles(28)

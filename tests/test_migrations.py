@@ -9,8 +9,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from tests.servers import Databases
-from worker import database, migrations
-from worker.tables import metadata
+from worker.store import migrations
+from worker.store.db import database
+from worker.store.schema.tables import metadata
 
 
 @pytest.fixture

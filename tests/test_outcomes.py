@@ -8,9 +8,9 @@ import pytest
 
 from tests.hand import MARKETING
 from tests.stage import TEXT, Stage, eventually, mobiles, section
-from worker.database import reading, writing
 from worker.domain.enums import MessageState
 from worker.store import accounts
+from worker.store.db.database import reading, writing
 
 M = MessageState
 
@@ -164,8 +164,8 @@ def expired(stage: Stage) -> bool:
     """Tell whether all requests are past their validity, by the database's clock."""
     from sqlalchemy import select
 
-    from worker.clock import now
-    from worker.tables import request
+    from worker.store.db.clock import now
+    from worker.store.schema.tables import request
 
     with reading(stage.engine) as connection:
         waits = select(request.c.id).where(request.c.not_after > now())

@@ -8,8 +8,8 @@ from sqlalchemy import text
 from tests.hand import Hand, answer, settings_of
 from tests.stage import mobiles
 from worker import submitting
-from worker.database import connect, writing
 from worker.domain.enums import MessageClass, Outcome
+from worker.store.db.database import connect, writing
 
 #: What this transaction has read of a table without an index; accounts are few.
 READ_WHOLE = """

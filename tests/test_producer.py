@@ -16,11 +16,11 @@ from producer import KeyConflict, Refused, TooLate
 from tests.hand import Hand, settings_of
 from tests.listening import Listening
 from tests.stage import TEXT, mobiles
-from worker.database import reading
 from worker.domain.enums import MessageState
 from worker.domain.errors import NotFound, Problem
 from worker.enqueuing import Enqueued
-from worker.tables import message, request
+from worker.store.db.database import reading
+from worker.store.schema.tables import message, request
 
 
 @pytest.fixture

@@ -15,20 +15,20 @@ from sqlalchemy import Engine, cast, event, literal, select, update
 
 from tests.hand import Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles
-from worker import database as connecting
 from worker import describing, settling, ticking
-from worker.clock import Instant, later
 from worker.config import settings as loading
-from worker.database import reading, writing
 from worker.domain.enums import Advice, MessageClass, Outcome
 from worker.domain.errors import ConfigurationError
 from worker.domain.recipient_windows import Window
 from worker.policy.backoff import SHANGHAI
 from worker.sandbox import Sandbox
-from worker.store import recipients
+from worker.store import recipient_calls
+from worker.store.db import database as connecting
+from worker.store.db.clock import Instant, later
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import event as happened
+from worker.store.schema.tables import recipient, submission
 from worker.submitting import Ready
-from worker.tables import event as happened
-from worker.tables import recipient, submission
 
 #: No limit of these tests ends while they run.
 ONCE = ["1/10h"]
@@ -310,11 +310,11 @@ def stop_at(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[fl
         moment = literal(midnight + timedelta(seconds=seconds), Instant())
         # MySQL returns a literal as a text.
         there = cast(moment, Instant()) if kind == "mysql" else moment
-        monkeypatch.setattr(recipients, "now", lambda: there)
-        recipients._firsts.cache_clear()
+        monkeypatch.setattr(recipient_calls, "now", lambda: there)
+        recipient_calls._firsts.cache_clear()
 
     yield stop
-    recipients._firsts.cache_clear()
+    recipient_calls._firsts.cache_clear()
 
 
 def race(url: str, hand: Hand, times: int = 8) -> list[str]:

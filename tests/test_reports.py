@@ -9,10 +9,15 @@ from sqlalchemy import select
 
 from tests.stage import TEXT, Stage, eventually, section
 from worker import collecting, ticking
-from worker.database import reading, writing
 from worker.domain.enums import MessageState
-from worker.store import pages
-from worker.tables import inbound_message, inbox, opt_out, report
+from worker.store import inbox as inbox_store
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import (
+    inbound_message,
+    inbox,
+    opt_out,
+    report,
+)
 
 M = MessageState
 
@@ -124,7 +129,7 @@ def test_a_report_that_matched_nothing_is_matched_later(stage: Stage) -> None:
         connection.exec_driver_sql(
             "UPDATE xinshi_submission SET reference = NULL, gateway_id = NULL"
         )
-        one = pages.keep(connection, "v1", "reports", early.encode(), status=200)
+        one = inbox_store.keep(connection, "v1", "reports", early.encode(), status=200)
         account = stage.settings.accounts["v1"]
         response = httpx.Response(200, content=early.encode())
         collecting.read(connection, stage.settings, account, "reports", one, response)
@@ -145,7 +150,7 @@ def test_a_page_that_a_crash_left_unread_is_read_later(stage: Stage) -> None:
         page = f'{{"code":"00","data":[{{"sendId":"{stage.message(accepted).gateway_id}",'
         page += '"status":"DELIVER","mobile":"13800000001","times":"2026-01-02 03:04:05"}]}'
         with writing(stage.engine) as connection:
-            pages.keep(connection, "v1", "reports", page.encode(), status=200)
+            inbox_store.keep(connection, "v1", "reports", page.encode(), status=200)
         eventually(lambda: stage.message(accepted).state is M.DELIVERED)
         eventually(lambda: all(row.parsed_at for row in rows(stage, inbox)))
 
@@ -192,7 +197,7 @@ def test_opt_outs_hold_for_notices_where_the_configuration_says_so(stage: Stage)
     stage.configure("jzy", opt_out_notice=True)
     stage.prove()
     with writing(stage.engine) as connection:
-        pages.opt_outs(connection, ["13800000001"], "test")
+        inbox_store.opt_outs(connection, ["13800000001"], "test")
     with stage.working():
         news = stage.enqueue("13800000001", TEXT)
         eventually(lambda: stage.message(news).state is M.SUPPRESSED)

@@ -8,10 +8,10 @@ from sqlalchemy import Engine
 from tests.hand import MARKETING, NOTICE, Hand, answer, settings_of
 from tests.stage import mobiles
 from worker import campaigns, reporting, restoring
-from worker.database import reading, writing
 from worker.domain.enums import Outcome, ReportStatus
 from worker.gateways.results import Report
-from worker.store import doubts
+from worker.store import unknown
+from worker.store.db.database import reading, writing
 
 
 @pytest.fixture
@@ -67,6 +67,6 @@ def test_a_report_settles_its_own_message_only(hand: Hand) -> None:
             reporting.take(connection, ["v1"], nth, [report])
     assert hand.count(loaded.id) == {"delivered": 3, "unknown": 9}
     with reading(hand.engine) as connection:
-        (one,) = doubts.unknown_ones(connection)
+        (one,) = unknown.unknown_ones(connection)
         assert one.size == 12
-        assert doubts.repeatable(connection, "v1", 10) == []
+        assert unknown.repeatable(connection, "v1", 10) == []

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select, update
 
 from tests.stage import Stage, eventually, mobiles, section
-from worker import database as connecting
-from worker.clock import now
 from worker.domain.enums import MessageState as M
 from worker.settling import judge
 from worker.store import accounts
-from worker.tables import account_state, request
+from worker.store.db import database as connecting
+from worker.store.db.clock import now
+from worker.store.schema.tables import account_state, request
 
 UNITS = st.dictionaries(st.integers(1, 50), st.integers(1, 30), min_size=1, max_size=6)
 

@@ -9,9 +9,9 @@ from sqlalchemy import Engine, event
 
 from tests.stage import Stage, mobiles, section
 from worker import claiming, submitting
-from worker.database import writing
 from worker.domain.enums import MessageClass
 from worker.store.claims import Lease
+from worker.store.db.database import writing
 
 OWNER = "tester"
 

@@ -12,8 +12,7 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import Stage, eventually, mobiles, section
-from worker import campaigns, recording, splitting, spooled
-from worker.database import reading, writing
+from worker import campaigns, recording, splitting
 from worker.domain.enums import (
     Fault,
     MessageClass,
@@ -21,10 +20,16 @@ from worker.domain.enums import (
     Outcome,
 )
 from worker.gateways.results import Result, Results
-from worker.spool import Spool
-from worker.store import splits
+from worker.store import batch_split, spool_entries
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import (
+    account_state,
+    event,
+    message,
+    submission,
+)
+from worker.store.spool import Spool
 from worker.submitting import Answer, Ready
-from worker.tables import account_state, event, message, submission
 
 M = MessageState
 on_sqlite = pytest.mark.parametrize("kind", ["sqlite"])
@@ -180,7 +185,7 @@ def test_past_the_bound_the_rest_waits_for_a_person(
     drain(hand, gateway)
     before = gateway.calls
     with reading(hand.engine) as connection:
-        waiting = splits.parked(connection)
+        waiting = batch_split.parked(connection)
     assert sum(one.size for one in waiting) == hand.count(made.request_id)["queued"] == 16
     assert {one.code for one in waiting} == {"112"}
     assert len(events(hand, "submission.split")) == bound
@@ -207,7 +212,7 @@ def test_what_waits_at_the_bound_is_cancelled_with_its_campaign(
     campaigns.cancel(hand.engine, loaded.id)
     assert hand.count(loaded.id) == {"cancelled": 16}
     with reading(hand.engine) as connection:
-        assert not splits.parked(connection)
+        assert not batch_split.parked(connection)
 
 
 def test_the_halves_of_a_paused_campaign_wait(hand: Hand) -> None:
@@ -348,7 +353,7 @@ def test_an_answer_for_each_number_leaves_no_number_on_the_disk(hand: Hand, tmp_
     (ready,) = hand.take()
     each = {mobiles(1)[0]: Result(Outcome.REJECTED, "112")}
     answered = Answer(ready, Results(Result(Outcome.ACCEPTED, "100"), each), 0.0)
-    Spool(tmp_path, "it").add([spooled.outcome(recording.recorded(answered))])
+    Spool(tmp_path, "it").add([spool_entries.outcome(recording.recorded(answered))])
     (file,) = tmp_path.iterdir()
     assert mobiles(1)[0] not in file.read_text("utf-8")
     assert '"unknown"' in file.read_text("utf-8")

@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from worker import spooled
-from worker.database import reading, writing
-from worker.spool import Kind, Spool, leave, left_behind
-from worker.tables import inbox
+from worker.store import spool_entries
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import inbox
+from worker.store.spool import (
+    Kind,
+    Spool,
+    leave,
+    left_behind,
+)
 
 PAGE = {"account": "bulk", "kind": "reports", "status": 200, "headers": {}, "body": "AP8="}
 
@@ -75,11 +80,11 @@ def test_a_disk_that_takes_nothing_says_so(tmp_path: Path) -> None:
 
 def test_a_page_comes_back_as_the_gateway_wrote_it(engine: Any) -> None:
     body = bytes(range(256))
-    row = spooled.page("bulk", "reports", body, 200, {"content-type": "text/xml"})
+    row = spool_entries.page("bulk", "reports", body, 200, {"content-type": "text/xml"})
     with writing(engine) as connection:
-        assert spooled.keep_page(connection, json.loads(json.dumps(row)))
+        assert spool_entries.keep_page(connection, json.loads(json.dumps(row)))
         for wrong in ({}, {**row, "body": "?"}, [], {**row, "body": None}):
-            assert not spooled.keep_page(connection, wrong)  # type: ignore[arg-type]
+            assert not spool_entries.keep_page(connection, wrong)  # type: ignore[arg-type]
     with reading(engine) as connection:
         (kept,) = connection.execute(select(inbox)).all()
     assert (kept.body, kept.account, kept.kind) == (body, "bulk", "reports")

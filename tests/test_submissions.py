@@ -14,8 +14,6 @@ from sqlalchemy import Engine, select, update
 from tests.hand import MARKETING, NOTICE, Hand, answer, before_statements, settings_of
 from tests.stage import mobiles
 from worker import campaigns, describing, recording, reporting, ticking
-from worker.clock import later
-from worker.database import reading, writing
 from worker.domain.enums import (
     MessageState,
     Outcome,
@@ -25,9 +23,12 @@ from worker.domain.enums import (
 from worker.domain.errors import TooLate, Unavailable
 from worker.domain.transitions import MESSAGE_MOVES, MESSAGES_OF, SUBMISSION_MOVES
 from worker.gateways.results import Report
-from worker.store import outcomes, pages, ticks
+from worker.store import inbox as inbox_store
+from worker.store import outcomes, ticks
 from worker.store.campaigns import is_drained
-from worker.tables import event, request, submission
+from worker.store.db.clock import later
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import event, request, submission
 
 
 @pytest.fixture
@@ -232,7 +233,7 @@ def test_a_campaign_is_not_drained_while_its_submission_goes_from_hand_to_hand(
 def report(hand: Hand, account: str, said: Report) -> None:
     """Let a report come in."""
     with writing(hand.engine) as connection:
-        inbox = pages.keep(connection, account, "reports", b"")
+        inbox = inbox_store.keep(connection, account, "reports", b"")
         reporting.take(connection, [account], inbox, [said])
 
 

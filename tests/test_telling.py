@@ -16,13 +16,14 @@ import pytest
 from sqlalchemy import select
 
 from tests.stage import Stage, eventually, mobiles, section
-from worker import database, signatures, telling
+from worker import signatures, telling
 from worker.domain.errors import Refused
 from worker.outward import Said
-from worker.store import callbacks, changes
+from worker.store import callback_outbox, callbacks
+from worker.store.callback_outbox import Span
 from worker.store.callbacks import Event
-from worker.store.changes import Span
-from worker.tables import callback_event
+from worker.store.db import database
+from worker.store.schema.tables import callback_event
 
 MASTER = "a secret of the test's"
 ALLOWED: dict[str, Any] = {"callback_secrets": [MASTER], "callback_networks": ["127.0.0.0/8"]}
@@ -198,7 +199,7 @@ def test_an_event_of_a_killed_process_is_told_by_another(
     with application() as app:
         sent = stage.enqueue(mobiles(1), callback_url=app.url)
         with database.writing(stage.engine) as connection:
-            changes.note(connection, [Span(sent.request_id, 0, 1)])
+            callback_outbox.note(connection, [Span(sent.request_id, 0, 1)])
         with database.writing(stage.engine) as connection:
             (mine,) = callbacks.with_due(connection)
             assert len(callbacks.take(connection, mine, 10, 0.5)) == 1
@@ -211,11 +212,15 @@ def test_an_event_of_a_killed_process_is_told_by_another(
 def test_spans_that_touch_are_one_event_and_long_ones_are_cut(stage: Stage) -> None:
     stage.configure("bulk", **ALLOWED)
     sent = stage.enqueue(mobiles(1), callback_url="http://127.0.0.1:9/")
-    spans = [Span(sent.request_id, 0, 3), Span(sent.request_id, 3, changes.MOST + 10)]
+    spans = [Span(sent.request_id, 0, 3), Span(sent.request_id, 3, callback_outbox.MOST + 10)]
     with database.writing(stage.engine) as connection:
-        changes.note(connection, [*spans, Span(sent.request_id, 2000, 2001)])
+        callback_outbox.note(connection, [*spans, Span(sent.request_id, 2000, 2001)])
     bounds = sorted((row.lo, row.hi) for row in waiting(stage))
-    assert bounds == [(0, changes.MOST), (changes.MOST, changes.MOST + 10), (2000, 2001)]
+    assert bounds == [
+        (0, callback_outbox.MOST),
+        (callback_outbox.MOST, callback_outbox.MOST + 10),
+        (2000, 2001),
+    ]
 
 
 def test_a_url_that_could_not_be_signed_or_told_is_refused_when_it_is_named(stage: Stage) -> None:

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine, update
 
-from worker.clock import later
-from worker.database import reading, writing
 from worker.store import accounts, ticks
-from worker.tables import tick
+from worker.store.db.clock import later
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import tick
 
 
 def take(engine: Engine, owner: str, *, force: bool = False) -> bool:

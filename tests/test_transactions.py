@@ -19,7 +19,7 @@ from tests.hand import Hand, settings_of
 from tests.listening import Listening
 from tests.stage import TEXT, mobiles
 from worker.domain.enums import MessageState
-from worker.tables import message, request
+from worker.store.schema.tables import message, request
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from tests.stage import eventually
 from worker.domain.errors import Unavailable
-from worker.turns import Turns
+from worker.store.db.sqlite_lock import Turns
 
 
 @pytest.fixture

@@ -10,17 +10,24 @@ from typing import NoReturn
 from sqlalchemy import Connection, Engine
 
 from worker import loading
-from worker.clock import now
 from worker.config.settings import Settings
-from worker.database import reading, writing
 from worker.distinct import Seen
 from worker.domain.enums import CampaignState, MessageState, SubmissionState
 from worker.domain.errors import NotFound, TooLate, ValidityOver
 from worker.domain.transitions import FAILED
 from worker.enqueuing import Order
 from worker.loading import Loaded, Plain, Row
-from worker.store import campaigns, doubts, loads, messages, outcomes, requests
+from worker.store import (
+    campaign_rows,
+    campaigns,
+    messages,
+    outcomes,
+    requests,
+    unknown,
+)
 from worker.store.campaigns import Progress
+from worker.store.db.clock import now
+from worker.store.db.database import reading, writing
 
 #: Waiting submissions that are cancelled in one transaction; on SQLite everybody waits for it.
 AT_ONCE, AT_ONCE_ON_SQLITE = 1000, 100
@@ -126,7 +133,7 @@ def _end_waiting(engine: Engine, campaign_id: int) -> None:
             waiting = outcomes.waiting_of(connection, campaign_id, waiting[-1], most)
             if not waiting:
                 campaigns.finish(connection, campaign_id)
-            doubts.withdraw(connection, waiting)
+            unknown.withdraw(connection, waiting)
             messages.end_members(connection, waiting, MessageState.CANCELLED)
             outcomes.close(connection, waiting, SubmissionState.PLANNED)
 
@@ -179,7 +186,7 @@ def _failed(
     for one, its_total in retries.items():
         for first in range(0, its_total, LOOKED_AT):
             with reading(engine) as connection:
-                there = loads.there(connection, one, first, first + LOOKED_AT)
+                there = campaign_rows.there(connection, one, first, first + LOOKED_AT)
             carried.repeated(there.msisdns)
     states = [state.value for state in FAILED]
     for first in range(0, total, LOOKED_AT):

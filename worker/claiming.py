@@ -26,9 +26,17 @@ from worker.gathering import Gathering
 from worker.policy import routing
 from worker.policy.gcra import Cost
 from worker.policy.routing import Asked
-from worker.store import accounts, claims, events, members, outcomes, requests, splits
+from worker.store import (
+    accounts,
+    batch_split,
+    claims,
+    events,
+    outcomes,
+    requests,
+    submission_messages,
+)
 from worker.store.claims import Lease, Planned
-from worker.store.gathers import Single
+from worker.store.gather import Single
 from worker.store.requests import DueRequest
 from worker.throttle import Throttle
 
@@ -111,14 +119,14 @@ class Claim(Choosing):
 
     def _cut(self, connection: Connection, waiting: Planned, place: Place) -> Planned:
         """Plan a submission again in pieces that its account can take, and return the first."""
-        carried = splits.carried(connection, waiting.id)
+        carried = batch_split.carried(connection, waiting.id)
         if len(carried) <= place.cap:
             return waiting
         self.more = True
         step = len(carried) if place.probe else place.cap
         pieces = [carried[: place.cap]]
         pieces += [carried[at : at + step] for at in range(place.cap, len(carried), step)]
-        first, *_ = splits.part(connection, waiting, pieces, waiting.attempts)
+        first, *_ = batch_split.part(connection, waiting, pieces, waiting.attempts)
         outcomes.close(connection, [waiting.id], SubmissionState.PLANNED)
         return replace(waiting, id=first.id, fence=0, lo=first.lo, hi=first.hi, size=first.size)
 
@@ -337,7 +345,7 @@ class Claim(Choosing):
         """Tell the carrier of a single message, if any account does worse at one."""
         if n is None or not any(one.carriers for one in self.healths.values()):
             return None
-        msisdn = members.number(connection, request_id, n)
+        msisdn = submission_messages.number(connection, request_id, n)
         return carriers.carrier(msisdn) if msisdn else None
 
     def _noted(self, place: Place, leases: Sequence[Lease]) -> list[Lease]:
@@ -385,7 +393,9 @@ def _ranges(connection: Connection, place: Place, fresh: DueRequest) -> list[tup
     """
     cap, most = place.cap, place.more + 1
     if fresh.personal and cap > 1:
-        return members.alike(connection, fresh.id, (fresh.next_n, fresh.total), cap, most)
+        return submission_messages.alike(
+            connection, fresh.id, (fresh.next_n, fresh.total), cap, most
+        )
     return [(lo, min(lo + cap, fresh.total)) for lo in range(fresh.next_n, fresh.total, cap)[:most]]
 
 

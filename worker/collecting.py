@@ -16,13 +16,10 @@ import structlog
 from sqlalchemy import Connection, Engine, Row
 
 from worker import (
-    database,
     failpoints,
     holding,
     receiving,
     reporting,
-    spool,
-    spooled,
 )
 from worker.config.settings import Settings
 from worker.domain.enums import Outcome
@@ -32,7 +29,8 @@ from worker.gateways.results import Balance, Page, Result
 from worker.gateways.transport.client import Wire
 from worker.holding import Asker
 from worker.policy import inbound_cursor
-from worker.store import accounts, pages, ticks
+from worker.store import accounts, inbox, spool, spool_entries, ticks
+from worker.store.db import database
 
 log = structlog.get_logger()
 Out = TypeVar("Out")
@@ -183,13 +181,13 @@ class Collector:
         body, status = response.content, response.status_code
 
         def leave() -> None:
-            row = spooled.page(account, kind, body, status, headers)
+            row = spool_entries.page(account, kind, body, status, headers)
             spool.leave(spool.folder(self.settings), spool.Kind.PAGE, row)
 
         while True:
             try:
                 return await self._in_transaction(
-                    lambda c: pages.keep(c, account, kind, body, status=status, headers=headers)
+                    lambda c: inbox.keep(c, account, kind, body, status=status, headers=headers)
                 )
             except XinshiError:
                 try:
@@ -237,7 +235,7 @@ def read(
 
     Returns its rows, how many were new, and why the gateway refused, if it did.
     """
-    if not pages.begin(connection, inbox_id):
+    if not inbox.begin(connection, inbox_id):
         return 0, 0, None
     if kind == "reports":
         page: Page[Any] = account.gateway.read_reports(response)
@@ -246,7 +244,7 @@ def read(
     else:
         page = account.gateway.read_inbound(response)
         new = receiving.take(connection, account.name, inbox_id, page.items)
-    pages.parsed(connection, inbox_id, len(page.items), page.damaged)
+    inbox.parsed(connection, inbox_id, len(page.items), page.damaged)
     if page.damaged:
         log.warning("page.damaged", account=account.name, inbox=inbox_id, rows=page.damaged)
     return len(page.items), new, page.refusal

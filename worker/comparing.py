@@ -20,8 +20,8 @@ from worker.domain.placeholders import render
 from worker.gateways.base import Account
 from worker.store.messages import seen
 from worker.store.requests import content_of
-from worker.store.restored import RESTORED
-from worker.tables import message, request, submission
+from worker.store.restored_backup import RESTORED
+from worker.store.schema.tables import message, request, submission
 from worker.verifying import Finding, finding
 
 #: States that say "the gateway took it", "it never did", and "one of both".

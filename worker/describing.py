@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Engine, Row
 
-from worker import database
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
 from worker.store import campaigns, events, messages, reports, requests
 from worker.store.campaigns import Progress
+from worker.store.db import database
 
 #: No id has more digits: the databases could not even look for it.
 _ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")

@@ -13,11 +13,12 @@ from typing import Any
 
 import structlog
 
-from worker import database, enqueuing
+from worker import enqueuing
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import KeyConflict, Problem, Refused
 from worker.enqueuing import Order
+from worker.store.db import database
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from worker import database, outward
+from worker import outward
 from worker.config.settings import Settings
 from worker.domain import msisdn as numbers
 from worker.domain import placeholders
@@ -28,6 +28,7 @@ from worker.domain.errors import (
 from worker.gateways.base import Content
 from worker.policy import routing
 from worker.store import callbacks, requests, singles
+from worker.store.db import database
 from worker.store.requests import NewRequest
 
 LONGEST_KEY = 200

@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import database
 from worker.config.settings import Settings
 from worker.domain.enums import Reports
 from worker.policy import account_health
@@ -23,7 +22,13 @@ from worker.policy.account_health import (
     Health,
     Seen,
 )
-from worker.store import accounts, events, samples, ticks
+from worker.store import (
+    accounts,
+    events,
+    health_samples,
+    ticks,
+)
+from worker.store.db import database
 
 log = structlog.get_logger()
 
@@ -53,7 +58,7 @@ def examine(engine: Engine, settings: Settings, owner: str) -> None:
     """Look at what is new, and write each account's share where it changed."""
     with database.reading(engine) as connection:
         before = ticks.cursor(connection, NAME)
-        last, moment = samples.newest(connection)
+        last, moment = health_samples.newest(connection)
         # At first there is nothing to go on from: history is not read.
         memory = _loaded(before) or Memory(moment.timestamp(), last, ripe=last)
         seen, after = _look(connection, settings, memory, last, moment.timestamp())
@@ -80,13 +85,13 @@ def _look(
     connection: Connection, settings: Settings, memory: Memory, last: int, at: float
 ) -> tuple[dict[str, Seen], Memory]:
     """Count what ended since, and what reports came in time; returns what to remember."""
-    fresh, still = samples.calls(connection, memory.last, last)
-    late, later_still = samples.calls_of(connection, memory.open)
+    fresh, still = health_samples.calls(connection, memory.last, last)
+    late, later_still = health_samples.calls_of(connection, memory.open)
     within = settings.top.reports_within
     past = [mark for mark in memory.marks if mark[0] <= at - within]
     ripe = past[-1][1] if past else memory.ripe
     reporting = [name for name, one in settings.accounts.items() if one.reports is not Reports.NONE]
-    reported = samples.reports(connection, reporting, memory.ripe, ripe, within)
+    reported = health_samples.reports(connection, reporting, memory.ripe, ripe, within)
     calls: dict[str, Count] = defaultdict(Count)
     for counted in (fresh, late):
         for name, count in counted.items():
@@ -97,7 +102,7 @@ def _look(
     marks = [mark for mark in memory.marks if mark not in past]
     if not marks or at - marks[-1][0] >= within / MARKS:
         marks.append((at, last))
-    open_now = [*later_still, *still][-samples.MOST_OPEN :]
+    open_now = [*later_still, *still][-health_samples.MOST_OPEN :]
     return seen, Memory(at, last, open_now, ripe, marks)
 
 

@@ -14,13 +14,14 @@ from typing import NoReturn
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from worker.database import reading, writing
 from worker.distinct import Seen
 from worker.domain import msisdn as numbers
 from worker.domain.enums import CampaignState, NumberKind
 from worker.domain.errors import KeyConflict, Problem, TooLate
-from worker.store import campaigns, loads, refusals
-from worker.store.loads import Batch, Variables
+from worker.store import campaign_rows, campaigns
+from worker.store import opt_outs as opt_outs_store
+from worker.store.campaign_rows import Batch, Variables
+from worker.store.db.database import reading, writing
 
 
 class _Turn:
@@ -108,7 +109,7 @@ class Filler:
             for nth in repeated:
                 new[nth] = False
             block = block.where(new)
-        while len(self._storing) >= loads.at_once(self._engine.dialect.name):
+        while len(self._storing) >= campaign_rows.at_once(self._engine.dialect.name):
             self._storing.popleft().result()
         self._last = _Turn(self._last)
         self._storing.append(self._threads.submit(self._store, block, self._last))
@@ -125,7 +126,7 @@ class Filler:
         }
         with writing(self._engine) as connection:
             self._begin(connection, self._there)
-            loads.finish(
+            campaign_rows.finish(
                 connection,
                 self._id,
                 self._kinds,
@@ -139,7 +140,7 @@ class Filler:
             gone: set[str] = set()
             if self._opt_outs and rows.msisdns:
                 with reading(self._engine) as connection:
-                    gone = refusals.among(connection, rows.msisdns)
+                    gone = opt_outs_store.among(connection, rows.msisdns)
             if gone:
                 rows = rows.where([msisdn not in gone for msisdn in rows.msisdns])
             with turn.numbering():
@@ -149,7 +150,7 @@ class Filler:
                 self._kinds |= _kinds(rows.msisdns)
             if rows.own is not None:
                 rows = rows.ordered(self._said)
-            size = loads.piece(self._engine.dialect.name)
+            size = campaign_rows.piece(self._engine.dialect.name)
             for at in range(0, len(rows.msisdns), size):
                 self._put(first + at, rows.part(at, at + size), turn)
             # Also where nothing was left to store: whoever comes next asks this one only.
@@ -162,7 +163,7 @@ class Filler:
             turn.come()
         if first < self._there:
             with reading(self._engine) as connection:
-                found = loads.there(connection, self._id, first, total)
+                found = campaign_rows.there(connection, self._id, first, total)
             same = len(found.msisdns)
             if found == rows.part(0, same):
                 first, rows = first + same, rows.part(same, len(rows.msisdns))
@@ -172,10 +173,10 @@ class Filler:
             return
         try:
             with writing(self._engine) as connection:
-                loads.add(connection, self._id, first, rows)
+                campaign_rows.add(connection, self._id, first, rows)
                 turn.come()
                 self._begin(connection, first)
-                loads.reach(connection, self._id, total)
+                campaign_rows.reach(connection, self._id, total)
         except IntegrityError:
             self._conflict()
         self._there = total
@@ -183,14 +184,14 @@ class Filler:
     def _cut(self, total: int) -> None:
         """Remove what another list of recipients left from number `total` on, from its end."""
         while self._there > total:
-            until = max(total, self._there - loads.piece(self._engine.dialect.name))
+            until = max(total, self._there - campaign_rows.piece(self._engine.dialect.name))
             with writing(self._engine) as connection:
                 self._begin(connection, self._there)
-                loads.cut(connection, self._id, until)
+                campaign_rows.cut(connection, self._id, until)
             self._there = until
 
     def _begin(self, connection: Connection, there: int) -> None:
-        if loads.begin(connection, self._id, there):
+        if campaign_rows.begin(connection, self._id, there):
             return
         if campaigns.state_of(connection, self._id) == CampaignState.CANCELLED:
             msg = f"campaign {self._id} was cancelled while it was loaded"

@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 
 from worker.domain.enums import Advice, MessageClass
 from worker.gateways.base import Account, Content
-from worker.store import accounts, events, gathers
+from worker.store import accounts, events, gather
 from worker.store.claims import Lease, Planned
-from worker.store.gathers import Single
+from worker.store.gather import Single
 from worker.store.outcomes import Recorded
 from worker.store.requests import DueRequest
 
@@ -31,7 +31,7 @@ def heard(connection: Connection, calls: Iterable[Recorded]) -> None:
     """Remember which accounts were told to send fewer submissions."""
     for account in sorted({x.lease.account for x in calls if x.result.advice is Advice.GATHER}):
         accounts.ensure(connection, account)
-        gathers.ask_for(connection, account, LASTS)
+        gather.ask_for(connection, account, LASTS)
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Gathering:
         some = list(by_number.values())[:cap]
         waited = max(single.waited for single in some)
         if waited < MOMENT and len(some) < cap:
-            gathers.wait(connection, alike, MOMENT - waited)
+            gather.wait(connection, alike, MOMENT - waited)
             self._dealt(alike)
             return []
         if len(some) == 1:
@@ -95,11 +95,11 @@ class Gathering:
         self, connection: Connection, account: str | None, content: Content, kinds: str
     ) -> list[Single]:
         if self._waiting is None:
-            found = gathers.planned(connection, self.message_class, MOMENT, MOST)
-            found += gathers.fresh(connection, self.message_class, MOMENT, MOST - len(found))
+            found = gather.planned(connection, self.message_class, MOMENT, MOST)
+            found += gather.fresh(connection, self.message_class, MOMENT, MOST - len(found))
             found.sort(key=lambda single: single.since)
-            self._waiting = dict(gathers.by_content(found))
-        alike = self._waiting.get(gathers.key(account, content, kinds), [])
+            self._waiting = dict(gather.by_content(found))
+        alike = self._waiting.get(gather.key(account, content, kinds), [])
         return [
             one
             for one in alike
@@ -147,7 +147,7 @@ def put_together(
     owner: str,
 ) -> int:
     """Lease one submission for singles, and note what becomes of those that were planned."""
-    made = gathers.open_together(
+    made = gather.open_together(
         connection, singles, lease, segments=segments, seconds=seconds, owner=owner
     )
     about = [

@@ -17,7 +17,6 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import database
 from worker.config.settings import Settings
 from worker.domain.enums import (
     Advice,
@@ -30,6 +29,7 @@ from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.gateways.transport.client import Wire
 from worker.store import accounts, events
+from worker.store.db import database
 from worker.store.outcomes import Recorded
 
 log = structlog.get_logger()

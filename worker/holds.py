@@ -2,10 +2,10 @@
 
 from sqlalchemy import Engine
 
-from worker import database
 from worker.config.credentials import Logins
 from worker.store import accounts, events
 from worker.store.accounts import AccountState
+from worker.store.db import database
 
 #: The code of a hold that a person made.
 BY_HAND = "by hand"

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Engine
 from worker import enqueuing
 from worker.domain.errors import KeyConflict
 from worker.enqueuing import Checked, Enqueued
-from worker.store import allowances, arrivals, callbacks
+from worker.store import allowances, callbacks, shared_commit
 from worker.store.allowances import Claim
-from worker.store.arrivals import Arrival
 from worker.store.requests import StoredRequest
+from worker.store.shared_commit import Arrival
 
 _NOTHING = Enqueued(0, (), repeated=True)
 
@@ -49,7 +49,7 @@ def accept(engine: Engine, offers: Sequence[Offer]) -> list[Answer]:
         new = _first_new(answers)
         # Tried before, and nobody knows whether it was committed: then all of it was, or nothing.
         like = offers[0].checked.request
-        if new is None or not arrivals.stands(connection, new.request_id, like):
+        if new is None or not shared_commit.stands(connection, new.request_id, like):
             answers = store(connection, offers)
         return _first_new(answers) or _NOTHING
 
@@ -64,12 +64,12 @@ def _first_new(answers: Sequence[Answer]) -> Enqueued | None:
 
 def store(connection: Connection, offers: Sequence[Offer]) -> list[Answer]:
     """Write orders within the caller's transaction; the caller commits."""
-    stored = arrivals.add(connection, _arrivals(connection, offers))
+    stored = shared_commit.add(connection, _arrivals(connection, offers))
     # A repeated call sends nothing more, and takes nothing more.
     claims = [() if one.existed else of.claims for one, of in zip(stored, offers, strict=True)]
     waits = allowances.take(connection, claims)
     exhausted = {one.id: wait for one, wait in zip(stored, waits, strict=True) if wait}
-    arrivals.take_back(connection, exhausted)
+    shared_commit.take_back(connection, exhausted)
     answers = [
         _answer(offer, one, exhausted.get(one.id))
         for offer, one in zip(offers, stored, strict=True)
@@ -79,7 +79,7 @@ def store(connection: Connection, offers: Sequence[Offer]) -> list[Answer]:
         for offer, answer in zip(offers, answers, strict=True)
         if isinstance(answer, Enqueued) and not answer.repeated
     }
-    arrivals.add_messages(connection, fresh)
+    shared_commit.add_messages(connection, fresh)
     return answers
 
 

@@ -19,11 +19,9 @@ from sqlalchemy import Connection, Engine
 from worker import (
     broker,
     claiming,
-    database,
     failpoints,
     permits,
     recording,
-    spooled,
     submitting,
 )
 from worker.choosing import CROWDED
@@ -34,9 +32,10 @@ from worker.domain.errors import CommitUnknown, XinshiError
 from worker.gateways.transport.client import Wire
 from worker.looking import Looker
 from worker.permits import Rests
-from worker.spool import Spool
-from worker.store import claims
+from worker.store import claims, spool_entries
+from worker.store.db import database
 from worker.store.outcomes import Recorded
+from worker.store.spool import Spool
 from worker.submitting import Answer, Ready
 from worker.throttle import Throttle
 
@@ -232,7 +231,7 @@ class Lane(Looker):
 
     def _keep(self, calls: Sequence[Recorded]) -> bool:
         try:
-            self._spool.add([spooled.outcome(call) for call in calls])
+            self._spool.add([spool_entries.outcome(call) for call in calls])
         except OSError as error:
             log.error("spool.failed", why=error.strerror)  # noqa: TRY400 - the reason is enough
             return False

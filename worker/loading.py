@@ -16,7 +16,6 @@ from sqlalchemy import Engine
 
 from worker import enqueuing
 from worker.config.settings import Settings
-from worker.database import reading, writing
 from worker.domain import msisdn as numbers
 from worker.domain import placeholders
 from worker.domain.enums import CampaignState, NumberKind
@@ -25,8 +24,14 @@ from worker.enqueuing import Order
 from worker.filling import Filler
 from worker.gateways.base import Account, Content
 from worker.policy import routing
-from worker.store import callbacks, campaigns, loads, requests
-from worker.store.loads import Batch, Variables
+from worker.store import (
+    callbacks,
+    campaign_rows,
+    campaigns,
+    requests,
+)
+from worker.store.campaign_rows import Batch, Variables
+from worker.store.db.database import reading, writing
 
 #: Rows that are read and put into order together.
 BLOCK = 20_000
@@ -109,7 +114,7 @@ def load(
     blocks = _blocks(loaded, rows, able, seal, watch)
     if state in {None, CampaignState.LOADING}:
         held_back = order.message_class in settings.opt_out_classes
-        most = loads.at_once(engine.dialect.name)
+        most = campaign_rows.at_once(engine.dialect.name)
         with ThreadPoolExecutor(most, thread_name_prefix="loading") as threads:
             filler = Filler(engine, stored.id, stored.total, threads, able.said, opt_outs=held_back)
             for block in blocks:
@@ -129,7 +134,7 @@ def load(
 def _recall(engine: Engine, loaded: Loaded, total: int) -> None:
     """Fill in what an earlier call loaded."""
     with reading(engine) as connection:
-        left_out = loads.left_out(connection, loaded.id)
+        left_out = campaign_rows.left_out(connection, loaded.id)
     loaded.total = total
     loaded.repeated = left_out.get("repeated", 0)
     loaded.suppressed = left_out.get("suppressed", 0)

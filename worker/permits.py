@@ -24,9 +24,9 @@ from worker.gateways.account_settings import AccountSettings
 from worker.gateways.base import Account
 from worker.policy import gcra
 from worker.policy.gcra import Bucket, Cost, Rates
-from worker.store import paces
+from worker.store import account_pace
+from worker.store.account_pace import Pacing
 from worker.store.claims import Lease
-from worker.store.paces import Pacing
 from worker.throttle import Throttle, Wanted
 
 log = structlog.get_logger()
@@ -233,7 +233,7 @@ class Permits:
         pacing = self._lock(connection)[account.name]
         if through and not self._stands_in(connection, account, pacing):
             return []
-        now_taken = paces.under_way(connection, account.name)
+        now_taken = account_pace.under_way(connection, account.name)
         costs = costs[: self._free(account, now_taken)]
         if through and pacing.state is not None and costs:
             answer, after = gcra.ask(pacing.state, pacing.at, through, costs)
@@ -287,11 +287,11 @@ class Permits:
 
     def _lock(self, connection: Connection) -> dict[str, Pacing]:
         if self._locked is None:
-            self._locked = paces.lock(connection, self.settings.accounts)
+            self._locked = account_pace.lock(connection, self.settings.accounts)
         return self._locked
 
     def _write(self, connection: Connection, name: str, pacing: Pacing) -> None:
-        paces.write(connection, name, pacing.state, pacing.retry)
+        account_pace.write(connection, name, pacing.state, pacing.retry)
         self._lock(connection)[name] = pacing
 
 
@@ -306,10 +306,10 @@ def look(
 
     `resting` are in its memory.
     """
-    seen = paces.look(connection, message_class)
+    seen = account_pace.look(connection, message_class)
     rowless = settings.accounts.keys() - {row.account for row in seen}
-    under_way = paces.under_way(connection) if rowless else paces.under_way_of(seen)
-    standing = paces.standing_of(seen)
+    under_way = account_pace.under_way(connection) if rowless else account_pace.under_way_of(seen)
+    standing = account_pace.standing_of(seen)
     permits = Permits(settings, throttle, message_class, standing, under_way, dict(resting))
     return permits, seen
 

@@ -14,11 +14,12 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine, Row
 
-from worker import database, receiving, reporting
+from worker import receiving, reporting
 from worker.config.settings import Settings
 from worker.domain.errors import Unavailable
 from worker.gateways.base import Account
-from worker.store import pushed
+from worker.store import pushes
+from worker.store.db import database
 
 log = structlog.get_logger()
 
@@ -38,7 +39,7 @@ def receivers(settings: Settings) -> list[str]:
 def wait(engine: Engine, settings: Settings) -> bool:
     """Tell whether there is anything to read."""
     with database.reading(engine) as connection:
-        return pushed.some_wait(connection, receivers(settings))
+        return pushes.some_wait(connection, receivers(settings))
 
 
 def drain(engine: Engine, settings: Settings) -> int:
@@ -69,8 +70,8 @@ def _one(engine: Engine, settings: Settings) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - the same
         with database.writing(engine) as connection:
-            rows = pushed.waiting(connection, receivers(settings), 1, MOST_BYTES)
-            pushed.parsed(connection, [(row.id, 0, 1) for row in rows])
+            rows = pushes.waiting(connection, receivers(settings), 1, MOST_BYTES)
+            pushes.parsed(connection, [(row.id, 0, 1) for row in rows])
         for row in rows:
             why = type(error).__name__
             log.warning("push.put_aside", account=row.account, inbox=row.id, why=why)
@@ -79,7 +80,7 @@ def _one(engine: Engine, settings: Settings) -> int:
 
 def _read(engine: Engine, settings: Settings, many: int) -> int:
     with database.writing(engine) as connection:
-        rows = pushed.waiting(connection, receivers(settings), many, MOST_BYTES)
+        rows = pushes.waiting(connection, receivers(settings), many, MOST_BYTES)
         by_account = sorted(rows, key=lambda row: row.account)
         for name, group in groupby(by_account, key=lambda row: str(row.account)):
             _take(connection, settings, settings.accounts[name], list(group))
@@ -97,7 +98,7 @@ def _take(
         reporting.take_many(connection, sharing, reports)
     if inbound:
         receiving.take_many(connection, account.name, inbound)
-    pushed.parsed(
+    pushes.parsed(
         connection,
         [(one, len(found.reports) + len(found.inbound), found.damaged) for one, found in read],
     )

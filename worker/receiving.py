@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from worker import reporting
 from worker.gateways.results import Inbound
-from worker.store import changes, events, pages
+from worker.store import callback_outbox, events, inbox
 
 #: A reply that is one of these, as a whole, in any case or width, means "no more": what Chinese
 #: platforms print below advertising (R, T, TD, N), and the words themselves.
@@ -23,8 +23,8 @@ def take(connection: Connection, account: str, inbox_id: int, inbound: Iterable[
 def take_many(connection: Connection, account: str, inbound: Iterable[tuple[int, Inbound]]) -> int:
     """Do as `take` does for inbound messages of several pages, each with its page's id."""
     rows = {one["digest"]: one for one in (row(account, *each) for each in inbound)}
-    new = pages.add_inbound(connection, list(rows.values()))
-    changes.came_in(connection, list(new.values()))
+    new = inbox.add_inbound(connection, list(rows.values()))
+    callback_outbox.came_in(connection, list(new.values()))
     heed(connection, account, [(rows[one]["msisdn"], rows[one]["text"]) for one in new])
     return len(new)
 
@@ -33,7 +33,7 @@ def heed(connection: Connection, account: str, inbound: Iterable[tuple[str, str]
     """Note who asks for no more, by numbers and their texts."""
     leaving = [msisdn for msisdn, text in inbound if is_opt_out(text) and "*" not in msisdn]
     if leaving:
-        for _ in pages.opt_outs(connection, leaving, f"a reply to {account}"):
+        for _ in inbox.opt_outs(connection, leaving, f"a reply to {account}"):
             events.add(connection, "recipient.opted_out", "inbound", account=account)
 
 

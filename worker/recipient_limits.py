@@ -22,12 +22,18 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.domain.recipient_windows import Call, Window
-from worker.store import doubts, events, members, messages, recipients
+from worker.store import (
+    events,
+    messages,
+    recipient_calls,
+    submission_messages,
+    unknown,
+)
 from worker.store.claims import Lease
-from worker.store.doubts import Doubtful
-from worker.store.members import Member
 from worker.store.outcomes import Recorded
-from worker.store.recipients import First, Key
+from worker.store.recipient_calls import First, Key
+from worker.store.submission_messages import Member
+from worker.store.unknown import Doubtful
 
 #: The code of what waits for its recipient, or was rejected because it would have to for too long.
 CODE = "per_msisdn"
@@ -109,7 +115,7 @@ def spare(
     if not any(one.account in limits for one in leases):
         return list(leases), None
     held = {one.id: one for one in leases}
-    found = members.carried(connection, held.values(), opt_out_classes)
+    found = submission_messages.carried(connection, held.values(), opt_out_classes)
     asking = [
         one for one in found if one.state is None and held[one.submission_id].account in limits
     ]
@@ -153,14 +159,14 @@ def _decide(
     keys = {key: each for one in asking for key, each in of[one.request_id, one.n].items()}
     if not keys:
         return {}
-    locked = recipients.lock(connection, keys, make=True)
+    locked = recipient_calls.lock(connection, keys, make=True)
     book = Book(locked.at, patience, locked.calls)
     valid: dict[int, int] | None = None
     waits: dict[tuple[int, int], int | None] = {}
     for one in asking:
         its_own = of[one.request_id, one.n]
         if valid is None and any(locked.calls[key] for key in its_own):
-            valid = recipients.valid_for(connection, {each.request_id for each in asking})
+            valid = recipient_calls.valid_for(connection, {each.request_id for each in asking})
         left = (valid or {}).get(one.request_id)
         wait = book.ask(one.submission_id, its_own, left)
         if wait != 0:
@@ -188,7 +194,7 @@ def _begun(
             if key not in calls:
                 calls[key] = First(one.submission_id, recipient_windows.longest(each, patience))
                 ids[key] = (one.request_id, one.n)
-    return {ids[key] for key in recipients.first(connection, calls, patience)}
+    return {ids[key] for key in recipient_calls.first(connection, calls, patience)}
 
 
 def _leave_out(
@@ -201,13 +207,13 @@ def _leave_out(
     """Let messages wait in submissions of their own, or end; True if the lease went back whole."""
     (wait, _), *others = waiting.items()
     if whole and not others and wait is not None:
-        recipients.put_back(connection, lease, wait / 1000, CODE)
+        recipient_calls.put_back(connection, lease, wait / 1000, CODE)
         return True
     for wait, some in waiting.items():
         if wait is None:
             _reject(connection, lease, some)
         else:
-            recipients.part(connection, lease, some, wait / 1000, CODE)
+            recipient_calls.part(connection, lease, some, wait / 1000, CODE)
     return False
 
 
@@ -216,7 +222,7 @@ def _reject(connection: Connection, lease: Lease, late: Sequence[Member]) -> Non
     if lease.resend_of is not None:
         # The first may have been taken: they are unknown, as before.
         ids = [(one.request_id, one.n) for one in late]
-        doubts.give_back(connection, lease.id, lease.resend_of, ids)
+        unknown.give_back(connection, lease.id, lease.resend_of, ids)
     else:
         ended = [one._replace(state=MessageState.REJECTED) for one in late]
         messages.end(connection, ended, code=CODE)
@@ -239,7 +245,7 @@ def _write(
         counting = recipient_windows.counting(limits, calls, at)
         last = max((recipient_windows.counts_until(limits, call) for call in counting), default=at)
         written[key] = (counting, last)
-    recipients.write(connection, written)
+    recipient_calls.write(connection, written)
 
 
 def or_rejected(connection: Connection, calls: Sequence[Recorded]) -> list[Recorded]:
@@ -247,7 +253,7 @@ def or_rejected(connection: Connection, calls: Sequence[Recorded]) -> list[Recor
     told = [call.lease for call in calls if call.result.advice in _UNTIL and call.lease.size == 1]
     if not told:
         return list(calls)
-    valid = recipients.valid_for(connection, {lease.request_id for lease in told})
+    valid = recipient_calls.valid_for(connection, {lease.request_id for lease in told})
     at = recipient_windows.milliseconds(datetime.now(UTC))
     found = []
     for call in calls:
@@ -271,7 +277,7 @@ def numbers(
     mattering = [call for call in calls if _matters(settings, call)]
     known = {call.lease.id: call.numbers for call in mattering if call.numbers}
     wanted = [call.lease.id for call in mattering if not call.numbers]
-    return known | (recipients.numbers_of(connection, wanted) if wanted else {})
+    return known | (recipient_calls.numbers_of(connection, wanted) if wanted else {})
 
 
 def _matters(settings: Settings, call: Recorded) -> bool:
@@ -298,11 +304,11 @@ def ended(
             for number in called.get(call.lease.id, ()):
                 touched[name, number].append(call)
     plain = {key: some[0].lease.id for key, some in touched.items() if _only_over(some)}
-    for key in recipients.over(connection, plain):
+    for key in recipient_calls.over(connection, plain):
         del touched[key]
     if not touched:
         return
-    locked = recipients.lock(connection, touched, make=False)
+    locked = recipient_calls.lock(connection, touched, make=False)
     rows = {}
     for key, there in locked.calls.items():
         after = there
@@ -337,12 +343,12 @@ def _after(calls: list[Call], call: Recorded, at: int, *, meant: bool) -> list[C
 def not_taken(connection: Connection, settings: Settings, one: Doubtful) -> bool:
     """End a doubt by proof that nothing was taken, and count the calls no more."""
     limits = settings.per_msisdn.get(one.account, {})
-    called = recipients.numbers_of(connection, [one.id]) if limits else {}
+    called = recipient_calls.numbers_of(connection, [one.id]) if limits else {}
     if not splitting.not_taken(connection, one.id, one.fence):
         return False
     numbers_called = called.get(one.id, ())
     keys = {(name, number): each for name, each in limits.items() for number in numbers_called}
-    locked = recipients.lock(connection, keys, make=False)
+    locked = recipient_calls.lock(connection, keys, make=False)
     rows = {
         key: (keys[key], [call for call in there if call.submission != one.id])
         for key, there in locked.calls.items()

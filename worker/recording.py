@@ -24,7 +24,15 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.policy import backoff
-from worker.store import campaigns, doubts, events, messages, outcomes
+from worker.store import (
+    campaigns,
+    events,
+    messages,
+    outcomes,
+)
+from worker.store import (
+    unknown as unknown_store,
+)
 from worker.store.outcomes import Recorded
 from worker.submitting import Answer
 
@@ -82,7 +90,7 @@ def record(
         if settled:
             over.append(call)
             if call.state is SubmissionState.ACCEPTED:
-                doubts.withdraw_resend(connection, call.lease.id)
+                unknown_store.withdraw_resend(connection, call.lease.id)
             for one in [call, *splitting.apart(connection, [call], settings)]:
                 _follow(connection, one, owner, cancelled)
     recipient_limits.ended(connection, settings, over, called)
@@ -95,10 +103,10 @@ def _follow(
     if written.state is SubmissionState.NOT_SENT and lease.request_id in cancelled:
         messages.end_members(connection, [lease.id], MessageState.CANCELLED)
     elif written.state is SubmissionState.NOT_SENT:
-        if not doubts.free_resend(connection, lease.id):
+        if not unknown_store.free_resend(connection, lease.id):
             _go_on(connection, written, owner)
     elif written.state is SubmissionState.REJECTED and lease.resend_of is not None:
-        doubts.give_back(connection, lease.id, lease.resend_of)
+        unknown_store.give_back(connection, lease.id, lease.resend_of)
     elif written.state is SubmissionState.UNKNOWN:
         unknown(connection, lease.id, lease.account, owner, result.code, mapped=result.mapped)
 
@@ -129,7 +137,7 @@ def unknown(
             connection, "submission.settled", owner, account=account, submission_id=one, detail={}
         )
         return
-    again = doubts.resend(connection, one, only=MessageClass.OTP)
+    again = unknown_store.resend(connection, one, only=MessageClass.OTP)
     events.add(
         connection,
         "submission.unknown",

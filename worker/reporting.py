@@ -15,7 +15,12 @@ from sqlalchemy import Connection, Row
 from worker.domain import msisdn as numbers
 from worker.domain.enums import MessageState, ReportStatus, SubmissionState
 from worker.gateways.results import Report
-from worker.store import doubts, events, messages, outcomes
+from worker.store import (
+    events,
+    messages,
+    outcomes,
+    unknown,
+)
 from worker.store import reports as stored
 from worker.store.reports import Origin, Place
 
@@ -189,7 +194,7 @@ def _follow(
 def _settle(connection: Connection, origin: Origin, evidence: int, gateway_id: str | None) -> None:
     """A report proves that the gateway took the submission: `unknown` → `accepted`."""
     if outcomes.accept(connection, origin.id, origin.fence, gateway_id):
-        doubts.withdraw_resend(connection, origin.id)
+        unknown.withdraw_resend(connection, origin.id)
         events.add(
             connection,
             "submission.settled",

@@ -12,11 +12,19 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, Engine, Row
 
-from worker import database, pushes, receiving, reporting
+from worker import pushes, receiving, reporting
 from worker.config.settings import Settings
 from worker.gateways.base import Account
 from worker.gateways.results import Pushed
-from worker.store import events, pages, pushed, reports
+from worker.store import (
+    events,
+    inbox,
+    reports,
+)
+from worker.store import (
+    pushes as pushes_store,
+)
+from worker.store.db import database
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ def _keep(act: bool) -> None:  # noqa: FBT001 - it is what it decides by
 
 
 def _page(connection: Connection, settings: Settings, one: int) -> Reread | None:
-    raw = pages.raw(connection, one)
+    raw = inbox.raw(connection, one)
     if raw is None:
         return None
     account = settings.accounts.get(raw.account)
@@ -80,13 +88,13 @@ def _page(connection: Connection, settings: Settings, one: int) -> Reread | None
         return Reread(raw.id, raw.account, raw.kind, problem=why)
     corrected, new = _apply(connection, settings, raw, found)
     rows = len(found.reports) + len(found.inbound)
-    pages.parsed(connection, raw.id, rows, found.damaged)
+    inbox.parsed(connection, raw.id, rows, found.damaged)
     return Reread(raw.id, raw.account, raw.kind, rows, new, corrected, found.damaged)
 
 
 def _read(account: Account, raw: Row[Any]) -> Pushed:
     """Read a page or a push as its gateway does now; a refusal of then is not heeded again."""
-    if raw.kind == pushed.KIND:
+    if raw.kind == pushes_store.KIND:
         return account.gateway.read_push(pushes.request(raw))
     response = httpx.Response(raw.status or 200, headers=raw.headers or {}, content=raw.body)
     if raw.kind == "reports":
@@ -106,7 +114,7 @@ def _apply(
         connection, one, [reporting.row(of, one, report) for report in found.reports]
     )
     reporting.apply(connection, sharing, told)
-    replies = pages.correct_inbound(
+    replies = inbox.correct_inbound(
         connection, one, [receiving.row(of, one, reply) for reply in found.inbound]
     )
     receiving.heed(connection, of, [(reply.msisdn, reply.text) for reply in replies])

@@ -10,13 +10,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from worker import database, spool
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import TooLate
 from worker.policy import routing
-from worker.store import events, restored, ticks
-from worker.store.restored import Rest
+from worker.store import events, restored_backup, spool, ticks
+from worker.store.db import database
+from worker.store.restored_backup import Rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,21 @@ def put_aside(
     """
     with database.writing(engine) as connection:
         _refuse(connection, settings)
-        rests = [one for one in restored.rests(connection, since) if one.size]
-        going = restored.going(connection, since)
+        rests = [one for one in restored_backup.rests(connection, since) if one.size]
+        going = restored_backup.going(connection, since)
         found = PutAside(
             sum(one.size for one in (*rests, *going)),
             tuple(one.id for one in going),
-            tuple(restored.loading(connection, since)),
+            tuple(restored_backup.loading(connection, since)),
         )
         if not act:
             return found
-        restored.doubt(connection, found.submissions, since)
+        restored_backup.doubt(connection, found.submissions, since)
         made = [
-            restored.put_aside(connection, one, _account(settings, one), since) for one in rests
+            restored_backup.put_aside(connection, one, _account(settings, one), since)
+            for one in rests
         ]
-        restored.forget_counters(connection)
+        restored_backup.forget_counters(connection)
         _note(connection, (*found.submissions, *made), who, why, since)
     return PutAside(found.messages, (*found.submissions, *made), found.loading)
 

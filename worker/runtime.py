@@ -9,12 +9,13 @@ from collections.abc import Collection
 import structlog
 from sqlalchemy import Engine
 
-from worker import database, spool
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.lanes import Lane
 from worker.looking import Looker
-from worker.spool import Spool
+from worker.store import spool
+from worker.store.db import database
+from worker.store.spool import Spool
 from worker.telling import Teller
 from worker.ticking import Ticker
 

@@ -21,7 +21,7 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import database, holding, recipient_limits, submitting
+from worker import holding, recipient_limits, submitting
 from worker.collecting import Collector
 from worker.config.settings import Settings
 from worker.domain.enums import Outcome
@@ -30,9 +30,17 @@ from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.gateways.transport.client import Wire
 from worker.holding import Asker
-from worker.store import accounts, doubts, events, outcomes
-from worker.store.doubts import Doubtful, Ledger
-from worker.store.restored import RESTORED
+from worker.store import (
+    accounts,
+    events,
+    outcomes,
+)
+from worker.store import (
+    unknown as unknown_store,
+)
+from worker.store.db import database
+from worker.store.restored_backup import RESTORED
+from worker.store.unknown import Doubtful, Ledger
 from worker.submitting import Ready
 
 log = structlog.get_logger()
@@ -148,7 +156,7 @@ class Settler:
         accounts.write_counter(
             connection,
             name,
-            {"sent": found, "called": ledger.last, "floor": doubts.floor(connection)},
+            {"sent": found, "called": ledger.last, "floor": unknown_store.floor(connection)},
         )
 
     def _leave(self, connection: Connection, account: str, ledger: Ledger) -> None:
@@ -174,7 +182,7 @@ class Settler:
             if one.id in verdict.taken:
                 settled = outcomes.accept(connection, one.id, one.fence, None)
                 if settled:
-                    doubts.withdraw_resend(connection, one.id)
+                    unknown_store.withdraw_resend(connection, one.id)
             elif one.id in verdict.not_taken:
                 settled = recipient_limits.not_taken(connection, self._settings, one)
             else:
@@ -229,7 +237,7 @@ class Repeater:
 
     def _waiting(self, account: Account) -> list[Ready]:
         with database.reading(self._engine) as connection:
-            leases = doubts.repeatable(connection, account.name, limit=20)
+            leases = unknown_store.repeatable(connection, account.name, limit=20)
             ready = [submitting.again(connection, self._settings, lease) for lease in leases]
         return [one for one in ready if one is not None]
 
@@ -237,7 +245,7 @@ class Repeater:
         with database.writing(self._engine) as connection:
             lease = one.lease
             if outcomes.accept(connection, lease.id, lease.fence, gateway_id):
-                doubts.withdraw_resend(connection, lease.id)
+                unknown_store.withdraw_resend(connection, lease.id)
                 events.add(
                     connection,
                     "submission.settled",
@@ -249,7 +257,7 @@ class Repeater:
 
 
 def _ledger(connection: Connection, account: Account) -> Ledger:
-    return doubts.ledger(
+    return unknown_store.ledger(
         connection,
         account.name,
         accounts.counter(connection, account.name),
@@ -272,7 +280,7 @@ def mark(
     Each leaves an event with who and why.
     """
     done = []
-    for one in doubts.unknown_ones(connection, ids=ids):
+    for one in unknown_store.unknown_ones(connection, ids=ids):
         if act(connection, settings, one):
             events.add(
                 connection,
@@ -290,7 +298,7 @@ def mark_submitted(connection: Connection, _: Settings, one: Doubtful) -> bool:
     """A person says that the gateway took it."""
     settled = outcomes.accept(connection, one.id, one.fence, None)
     if settled:
-        doubts.withdraw_resend(connection, one.id)
+        unknown_store.withdraw_resend(connection, one.id)
     return settled
 
 
@@ -306,4 +314,4 @@ def resend_once(connection: Connection, _: Settings, one: Doubtful) -> bool:
     """
     if one.code == RESTORED and one.size > 1:
         return False
-    return doubts.resend(connection, one.id) is not None
+    return unknown_store.resend(connection, one.id) is not None

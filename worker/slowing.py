@@ -10,9 +10,9 @@ from worker.config.settings import Settings
 from worker.domain.enums import Advice, Outcome
 from worker.policy import adaptive_rate
 from worker.policy.adaptive_rate import Learned
-from worker.store import events, paces
+from worker.store import account_pace, events
+from worker.store.account_pace import Pacing
 from worker.store.outcomes import Recorded
-from worker.store.paces import Pacing
 
 log = structlog.get_logger()
 
@@ -29,8 +29,10 @@ def heed(connection: Connection, calls: Sequence[Recorded], settings: Settings, 
             refused[call.lease.account].append(call)
     if not refused:
         return
-    began = paces.began(connection, [call.lease.id for some in refused.values() for call in some])
-    standing = paces.lock(connection, refused)
+    began = account_pace.began(
+        connection, [call.lease.id for some in refused.values() for call in some]
+    )
+    standing = account_pace.lock(connection, refused)
     for name in sorted(refused):
         _heed(connection, settings.sharing(name), refused[name], standing[name], began, owner)
 
@@ -49,11 +51,11 @@ def _heed(
             learned = adaptive_rate.asked_to_rest(learned, pacing.now, call.result.retry_after)
     latest = max(began.get(call.lease.id, 0.0) for call in calls)
     if adaptive_rate.counts(learned, latest):
-        measured = float(paces.fullest_second(connection, sharing))
+        measured = float(account_pace.fullest_second(connection, sharing))
         learned = adaptive_rate.refused(learned, pacing.now, measured)
         _tell(connection, name, learned, owner)
     if learned != pacing.learned:
-        paces.learn(connection, name, learned)
+        account_pace.learn(connection, name, learned)
 
 
 def _tell(connection: Connection, name: str, learned: Learned, owner: str) -> None:

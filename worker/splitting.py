@@ -14,7 +14,13 @@ from worker.config.settings import Settings
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.gateways.base import Account
 from worker.gateways.results import Result
-from worker.store import doubts, events, members, outcomes, splits
+from worker.store import (
+    batch_split,
+    events,
+    outcomes,
+    submission_messages,
+    unknown,
+)
 from worker.store.claims import Lease
 from worker.store.outcomes import Recorded
 
@@ -53,20 +59,22 @@ def apart(connection: Connection, calls: Sequence[Recorded], settings: Settings)
     """
     found = []
     for call in calls:
-        groups: dict[Result, list[splits.One]] = {}
+        groups: dict[Result, list[batch_split.One]] = {}
         account = settings.accounts.get(call.lease.account)
-        for one in members.of(connection, [call.lease.id], ()) if call.each and account else ():
+        for one in (
+            submission_messages.of(connection, [call.lease.id], ()) if call.each and account else ()
+        ):
             result = call.each.get(one.msisdn, call.result)
             if result != call.result:
                 groups.setdefault(result, []).append((one.request_id, one.n))
         for result, some in groups.items():
             state = end(account, result, len(some)) if account else call.state
-            lease = splits.break_off(connection, call.lease, some, state, result)
+            lease = batch_split.break_off(connection, call.lease, some, state, result)
             found.append(Recorded(lease, state, result))
     return found
 
 
-def halves(carried: Sequence[splits.One]) -> list[Sequence[splits.One]]:
+def halves(carried: Sequence[batch_split.One]) -> list[Sequence[batch_split.One]]:
     """Return the two halves of what a submission carried; one alone is all there is."""
     middle = (len(carried) + 1) // 2
     return [some for some in (carried[:middle], carried[middle:]) if some]
@@ -75,15 +83,17 @@ def halves(carried: Sequence[splits.One]) -> list[Sequence[splits.One]]:
 def split(connection: Connection, refused: Lease, code: str, owner: str) -> None:
     """Plan both halves of a refused batch; past the bound the whole of it waits for a person."""
     tries = max(0, refused.attempts - 1)
-    carried = splits.carried(connection, refused.id)
+    carried = batch_split.carried(connection, refused.id)
     if not carried:
         return
-    first = splits.root(connection, refused.id)
+    first = batch_split.root(connection, refused.id)
     parts = halves(carried)
-    bound = splits.times(connection, first, "submission.split", since="settle.split_on") >= MOST
-    made = splits.part(connection, refused, [carried] if bound else parts, tries)
+    bound = (
+        batch_split.times(connection, first, "submission.split", since="settle.split_on") >= MOST
+    )
+    made = batch_split.part(connection, refused, [carried] if bound else parts, tries)
     if bound:
-        splits.park(connection, made[0].id, code)
+        batch_split.park(connection, made[0].id, code)
     events.add(
         connection,
         "submission.split_ended" if bound else "submission.split",
@@ -103,13 +113,13 @@ def not_taken(connection: Connection, one: int, fence: int, owner: str = "xinshi
         else:
             outcomes.succeed(connection, lease, None, wait=0.0, tries=lease.attempts)
 
-    return doubts.not_taken(connection, one, fence, go_on)
+    return unknown.not_taken(connection, one, fence, go_on)
 
 
 def split_on(connection: Connection, one: int, who: str, why: str) -> bool:
     """A person lets a batch go on that waits at the bound: it may be split as often again."""
-    if not splits.unpark(connection, one):
+    if not batch_split.unpark(connection, one):
         return False
-    first = splits.root(connection, one)
+    first = batch_split.root(connection, one)
     events.add(connection, "settle.split_on", who, submission_id=first, detail={"why": why})
     return True

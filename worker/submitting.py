@@ -22,9 +22,16 @@ from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, WireError
 from worker.gateways.base import Account, Content, Parcel
 from worker.gateways.results import Result, Results
-from worker.store import accounts, claims, doubts, members, messages, outcomes
+from worker.store import (
+    accounts,
+    claims,
+    messages,
+    outcomes,
+    submission_messages,
+    unknown,
+)
 from worker.store.claims import Lease
-from worker.store.members import Member
+from worker.store.submission_messages import Member
 
 log = structlog.get_logger()
 
@@ -69,9 +76,9 @@ def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lea
     numbers: Mapping[int, tuple[str, ...]] = {}
     if carried is None:
         plain = [one.id for one in leases if one.plain]
-        numbers = members.numbers(connection, plain, classes) if plain else {}
+        numbers = submission_messages.numbers(connection, plain, classes) if plain else {}
         others = [one for one in leases if one.id not in numbers]
-        carried = members.carried(connection, others, classes) if others else []
+        carried = submission_messages.carried(connection, others, classes) if others else []
     parted = _parted(connection, leases, numbers, carried)
     ready = [
         _called(settings, one, numbers[one.id], one.content, since)
@@ -125,7 +132,7 @@ def _parted(
 
 def again(connection: Connection, settings: Settings, lease: Lease) -> Ready | None:
     """Return an unknown submission as it was sent; None when it cannot be sent so any more."""
-    found = members.of(connection, [lease.id], ())
+    found = submission_messages.of(connection, [lease.id], ())
     if not found or len(found) != lease.size or any(one.state for one in found):
         return None
     once_more = replace(lease, attempts=lease.attempts + 1)
@@ -138,7 +145,7 @@ def _end(connection: Connection, lease: Lease, ended: list[Member]) -> None:
         messages.end(connection, ended)
     elif ended:
         ids = [(one.request_id, one.n) for one in ended]
-        doubts.give_back(connection, lease.id, lease.resend_of, ids)
+        unknown.give_back(connection, lease.id, lease.resend_of, ids)
 
 
 def _ready(settings: Settings, lease: Lease, carried: list[Member], since: float) -> Ready:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import database, signatures
+from worker import signatures
 from worker.config.settings import Settings
 from worker.domain.enums import MessageState
 from worker.domain.errors import XinshiError
@@ -26,6 +26,7 @@ from worker.looking import Looker
 from worker.outward import Outward, Said
 from worker.store import callbacks
 from worker.store.callbacks import Event
+from worker.store.db import database
 
 log = structlog.get_logger()
 Out = TypeVar("Out")

@@ -17,15 +17,12 @@ from sqlalchemy import Engine
 from worker import (
     campaigns,
     collecting,
-    database,
     examining,
     failpoints,
     holding,
     pushes,
     recording,
     reporting,
-    spool,
-    spooled,
 )
 from worker.collecting import Collector
 from worker.config.settings import Settings
@@ -38,15 +35,18 @@ from worker.settling import Repeater, Settler
 from worker.store import (
     accounts,
     allowances,
-    doubts,
+    inbox,
     messages,
     outcomes,
-    pages,
-    recipients,
+    recipient_calls,
     reports,
     requests,
+    spool,
+    spool_entries,
     ticks,
+    unknown,
 )
+from worker.store.db import database
 
 log = structlog.get_logger()
 
@@ -240,7 +240,7 @@ def forget(engine: Engine) -> None:
     """Remove the calls and codes to numbers that no limit counts any more, some at a time."""
     for _ in range(FORGET_TIMES):
         with database.writing(engine) as connection:
-            if recipients.forget(connection, FORGET_AT_ONCE) < FORGET_AT_ONCE:
+            if recipient_calls.forget(connection, FORGET_AT_ONCE) < FORGET_AT_ONCE:
                 break
     with database.writing(engine) as connection:
         allowances.forget(connection)
@@ -261,7 +261,7 @@ def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:
     """Write what this machine's disk kept for the database: outcomes of the dead, and pages."""
     folder = spool.folder(settings)
     with spool.left_behind(folder, spool.Kind.OUTCOMES) as rows:
-        calls = list(spooled.outcomes(rows))
+        calls = list(spool_entries.outcomes(rows))
         if calls:
             with database.writing(engine) as connection:
                 recording.record(connection, calls, settings, owner, ours=False)
@@ -269,7 +269,7 @@ def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:
     with spool.left_behind(folder, spool.Kind.PAGE) as rows:
         if rows:
             with database.writing(engine) as connection:
-                kept = sum(spooled.keep_page(connection, row) for row in rows)
+                kept = sum(spool_entries.keep_page(connection, row) for row in rows)
             log.warning("spool.drained", pages=kept)
 
 
@@ -280,7 +280,7 @@ def expire(engine: Engine) -> None:
         over = []
         for one, first in outcomes.expired(connection):
             if first is not None:
-                doubts.give_back(connection, one, first)
+                unknown.give_back(connection, one, first)
             if first is not None or messages.expire(connection, one):
                 over.append(one)
         if over:
@@ -290,7 +290,7 @@ def expire(engine: Engine) -> None:
 def reread_pages(engine: Engine, settings: Settings) -> None:
     """Read the raw pages that a crash left unread."""
     with database.reading(engine) as connection:
-        rows = pages.waiting(connection, 100)
+        rows = inbox.waiting(connection, 100)
     for row in rows:
         with database.writing(engine) as connection:
             collecting.reread(connection, settings, row)

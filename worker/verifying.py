@@ -9,10 +9,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, or_, select
 
-from worker.clock import later
 from worker.config.settings import Settings
 from worker.domain.enums import CampaignState, SubmissionState
-from worker.tables import campaign, message, request, submission
+from worker.store.db.clock import later
+from worker.store.schema.tables import (
+    campaign,
+    message,
+    request,
+    submission,
+)
 
 #: How many broken rows a finding names.
 SHOWN = 20

@@ -195,8 +195,8 @@ def share(state: "AccountState") -> str:
 
 
 def _states(here: Session) -> "dict[str, AccountState]":
-    from worker import database
     from worker.store import accounts
+    from worker.store.db import database
 
     with database.reading(here.engine) as connection:
         return accounts.states(connection, here.settings.logins)

@@ -17,7 +17,6 @@ from sqlalchemy import Engine
 
 from producer.cli import output
 from producer.cli.session import Session
-from worker import database
 from worker.collecting import Collected, Collector
 from worker.config.settings import Settings
 from worker.domain.enums import Reports
@@ -33,6 +32,7 @@ from worker.gateways.results import Balance
 from worker.gateways.transport.client import Wire
 from worker.store import accounts, ticks
 from worker.store.accounts import AccountState
+from worker.store.db import database
 
 #: What the wire says instead of a gateway's code.
 _NO_ANSWER = {NotSent.__name__, OutcomeUnknown.__name__}

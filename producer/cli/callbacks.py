@@ -48,9 +48,10 @@ def add(
 ) -> None:
     """Have a URL told of all that a sender enqueues from now on; prints its secret."""
     with opened(config) as here:
-        from worker import database, enqueuing
+        from worker import enqueuing
         from worker.domain.errors import Refused
         from worker.store import callbacks
+        from worker.store.db import database
 
         problems = enqueuing.callback_problems(here.settings, url)
         if problems:
@@ -72,8 +73,8 @@ def listed(
 ) -> None:
     """List callbacks, with the events that wait for each and those that were parked."""
     with opened(config) as here:
-        from worker import database
         from worker.store import callbacks
+        from worker.store.db import database
 
         with database.reading(here.engine) as connection:
             found = callbacks.all_of(connection)
@@ -93,9 +94,9 @@ def remove(
 ) -> None:
     """Tell a URL nothing more; what waits for it is dropped."""
     with opened(config) as here:
-        from worker import database
         from worker.domain.errors import NotFound
         from worker.store import callbacks
+        from worker.store.db import database
 
         with database.writing(here.engine) as connection:
             if not callbacks.remove(connection, callback):
@@ -114,8 +115,8 @@ def replay(
 ) -> None:
     """Tell again what was parked, for another day."""
     with opened(config) as here:
-        from worker import database
         from worker.store import callbacks
+        from worker.store.db import database
 
         with database.writing(here.engine) as connection:
             count = callbacks.replay(connection, callback)

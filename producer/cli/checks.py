@@ -9,10 +9,17 @@ from typing import Any
 from producer.cli import accounts as shown
 from producer.cli import asking, output
 from producer.cli.session import Session, schema_problem
-from worker import broker, database
+from worker import broker
 from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
-from worker.store import accounts, events, requests, splits, ticks
+from worker.store import (
+    accounts,
+    batch_split,
+    events,
+    requests,
+    ticks,
+)
+from worker.store.db import database
 
 #: How long a server may take to answer, in seconds.
 PATIENCE = 3.0
@@ -194,7 +201,7 @@ def _gone(here: Session) -> Iterator[Check]:
 def _parked(here: Session) -> Iterator[Check]:
     """Name the batches with so many bad numbers that the rest of them waits for a person."""
     with database.reading(here.engine) as connection:
-        waiting = splits.parked(connection)
+        waiting = batch_split.parked(connection)
     for one in waiting:
         yield Check(
             f"submission {one.id}",

@@ -103,11 +103,12 @@ def reparse(
     at = times.before(since, "--since")
     with opened(config) as here:
         from producer.cli.asking import person
-        from worker import database, rereading
-        from worker.store import pages
+        from worker import rereading
+        from worker.store import inbox
+        from worker.store.db import database
 
         with database.reading(here.engine) as connection:
-            wanted = pages.kept(connection, account=account, since=at, ids=ids, damaged=damaged)
+            wanted = inbox.kept(connection, account=account, since=at, ids=ids, damaged=damaged)
         with faults.interruptible(lambda: "what was read again is stored"):
             act = not dry_run
             found = list(
@@ -140,11 +141,11 @@ def inbound(
     """List texts that came from handsets, the newest first."""
     msisdn = sender and number(sender, "--from")
     with opened(config) as here:
-        from worker import database
-        from worker.store import pages
+        from worker.store import inbox
+        from worker.store.db import database
 
         with database.reading(here.engine) as connection:
-            rows = pages.inbound(connection, limit, msisdn=msisdn, account=account)
+            rows = inbox.inbound(connection, limit, msisdn=msisdn, account=account)
     if as_json:
         output.as_json([_as_json(row) for row in rows])
     elif rows:

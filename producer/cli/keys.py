@@ -58,9 +58,9 @@ def create(
     Keys of the same name are the same sender: make the next one before you revoke the last.
     """
     with opened(config) as here:
-        from worker import database
         from worker.domain import api_keys
         from worker.store import events, keys
+        from worker.store.db import database
 
         _check(here, name, test=test)
         made = api_keys.make(test=test)
@@ -79,8 +79,8 @@ def create(
 def listed(*, as_json: options.Json = False, config: options.Config = None) -> None:
     """List the API keys; none of them can be shown again."""
     with opened(config) as here:
-        from worker import database
         from worker.store import keys
+        from worker.store.db import database
 
         with database.reading(here.engine) as connection:
             found = keys.listed(connection)
@@ -101,8 +101,8 @@ def revoke(
 ) -> None:
     """Make an API key worthless, within seconds and for good."""
     with opened(config) as here:
-        from worker import database
         from worker.store import events, keys
+        from worker.store.db import database
 
         with database.writing(here.engine) as connection:
             revoked = keys.revoke(connection, key_id)
@@ -118,9 +118,9 @@ def _check(here: Session, name: str, *, test: bool) -> None:
     """Refuse a name that is none, and one that has keys of the other kind."""
     import re
 
-    from worker import database
     from worker.domain.errors import Problem, Refused
     from worker.store import keys
+    from worker.store.db import database
 
     if not re.fullmatch(_NAME_FORM, name):
         raise Refused([Problem("NAME", "is letters, digits, dots, - and _, at most 64")])

@@ -17,7 +17,7 @@ def migrate(*, as_json: options.Json = False, config: options.Config = None) -> 
     version table: an application's own are not touched.
     """
     with session.opened(config) as here:
-        from worker import migrations
+        from worker.store import migrations
 
         before = migrations.revision(here.engine)
         migrations.migrate(here.engine)

@@ -8,19 +8,19 @@ from producer.cli import output
 if TYPE_CHECKING:
     from producer.cli.session import Session
     from worker.gateways.base import Account
-    from worker.store.paces import Pacing
+    from worker.store.account_pace import Pacing
 
 UNITS = ("submissions", "messages", "segments")
 
 
 def standing(here: "Session") -> "dict[str, Pacing]":
     """Return how each account is paced now."""
-    from worker import database
-    from worker.store import paces
-    from worker.store.paces import Pacing
+    from worker.store import account_pace
+    from worker.store.account_pace import Pacing
+    from worker.store.db import database
 
     with database.reading(here.engine) as connection:
-        found = paces.standing(connection)
+        found = account_pace.standing(connection)
     return {name: found.get(name, Pacing()) for name in here.settings.accounts}
 
 

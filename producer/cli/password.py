@@ -35,8 +35,8 @@ def password(
 
 def _may(here: Session, account: "Account") -> None:
     """Refuse at once where it cannot be done: no such call, or the account is held."""
-    from worker import database
     from worker.store import accounts as stored
+    from worker.store.db import database
 
     if account.gateway.password_request("") is None:
         _fail(f"{account.name}: its gateway has no call for that; ask its provider")
@@ -97,8 +97,8 @@ def _tell(here: Session, account: "Account", result: "Result") -> None:
 
 def _record(here: Session, account: "Account") -> None:
     from producer.cli.asking import person
-    from worker import database
     from worker.store import events
+    from worker.store.db import database
 
     with database.writing(here.engine) as connection:
         events.add(connection, "account.password_changed", person(), account=account.name)

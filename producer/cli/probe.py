@@ -9,10 +9,15 @@ from enum import StrEnum
 
 from producer.cli.checks import Check
 from producer.cli.session import Session
-from worker import database
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
-from worker.store import accounts, paces, progress, ticks
+from worker.store import (
+    account_pace,
+    accounts,
+    backlog,
+    ticks,
+)
+from worker.store.db import database
 
 #: The tick that stands for all: each worker process runs them in one thread.
 TICK = "sweep"
@@ -42,7 +47,7 @@ def _look(here: Session, parts: Collection[Part], late: float) -> Iterator[Check
     with database.reading(here.engine) as connection:
         free = set(here.settings.accounts) - accounts.held(connection)
         # Marketing waits for Redis where an account's limits are kept without it meanwhile.
-        apart = {name for name, one in paces.standing(connection).items() if one.state}
+        apart = {name for name, one in account_pace.standing(connection).items() if one.state}
         for part in parts:
             if part is Part.TICKS:
                 yield _ticks(ticks.late(connection, TICK), late)
@@ -50,7 +55,7 @@ def _look(here: Session, parts: Collection[Part], late: float) -> Iterator[Check
                 yield Check(part.value, advice="waits: Redis is gone for an account with limits")
             else:
                 yield _class(
-                    progress.of_class(connection, MessageClass(part), free, within=late), late
+                    backlog.of_class(connection, MessageClass(part), free, within=late), late
                 )
 
 
@@ -60,7 +65,7 @@ def _ticks(waited: float | None, late: float) -> Check:
     return Check(Part.TICKS.value, f"none was run for {waited:.0f} s", _ADVICE)
 
 
-def _class(found: progress.Progress, late: float) -> Check:
+def _class(found: backlog.Progress, late: float) -> Check:
     what = found.message_class.value
     if found.oldest is None or found.oldest <= late or found.moves:
         return Check(what)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from producer.cli import output, route
 from producer.cli.session import Session
-from worker import claiming, database
+from worker import claiming
 from worker.domain.enums import (
     CampaignState,
     MessageClass,
@@ -14,6 +14,7 @@ from worker.domain.enums import (
 )
 from worker.policy.routing import Asked, Out
 from worker.store import accounts, requests, ticks
+from worker.store.db import database
 
 if TYPE_CHECKING:
     from worker.store.campaigns import Progress

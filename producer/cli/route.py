@@ -90,9 +90,10 @@ def _problems(here: Session, order: "Order") -> "Sequence[Problem]":
 
 def _looked(here: Session, order: "Order") -> list[dict[str, Any]]:
     """Ask as a worker does that looks for work now."""
-    from worker import claiming, database
+    from worker import claiming
     from worker.policy.routing import Out
     from worker.store import accounts
+    from worker.store.db import database
 
     with database.reading(here.engine) as connection:
         claim = claiming.look(connection, here.settings, order.message_class, "")

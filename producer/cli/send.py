@@ -137,8 +137,8 @@ def options_of(given: Sequence[str] | None) -> Mapping[str, Any]:
 
 def _preview(here: Session, order: "Order", *, as_json: bool) -> None:
     from producer.cli.preview import preview
-    from worker import database
     from worker.store import accounts
+    from worker.store.db import database
 
     found = preview(here.settings, order)
     with database.reading(here.engine) as connection:

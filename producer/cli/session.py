@@ -106,7 +106,7 @@ def opened(config: Path | None) -> Iterator[Session]:
 
 def schema_problem(engine: "Engine") -> str | None:
     """Say what is wrong with the schema of a database that answers; None when nothing is."""
-    from worker import migrations
+    from worker.store import migrations
 
     there, newest = migrations.revision(engine), migrations.newest()
     if there == newest:
@@ -122,7 +122,7 @@ def schema_problem(engine: "Engine") -> str | None:
 def _explained(here: Session, error: Exception) -> Unavailable:
     from sqlalchemy.exc import DBAPIError
 
-    from worker import database
+    from worker.store.db import database
 
     with contextlib.suppress(Exception):
         behind = schema_problem(here.engine)

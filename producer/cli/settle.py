@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from worker.config.settings import Settings
-    from worker.store.doubts import Doubtful
+    from worker.store.unknown import Doubtful
 
 _Ids = Annotated[
     list[int], typer.Argument(metavar="ID…", help="Submissions, as `list` shows them.")
@@ -59,11 +59,11 @@ def listed(
 ) -> None:
     """List unknown submissions, the oldest first: how they ended, and what speaks for what."""
     with opened(config) as here:
-        from worker import database
-        from worker.store import doubts, events
+        from worker.store import events, unknown
+        from worker.store.db import database
 
         with database.reading(here.engine) as connection:
-            found = doubts.unknown_ones(connection, account=account, limit=limit)
+            found = unknown.unknown_ones(connection, account=account, limit=limit)
             evidence = {one.id: events.of_submission(connection, one.id) for one in found}
     if as_json:
         output.as_json([{**_as_json(one), "evidence": evidence[one.id]} for one in found])
@@ -175,7 +175,8 @@ def split(
 ) -> None:
     """Let batches go on that wait because they were split too often, as `doctor` shows them."""
     with opened(config) as here:
-        from worker import database, splitting
+        from worker import splitting
+        from worker.store.db import database
 
         name = who or getpass.getuser()
         with database.writing(here.engine) as connection:
@@ -205,7 +206,8 @@ def _mark(
     as_json: bool,
 ) -> None:
     with opened(config) as here:
-        from worker import database, settling
+        from worker import settling
+        from worker.store.db import database
 
         with database.writing(here.engine) as connection:
             done = settling.mark(

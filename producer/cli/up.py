@@ -69,7 +69,7 @@ def _served(web: socket.socket | None) -> str:
 
 
 def _prepare(here: session.Session) -> None:
-    from worker import migrations
+    from worker.store import migrations
 
     if here.engine.dialect.name == "sqlite":
         migrations.migrate(here.engine)

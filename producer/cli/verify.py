@@ -31,7 +31,8 @@ def verify(
     is under way cannot be told from what is lost. Exit code 1 if an invariant is broken.
     """
     with opened(config) as here:
-        from worker import comparing, database, verifying
+        from worker import comparing, verifying
+        from worker.store.db import database
 
         with database.reading(here.engine) as connection:
             findings = verifying.database(connection, here.settings)

@@ -9,10 +9,11 @@ from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import Told, responses
-from worker import database, enqueuing, signatures
+from worker import enqueuing, signatures
 from worker.domain.enums import Scope
 from worker.domain.errors import NotFound, Problem, Refused
 from worker.store import callbacks
+from worker.store.db import database
 
 router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
 

@@ -12,10 +12,11 @@ from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
-from worker import campaigns, database, describing
+from worker import campaigns, describing
 from worker.domain.enums import MessageClass, Scope
-from worker.store import listing
+from worker.store import sender_pages
 from worker.store.campaigns import Progress
+from worker.store.db import database
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
@@ -45,7 +46,7 @@ async def listed(
 
     def look() -> list[dict[str, Any]]:
         with database.reading(here.engine) as connection:
-            ids = listing.campaigns(connection, caller.sender, limit + 1, before)
+            ids = sender_pages.campaigns(connection, caller.sender, limit + 1, before)
         return [describing.campaign(campaigns.show(here.engine, one)) for one in ids]
 
     found = await here.run(look)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from producer.web.desk import STUCK, Desk, Here
 from producer.web.problems import Told, responses
-from worker import migrations
+from worker.store import migrations
 
 router = APIRouter(tags=["health"])
 

@@ -13,10 +13,10 @@ from starlette.requests import HTTPConnection
 
 from producer.web.desk import Desk
 from producer.web.problems import Told
-from worker import database
 from worker.domain import api_keys
 from worker.domain.enums import Scope
 from worker.store import keys
+from worker.store.db import database
 from worker.store.keys import Key
 
 #: Seconds.

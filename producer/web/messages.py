@@ -8,13 +8,14 @@ from producer.web import owning, sending, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
-from worker import database, describing
+from worker import describing
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass, MessageState, Scope
 from worker.domain.errors import NotFound, Problem, Refused
 from worker.enqueuing import Order
-from worker.store import listing
-from worker.store.listing import Filters
+from worker.store import sender_pages
+from worker.store.db import database
+from worker.store.sender_pages import Filters
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])
 
@@ -95,7 +96,7 @@ def _page(
     if filters.campaign is not None:
         owning.check(here, caller, filters.campaign, f"campaign {filters.campaign}")
     with database.reading(here.engine) as connection:
-        rows = listing.messages(connection, caller.sender, filters, limit + 1, past)
+        rows = sender_pages.messages(connection, caller.sender, filters, limit + 1, past)
     found = [describing.message(row).as_json() for row in rows[:limit]]
     return {"messages": found, "after": found[-1]["id"] if len(rows) > limit else None}
 

@@ -5,9 +5,10 @@ Ids can be guessed: each is checked before anything is shown or done.
 
 from producer.web.desk import Desk
 from producer.web.keys import Caller
-from worker import database, describing
+from worker import describing
 from worker.domain.errors import NotFound
-from worker.store import listing
+from worker.store import sender_pages
+from worker.store.db import database
 
 #: The databases could not even look for more.
 MOST_ID = 2**63 - 1
@@ -16,7 +17,7 @@ MOST_ID = 2**63 - 1
 def check(here: Desk, caller: Caller, request_id: int, what: str) -> None:
     """Raise `NotFound` unless a request is the caller's own; runs in a thread."""
     with database.reading(here.engine) as connection:
-        found = listing.owner(connection, request_id) if request_id <= MOST_ID else None
+        found = sender_pages.owner(connection, request_id) if request_id <= MOST_ID else None
     if found != caller.sender:
         msg = f"there is no {what}"
         raise NotFound(msg)

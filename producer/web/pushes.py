@@ -16,10 +16,10 @@ from producer.web import peers
 from producer.web.desk import Desk, Here
 from producer.web.problems import Told
 from producer.web.together import Bounds, Together
-from worker import database
 from worker.gateways.base import Account
 from worker.pushes import target
-from worker.store import pushed
+from worker.store import pushes
+from worker.store.db import database
 
 log = structlog.get_logger()
 Row = Mapping[str, Any]
@@ -45,7 +45,7 @@ def prepare(app: FastAPI, here: Desk) -> None:
 
 def _store(here: Desk, rows: Sequence[Row]) -> None:
     with database.writing(here.engine) as connection:
-        pushed.keep(connection, rows)
+        pushes.keep(connection, rows)
 
 
 @router.api_route("/{account}/{token}", methods=["GET", "POST"])

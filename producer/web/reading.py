@@ -10,7 +10,6 @@ from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
-from worker import database
 from worker.describing import stamp
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass, Scope
@@ -19,6 +18,7 @@ from worker.gateways.base import Account
 from worker.store import accounts
 from worker.store import inbound as replies
 from worker.store.accounts import AccountState
+from worker.store.db import database
 from worker.store.inbound import Page, Wanted
 
 router = APIRouter(prefix="/v1")

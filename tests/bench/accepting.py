@@ -15,7 +15,7 @@ from tests.bench.figures import Figure, Pair, figure, pair
 from tests.bench.ground import Ground
 from tests.faults import servers
 from worker import marks
-from worker.tables import message
+from worker.store.schema.tables import message
 
 #: The longest that the first call may take when the broker has frozen, in milliseconds.
 MOST = 1200.0

@@ -22,10 +22,10 @@ from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, wait
 from tests.stage import mobiles
 from worker import campaigns as running
-from worker import database
 from worker.domain.enums import MessageClass, SubmissionState
 from worker.sandbox.client import Control
-from worker.tables import submission
+from worker.store.db import database
+from worker.store.schema.tables import submission
 
 #: How many codes begin in a second.
 RATE = 10

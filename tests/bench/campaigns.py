@@ -9,12 +9,13 @@ from sqlalchemy import Engine, func, select, text
 from tests.bench import bare, ceiling
 from tests.bench.figures import Figure, Pair, figure, pair
 from tests.bench.ground import Ground, engine, wait, worker
-from worker import campaigns, database, recipients, verifying
+from worker import campaigns, recipients, verifying
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, SubmissionState
 from worker.enqueuing import Order
 from worker.store import campaigns as stored
-from worker.tables import submission
+from worker.store.db import database
+from worker.store.schema.tables import submission
 
 TEXT = "【信使】周年庆全场八折，详情见店 回T退订"
 ACCOUNT = {"bulk": {"concurrency": 32}}

@@ -19,9 +19,10 @@ from tests.bench.bodies import text
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, process
 from tests.stage import mobiles
-from worker import database, verifying
+from worker import verifying
 from worker.config.settings import Settings
 from worker.store import accounts
+from worker.store.db import database
 
 #: The worker looks by itself as seldom as in use: else a doorbell that is lost would not show.
 TOP = {"look_every": "1s"}

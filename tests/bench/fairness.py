@@ -60,15 +60,15 @@ def _run(ground: Ground, seed: int) -> dict[str, dict[str, float]]:
 
 
 def _loaded(connections: object) -> int | None:
-    from worker import database
     from worker.store import campaigns as stored
+    from worker.store.db import database
 
     with database.reading(connections) as connection:  # type: ignore[arg-type]
         return next(iter(stored.open_ones(connection)), None)
 
 
 def _role(name: str, config: Path, file: Path, waits: Path, ended: Path) -> None:
-    from worker.turns import Turns
+    from worker.store.db.sqlite_lock import Turns
 
     found = {"longest_ms": 0.0, "held_ms": 0.0, "turns": 0}
     turn = Turns.turn
@@ -91,8 +91,8 @@ def _role(name: str, config: Path, file: Path, waits: Path, ended: Path) -> None
 
 
 def _load(config: Path, file: Path, _ended: Path) -> None:
-    from worker import database
     from worker.config.settings import load
+    from worker.store.db import database
 
     settings = load(config, {})
     connections = database.connect(settings.database_url)
@@ -113,9 +113,10 @@ def _work(config: Path, _file: Path, ended: Path) -> None:
 
 
 def _enqueue(config: Path, _file: Path, ended: Path) -> None:
-    from worker import database, enqueuing
+    from worker import enqueuing
     from worker.config.settings import load
     from worker.enqueuing import Order
+    from worker.store.db import database
 
     settings = load(config, {})
     connections = database.connect(settings.database_url)

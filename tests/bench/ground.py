@@ -24,8 +24,8 @@ from tests.faults import servers
 from tests.faults.house import toml
 from tests.servers import VARIABLES, Databases
 from tests.stage import LOGINS
-from worker import database
 from worker.config.settings import Settings, load
+from worker.store.db import database
 
 ROOT = Path(__file__).resolve().parents[2]
 #: How soon after each other a worker of a benchmark looks for work by itself: nothing rings.

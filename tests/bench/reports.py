@@ -11,10 +11,11 @@ from sqlalchemy import Engine, func, make_url, select, text
 
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, engine
-from worker import collecting, database, garbage
+from worker import collecting, garbage
 from worker.config.settings import Settings
-from worker.store import pages
-from worker.tables import message, report
+from worker.store import inbox
+from worker.store.db import database
+from worker.store.schema.tables import message, report
 
 MESSAGES = 1_000_000
 PAGE = 20_000
@@ -83,7 +84,7 @@ def _ours(connections: Engine, settings: Settings, bodies: Sequence[bytes]) -> f
     began = time.perf_counter()
     for body in bodies:
         with database.writing(connections) as connection:
-            page = pages.keep(connection, "v1", "reports", body, status=200)
+            page = inbox.keep(connection, "v1", "reports", body, status=200)
         with database.writing(connections) as connection:
             answer = httpx.Response(200, content=body)
             collecting.read(connection, settings, account, "reports", page, answer)

@@ -14,10 +14,10 @@ from tests.bench.bodies import HEADERS, PATH, TEXT, body, text
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, SandboxProcess, engine, wait, worker
 from tests.stage import mobiles
-from worker import database
-from worker.clock import now
 from worker.domain.enums import SubmissionState
-from worker.tables import message, request, submission
+from worker.store.db import database
+from worker.store.db.clock import now
+from worker.store.schema.tables import message, request, submission
 
 #: As many requests under way as both sides of a pair have.
 CONCURRENCY = 128

@@ -13,11 +13,12 @@ from typer.testing import CliRunner, Result
 
 from producer.cli.commands import app
 from tests.stage import TOP, section
-from worker import database, migrations
 from worker.config import settings
 from worker.domain.enums import MessageClass
 from worker.runtime import Runtime
 from worker.sandbox import Sandbox
+from worker.store import migrations
+from worker.store.db import database
 
 TEXT = "【信使】您的订单已发货"
 

@@ -7,10 +7,10 @@ import pytest
 from producer.cli import checks
 from tests.cli.conftest import TEXT, Place
 from tests.stage import section
-from worker import database
 from worker.config import settings
 from worker.embedded import EmbeddedServer
 from worker.store import accounts, ticks
+from worker.store.db import database
 
 TO = "13812345678"
 

@@ -16,12 +16,13 @@ from sqlalchemy import update
 from producer.cli import output, watching
 from tests.cli.conftest import Place
 from tests.stage import eventually, mobiles, section
-from worker import database, describing, filling
-from worker.clock import later
+from worker import describing, filling
 from worker.config import settings
 from worker.domain.errors import Unavailable
 from worker.store import accounts, requests
-from worker.tables import account_state, submission
+from worker.store.db import database
+from worker.store.db.clock import later
+from worker.store.schema.tables import account_state, submission
 
 TEXT = "【店】大促 回T退订"
 

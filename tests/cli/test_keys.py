@@ -1,10 +1,10 @@
 """`xinshi key` and `xinshi account push-url`: what is shown once, and never again."""
 
 from tests.cli.conftest import Place
-from worker import database
 from worker.domain import api_keys
 from worker.domain.enums import Scope
 from worker.store import keys
+from worker.store.db import database
 
 TOKEN = "first-token-0123456789"
 

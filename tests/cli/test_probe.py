@@ -2,9 +2,9 @@
 
 from tests.cli.conftest import TEXT, Place
 from tests.stage import eventually, section
-from worker import database
 from worker.policy import gcra
-from worker.store import accounts, paces, ticks
+from worker.store import account_pace, accounts, ticks
+from worker.store.db import database
 
 TO = "13812345678"
 
@@ -49,7 +49,7 @@ def test_marketing_that_waits_for_redis_is_not_late(place: Place) -> None:
     eventually(lambda: place.run("doctor", "--probe", "--late", "0.05").exit_code == 1)
     with database.writing(place.engine) as connection:
         accounts.ensure(connection, "jzy")
-        paces.write(connection, "jzy", gcra.fresh(0))
+        account_pace.write(connection, "jzy", gcra.fresh(0))
     assert probe(place, "--late", "0.05", "--class", "marketing") == {"marketing": None}
 
 

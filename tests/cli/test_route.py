@@ -6,12 +6,12 @@ import pytest
 
 from tests.cli.conftest import TEXT, Place
 from tests.stage import section
-from worker import database
 from worker.config import settings
 from worker.domain.enums import Carrier
 from worker.policy.account_health import Health
 from worker.store import accounts
-from worker.tables import message, request, submission
+from worker.store.db import database
+from worker.store.schema.tables import message, request, submission
 
 TO = "13812345678"
 

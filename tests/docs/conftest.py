@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from worker import database, migrations
+from worker.store import migrations
+from worker.store.db import database
 
 
 @pytest.fixture

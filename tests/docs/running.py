@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 import producer
-from worker import migrations
+from worker.store import migrations
 
 
 def prepare(folder: Path, config: str, patch: pytest.MonkeyPatch, **files: str) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, text
 
-from worker import database
 from worker.domain.enums import Outcome
+from worker.store.db import database
 
 from . import pages
 

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import text
 
 import producer
-from worker import database
 from worker.config.settings import parse
 from worker.domain.enums import MessageState
 from worker.gateways.base import Gateway
 from worker.gateways.registry import registered
+from worker.store.db import database
 
 from . import pages, running
 

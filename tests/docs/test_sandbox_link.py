@@ -69,7 +69,7 @@ def test_the_numbers_do_what_they_are_said_to(stage: Stage) -> None:
 def opted_out(stage: Stage) -> set[str]:
     from sqlalchemy import select
 
-    from worker.tables import opt_out
+    from worker.store.schema.tables import opt_out
 
     with stage.engine.connect() as connection:
         return set(connection.execute(select(opt_out.c.msisdn)).scalars())

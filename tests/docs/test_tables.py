@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import Engine, inspect, text
 
-from worker import database, views
-from worker.tables import metadata
+from worker.store.db import database
+from worker.store.schema import views
+from worker.store.schema.tables import metadata
 
 from . import pages
 

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import text
 
 import producer
-from worker import database, migrations
+from worker.store import migrations
+from worker.store.db import database
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -143,7 +143,8 @@ _made: list[bytes] = []
 def _template() -> bytes:
     """An SQLite database with our tables; made once."""
     if not _made:
-        from worker import database, migrations
+        from worker.store import migrations
+        from worker.store.db import database
 
         with servers.folder() as folder:
             engine = database.connect(f"sqlite:///{folder / 'template.db'}")

@@ -20,8 +20,8 @@ from tests.faults import scene
 from tests.faults.house import ACCOUNTS, TEXT, end
 from tests.faults.scene import Scene
 from tests.faults.servers import wait_for
-from worker.database import reading
-from worker.tables import inbox, report
+from worker.store.db.database import reading
+from worker.store.schema.tables import inbox, report
 
 BATCH, CONCURRENCY = 20, 4
 REAL = ("-m", "worker", "otp", "notice", "marketing", "ticks")

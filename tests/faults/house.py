@@ -26,13 +26,13 @@ from tests.stage import LOGINS, eventually, mobiles
 from worker import comparing, verifying
 from worker.comparing import Counts
 from worker.config.settings import load
-from worker.database import connect, reading, writing
 from worker.domain.errors import XinshiError
 from worker.embedded import die_with_parent
 from worker.sandbox import Sandbox, read
 from worker.store import accounts as stored
+from worker.store.db.database import connect, reading, writing
 from worker.store.messages import seen
-from worker.tables import account_state, request, submission
+from worker.store.schema.tables import account_state, request, submission
 
 #: Short enough to be quick, long enough for a busy machine.
 TOP: dict[str, Any] = {

@@ -21,9 +21,9 @@ from sqlalchemy import select
 from tests.faults import scene
 from tests.faults.house import ACCOUNTS, CODE, TEXT, end
 from tests.faults.scene import Scene
-from worker.database import reading
 from worker.domain.errors import TooLate, XinshiError
-from worker.tables import submission
+from worker.store.db.database import reading
+from worker.store.schema.tables import submission
 
 #: What gateways do to submissions, and for how long at a time.
 MISDEEDS = (

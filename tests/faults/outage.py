@@ -19,9 +19,9 @@ from sqlalchemy import func, select
 from tests.faults import scene
 from tests.faults.house import ACCOUNTS, TEXT, House
 from tests.faults.servers import wait_for
-from worker.database import reading
 from worker.store.accounts import LONGEST_PROBE_PAUSE
-from worker.tables import submission
+from worker.store.db.database import reading
+from worker.store.schema.tables import submission
 
 BATCH, CONCURRENCY, WORKERS = 500, 8, 2
 

@@ -28,9 +28,9 @@ from tests.faults.house import House
 from tests.faults.proxy import Proxy
 from tests.faults.servers import MariaDB, PostgreSQL, Redis, wait_for
 from worker import comparing, verifying
-from worker.database import reading
 from worker.sandbox import Sandbox, read
-from worker.tables import submission
+from worker.store.db.database import reading
+from worker.store.schema.tables import submission
 
 
 @dataclass

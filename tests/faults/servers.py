@@ -20,9 +20,10 @@ import redis
 from sqlalchemy import create_engine, text
 
 from tests.faults.processes import end_with_parent
-from worker import database, migrations
 from worker.domain.errors import ConfigurationError
 from worker.embedded import binary
+from worker.store import migrations
+from worker.store.db import database
 
 
 def free_port() -> int:

@@ -17,7 +17,7 @@ from tests.faults.house import TEXT, House, end, eventually, mobiles, stopped
 from tests.faults.test_matrix import mute
 from tests.stage import LOGINS
 from worker import campaigns
-from worker.database import reading
+from worker.store.db.database import reading
 from worker.store.messages import seen
 
 #: Seconds after a pause has returned in which a submission may still begin.

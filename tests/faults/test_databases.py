@@ -23,8 +23,8 @@ from tests.faults.servers import MariaDB, PostgreSQL
 from tests.faults.telling import Told
 from tests.faults.test_matrix import mute
 from worker import restoring
-from worker.database import connect
 from worker.domain.errors import CommitUnknown, TooLate, Unavailable
+from worker.store.db.database import connect
 
 Own = PostgreSQL | MariaDB
 
@@ -299,7 +299,7 @@ def test_fault_18_a_worker_s_clock_is_wrong(
 
 def impatient(config: Path, classes: list[str]) -> None:
     """Work with a server that soon takes back the locks of those who fall silent."""
-    from worker import database
+    from worker.store.db import database
 
     database.SILENCE = 1
     processes.work(config, classes)

@@ -55,7 +55,7 @@ GUARDS = (
     ),
     Guard(
         "a page is committed before it is read",
-        "worker/store/pages.py",
+        "worker/store/inbox.py",
         '.where(inbox.c.parsed_at.is_(None), inbox.c.kind != "push")',
         ".where(inbox.c.id < 0)",
         "test_reports.py::test_fault_28_a_page_that_a_crash_left_unread",

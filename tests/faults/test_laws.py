@@ -11,14 +11,14 @@ from tests.faults.house import CODE, TEXT, House, died, mobiles
 from tests.faults.test_matrix import mute
 from worker import campaigns, recording, submitting, ticking, verifying
 from worker.claiming import Claim
-from worker.clock import later
-from worker.database import reading, writing
 from worker.domain.enums import MessageClass, Outcome, SubmissionState
 from worker.gateways.results import Result
-from worker.store import accounts, claims, doubts
+from worker.store import accounts, claims, unknown
 from worker.store.claims import Lease
+from worker.store.db.clock import later
+from worker.store.db.database import reading, writing
 from worker.store.outcomes import Recorded
-from worker.tables import request, submission
+from worker.store.schema.tables import request, submission
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_what_was_not_taken_goes_though_its_campaign_was_done(house: House) -> N
     run_out(house)
     ticking.sweep(house.engine, house.settings, "a test")
     with writing(house.engine) as connection:
-        assert doubts.not_taken(connection, lease.id, lease.fence)
+        assert unknown.not_taken(connection, lease.id, lease.fence)
     assert len(claimed(house, MessageClass.MARKETING)) == 1
 
 

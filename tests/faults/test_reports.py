@@ -15,8 +15,8 @@ from tests.faults.servers import PostgreSQL, Redis
 from tests.faults.telling import Told
 from tests.faults.test_matrix import mute
 from tests.stage import LOGINS
-from worker.database import reading
-from worker.tables import inbox, report
+from worker.store.db.database import reading
+from worker.store.schema.tables import inbox, report
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess

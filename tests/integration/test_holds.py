@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from producer.cli.commands import app
 from tests.integration.processes import running
 from tests.stage import TEXT, Stage, eventually, mobiles
-from worker.database import reading
 from worker.domain.enums import MessageClass
 from worker.store import accounts
-from worker.tables import tick
+from worker.store.db.database import reading
+from worker.store.schema.tables import tick
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.pace import proving
-from worker import database, migrations
+from worker.store import migrations
+from worker.store.db import database
 
 RATE, OWN = 50, 20
 #: The limit and its stated burst, a fifth of a second's worth.

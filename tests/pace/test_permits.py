@@ -16,15 +16,15 @@ from tests.hand import settings_of
 from tests.pace.test_throttle import passes
 from worker import permits
 from worker.config.settings import Settings
-from worker.database import reading, writing
 from worker.domain.enums import MessageClass
 from worker.gateways.base import Account
 from worker.permits import Permits
 from worker.policy import gcra
 from worker.policy.adaptive_rate import Learned
 from worker.policy.gcra import Cost
-from worker.store import accounts, paces
-from worker.store.paces import Pacing
+from worker.store import account_pace, accounts
+from worker.store.account_pace import Pacing
+from worker.store.db.database import reading, writing
 from worker.throttle import Throttle
 
 DEAD = "redis://127.0.0.1:1/0"
@@ -74,7 +74,7 @@ class World:
         one = self.asking(self.redis if there else self.none, message_class)
         with writing(self.engine) as connection:
             receipts = one.ask(connection, self.account, costs, 600.0)
-            at = paces.lock(connection, [self.name])[self.name].at
+            at = account_pace.lock(connection, [self.name])[self.name].at
         self.granted += [
             (self.passed + at, cost, "redis" if receipt else "database")
             for cost, receipt in zip(costs, receipts, strict=False)
@@ -84,7 +84,7 @@ class World:
     def standing(self) -> Pacing:
         """Return how the account is paced now."""
         with reading(self.engine) as connection:
-            return paces.standing(connection).get(self.name, Pacing())
+            return account_pace.standing(connection).get(self.name, Pacing())
 
     def passes(self, microseconds: int) -> None:
         """Let time pass, for Redis and for the database."""
@@ -98,7 +98,7 @@ class World:
                 since=kept.state.since - microseconds,
             )
             with writing(self.engine) as connection:
-                paces.write(connection, self.name, moved, kept.retry - microseconds)
+                account_pace.write(connection, self.name, moved, kept.retry - microseconds)
 
 
 @pytest.fixture(scope="module")
@@ -217,11 +217,11 @@ def test_what_a_gateway_refused_paces_an_account_without_limits(engine: Engine, 
     world = World(engine, url)
     assert len(world.ask([Cost()] * 9)) == 9
     with writing(engine) as connection:
-        at = paces.lock(connection, [world.name])[world.name].now
-        paces.learn(connection, world.name, Learned(4.0, at - 60))
+        at = account_pace.lock(connection, [world.name])[world.name].now
+        account_pace.learn(connection, world.name, Learned(4.0, at - 60))
     assert len(world.ask([Cost()] * 9)) <= 1
     with writing(engine) as connection:
-        paces.learn(connection, world.name, Learned(4.0, at, at + 30))
+        account_pace.learn(connection, world.name, Learned(4.0, at, at + 30))
     asking = world.asking(world.redis)
     assert asking.room() == {world.name: 0}
     assert asking.rests[world.name] > 25
@@ -261,6 +261,6 @@ def test_accounts_are_known_by_their_rows_alone(engine: Engine) -> None:
     """The lock makes rows that are missing, in order, and tells the database's time."""
     with writing(engine) as connection:
         accounts.ensure(connection, "b")
-        locked = paces.lock(connection, ["b", "a"])
+        locked = account_pace.lock(connection, ["b", "a"])
     assert set(locked) == {"a", "b"}
     assert all(one.state is None and one.at > 0 for one in locked.values())

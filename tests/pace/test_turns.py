@@ -8,7 +8,6 @@ from sqlalchemy import Engine, select
 from tests.hand import MARKETING, NOTICE, Hand, settings_of
 from tests.stage import TEXT, mobiles
 from worker.config.settings import Settings
-from worker.database import reading, writing
 from worker.domain.enums import (
     Advice,
     MessageClass,
@@ -18,9 +17,10 @@ from worker.domain.enums import (
 from worker.gateways.base import Account
 from worker.gateways.results import Result, Results
 from worker.policy.gcra import SECOND, State
-from worker.store import paces
+from worker.store import account_pace
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import request, submission
 from worker.submitting import Answer, Ready
-from worker.tables import request, submission
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
 
@@ -71,9 +71,9 @@ def test_who_gets_no_permit_is_written_nowhere(engine: Engine) -> None:
             return [*requests, *connection.execute(select(submission)).all()]
 
     with writing(engine) as connection:
-        at = paces.lock(connection, ["jzy"])["jzy"].at
+        at = account_pace.lock(connection, ["jzy"])["jzy"].at
         full = State(at, at - 10_000_000, {"submissions": SECOND})
-        paces.write(connection, "jzy", full, at + 60_000_000)
+        account_pace.write(connection, "jzy", full, at + 60_000_000)
     before = rows()
     assert hand.take() == []
     assert rows() == before
@@ -89,7 +89,7 @@ def test_too_fast_loses_nothing_and_counts_no_attempt(engine: Engine) -> None:
     for part in (ready[:4], ready[4:]):
         hand.record(*(answered(one, Outcome.THROTTLED, advice=Advice.SLOW_DOWN) for one in part))
     with reading(engine) as connection:
-        learned = paces.standing(connection)["jzy"].learned
+        learned = account_pace.standing(connection)["jzy"].learned
         again = connection.execute(
             select(submission).where(submission.c.state == SubmissionState.PLANNED.value)
         ).all()
@@ -111,7 +111,7 @@ def test_what_a_refusal_teaches_is_what_was_taken_of_all_with_that_login(engine:
     assert (len(ready), len(few)) == (10, 2)
     hand.record(answered(few[0], Outcome.THROTTLED, advice=Advice.SLOW_DOWN))
     with reading(engine) as connection:
-        standing = paces.standing(connection)
+        standing = account_pace.standing(connection)
     assert standing["codes"].learned.refused == 9
     assert "jzy" not in standing, "each account goes at its own pace"
 
@@ -127,5 +127,5 @@ def test_an_account_that_asked_for_a_rest_gets_one(engine: Engine) -> None:
     for one in MessageClass:
         assert hand.take(one) == []
     with writing(engine) as connection:
-        rest = paces.lock(connection, ["jzy"])["jzy"]
+        rest = account_pace.lock(connection, ["jzy"])["jzy"]
     assert 100 < rest.learned.rest(rest.now) <= 120

@@ -12,8 +12,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from worker import database, logs
+from worker import logs
 from worker.config.settings import load
+from worker.store.db import database
 
 log = structlog.get_logger()
 

@@ -25,9 +25,10 @@ from tests.servers import Databases
 from tests.stage import Stage, eventually, mobiles, section
 from tests.web import callers
 from tests.web.live import Live, live
-from worker import campaigns, database
+from worker import campaigns
 from worker.sandbox import Sandbox
-from worker.tables import inbox, report, submission
+from worker.store.db import database
+from worker.store.schema.tables import inbox, report, submission
 
 TOKEN = "burst-token-0123456789"
 TEXT = "【信使】春装上新，回T退订"

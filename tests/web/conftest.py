@@ -14,10 +14,10 @@ import uvicorn
 
 from producer.web import listening, serving
 from tests.stage import LOGINS, Stage, eventually, section
-from worker import database
 from worker.domain import api_keys
 from worker.domain.enums import Scope
 from worker.store import keys
+from worker.store.db import database
 
 
 @pytest.fixture

@@ -31,9 +31,9 @@ from tests.stage import TEXT, Stage, eventually, section
 from tests.web import callers
 from tests.web.conftest import make_key
 from tests.web.live import Live, live
-from worker import database
 from worker.sandbox import Sandbox
-from worker.tables import message
+from worker.store.db import database
+from worker.store.schema.tables import message
 
 #: Calls before those that are measured, and the number of the first of them.
 WARM, WARM_FROM = 300, 90_000_000

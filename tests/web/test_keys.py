@@ -7,10 +7,10 @@ import pytest
 
 from tests.stage import TEXT, eventually, mobiles, section
 from tests.web.conftest import Served
-from worker import database
 from worker.domain.enums import Scope
 from worker.domain.errors import ConfigurationError
 from worker.store import keys
+from worker.store.db import database
 
 TO = "13800138000"
 BODY = {"to": TO, "text": TEXT}

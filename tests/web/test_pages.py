@@ -11,11 +11,11 @@ import pytest
 from producer.web.pages import chart, words
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.web.conftest import Served
-from worker import database
 from worker.domain.enums import Carrier, Scope
 from worker.policy.account_health import Health
 from worker.sandbox import Sandbox
-from worker.store import accounts, doubts, keys
+from worker.store import accounts, keys, unknown
+from worker.store.db import database
 
 ADDRESSES = ["/", "/campaigns", "/messages", "/replies", "/unknown"]
 NUMBER = "13800138000"
@@ -228,7 +228,7 @@ def test_an_unknown_submission_is_settled_with_a_name_and_a_reason(
         eventually(lambda: stage.states(sent) == {"unknown": 1})
     page = operator.get("/unknown").text
     with database.reading(stage.engine) as connection:
-        (one,) = doubts.unknown_ones(connection)
+        (one,) = unknown.unknown_ones(connection)
     data = {"token": token(page), "act": "submitted", "why": ""}
     assert operator.post(f"/unknown/{one.id}", data=data).status_code == 422
     data["why"] = "in the vendor's console"

@@ -15,9 +15,16 @@ from sqlalchemy import Engine, func, select
 
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.web.conftest import Served
-from worker import database, pushes
-from worker.store import pushed
-from worker.tables import inbound_message, inbox, report, request, submission
+from worker import pushes
+from worker.store import pushes as pushes_store
+from worker.store.db import database
+from worker.store.schema.tables import (
+    inbound_message,
+    inbox,
+    report,
+    request,
+    submission,
+)
 
 TOKEN, NEXT = "first-token-0123456789", "other-token-0123456789"
 KINDS = ["sqlite", "postgresql", "mysql"]
@@ -247,4 +254,4 @@ def test_a_push_is_not_read_as_a_page(served: Served) -> None:
     CALLER.post(f"{served.url}/push/v1/{TOKEN}", json={"mobile": "13800138000"})
     ticking.sweep(served.stage.engine, served.stage.settings, "test")
     with database.reading(served.stage.engine) as connection:
-        assert pushed.some_wait(connection, ["v1"])
+        assert pushes_store.some_wait(connection, ["v1"])

@@ -9,9 +9,9 @@ import pytest
 
 from tests.stage import TEXT, mobiles
 from tests.web.conftest import Served
-from worker import database
 from worker.domain.enums import Scope
-from worker.store import accounts, pages, pushed
+from worker.store import accounts, inbox, pushes
+from worker.store.db import database
 
 
 def test_a_hold_and_its_reason_are_seen_by_who_operates(served: Served) -> None:
@@ -48,7 +48,7 @@ def _reply(text: str, account: str = "bulk", msisdn: str = "13800138000") -> dic
 
 def _came_in(served: Served, *replies: dict[str, Any]) -> None:
     with database.writing(served.stage.engine) as connection:
-        pages.add_inbound(connection, list(replies))
+        inbox.add_inbound(connection, list(replies))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mysql"])
@@ -111,9 +111,9 @@ def test_pages_of_replies_miss_none_however_few_are_one_s_own(
 def test_test_keys_and_others_do_not_see_each_other_s_replies(served: Served) -> None:
     with database.writing(served.stage.engine) as connection:
         row = {"account": "x", "target": "POST", "headers": {}, "body": b""}
-        pushed.keep(connection, [row])
+        pushes.keep(connection, [row])
         for account in ("v1", "bulk"):
-            pages.add_inbound(connection, [_reply(account, account)])
+            inbox.add_inbound(connection, [_reply(account, account)])
     for test, sees in ((True, "v1"), (False, "bulk")):
         client = served.client(served.key("ci" if test else "shop", test=test))
         found = client.get("/v1/inbound").json()

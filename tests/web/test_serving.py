@@ -13,8 +13,8 @@ from producer.web import listening
 from tests.stage import TEXT, Stage, eventually, mobiles, section
 from tests.web.conftest import make_key
 from tests.web.live import ROOT, live
-from worker import database
-from worker.tables import message
+from worker.store.db import database
+from worker.store.schema.tables import message
 
 ACCOUNTS = ("v1", "codes")
 

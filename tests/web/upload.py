@@ -18,8 +18,8 @@ from tests.servers import Databases
 from tests.stage import Stage, section
 from tests.web.conftest import make_key
 from tests.web.live import Live, live
-from worker import database
 from worker.sandbox import Sandbox
+from worker.store.db import database
 
 #: How much more than before the process may have had at its peak, in bytes.
 MOST = 128 * 1024 * 1024

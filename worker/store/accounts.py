@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, or_, select, update
 
-from worker.clock import later, now
 from worker.config.credentials import NOBODY, Logins
 from worker.policy import account_health
 from worker.policy.account_health import WELL, Health
-from worker.store.rows import insert_unless_there
-from worker.tables import account_state
+from worker.store.db.clock import later, now
+from worker.store.db.dialects import insert_unless_there
+from worker.store.schema.tables import account_state
 
 
 @dataclass(frozen=True, slots=True)

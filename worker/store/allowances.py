@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
-from worker.clock import now
 from worker.domain import recipient_windows
 from worker.domain.recipient_windows import Call, Window
-from worker.store.rows import insert_unless_there
-from worker.tables import allowance
+from worker.store.db.clock import now
+from worker.store.db.dialects import insert_unless_there
+from worker.store.schema.tables import allowance
 
 
 @dataclass(frozen=True, order=True, slots=True)

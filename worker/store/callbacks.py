@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, RowMapping, delete, func, insert, select, update
 
-from worker.clock import later, now
-from worker.store.changes import Span
+from worker.store.callback_outbox import Span
+from worker.store.db.clock import later, now
+from worker.store.db.dialects import new_id
 from worker.store.messages import seen
-from worker.store.rows import new_id
-from worker.tables import callback, callback_event, inbound_message
+from worker.store.schema.tables import callback, callback_event, inbound_message
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,17 @@ from sqlalchemy import (
     update,
 )
 
-from worker import views
-from worker.clock import now
 from worker.domain.enums import CampaignState, MessageState, SubmissionState
 from worker.domain.transitions import CAMPAIGN_MOVES, MESSAGES_OF, OPEN
+from worker.store.db.clock import now
 from worker.store.messages import seen
-from worker.tables import campaign, message, request, submission
+from worker.store.schema import views
+from worker.store.schema.tables import (
+    campaign,
+    message,
+    request,
+    submission,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,19 @@ from sqlalchemy import (
     update,
 )
 
-from worker.clock import later, now
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.enums import SubmissionState as S
 from worker.gateways.base import Content
-from worker.store.arrays import given, handed, lists
+from worker.store.db.clock import later, now
+from worker.store.db.dialects import new_id, one_of
+from worker.store.db.pg_arrays import given, handed, lists
 from worker.store.requests import content_of, finish
-from worker.store.rows import new_id, one_of
-from worker.tables import campaign, message, request, submission
+from worker.store.schema.tables import (
+    campaign,
+    message,
+    request,
+    submission,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, or_, select
 
-from worker.clock import now
-from worker.tables import event, submission
+from worker.store.db.clock import now
+from worker.store.schema.tables import event, submission
 
 #: There may be one for each submission: a search by name goes no further back.
 LOOKED_THROUGH = 1_000_000

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, and_, false, or_, select
 
 from worker.store.messages import seen
-from worker.tables import inbound_message, request
+from worker.store.schema.tables import inbound_message, request
 
 #: For one page so many are looked at, at the most: it may be short although older ones follow.
 LOOKED_AT = 1000

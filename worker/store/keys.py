@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, or_, select, update
 
-from worker.clock import later, now
 from worker.domain.enums import Scope
-from worker.store.rows import new_id
-from worker.tables import api_key
+from worker.store.db.clock import later, now
+from worker.store.db.dialects import new_id
+from worker.store.schema.tables import api_key
 
 #: How coarse the time of the last use is, in seconds.
 COARSE = 3600.0

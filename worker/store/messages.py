@@ -18,15 +18,15 @@ from sqlalchemy import (
     update,
 )
 
-from worker import views
-from worker.clock import now
 from worker.domain.enums import MessageState, SubmissionState
-from worker.store import changes
-from worker.store.changes import Span
-from worker.store.members import Member, carried_by
-from worker.store.rows import by_index, one_of
-from worker.tables import message, request, submission
-from worker.tables import report as told
+from worker.store import callback_outbox
+from worker.store.callback_outbox import Span
+from worker.store.db.clock import now
+from worker.store.db.dialects import by_index, one_of
+from worker.store.schema import views
+from worker.store.schema.tables import message, request, submission
+from worker.store.schema.tables import report as told
+from worker.store.submission_messages import Member, carried_by
 
 #: How often it is looked who carries a message that goes from one submission to the next.
 LOOKS = 10
@@ -121,7 +121,7 @@ def end(connection: Connection, ended: Iterable[Member], code: str | None = None
             ),
             rows,
         )
-        changes.note(connection, [Span(one.request_id, one.n, one.n + 1) for one in ending])
+        callback_outbox.note(connection, [Span(one.request_id, one.n, one.n + 1) for one in ending])
 
 
 def end_members(connection: Connection, ids: Collection[int], state: MessageState) -> int:
@@ -131,7 +131,7 @@ def end_members(connection: Connection, ids: Collection[int], state: MessageStat
     ended = 0
     for these in _carried_by_all(rows):
         ended += connection.execute(ending.where(these, message.c.state.is_(None))).rowcount
-    changes.of_submissions(connection, ids)
+    callback_outbox.of_submissions(connection, ids)
     return ended
 
 
@@ -180,7 +180,7 @@ def expire(connection: Connection, one: int) -> bool:
         .where(submission.c.id == one, submission.c.state == SubmissionState.PLANNED.value)
         .values(not_after=rest)
     )
-    changes.of_submissions(connection, [one])
+    callback_outbox.of_submissions(connection, [one])
     return False
 
 
@@ -207,7 +207,7 @@ def cancel(connection: Connection, request_id: int, n: int) -> MessageState | No
             .where(message.c.request_id == request_id, message.c.n == n, message.c.state.is_(None))
             .values(state=MessageState.CANCELLED.value, finished_at=now())
         )
-        changes.note(connection, [Span(request_id, n, n + 1)])
+        callback_outbox.note(connection, [Span(request_id, n, n + 1)])
     state = connection.execute(
         select(seen.c.state).where(seen.c.request_id == request_id, seen.c.n == n)
     ).scalar()
@@ -265,7 +265,7 @@ def report(
     if to is wins:
         lesser |= {MessageState.DELIVERED, MessageState.UNDELIVERED} - {to}
     first = {(one.request_id, one.n): one for one in reversed(reports)}
-    changes.note(connection, [Span(one, n, n + 1) for one, n in first])
+    callback_outbox.note(connection, [Span(one, n, n + 1) for one, n in first])
     # Not by IN: it cannot be part of a statement that is run for many rows.
     movable = or_(message.c.state.is_(None), *(message.c.state == one.value for one in lesser))
     if connection.dialect.name == "postgresql":

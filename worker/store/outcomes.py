@@ -16,16 +16,16 @@ from sqlalchemy import (
     update,
 )
 
-from worker.clock import later, now
 from worker.domain.enums import MessageState, Outcome
 from worker.domain.enums import SubmissionState as S
 from worker.gateways.results import Result
-from worker.store import changes
-from worker.store.arrays import given, lists
+from worker.store import callback_outbox
 from worker.store.claims import Lease, Planned, stopped
-from worker.store.members import carried_by
-from worker.store.rows import new_id, one_of
-from worker.tables import message, request, submission
+from worker.store.db.clock import later, now
+from worker.store.db.dialects import new_id, one_of
+from worker.store.db.pg_arrays import given, lists
+from worker.store.schema.tables import message, request, submission
+from worker.store.submission_messages import carried_by
 
 #: What applications are told of; the other states are on the way to one of these.
 _TOLD = frozenset({S.ACCEPTED, S.REJECTED, S.UNKNOWN})
@@ -66,7 +66,7 @@ def record(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
     _record(connection, found.ours)
     found.ours.extend(call for call in calls if call.lease.id in at_once)
     told = [call.lease.id for call in found.ours if call.state in _TOLD]
-    changes.of_submissions(connection, told)
+    callback_outbox.of_submissions(connection, told)
     return found
 
 
@@ -159,7 +159,7 @@ def settle(connection: Connection, call: Recorded) -> bool:
         )
     )
     if done.rowcount == 1 and call.state in _TOLD:
-        changes.of_submissions(connection, [call.lease.id])
+        callback_outbox.of_submissions(connection, [call.lease.id])
     return done.rowcount == 1
 
 
@@ -180,7 +180,7 @@ def accept(connection: Connection, one: int, fence: int, gateway_id: str | None)
         )
     )
     if done.rowcount == 1:
-        changes.of_submissions(connection, [one])
+        callback_outbox.of_submissions(connection, [one])
     return done.rowcount == 1
 
 
@@ -318,7 +318,7 @@ def sweep(connection: Connection, limit: int = 500) -> list[tuple[int, str]]:
                 state=S.UNKNOWN.value, outcome=Outcome.UNKNOWN.value, code="lease", lease_until=None
             )
         )
-    changes.of_submissions(connection, [row.id for row in lost])
+    callback_outbox.of_submissions(connection, [row.id for row in lost])
     return [(row.id, row.account) for row in lost]
 
 

@@ -16,13 +16,13 @@ from sqlalchemy import (
     update,
 )
 
-from worker.clock import later
 from worker.domain.enums import SubmissionState
-from worker.store import once
-from worker.store.arrays import among, unnested
-from worker.store.restored import RESTORED
-from worker.store.rows import by_index, one_of
-from worker.tables import message, report, submission
+from worker.store import deduplication
+from worker.store.db.clock import later
+from worker.store.db.dialects import by_index, one_of
+from worker.store.db.pg_arrays import among, unnested
+from worker.store.restored_backup import RESTORED
+from worker.store.schema.tables import message, report, submission
 
 #: A report without a message is tried at every turn for so many seconds, then at one of so many.
 LATELY = 600.0
@@ -33,14 +33,14 @@ FEW = 200
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Store reports that are new (by account and digest); returns their ids by their digests."""
-    return once.add(connection, report, "received_at", rows)
+    return deduplication.add(connection, report, "received_at", rows)
 
 
 def correct(
     connection: Connection, inbox_id: int, rows: Sequence[Mapping[str, Any]]
 ) -> list[Row[Any]]:
     """Correct reports that an earlier reading stored otherwise, as `once.correct` does."""
-    return once.correct(connection, report, inbox_id, rows)
+    return deduplication.correct(connection, report, inbox_id, rows)
 
 
 def unmatched(

@@ -20,14 +20,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from worker.clock import Instant, later, now
 from worker.domain.enums import MessageClass, MessageState, SubmissionState
 from worker.gateways.base import Content
-from worker.store import changes
-from worker.store.changes import Span
-from worker.store.rows import insert_unless_there, new_id, one_of
-from worker.tables import callback as callbacks
-from worker.tables import message, request, submission
+from worker.store import callback_outbox
+from worker.store.callback_outbox import Span
+from worker.store.db.clock import Instant, later, now
+from worker.store.db.dialects import insert_unless_there, new_id, one_of
+from worker.store.schema.tables import callback as callbacks
+from worker.store.schema.tables import message, request, submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +349,7 @@ def end_rest(connection: Connection, request_id: int, state: MessageState) -> bo
     )
     if done.rowcount == 1:
         bounds = select(request.c.next_n, request.c.total).where(request.c.id == request_id)
-        changes.note(connection, [Span(request_id, *connection.execute(bounds).one())])
+        callback_outbox.note(connection, [Span(request_id, *connection.execute(bounds).one())])
     return done.rowcount == 1
 
 

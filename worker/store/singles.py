@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 from worker.store import requests
 from worker.store.requests import NewRequest, StoredRequest
-from worker.tables import message, request
+from worker.store.schema.tables import message, request
 
 
 def add(

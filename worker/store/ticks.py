@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select, update
 
-from worker.clock import later, now
-from worker.store.rows import insert_unless_there
-from worker.tables import tick
+from worker.store.db.clock import later, now
+from worker.store.db.dialects import insert_unless_there
+from worker.store.schema.tables import tick
 
 
 def ensure(connection: Connection, names: set[str]) -> None:

@@ -9,12 +9,13 @@ from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, operator
 from producer.web.problems import Told
-from worker import campaigns, database, describing
+from worker import campaigns, describing
 from worker.domain.enums import CampaignState
 from worker.domain.errors import NotFound
 from worker.domain.transitions import CAMPAIGN_MOVES
 from worker.store import requests
 from worker.store.campaigns import Progress
+from worker.store.db import database
 
 router = drawn.router("/campaigns")
 

@@ -12,7 +12,7 @@ from producer.web.desk import Desk, Here
 from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, Operating
-from worker import database, settling
+from worker import settling
 from worker.config.settings import Settings
 from worker.domain.errors import (
     NotFound,
@@ -20,8 +20,9 @@ from worker.domain.errors import (
     Refused,
     TooLate,
 )
-from worker.store import doubts, events
-from worker.store.doubts import Doubtful
+from worker.store import events, unknown
+from worker.store.db import database
+from worker.store.unknown import Doubtful
 
 router = drawn.router("/unknown")
 
@@ -43,7 +44,7 @@ async def listed(request: Request, here: Here, who: Looking) -> Response:
 
 def _facts(here: Desk) -> dict[str, Any]:
     with database.reading(here.engine) as connection:
-        found = doubts.unknown_ones(connection, limit=MOST)
+        found = unknown.unknown_ones(connection, limit=MOST)
         evidence = {one.id: events.of_submission(connection, one.id) for one in found}
     return {"doubts": found, "evidence": evidence}
 

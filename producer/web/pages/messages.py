@@ -10,11 +10,12 @@ from producer.web.desk import Desk, Here
 from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, operator, own_origin
-from worker import database, describing
+from worker import describing
 from worker.describing import History
 from worker.domain import msisdn as numbers
 from worker.domain.enums import MessageClass, MessageState
 from worker.store import requests
+from worker.store.db import database
 
 router = drawn.router("/messages")
 

@@ -11,10 +11,11 @@ from producer.web.desk import Desk, Here
 from producer.web.pages import chart, drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, Operating
-from worker import database, holds
+from worker import holds
 from worker.domain.errors import NotFound
-from worker.store import accounts, claims, rates
+from worker.store import accounts, claims, throughput
 from worker.store.accounts import AccountState
+from worker.store.db import database
 
 router = drawn.router()
 
@@ -28,12 +29,12 @@ async def overview(request: Request, here: Here, who: Looking) -> Response:
 
 def _facts(here: Desk) -> dict[str, Any]:
     with database.reading(here.engine) as connection:
-        hour = rates.last_hour(connection)
+        hour = throughput.last_hour(connection)
         return {
             "hour": {name: sum(values) for name, values in hour.items()},
             "minutes": hour,
             "chart": chart.draw(hour),
-            "waiting": rates.waiting(connection),
+            "waiting": throughput.waiting(connection),
             "accounts": _accounts(here, connection),
         }
 

@@ -12,11 +12,11 @@ from producer.web.desk import Desk, Here
 from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking
-from worker import database
 from worker.domain.enums import MessageClass
 from worker.domain.errors import NotFound
-from worker.store import messages, pages, requests
+from worker.store import inbox, messages, requests
 from worker.store.callbacks import inbound
+from worker.store.db import database
 
 router = drawn.router("/replies")
 
@@ -45,7 +45,7 @@ async def listed(request: Request, here: Here, who: Looking) -> Response:
 
 def _newest(here: Desk) -> list[Row[Any]]:
     with database.reading(here.engine) as connection:
-        return pages.inbound(connection, MOST)
+        return inbox.inbound(connection, MOST)
 
 
 @router.get("/{inbound_id}")
@@ -66,7 +66,7 @@ def _said(here: Desk, inbound_id: int) -> tuple[str, list[Said]]:
             raise NotFound(msg)
         theirs = [
             Said(row.received_at or row.stored_at, ours=False, text=row.text, account=row.account)
-            for row in pages.inbound(connection, MOST, msisdn=start.msisdn)
+            for row in inbox.inbound(connection, MOST, msisdn=start.msisdn)
         ]
         sent = messages.search(connection, limit=MOST, msisdn=start.msisdn)
         texts = {}

@@ -20,11 +20,11 @@ from starlette.responses import Response
 
 from producer.web.desk import Here
 from producer.web.problems import Told
-from worker import database
 from worker.config.settings import Settings
 from worker.domain import api_keys
 from worker.domain.enums import Scope
 from worker.store import keys
+from worker.store.db import database
 from worker.store.keys import Key
 
 COOKIE = "xinshi_session"

@@ -1,0 +1,55 @@
+"""The schema's history, run by Alembic with a version table of its own, `xinshi_alembic_version`.
+
+So that Xinshi's tables can live in an application's database without touching its migrations.
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from worker.store.schema import views
+
+VERSION_TABLE = "xinshi_alembic_version"
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the database's schema to this version; nothing happens when it is there already.
+
+    The view `xinshi_messages` has no history: it is made anew with each step.
+    """
+    with engine.begin() as connection:
+        if _context(connection).get_current_revision() == newest():
+            return
+        connection.execute(text(f"DROP VIEW IF EXISTS {views.NAME}"))
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        query = views.described().compile(
+            dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+        )
+        connection.exec_driver_sql(f"CREATE VIEW {views.NAME} AS {query}".replace("%", "%%"))
+
+
+def revision(engine: Engine) -> str | None:
+    """Return the schema's revision in the database; None when there is no schema yet."""
+    with engine.connect() as connection:
+        return _context(connection).get_current_revision()
+
+
+def newest() -> str | None:
+    """Return the revision that this version of Xinshi needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return config
+
+
+def _context(connection: Connection) -> MigrationContext:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
