@@ -19,8 +19,9 @@ from sqlalchemy import Engine
 
 from tests.servers import Databases
 from tests.stage import Stage
-from worker import choosing, settling
+from worker import settling
 from worker.config import credentials
+from worker.delivery import account_choice
 from worker.sandbox import Sandbox
 from worker.store.db import database as connecting
 
@@ -40,7 +41,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
     if request.node.get_closest_marker("slow") is None:
         monkeypatch.setattr(credentials, "_N", 2)
         monkeypatch.setattr(settling, "BETWEEN", 0.05)
-        monkeypatch.setattr(choosing, "NO_ACCOUNT", 0.2)
+        monkeypatch.setattr(account_choice, "NO_ACCOUNT", 0.2)
 
 
 @pytest.fixture(scope="session")

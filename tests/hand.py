@@ -7,14 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event, func, select, update
 
 from tests.stage import LOGINS, TEXT
-from worker import (
-    campaigns,
-    enqueuing,
-    recording,
-    submitting,
-)
+from worker import campaigns, enqueuing
 from worker.config import settings
 from worker.config.settings import Settings
+from worker.delivery import record as record_module
+from worker.delivery import submit
+from worker.delivery.submit import Answer, Ready
 from worker.domain.enums import CampaignState, MessageClass, Outcome
 from worker.enqueuing import Enqueued, Order
 from worker.gateways.results import Result, Results
@@ -34,7 +32,6 @@ from worker.store.schema.tables import (
     submission,
 )
 from worker.store.schema.views import described
-from worker.submitting import Answer, Ready
 
 NOTICE = MessageClass.NOTICE
 MARKETING = MessageClass.MARKETING
@@ -99,13 +96,13 @@ class Hand:
         """Claim and write ahead in one transaction, as a lane does."""
         with writing(self.engine) as connection:
             leases = self.claim_in(connection, message_class)
-            return submitting.write_ahead(connection, self.settings, leases) if leases else []
+            return submit.write_ahead(connection, self.settings, leases) if leases else []
 
     def record(self, *answers: Answer) -> None:
         """Write outcomes."""
         with writing(self.engine) as connection:
-            recording.record(
-                connection, [recording.recorded(one) for one in answers], self.settings, "hand"
+            record_module.record(
+                connection, [record_module.recorded(one) for one in answers], self.settings, "hand"
             )
 
     def sweep(self) -> list[tuple[int, str]]:

@@ -7,7 +7,8 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import Hand, answer, settings_of
 from tests.stage import mobiles
-from worker import examining, reporting
+from worker import reporting
+from worker.delivery import health_monitor
 from worker.domain.enums import Carrier, Outcome, ReportStatus
 from worker.gateways.results import Report
 from worker.policy.account_health import WELL, Health
@@ -30,14 +31,14 @@ UNICOM = [f"130{nth:08d}" for nth in range(100)]
 def hand(engine: Engine, database: str) -> Hand:
     made = Hand(engine, settings_of(database, v1={"max_batch": 1}, jzy={"max_batch": 1}))
     with writing(engine) as connection:
-        ticks.ensure(connection, {examining.NAME})
+        ticks.ensure(connection, {health_monitor.NAME})
     examine(made)
     return made
 
 
 def examine(hand: Hand) -> None:
     """Let the tick run."""
-    examining.examine(hand.engine, hand.settings, "hand")
+    health_monitor.examine(hand.engine, hand.settings, "hand")
 
 
 def healths(hand: Hand) -> dict[str, Health]:
@@ -63,7 +64,7 @@ def call(hand: Hand, account: str, count: int, *outcomes: Outcome, **more: Any) 
 def remembered(hand: Hand) -> dict[str, Any]:
     """Return what the tick remembers."""
     with reading(hand.engine) as connection:
-        return dict(ticks.cursor(connection, examining.NAME))
+        return dict(ticks.cursor(connection, health_monitor.NAME))
 
 
 @pytest.mark.parametrize("failure", sorted(health_samples.FAILED))
@@ -130,7 +131,7 @@ def test_history_from_before_the_first_look_is_not_read(engine: Engine, database
     hand = Hand(engine, settings_of(database, v1={"max_batch": 1}))
     call(hand, "v1", 30, Outcome.DEFERRED)
     with writing(engine) as connection:
-        ticks.ensure(connection, {examining.NAME})
+        ticks.ensure(connection, {health_monitor.NAME})
     examine(hand)
     examine(hand)
     assert healths(hand) == {}
@@ -181,7 +182,7 @@ def ripen(hand: Hand) -> None:
     past = hand.settings.top.reports_within + 1
     kept["marks"] = [[kept["at"] - past, kept["last"]]]
     with writing(hand.engine) as connection:
-        ticks.write_cursor(connection, examining.NAME, kept)
+        ticks.write_cursor(connection, health_monitor.NAME, kept)
     examine(hand)
 
 
@@ -207,7 +208,7 @@ def test_an_account_without_reports_is_not_blamed_for_their_want(
 ) -> None:
     hand = Hand(engine, settings_of(database, jzy={"max_batch": 1, "reports": "none"}))
     with writing(engine) as connection:
-        ticks.ensure(connection, {examining.NAME})
+        ticks.ensure(connection, {health_monitor.NAME})
     examine(hand)
     deliver(hand, mobiles(60), None)
     ripen(hand)

@@ -16,7 +16,16 @@ from sqlalchemy import Connection, Engine, select, update
 from tests.hand import Hand, answer, hurry, settings_of
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.test_histories import History
-from worker import comparing, describing, gathering, reporting, settling, ticking, verifying
+from worker import (
+    comparing,
+    describing,
+    reporting,
+    settling,
+    ticking,
+    verifying,
+)
+from worker.delivery import gather as gather_module
+from worker.delivery.submit import Ready
 from worker.domain.enums import (
     Advice,
     MessageClass,
@@ -37,7 +46,6 @@ from worker.store.schema.tables import (
     request,
     submission,
 )
-from worker.submitting import Ready
 
 
 @pytest.fixture
@@ -373,9 +381,9 @@ def test_any_history_of_gathered_messages(
         return open_together(connection, singles, *args, **words)
 
     monkeypatch.setattr(gather, "open_together", heard)
-    told, look = SimpleNamespace(account="bulk", gathers=True), gathering.look
-    monkeypatch.setattr(gathering, "look", lambda message_class, _: look(message_class, [told]))
-    monkeypatch.setattr(gathering, "MOMENT", 0.0)
+    told, look = SimpleNamespace(account="bulk", gathers=True), gather_module.look
+    monkeypatch.setattr(gather_module, "look", lambda message_class, _: look(message_class, [told]))
+    monkeypatch.setattr(gather_module, "MOMENT", 0.0)
     hurry(engine)
     hand = Hand(engine, settings_of(database, bulk={"max_batch": 3, "per_msisdn": ["1/10h"]}))
     run_state_machine_as_test(

@@ -38,7 +38,7 @@ from worker.store.inbox import opt_outs
 from worker.store.schema.tables import request, submission
 
 if TYPE_CHECKING:
-    from worker.submitting import Answer, Ready
+    from worker.delivery.submit import Answer, Ready
 
 CLASSES = st.sampled_from([NOTICE, MARKETING])
 #: Outcomes after which a message may have arrived.

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, insert, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
-from worker import holding
+from worker.delivery import account_guard
+from worker.delivery.submit import Ready
 from worker.domain.enums import (
     Advice,
     Fault,
@@ -26,7 +27,6 @@ from worker.store.schema.tables import (
     opt_out,
     request,
 )
-from worker.submitting import Ready
 
 M = MessageState
 on_sqlite = pytest.mark.parametrize("kind", ["sqlite"])
@@ -222,11 +222,11 @@ def test_a_refusal_that_nobody_knows_holds_only_what_was_never_accepted(
     hand: Hand, result: Result, *, holds: bool
 ) -> None:
     with writing(hand.engine) as connection:
-        holding.said(connection, hand.settings, "bulk", result, "test")
+        account_guard.said(connection, hand.settings, "bulk", result, "test")
     assert held(hand) == frozenset(), "it was accepted before"
     unproven(hand)
     with writing(hand.engine) as connection:
-        holding.said(connection, hand.settings, "bulk", result, "test")
+        account_guard.said(connection, hand.settings, "bulk", result, "test")
     assert held(hand) == ({"bulk"} if holds else frozenset())
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from tests.hand import Hand, answer, settings_of
 from tests.stage import mobiles
-from worker import submitting
+from worker.delivery import submit
 from worker.domain.enums import MessageClass, Outcome
 from worker.store.db.database import connect, writing
 
@@ -37,7 +37,7 @@ def test_a_lane_reads_no_whole_table_though_its_plans_were_made_while_all_were_e
     for one in classes:
         with writing(lanes) as connection:
             leases = hand.claim_in(connection, one)
-            assert submitting.write_ahead(connection, hand.settings, leases)
+            assert submit.write_ahead(connection, hand.settings, leases)
             read += connection.execute(text(READ_WHOLE)).all()
     lanes.dispose()
     assert not read

@@ -17,6 +17,7 @@ from tests.hand import Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles
 from worker import describing, settling, ticking
 from worker.config import settings as loading
+from worker.delivery.submit import Ready
 from worker.domain.enums import Advice, MessageClass, Outcome
 from worker.domain.errors import ConfigurationError
 from worker.domain.recipient_windows import Window
@@ -28,7 +29,6 @@ from worker.store.db.clock import Instant, later
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import event as happened
 from worker.store.schema.tables import recipient, submission
-from worker.submitting import Ready
 
 #: No limit of these tests ends while they run.
 ONCE = ["1/10h"]

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine, event
 
 from tests.stage import Stage, mobiles, section
-from worker import claiming, submitting
+from worker.delivery import claim as claim_module
+from worker.delivery import submit
 from worker.domain.enums import MessageClass
 from worker.store.claims import Lease
 from worker.store.db.database import writing
@@ -31,11 +32,11 @@ def counted(engine: Engine) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def claim(stage: Stage, engine: Engine) -> tuple[list[Lease], list[submitting.Ready]]:
+def claim(stage: Stage, engine: Engine) -> tuple[list[Lease], list[submit.Ready]]:
     with writing(engine) as connection:
-        looked = claiming.look(connection, stage.settings, MessageClass.NOTICE, OWNER)
+        looked = claim_module.look(connection, stage.settings, MessageClass.NOTICE, OWNER)
         leases = looked.take(connection)
-        return leases, submitting.write_ahead(connection, stage.settings, leases) if leases else []
+        return leases, submit.write_ahead(connection, stage.settings, leases) if leases else []
 
 
 def singles(stage: Stage, count: int, first: int = 0) -> list[str]:

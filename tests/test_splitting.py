@@ -12,7 +12,10 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import Stage, eventually, mobiles, section
-from worker import campaigns, recording, splitting
+from worker import campaigns
+from worker.delivery import batch_split as batch_split_module
+from worker.delivery import record
+from worker.delivery.submit import Answer, Ready
 from worker.domain.enums import (
     Fault,
     MessageClass,
@@ -29,7 +32,6 @@ from worker.store.schema.tables import (
     submission,
 )
 from worker.store.spool import Spool
-from worker.submitting import Answer, Ready
 
 M = MessageState
 on_sqlite = pytest.mark.parametrize("kind", ["sqlite"])
@@ -167,8 +169,8 @@ def test_an_account_with_a_counter_is_asked_before_anything_is_split(
     (one,) = hand.submissions(made.request_id)
     assert (one.code, one.outcome) == ("112", "rejected")
     with writing(engine) as connection:
-        assert splitting.not_taken(connection, one.id, one.fence)
-        assert not splitting.not_taken(connection, one.id, one.fence), "once is enough"
+        assert batch_split_module.not_taken(connection, one.id, one.fence)
+        assert not batch_split_module.not_taken(connection, one.id, one.fence), "once is enough"
     assert hand.count(made.request_id) == {"queued": 8}
     assert [one.size for one in hand.submissions(made.request_id)[1:]] == [4, 4]
 
@@ -178,7 +180,7 @@ def test_past_the_bound_the_rest_waits_for_a_person(
     hand: Hand, monkeypatch: pytest.MonkeyPatch, bound: int
 ) -> None:
     """It is shown, takes no part until then, and goes on when it is told to."""
-    monkeypatch.setattr(splitting, "MOST", bound)
+    monkeypatch.setattr(batch_split_module, "MOST", bound)
     numbers = mobiles(16)
     gateway = Strict(numbers)
     made = hand.enqueue(numbers)
@@ -195,8 +197,8 @@ def test_past_the_bound_the_rest_waits_for_a_person(
     gateway.bad.clear()
     with writing(hand.engine) as connection:
         for one in waiting:
-            assert splitting.split_on(connection, one.id, "a person", "looked through")
-            assert not splitting.split_on(connection, one.id, "a person", "again")
+            assert batch_split_module.split_on(connection, one.id, "a person", "looked through")
+            assert not batch_split_module.split_on(connection, one.id, "a person", "again")
     drain(hand, gateway)
     assert hand.count(made.request_id) == {"submitted": 16}
     assert set(gateway.taken.values()) == {1}
@@ -205,7 +207,7 @@ def test_past_the_bound_the_rest_waits_for_a_person(
 def test_what_waits_at_the_bound_is_cancelled_with_its_campaign(
     hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(splitting, "MOST", 1)
+    monkeypatch.setattr(batch_split_module, "MOST", 1)
     numbers = mobiles(16)
     loaded = hand.campaign(numbers)
     drain(hand, Strict(numbers), MARKETING)
@@ -353,7 +355,7 @@ def test_an_answer_for_each_number_leaves_no_number_on_the_disk(hand: Hand, tmp_
     (ready,) = hand.take()
     each = {mobiles(1)[0]: Result(Outcome.REJECTED, "112")}
     answered = Answer(ready, Results(Result(Outcome.ACCEPTED, "100"), each), 0.0)
-    Spool(tmp_path, "it").add([spool_entries.outcome(recording.recorded(answered))])
+    Spool(tmp_path, "it").add([spool_entries.outcome(record.recorded(answered))])
     (file,) = tmp_path.iterdir()
     assert mobiles(1)[0] not in file.read_text("utf-8")
     assert '"unknown"' in file.read_text("utf-8")

@@ -13,7 +13,13 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, before_statements, settings_of
 from tests.stage import mobiles
-from worker import campaigns, describing, recording, reporting, ticking
+from worker import (
+    campaigns,
+    describing,
+    reporting,
+    ticking,
+)
+from worker.delivery import record
 from worker.domain.enums import (
     MessageState,
     Outcome,
@@ -127,11 +133,11 @@ def test_a_lease_that_runs_out_is_unknown_for_ever(hand: Hand) -> None:
 def test_an_older_fence_records_nothing(hand: Hand) -> None:
     accepted = hand.enqueue(mobiles(2))
     (ready,) = hand.take()
-    written = recording.recorded(answer(ready, Outcome.ACCEPTED))
+    written = record.recorded(answer(ready, Outcome.ACCEPTED))
     late = replace(ready.lease, fence=ready.lease.fence - 1)
     stale_call = outcomes.Recorded(late, written.state, written.result)
     with writing(hand.engine) as connection:
-        recording.record(connection, [stale_call], hand.settings, "late")
+        record.record(connection, [stale_call], hand.settings, "late")
     assert hand.count(accepted.request_id) == {"submitting": 2}
     hand.record(answer(ready, Outcome.REJECTED))
     assert hand.count(accepted.request_id) == {"rejected": 2}

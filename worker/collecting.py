@@ -15,19 +15,15 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine, Row
 
-from worker import (
-    failpoints,
-    holding,
-    receiving,
-    reporting,
-)
+from worker import failpoints, receiving, reporting
 from worker.config.settings import Settings
+from worker.delivery import account_guard
+from worker.delivery.account_guard import Asker
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotAsked, WireError, XinshiError
 from worker.gateways.base import Account
 from worker.gateways.results import Balance, Page, Result
 from worker.gateways.transport.client import Wire
-from worker.holding import Asker
 from worker.policy import inbound_cursor
 from worker.store import accounts, inbox, spool, spool_entries, ticks
 from worker.store.db import database
@@ -213,7 +209,7 @@ class Collector:
         return rows, new, problem
 
     def _said(self, connection: Connection, account: Account, refusal: Result | None) -> None:
-        holding.said(connection, self.settings, account.name, refusal, self.owner)
+        account_guard.said(connection, self.settings, account.name, refusal, self.owner)
 
     async def _in_transaction(self, work: Callable[[Connection], Out]) -> Out:
         def run() -> Out:

@@ -16,28 +16,29 @@ from typing import TypeVar, cast
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import (
-    broker,
-    claiming,
-    failpoints,
-    permits,
-    recording,
-    submitting,
-)
-from worker.choosing import CROWDED
-from worker.claiming import Claim
+from worker import broker, failpoints
 from worker.config.settings import Settings
+from worker.delivery import (
+    claim as claim_module,
+)
+from worker.delivery import (
+    permits,
+    record,
+    submit,
+)
+from worker.delivery.account_choice import CROWDED
+from worker.delivery.claim import Claim
+from worker.delivery.permits import Rests
+from worker.delivery.submit import Answer, Ready
+from worker.delivery.throttle import Throttle
 from worker.domain.enums import MessageClass, Outcome
 from worker.domain.errors import CommitUnknown, XinshiError
 from worker.gateways.transport.client import Wire
 from worker.looking import Looker
-from worker.permits import Rests
 from worker.store import claims, spool_entries
 from worker.store.db import database
 from worker.store.outcomes import Recorded
 from worker.store.spool import Spool
-from worker.submitting import Answer, Ready
-from worker.throttle import Throttle
 
 log = structlog.get_logger()
 Out = TypeVar("Out")
@@ -141,7 +142,7 @@ class Lane(Looker):
                 leases = claim.take(connection)
                 if leases:
                     failpoints.reach("claim.after")
-                    ready = submitting.write_ahead(connection, self.settings, leases)
+                    ready = submit.write_ahead(connection, self.settings, leases)
                     failpoints.reach("write_ahead.before")
         except CommitUnknown:
             # What was committed is ours to call; what was not was never claimed.
@@ -161,7 +162,7 @@ class Lane(Looker):
         return ready
 
     def _look_for(self, connection: Connection) -> Claim:
-        return claiming.look(
+        return claim_module.look(
             connection,
             self.settings,
             self.message_class,
@@ -178,7 +179,7 @@ class Lane(Looker):
             self._throttle.release([one for one in claim.permits.taken if one[2] not in used])
 
     async def _submit(self, ready: Ready, wire: Wire) -> None:
-        answer = await submitting.call(ready, wire.call, self.settings)
+        answer = await submit.call(ready, wire.call, self.settings)
         self._answers.append(answer)
         # Not by a callback: the recorder has to see at once that nothing more is awaited.
         self._calls.discard(cast("asyncio.Task[None]", asyncio.current_task()))
@@ -202,7 +203,7 @@ class Lane(Looker):
 
     async def _record(self, threads: ThreadPoolExecutor, answers: Sequence[Answer]) -> None:
         """Write outcomes until the database takes them; meanwhile they are on the disk."""
-        calls = [recording.recorded(one) for one in answers]
+        calls = [record.recorded(one) for one in answers]
         kept = False
         while not await self._in(threads, partial(self._write, calls)):
             if not kept:
@@ -218,7 +219,7 @@ class Lane(Looker):
         try:
             failpoints.reach("record.before")
             with database.writing(self.engine) as connection:
-                recording.record(connection, calls, self.settings, self.owner)
+                record.record(connection, calls, self.settings, self.owner)
             failpoints.reach("record.after")
             self._throttle.release(permits.places_of(call.lease for call in calls))
         except (XinshiError, OSError) as error:

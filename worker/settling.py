@@ -21,15 +21,16 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import holding, recipient_limits, submitting
 from worker.collecting import Collector
 from worker.config.settings import Settings
+from worker.delivery import account_guard, recipient_limits, submit
+from worker.delivery.account_guard import Asker
+from worker.delivery.submit import Ready
 from worker.domain.enums import Outcome
 from worker.domain.errors import WireError
 from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.gateways.transport.client import Wire
-from worker.holding import Asker
 from worker.store import (
     accounts,
     events,
@@ -41,7 +42,6 @@ from worker.store import (
 from worker.store.db import database
 from worker.store.restored_backup import RESTORED
 from worker.store.unknown import Doubtful, Ledger
-from worker.submitting import Ready
 
 log = structlog.get_logger()
 Out = TypeVar("Out")
@@ -219,7 +219,7 @@ class Repeater:
     async def repeat(self, account: Account) -> None:
         """Repeat what is unknown and still valid, one by one; stop at the first that stays so."""
         for one in await asyncio.to_thread(self._waiting, account):
-            answer = await submitting.call(one, partial(self._send, account), self._settings)
+            answer = await submit.call(one, partial(self._send, account), self._settings)
             result = answer.results.one
             if result.outcome is not Outcome.ACCEPTED:
                 await asyncio.to_thread(self._refused, account, result)
@@ -233,12 +233,12 @@ class Repeater:
 
     def _refused(self, account: Account, refusal: Result) -> None:
         with database.writing(self._engine) as connection:
-            holding.said(connection, self._settings, account.name, refusal, self._owner)
+            account_guard.said(connection, self._settings, account.name, refusal, self._owner)
 
     def _waiting(self, account: Account) -> list[Ready]:
         with database.reading(self._engine) as connection:
             leases = unknown_store.repeatable(connection, account.name, limit=20)
-            ready = [submitting.again(connection, self._settings, lease) for lease in leases]
+            ready = [submit.again(connection, self._settings, lease) for lease in leases]
         return [one for one in ready if one is not None]
 
     def _accept(self, one: Ready, gateway_id: str | None) -> None:

@@ -17,15 +17,13 @@ from sqlalchemy import Engine
 from worker import (
     campaigns,
     collecting,
-    examining,
     failpoints,
-    holding,
     pushes,
-    recording,
     reporting,
 )
 from worker.collecting import Collector
 from worker.config.settings import Settings
+from worker.delivery import account_guard, health_monitor, record
 from worker.domain.enums import Reports, SubmissionState
 from worker.domain.errors import XinshiError
 from worker.gateways.base import Account
@@ -148,7 +146,7 @@ class Ticker(Looker):
         # Two sweeps at once do no harm; one that was killed must not keep the next one waiting.
         found = {
             "sweep": Tick(top.sweep_every, 2 * top.sweep_every, self._sweep),
-            examining.NAME: Tick(top.health_every, 2 * top.health_every + 30.0, self._examine),
+            health_monitor.NAME: Tick(top.health_every, 2 * top.health_every + 30.0, self._examine),
             "forget": Tick(FORGET_EVERY, FORGET_EVERY, self._forget),
         }
         if pushes.receivers(self.settings):
@@ -215,7 +213,7 @@ class Ticker(Looker):
         await asyncio.to_thread(forget, self.engine)
 
     async def _examine(self) -> None:
-        await asyncio.to_thread(examining.examine, self.engine, self.settings, self.owner)
+        await asyncio.to_thread(health_monitor.examine, self.engine, self.settings, self.owner)
 
     async def _pushes(self) -> None:
         await asyncio.to_thread(pushes.drain, self.engine, self.settings)
@@ -251,8 +249,8 @@ def rescue(engine: Engine, settings: Settings, owner: str) -> None:
     with database.writing(engine) as connection:
         lost = outcomes.sweep(connection)
         for one, account in lost:
-            accounts.doubt(connection, account, holding.settle_for(settings, account))
-            recording.unknown(connection, one, account, owner, "lease", mapped=True)
+            accounts.doubt(connection, account, account_guard.settle_for(settings, account))
+            record.unknown(connection, one, account, owner, "lease", mapped=True)
     if lost:
         log.warning("leases.ended", unknown=len(lost))
 
@@ -264,7 +262,7 @@ def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:
         calls = list(spool_entries.outcomes(rows))
         if calls:
             with database.writing(engine) as connection:
-                recording.record(connection, calls, settings, owner, ours=False)
+                record.record(connection, calls, settings, owner, ours=False)
             log.warning("spool.drained", outcomes=len(calls))
     with spool.left_behind(folder, spool.Kind.PAGE) as rows:
         if rows:

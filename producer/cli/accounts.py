@@ -101,10 +101,10 @@ def hold(
     """Send nothing through an account, until it is released; its messages wait."""
     with opened(config) as here:
         from producer.cli.asking import person
-        from worker import holds
+        from worker.delivery import manual_hold
 
         here.account(name)
-        holds.hold(here.engine, name, why, person())
+        manual_hold.hold(here.engine, name, why, person())
     output.line(f"{name} is held; `xinshi account release {name}` lets it go on")
 
 
@@ -127,13 +127,13 @@ def release(
             output.line(f"{name} was not held")
             return
         from producer.cli.asking import person
-        from worker import holds
+        from worker.delivery import manual_hold
 
-        if holds.is_refused_again(here.settings.logins, state) and not yes:
+        if manual_hold.is_refused_again(here.settings.logins, state) and not yes:
             _ask_back(state)
-        holds.release(here.engine, here.settings.logins, state, person())
+        manual_hold.release(here.engine, here.settings.logins, state, person())
     follows = ": one text asks first, the rest follows once the gateway has taken it"
-    output.line(f"{name} goes on{'' if state.held_code == holds.BY_HAND else follows}")
+    output.line(f"{name} goes on{'' if state.held_code == manual_hold.BY_HAND else follows}")
 
 
 def _ask_back(state: "AccountState") -> None:
@@ -148,10 +148,10 @@ def _ask_back(state: "AccountState") -> None:
 
 def advice(account: "Account | None", state: "AccountState") -> str:
     """Say what to do about a hold: the code table's remedy, and how the account goes on."""
-    from worker import holds
+    from worker.delivery import manual_hold
 
     release = f"`xinshi account release {state.account}`"
-    if state.held_code == holds.BY_HAND:
+    if state.held_code == manual_hold.BY_HAND:
         return f"held by hand; {release} lets it go on"
     parts = [_remedy(account, state)]
     if state.held_until is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from producer.cli import output, route
 from producer.cli.session import Session
-from worker import claiming
+from worker.delivery import claim as claim_module
 from worker.domain.enums import (
     CampaignState,
     MessageClass,
@@ -63,7 +63,7 @@ def _accounts(here: Session, found: "Progress") -> list[str]:
     asked = MessageClass(found.message_class)
     with database.reading(here.engine) as connection:
         row = requests.by_id(connection, found.id)
-        claim = claiming.look(connection, here.settings, asked, "")
+        claim = claim_module.look(connection, here.settings, asked, "")
         states = accounts.states(connection, here.settings.logins)
     if row is None:
         return []

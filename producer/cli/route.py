@@ -90,13 +90,13 @@ def _problems(here: Session, order: "Order") -> "Sequence[Problem]":
 
 def _looked(here: Session, order: "Order") -> list[dict[str, Any]]:
     """Ask as a worker does that looks for work now."""
-    from worker import claiming
+    from worker.delivery import claim as claim_module
     from worker.policy.routing import Out
     from worker.store import accounts
     from worker.store.db import database
 
     with database.reading(here.engine) as connection:
-        claim = claiming.look(connection, here.settings, order.message_class, "")
+        claim = claim_module.look(connection, here.settings, order.message_class, "")
         found = claim.options(_asked(order))
         states = accounts.states(connection, here.settings.logins)
     rows = []

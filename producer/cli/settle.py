@@ -175,12 +175,12 @@ def split(
 ) -> None:
     """Let batches go on that wait because they were split too often, as `doctor` shows them."""
     with opened(config) as here:
-        from worker import splitting
+        from worker.delivery import batch_split
         from worker.store.db import database
 
         name = who or getpass.getuser()
         with database.writing(here.engine) as connection:
-            done = [one for one in ids if splitting.split_on(connection, one, name, why)]
+            done = [one for one in ids if batch_split.split_on(connection, one, name, why)]
     left = [one for one in ids if one not in done]
     if as_json:
         output.as_json({"going": done, "left": left})

@@ -26,7 +26,7 @@ class Guard:
 GUARDS = (
     Guard(
         "the lease is checked by the boot clock before the call",
-        "worker/submitting.py",
+        "worker/delivery/submit.py",
         "if began - ready.since > settings.top.lease:",
         "if began < 0:",
         "test_matrix.py::test_fault_02_stopped_before_the_call[postgresql-call.before-otp]",

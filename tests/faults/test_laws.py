@@ -9,8 +9,9 @@ from sqlalchemy import update
 from tests.faults.conftest import Build
 from tests.faults.house import CODE, TEXT, House, died, mobiles
 from tests.faults.test_matrix import mute
-from worker import campaigns, recording, submitting, ticking, verifying
-from worker.claiming import Claim
+from worker import campaigns, ticking, verifying
+from worker.delivery import record, submit
+from worker.delivery.claim import Claim
 from worker.domain.enums import MessageClass, Outcome, SubmissionState
 from worker.gateways.results import Result
 from worker.store import accounts, claims, unknown
@@ -47,7 +48,7 @@ def called(house: House, message_class: MessageClass) -> Lease:
     """Put the one submission that is due in flight."""
     (lease,) = claimed(house, message_class)
     with writing(house.engine) as connection:
-        (ready,) = submitting.write_ahead(connection, house.settings, [lease])
+        (ready,) = submit.write_ahead(connection, house.settings, [lease])
     return ready.lease
 
 
@@ -55,7 +56,7 @@ def ended(house: House, lease: Lease, state: SubmissionState, outcome: Outcome) 
     """Record how a call ended, in time or late."""
     with writing(house.engine) as connection:
         call = Recorded(lease, state, Result(outcome, "a code"))
-        recording.record(connection, [call], house.settings, "a test")
+        record.record(connection, [call], house.settings, "a test")
 
 
 def run_out(house: House) -> None:
@@ -115,7 +116,7 @@ def test_a_late_no_ends_a_code_whose_resend_came_too_late(house: House) -> None:
             connection.execute(update(one).values(not_after=later(-1)))
     again = claimed(house, MessageClass.OTP)
     with writing(house.engine) as connection:
-        assert not submitting.write_ahead(connection, house.settings, again)
+        assert not submit.write_ahead(connection, house.settings, again)
     assert house.states() == {"unknown": 1}
     ended(house, first, SubmissionState.NOT_SENT, Outcome.NOT_SENT)
     ticking.sweep(house.engine, house.settings, "a test")

@@ -14,18 +14,18 @@ from sqlalchemy import Engine
 from tests import servers
 from tests.hand import settings_of
 from tests.pace.test_throttle import passes
-from worker import permits
 from worker.config.settings import Settings
+from worker.delivery import permits
+from worker.delivery.permits import Permits
+from worker.delivery.throttle import Throttle
 from worker.domain.enums import MessageClass
 from worker.gateways.base import Account
-from worker.permits import Permits
 from worker.policy import gcra
 from worker.policy.adaptive_rate import Learned
 from worker.policy.gcra import Cost
 from worker.store import account_pace, accounts
 from worker.store.account_pace import Pacing
 from worker.store.db.database import reading, writing
-from worker.throttle import Throttle
 
 DEAD = "redis://127.0.0.1:1/0"
 NOTICE = MessageClass.NOTICE

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 
 from tests import servers
 from tests.pace.model import Step, rates, steps
+from worker.delivery.throttle import Said, Throttle, Wanted
 from worker.policy import gcra
 from worker.policy.gcra import Cost, Rates, State
-from worker.throttle import Said, Throttle, Wanted
 
 LIMITED = Rates(submissions=2.0)
 

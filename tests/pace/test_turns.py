@@ -8,6 +8,7 @@ from sqlalchemy import Engine, select
 from tests.hand import MARKETING, NOTICE, Hand, settings_of
 from tests.stage import TEXT, mobiles
 from worker.config.settings import Settings
+from worker.delivery.submit import Answer, Ready
 from worker.domain.enums import (
     Advice,
     MessageClass,
@@ -20,7 +21,6 @@ from worker.policy.gcra import SECOND, State
 from worker.store import account_pace
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import request, submission
-from worker.submitting import Answer, Ready
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
 

@@ -3,8 +3,8 @@
 An account's rates are leaky buckets (the generic cell rate algorithm): a submission fills each of
 them by its cost over the rate, time drains them, and it may begin when all of them have room. What
 is not otp also fills a second bucket of a part of each rate, so that a code always finds room, and
-so does otp, so that the others keep theirs. `worker/throttle.py` does the same in Redis; the
-database limiter calls `ask` itself.
+so does otp, so that the others keep theirs. `worker/delivery/throttle.py` does the same in Redis;
+the database limiter calls `ask` itself.
 
 Levels are whole nanoseconds of the account's time, clocks are whole microseconds since 1970: exact
 in Python, and in Redis, whose numbers are exact up to 2^53.

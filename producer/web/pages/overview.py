@@ -11,7 +11,7 @@ from producer.web.desk import Desk, Here
 from producer.web.pages import chart, drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, Operating
-from worker import holds
+from worker.delivery import manual_hold
 from worker.domain.errors import NotFound
 from worker.store import accounts, claims, throughput
 from worker.store.accounts import AccountState
@@ -62,7 +62,7 @@ async def hold(
 ) -> Response:
     """Hold an account until somebody releases it."""
     _check(here, name)
-    await here.run(holds.hold, here.engine, name, why.strip()[:200], who.name)
+    await here.run(manual_hold.hold, here.engine, name, why.strip()[:200], who.name)
     return RedirectResponse("/", 303)
 
 
@@ -78,9 +78,9 @@ async def release(
     _check(here, name)
     state = await here.run(_state, here, name)
     logins = await here.run(lambda: here.settings.logins)
-    if holds.is_refused_again(logins, state) and not sure:
+    if manual_hold.is_refused_again(logins, state) and not sure:
         return draw(request, "release.html", who, state=state, same=logins.same(name))
-    await here.run(holds.release, here.engine, logins, state, who.name)
+    await here.run(manual_hold.release, here.engine, logins, state, who.name)
     return RedirectResponse("/", 303)
 
 

@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from worker import (
-    gathering,
-    holding,
-    recipient_limits,
-    slowing,
-    splitting,
-)
 from worker.config.settings import Settings
+from worker.delivery import (
+    account_guard,
+    batch_split,
+    gather,
+    rate_backoff,
+    recipient_limits,
+)
+from worker.delivery.submit import Answer
 from worker.domain.enums import (
     MessageClass,
     MessageState,
@@ -34,14 +35,13 @@ from worker.store import (
     unknown as unknown_store,
 )
 from worker.store.outcomes import Recorded
-from worker.submitting import Answer
 
 
 def recorded(answer: Answer) -> Recorded:
     """Return what is written of an answer."""
     ready, results = answer.ready, answer.results
     told = sum(one in results.each for one in ready.parcel.msisdns) if results.each else 0
-    state = splitting.end(ready.account, results.one, len(ready.parcel.msisdns) - told)
+    state = batch_split.end(ready.account, results.one, len(ready.parcel.msisdns) - told)
     return Recorded(ready.lease, state, results.one, results.each, ready.parcel.msisdns)
 
 
@@ -70,10 +70,10 @@ def record(
     called = recipient_limits.numbers(connection, settings, calls)
     found = outcomes.record(connection, calls)
     over = list(found.ours)
-    slowing.heed(connection, found.ours, settings, owner)
-    holding.weigh(connection, found.ours, settings, owner, ours=ours)
-    gathering.heard(connection, found.ours)
-    for call in [*found.ours, *splitting.apart(connection, found.ours, settings)]:
+    rate_backoff.heed(connection, found.ours, settings, owner)
+    account_guard.weigh(connection, found.ours, settings, owner, ours=ours)
+    gather.heard(connection, found.ours)
+    for call in [*found.ours, *batch_split.apart(connection, found.ours, settings)]:
         _follow(connection, call, owner, cancelled)
     for call in found.late:
         settled = outcomes.settle(connection, call)
@@ -86,12 +86,12 @@ def record(
             detail={"outcome": call.result.outcome.value, "settled": settled},
         )
         if call.result.outcome is Outcome.ACCOUNT_HELD:
-            holding.said(connection, settings, call.lease.account, call.result, owner)
+            account_guard.said(connection, settings, call.lease.account, call.result, owner)
         if settled:
             over.append(call)
             if call.state is SubmissionState.ACCEPTED:
                 unknown_store.withdraw_resend(connection, call.lease.id)
-            for one in [call, *splitting.apart(connection, [call], settings)]:
+            for one in [call, *batch_split.apart(connection, [call], settings)]:
                 _follow(connection, one, owner, cancelled)
     recipient_limits.ended(connection, settings, over, called)
 
@@ -115,7 +115,7 @@ def _go_on(connection: Connection, written: Recorded, owner: str) -> None:
     """Plan how messages go on that the gateway did not take."""
     lease, result = written.lease, written.result
     if result.outcome is Outcome.REJECTED:
-        splitting.split(connection, lease, result.code, owner)
+        batch_split.split(connection, lease, result.code, owner)
         return
     tries = lease.attempts - (result.outcome not in backoff.COUNTED)
     wait = backoff.pause(result, tries, datetime.now(UTC), random.random)

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from worker import permits
 from worker.config.settings import Settings
+from worker.delivery import permits
+from worker.delivery.permits import Permits
 from worker.domain.enums import MessageClass
 from worker.gateways.base import Account
-from worker.permits import Permits
 from worker.policy import routing
 from worker.policy.account_health import WELL, Health
 from worker.policy.routing import (

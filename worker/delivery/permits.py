@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy import Connection
 
 from worker.config.settings import Settings
+from worker.delivery.throttle import Throttle, Wanted
 from worker.domain.enums import MessageClass
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.base import Account
@@ -27,7 +28,6 @@ from worker.policy.gcra import Bucket, Cost, Rates
 from worker.store import account_pace
 from worker.store.account_pace import Pacing
 from worker.store.claims import Lease
-from worker.throttle import Throttle, Wanted
 
 log = structlog.get_logger()
 

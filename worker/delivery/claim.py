@@ -10,9 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from worker import gathering, permits
-from worker.choosing import Choosing, Place
 from worker.config.settings import Settings
+from worker.delivery import gather, permits
+from worker.delivery.account_choice import Choosing, Place
+from worker.delivery.gather import Gathering
+from worker.delivery.throttle import Throttle
 from worker.domain import carriers, segments
 from worker.domain.enums import (
     Carrier,
@@ -22,7 +24,6 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.gateways.base import Account, Content
-from worker.gathering import Gathering
 from worker.policy import routing
 from worker.policy.gcra import Cost
 from worker.policy.routing import Asked
@@ -38,7 +39,6 @@ from worker.store import (
 from worker.store.claims import Lease, Planned
 from worker.store.gather import Single
 from worker.store.requests import DueRequest
-from worker.throttle import Throttle
 
 #: Due rows looked at in one claim.
 MOST_ROWS = 64
@@ -254,7 +254,7 @@ class Claim(Choosing):
             reference=_reference(account),
             permit=permit,
         )
-        made = gathering.put_together(
+        made = gather.put_together(
             connection,
             singles,
             lease,
@@ -380,7 +380,7 @@ def look(
         datetime.now(UTC),
         healths=accounts.healths_of(seen),
         permits=asking,
-        gathering=gathering.look(message_class, seen),
+        gathering=gather.look(message_class, seen),
         back=not seen or any(row.back for row in seen),
         rowless=sorted(settings.accounts.keys() - {row.account for row in seen}),
     )

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from worker import splitting
 from worker.config.settings import Settings
+from worker.delivery import batch_split
 from worker.domain import recipient_windows
 from worker.domain.enums import (
     Advice,
@@ -344,7 +344,7 @@ def not_taken(connection: Connection, settings: Settings, one: Doubtful) -> bool
     """End a doubt by proof that nothing was taken, and count the calls no more."""
     limits = settings.per_msisdn.get(one.account, {})
     called = recipient_calls.numbers_of(connection, [one.id]) if limits else {}
-    if not splitting.not_taken(connection, one.id, one.fence):
+    if not batch_split.not_taken(connection, one.id, one.fence):
         return False
     numbers_called = called.get(one.id, ())
     keys = {(name, number): each for name, each in limits.items() for number in numbers_called}

@@ -2,7 +2,7 @@
 
 A claim puts submissions in flight, *write ahead* fixes who is sent to, and one commit makes both
 last: from then on the outcome is unknown until proven. *Call* sends one request, once.
-`worker.claiming` comes before, `worker.recording` after, and `worker.lanes` drives them.
+`worker.delivery.claim` comes before, `worker.delivery.record` after; a lane drives them.
 """
 
 import time
@@ -14,9 +14,10 @@ import httpx
 import structlog
 from sqlalchemy import Connection
 
-from worker import failpoints, recipient_limits
-from worker.claiming import parts
+from worker import failpoints
 from worker.config.settings import Settings
+from worker.delivery import recipient_limits
+from worker.delivery.claim import parts
 from worker.domain import placeholders
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, WireError
