@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from producer.client import Producer
-    from worker.describing import Message
-    from worker.enqueuing import Enqueued
-    from worker.loading import Loaded, Row
+    from worker.intake.campaign_loader import Loaded, Row
+    from worker.intake.enqueue import Enqueued
+    from worker.intake.lookup import Message
 
 __all__ = [
     "ConfigurationError",
@@ -64,11 +64,11 @@ __all__ = [
 
 #: Where the names are that bring SQLAlchemy along: importing this module alone stays cheap.
 _ELSEWHERE = {
-    "Enqueued": "worker.enqueuing",
-    "Loaded": "worker.loading",
-    "Message": "worker.describing",
+    "Enqueued": "worker.intake.enqueue",
+    "Loaded": "worker.intake.campaign_loader",
+    "Message": "worker.intake.lookup",
     "Producer": "producer.client",
-    "Row": "worker.loading",
+    "Row": "worker.intake.campaign_loader",
 }
 _lock = threading.Lock()
 _default: "Producer | None" = None

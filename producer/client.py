@@ -15,13 +15,14 @@ from sqlalchemy import Engine, event
 from producer.borrowed import borrowed
 from producer.doorbell import Doorbell
 from producer.words import Words
-from worker import campaigns, describing, enqueuing
 from worker.config.settings import Settings, load
-from worker.describing import Message
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
-from worker.enqueuing import Checked, Enqueued, Order
-from worker.loading import Loaded, Row
+from worker.intake import campaigns, lookup
+from worker.intake import enqueue as enqueue_module
+from worker.intake.campaign_loader import Loaded, Row
+from worker.intake.enqueue import Checked, Enqueued, Order
+from worker.intake.lookup import Message
 from worker.store.db import database
 
 if TYPE_CHECKING:
@@ -68,14 +69,14 @@ class Producer:
     ) -> Enqueued:
         """Accept messages; `producer.enqueue` says what is promised."""
         order = _order(to, text, words)
-        checked = enqueuing.check(self.settings, order)
+        checked = enqueue_module.check(self.settings, order)
         if session is not None:
             return self._with_session(session, checked, self.ring)
         if connection is not None:
             with borrowed(connection) as lent:
-                return enqueuing.store(lent, checked)
-        done = enqueuing.commit(
-            self.engine, lambda own, again: enqueuing.store(own, checked, again)
+                return enqueue_module.store(lent, checked)
+        done = enqueue_module.commit(
+            self.engine, lambda own, again: enqueue_module.store(own, checked, again)
         )
         self.ring(order.message_class)
         return done
@@ -91,7 +92,7 @@ class Producer:
         """Do as `enqueue` does, without blocking the event loop."""
         if session is None:
             return await asyncio.to_thread(self.enqueue, to, text, **words)
-        checked = enqueuing.check(self.settings, _order(to, text, words))
+        checked = enqueue_module.check(self.settings, _order(to, text, words))
         loop = asyncio.get_running_loop()
 
         def ring(message_class: MessageClass) -> None:
@@ -126,11 +127,11 @@ class Producer:
 
     def get(self, message_id: str) -> Message:
         """Return a message as it stands, or raise `NotFound`."""
-        return describing.get(self.engine, message_id)
+        return lookup.get(self.engine, message_id)
 
     def cancel(self, message_id: str) -> Message:
         """Take a message back, or raise `TooLate` (it was handed over) or `NotFound`."""
-        return describing.cancel(self.engine, message_id)
+        return lookup.cancel(self.engine, message_id)
 
     def ring(self, message_class: MessageClass | str = MessageClass.NOTICE) -> bool:
         """Tell the workers of a class to look now: after a commit of the caller's own."""
@@ -146,7 +147,7 @@ class Producer:
         from sqlalchemy.orm import scoped_session
 
         own = session() if isinstance(session, scoped_session) else session
-        done = enqueuing.store(own.connection(), checked)
+        done = enqueue_module.store(own.connection(), checked)
         self._ring_after_commit(own, checked.request.message_class)
         return done
 

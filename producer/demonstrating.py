@@ -16,12 +16,13 @@ from pathlib import Path
 
 from producer.client import Producer
 from producer.supervising import Supervisor
-from worker import campaigns, describing, sandbox
+from worker import sandbox
 from worker.config.settings import Settings, load
 from worker.domain.enums import CampaignState, MessageState, Reports
 from worker.domain.errors import XinshiError
 from worker.embedded import die_with_parent
 from worker.gateways.base import Account
+from worker.intake import campaigns, lookup
 from worker.sandbox.samples import samples
 from worker.store import inbox, migrations
 
@@ -144,7 +145,7 @@ def _wait(producer: Producer, ids: dict[str, list[str]], watch: Watch) -> None:
         reached = [
             one
             for name, goal in goals.items()
-            for one in describing.many(producer.engine, ids[name])
+            for one in lookup.many(producer.engine, ids[name])
             if one.state is goal
         ]
         wanted = sum(len(ids[name]) for name in goals)
@@ -184,7 +185,7 @@ def _lines(producer: Producer, ids: dict[str, list[str]]) -> list[Line]:
     lines = []
     for name, account in producer.settings.accounts.items():
         line = Line(name, account.gateway.name, replies=replies[name])
-        found = describing.many(producer.engine, ids[name])
+        found = lookup.many(producer.engine, ids[name])
         line.states.update(one.state.value for one in found)
         if name == bulk:
             line.states.update(campaign.states)

@@ -7,16 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event, func, select, update
 
 from tests.stage import LOGINS, TEXT
-from worker import campaigns, enqueuing
 from worker.config import settings
 from worker.config.settings import Settings
 from worker.delivery import record as record_module
 from worker.delivery import submit
 from worker.delivery.submit import Answer, Ready
 from worker.domain.enums import CampaignState, MessageClass, Outcome
-from worker.enqueuing import Enqueued, Order
 from worker.gateways.results import Result, Results
-from worker.loading import Loaded, Row
+from worker.intake import campaigns
+from worker.intake import enqueue as enqueue_module
+from worker.intake.campaign_loader import Loaded, Row
+from worker.intake.enqueue import Enqueued, Order
 from worker.runtime import Runtime
 from worker.store import accounts, outcomes
 from worker.store.campaigns import count
@@ -77,9 +78,9 @@ class Hand:
 
     def enqueue(self, to: Iterable[str], text: str = TEXT, **more: Any) -> Enqueued:
         """Take an order in."""
-        checked = enqueuing.check(self.settings, Order(list(to), text, **more))
+        checked = enqueue_module.check(self.settings, Order(list(to), text, **more))
         with writing(self.engine) as connection:
-            return enqueuing.store(connection, checked)
+            return enqueue_module.store(connection, checked)
 
     def campaign(self, to: Iterable[str | Row], text: str = TEXT, **more: Any) -> Loaded:
         """Load a campaign and start it."""

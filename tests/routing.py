@@ -23,8 +23,8 @@ from sqlalchemy import Engine, func, select
 
 from tests.integration.processes import configuration, running
 from tests.stage import QUICK, TOP, Stage, eventually, section
-from worker import enqueuing
-from worker.enqueuing import Order
+from worker.intake import enqueue
+from worker.intake.enqueue import Order
 from worker.sandbox import Sandbox
 from worker.sandbox.ledger import Entry
 from worker.store import accounts, migrations
@@ -93,7 +93,7 @@ def load(engine: Engine, stage: Stage, rate: float) -> Iterator[list[str]]:
             for _ in range(count):
                 number = f"138{len(numbers):08d}"
                 order = Order([number], TEXT.format(len(numbers)))
-                enqueuing.store(connection, enqueuing.check(stage.settings, order))
+                enqueue.store(connection, enqueue.check(stage.settings, order))
                 numbers.append(number)
 
     def run() -> None:

@@ -16,9 +16,9 @@ from sqlalchemy import Engine
 from producer import Producer
 from worker.config import settings as reading
 from worker.config.settings import Settings
-from worker.describing import Message
 from worker.domain.enums import MessageClass
-from worker.enqueuing import Enqueued
+from worker.intake.enqueue import Enqueued
+from worker.intake.lookup import Message
 from worker.runtime import Runtime
 from worker.sandbox import Sandbox, numbers_taken
 from worker.sandbox.ledger import Entry

@@ -8,7 +8,7 @@ import pytest
 
 from tests.hand import MARKETING, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
-from worker import campaigns, ticking
+from worker import ticking
 from worker.domain.enums import CampaignState, Outcome
 from worker.domain.errors import (
     KeyConflict,
@@ -16,8 +16,9 @@ from worker.domain.errors import (
     Refused,
     TooLate,
 )
-from worker.enqueuing import Order
-from worker.loading import Row
+from worker.intake import campaigns
+from worker.intake.campaign_loader import Row
+from worker.intake.enqueue import Order
 from worker.store import campaign_rows, requests, unknown
 from worker.store import campaigns as stored
 from worker.store.campaigns import Progress

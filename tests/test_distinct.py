@@ -5,8 +5,8 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import distinct
-from worker.distinct import Seen
+from worker.intake import number_set
+from worker.intake.number_set import Seen
 
 #: Few places, and all that may stand on them: nearly every number meets another.
 _CROWDED = st.builds(
@@ -31,12 +31,12 @@ def wanted(to: list[str]) -> list[int]:
     return found
 
 
-@given(_NUMBERS, st.integers(0, 60), st.integers(1, distinct.PLACES))
+@given(_NUMBERS, st.integers(0, 60), st.integers(1, number_set.PLACES))
 def test_a_number_is_repeated_exactly_when_it_was_seen_before(
     to: list[str], cut: int, places: int
 ) -> None:
     """Also in another list, and where a number finds no place and goes to another table."""
-    with patch.object(distinct, "PLACES", places):
+    with patch.object(number_set, "PLACES", places):
         seen = Seen()
         found = seen.repeated(to[:cut])
         found += [nth + len(to[:cut]) for nth in seen.repeated(to[cut:])]
@@ -45,6 +45,6 @@ def test_a_number_is_repeated_exactly_when_it_was_seen_before(
 
 def test_each_mobile_number_has_one_mark_on_each_of_its_places() -> None:
     """So that what stands on a place is one number: the largest marks and tries fit beside it."""
-    largest = (distinct._COUNT - 1 >> distinct._BITS) + 1
-    assert largest < 1 << distinct._TRY
-    assert (distinct.PLACES - 1) << distinct._TRY | largest < 1 << 16
+    largest = (number_set._COUNT - 1 >> number_set._BITS) + 1
+    assert largest < 1 << number_set._TRY
+    assert (number_set.PLACES - 1) << number_set._TRY | largest < 1 << 16

@@ -18,7 +18,6 @@ from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.test_histories import History
 from worker import (
     comparing,
-    describing,
     reporting,
     settling,
     ticking,
@@ -33,8 +32,9 @@ from worker.domain.enums import (
     ReportStatus,
 )
 from worker.domain.errors import TooLate, Unavailable
-from worker.enqueuing import Enqueued
 from worker.gateways.results import Report
+from worker.intake import lookup
+from worker.intake.enqueue import Enqueued
 from worker.store import accounts, gather
 from worker.store import inbox as inbox_store
 from worker.store.db.clock import later
@@ -217,9 +217,9 @@ def test_a_doubt_about_them_ends_for_all(hand: Hand) -> None:
 def test_one_of_them_can_be_cancelled_while_they_wait_and_not_afterwards(hand: Hand) -> None:
     made, ready = gathered(hand)
     with pytest.raises(TooLate):
-        describing.cancel(hand.engine, made[0].ids[0])
+        lookup.cancel(hand.engine, made[0].ids[0])
     hand.record(answer(ready, Outcome.THROTTLED))
-    assert describing.cancel(hand.engine, made[0].ids[0]).state == "cancelled"
+    assert lookup.cancel(hand.engine, made[0].ids[0]).state == "cancelled"
     hand.make_due()
     assert called(hand.take()) == [mobiles(3)[1:]]
 
@@ -303,7 +303,7 @@ def test_what_is_gathered_goes_once_or_is_cancelled_with_many_workers_racing(
         done = []
         for one in made[::2]:
             with suppress(TooLate, Unavailable):
-                done.append(describing.cancel(engine, one.ids[0]).msisdn)
+                done.append(lookup.cancel(engine, one.ids[0]).msisdn)
         return done
 
     with ThreadPoolExecutor(5) as threads:

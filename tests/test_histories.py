@@ -21,7 +21,7 @@ from sqlalchemy import Engine, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import mobiles
-from worker import campaigns, describing, reporting, ticking
+from worker import reporting, ticking
 from worker.domain.enums import (
     CampaignState,
     MessageState,
@@ -31,6 +31,7 @@ from worker.domain.enums import (
 from worker.domain.errors import TooLate
 from worker.domain.transitions import MESSAGE_MOVES
 from worker.gateways.results import Report
+from worker.intake import campaigns, lookup
 from worker.store import inbox as inbox_store
 from worker.store.db.clock import later
 from worker.store.db.database import writing
@@ -136,7 +137,7 @@ class History(RuleBasedStateMachine):
         """It is cancelled and never arrives, or it is too late."""
         one = data.draw(st.sampled_from(self.singles))
         try:
-            cancelled = describing.cancel(self.hand.engine, one)
+            cancelled = lookup.cancel(self.hand.engine, one)
         except TooLate:
             return
         assert cancelled.state is MessageState.CANCELLED

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Transaction, func, select
 
 from tests.stage import TEXT, Stage, mobiles
-from worker import enqueuing, intake
 from worker.domain.errors import CommitUnknown, KeyConflict, Refused
 from worker.domain.recipient_windows import Window
-from worker.enqueuing import Enqueued, Order
 from worker.gateways.base import Content
-from worker.intake import Exhausted, Offer
+from worker.intake import enqueue, shared_commit
+from worker.intake.enqueue import Enqueued, Order
+from worker.intake.shared_commit import Exhausted, Offer
 from worker.store import callbacks
 from worker.store.allowances import Claim
 from worker.store.db import database
@@ -30,7 +30,7 @@ HOUR = 3_600_000
 
 def offer(stage: Stage, *to: str, claims: Sequence[Claim] = (), **words: Any) -> Offer:
     order = Order(to or mobiles(1), TEXT, sender=words.pop("sender", "shop"), **words)
-    return Offer(enqueuing.check(stage.settings, order), claims)
+    return Offer(enqueue.check(stage.settings, order), claims)
 
 
 def stored(stage: Stage) -> tuple[int, int]:
@@ -56,7 +56,7 @@ def test_each_order_gets_its_own_messages_in_its_own_order(stage: Stage) -> None
         offer(stage, first, key="a"),
         offer(stage, second, key="a", sender="crm"),
     ]
-    answers = [accepted(one) for one in intake.accept(stage.engine, offers)]
+    answers = [accepted(one) for one in shared_commit.accept(stage.engine, offers)]
     assert not any(one.repeated for one in answers)
     assert len({one.request_id for one in answers}) == len(offers)
     assert [len(set(one.ids)) for one in answers] == [2, 1, 1, 1, 1]
@@ -82,11 +82,11 @@ def test_an_order_is_stored_as_it_is_when_it_comes_alone(stage: Stage) -> None:
     ]
     orders = [Order(mobiles(1), **{"text": TEXT, **one}) for one in words]
     for order in orders:
-        checked = enqueuing.check(stage.settings, order)
-        alone = enqueuing.commit(
-            stage.engine, lambda own, again, one=checked: enqueuing.store(own, one, again)
+        checked = enqueue.check(stage.settings, order)
+        alone = enqueue.commit(
+            stage.engine, lambda own, again, one=checked: enqueue.store(own, one, again)
         )
-        (together,) = intake.accept(stage.engine, [Offer(checked)])
+        (together,) = shared_commit.accept(stage.engine, [Offer(checked)])
         rows = [_row(stage, one) for one in (alone.request_id, accepted(together).request_id)]
         assert rows[0] == rows[1]
 
@@ -108,7 +108,7 @@ def test_variables_keep_their_order_beside_requests_without_any(stage: Stage) ->
     content = Content("", None, "7", {"b": "1", "a": "2"}, {"x": [1, [2]]})
     new = replace(plain.checked.request, content=content)
     offers = [plain, Offer(replace(plain.checked, request=new)), plain]
-    answers = [accepted(one) for one in intake.accept(stage.engine, offers)]
+    answers = [accepted(one) for one in shared_commit.accept(stage.engine, offers)]
     rows = [_row(stage, one.request_id) for one in answers]
     assert [row["variables"] for row in rows] == [None, [["b", "1"], ["a", "2"]], None]
     assert [row["options"] for row in rows] == [None, {"x": [1, [2]]}, None]
@@ -116,7 +116,7 @@ def test_variables_keep_their_order_beside_requests_without_any(stage: Stage) ->
 
 def test_a_key_is_one_request_also_among_those_that_come_together(stage: Stage) -> None:
     """Before, beside each other, and with another content: that one alone is refused."""
-    (before,) = intake.accept(stage.engine, [offer(stage, key="k")])
+    (before,) = shared_commit.accept(stage.engine, [offer(stage, key="k")])
     first, second = mobiles(2)
     offers = [
         offer(stage, first, key="k"),
@@ -125,7 +125,7 @@ def test_a_key_is_one_request_also_among_those_that_come_together(stage: Stage) 
         offer(stage, second, key="k"),
         offer(stage, second, key="other"),
     ]
-    same, one, two, conflict, other = intake.accept(stage.engine, offers)
+    same, one, two, conflict, other = shared_commit.accept(stage.engine, offers)
     assert accepted(same).repeated
     assert accepted(same).ids == accepted(before).ids
     assert accepted(one).ids == accepted(two).ids
@@ -141,7 +141,7 @@ def test_what_is_over_an_allowance_is_not_stored_and_counts_nowhere(stage: Stage
     other = Claim("otp_client", "203.0.113.7", (Window(5, HOUR),))
     claims = [number, other]
     offers = [offer(stage, key=f"k{nth}", claims=claims) for nth in (1, 1, 2, 3, 3)]
-    answers = intake.accept(stage.engine, [*offers, offer(stage, key="free")])
+    answers = shared_commit.accept(stage.engine, [*offers, offer(stage, key="free")])
     assert [type(one) for one in answers] == [
         *[Enqueued] * 3,
         *[Exhausted] * 2,
@@ -153,7 +153,7 @@ def test_what_is_over_an_allowance_is_not_stored_and_counts_nowhere(stage: Stage
     with database.reading(stage.engine) as connection:
         taken = connection.execute(select(allowance.c.what, allowance.c.taken)).all()
     assert {row.what: len(row.taken) for row in taken} == {"otp_recipient": 2, "otp_client": 2}
-    (late,) = intake.accept(stage.engine, [offer(stage, key="k3")])
+    (late,) = shared_commit.accept(stage.engine, [offer(stage, key="k3")])
     assert not accepted(late).repeated
 
 
@@ -169,7 +169,7 @@ def test_each_is_told_where_it_says_or_where_its_sender_stands(stage: Stage) -> 
         offer(stage, sender="crm", **named),
         offer(stage, sender="crm"),
     ]
-    answers = [accepted(one) for one in intake.accept(stage.engine, offers)]
+    answers = [accepted(one) for one in shared_commit.accept(stage.engine, offers)]
     with database.reading(stage.engine) as connection:
         rows = connection.execute(select(request.c.id, request.c.callback_id)).all()
         whose = {row.id: row.sender for row in connection.execute(select(callback))}
@@ -191,8 +191,8 @@ def test_a_commit_that_was_cut_off_is_read_back_for_all(
     """Whether it took effect or not, each order is stored once, and is no repetition."""
     offers = [offer(stage), offer(stage), offer(stage, key="k")]
     monkeypatch.setattr(database, "_commit", _cut_off(times=2, stands=stands))
-    monkeypatch.setattr(enqueuing, "PAUSES", (0.0, 0.0, 0.0))
-    answers = [accepted(one) for one in intake.accept(stage.engine, offers)]
+    monkeypatch.setattr(enqueue, "PAUSES", (0.0, 0.0, 0.0))
+    answers = [accepted(one) for one in shared_commit.accept(stage.engine, offers)]
     assert stored(stage) == (3, 3)
     assert not any(one.repeated for one in answers)
     assert len({stage.message(one).id for one in answers}) == 3
@@ -202,9 +202,9 @@ def test_who_never_learns_of_a_commit_says_so(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_commit", _cut_off(times=99, stands=True))
-    monkeypatch.setattr(enqueuing, "PAUSES", (0.0,))
+    monkeypatch.setattr(enqueue, "PAUSES", (0.0,))
     with pytest.raises(CommitUnknown):
-        intake.accept(stage.engine, [offer(stage)])
+        shared_commit.accept(stage.engine, [offer(stage)])
     assert stored(stage) == (1, 1)
 
 

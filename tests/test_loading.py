@@ -8,10 +8,10 @@ from sqlalchemy import func, insert, select, update
 
 from tests.hand import MARKETING, Hand, settings_of
 from tests.stage import mobiles
-from worker import campaigns, loading
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import KeyConflict, TooLate
-from worker.loading import Row
+from worker.intake import campaign_loader, campaigns
+from worker.intake.campaign_loader import Row
 from worker.store import campaign_rows
 from worker.store.db import database
 from worker.store.db.clock import now
@@ -32,7 +32,7 @@ def hand(engine: Any, database: str) -> Hand:
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 10 rows, and pieces of 4: what is rare happens."""
-    monkeypatch.setattr(loading, "BLOCK", 10)
+    monkeypatch.setattr(campaign_loader, "BLOCK", 10)
     monkeypatch.setattr(campaign_rows, "PIECE", 4)
     monkeypatch.setattr(campaign_rows, "PIECES", {})
 

@@ -95,7 +95,7 @@ def test_an_unknown_marketing_batch_is_taken_once_for_ever(stage: Stage) -> None
     stage.configure("bulk")
     stage.sandbox.control.rule("take_then_close", gateway="c123", call="tx", count=1)
     loaded = stage.producer.enqueue_campaign("sale", mobiles(5000), "促销 回T退订")
-    from worker import campaigns
+    from worker.intake import campaigns
 
     with stage.working(MARKETING):
         eventually(lambda: campaigns.show(stage.engine, loaded.id).state == "done", within=30)

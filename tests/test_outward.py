@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from worker import outward
+from worker.domain import urls
 from worker.outward import Outward, Said
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -55,11 +56,11 @@ def test_a_network_that_is_named_is_reachable_however_it_is_written() -> None:
     ["", "app", "ftp://a.example", "https://", "https://me:pw@a.example/x", "http://a.example/#x"],
 )
 def test_a_url_that_cannot_be_told_is_refused(url: str) -> None:
-    assert outward.problem(url)
+    assert urls.problem(url)
 
 
 def test_an_ordinary_url_is_fine() -> None:
-    assert outward.problem("https://app.example.com:8443/xinshi?of=shop") is None
+    assert urls.problem("https://app.example.com:8443/xinshi?of=shop") is None
 
 
 @contextmanager

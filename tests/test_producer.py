@@ -18,7 +18,7 @@ from tests.listening import Listening
 from tests.stage import TEXT, mobiles
 from worker.domain.enums import MessageState
 from worker.domain.errors import NotFound, Problem
-from worker.enqueuing import Enqueued
+from worker.intake.enqueue import Enqueued
 from worker.store.db.database import reading
 from worker.store.schema.tables import message, request
 

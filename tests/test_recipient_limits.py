@@ -15,12 +15,13 @@ from sqlalchemy import Engine, cast, event, literal, select, update
 
 from tests.hand import Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles
-from worker import describing, settling, ticking
+from worker import settling, ticking
 from worker.config import settings as loading
 from worker.delivery.submit import Ready
 from worker.domain.enums import Advice, MessageClass, Outcome
 from worker.domain.errors import ConfigurationError
 from worker.domain.recipient_windows import Window
+from worker.intake import lookup
 from worker.policy.backoff import SHANGHAI
 from worker.sandbox import Sandbox
 from worker.store import recipient_calls
@@ -64,7 +65,7 @@ def test_a_number_at_its_limit_never_holds_up_the_others_of_its_batch(hand: Hand
     again = hand.enqueue([first, *others])
     assert accept(hand) == others
     assert hand.seen(again.request_id) == {0: "queued", 1: "submitted", 2: "submitted"}
-    shown = describing.get(hand.engine, again.ids[0])
+    shown = lookup.get(hand.engine, again.ids[0])
     assert (shown.code, shown.attempts) == ("per_msisdn", 0)
     assert hand.count(again.request_id) == {"queued": 1, "submitted": 2}
 
@@ -116,7 +117,7 @@ def test_what_has_to_wait_longer_than_it_is_valid_is_rejected_at_once(hand: Hand
     (ready,) = hand.take(MessageClass.OTP)
     hand.record(answer(ready, Outcome.ACCEPTED))
     assert hand.seen(code.request_id) == {0: "rejected", 1: "submitted"}
-    assert describing.get(hand.engine, code.ids[0]).code == "per_msisdn"
+    assert lookup.get(hand.engine, code.ids[0]).code == "per_msisdn"
     assert "message.over_limit" in events(hand)
 
 
@@ -239,7 +240,7 @@ def test_what_the_gateway_says_of_a_number_holds_for_all_messages_to_it(
     ready = hand.take()
     assert called(ready) == mobiles(1, 5)
     for made in (first, second):
-        shown = describing.get(hand.engine, made.ids[0])
+        shown = lookup.get(hand.engine, made.ids[0])
         assert (shown.state, shown.attempts) == ("queued", 0)
     if advice is Advice.RECIPIENT_SECOND:
         eventually(lambda: called(hand.take()) == number)
@@ -254,7 +255,7 @@ def test_a_number_that_had_enough_today_is_rejected_if_tomorrow_is_too_late(hand
     said = answer(ready, Outcome.THROTTLED, code="4082", advice=Advice.RECIPIENT_DAY)
     hand.record(said)
     hand.record(said)
-    shown = describing.get(hand.engine, made.ids[0])
+    shown = lookup.get(hand.engine, made.ids[0])
     assert (shown.state, shown.code) == ("rejected", "4082")
 
 

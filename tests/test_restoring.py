@@ -7,9 +7,10 @@ from sqlalchemy import Engine
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, settings_of
 from tests.stage import mobiles
-from worker import campaigns, reporting, restoring
+from worker import reporting, restoring
 from worker.domain.enums import Outcome, ReportStatus
 from worker.gateways.results import Report
+from worker.intake import campaigns
 from worker.store import unknown
 from worker.store.db.database import reading, writing
 

@@ -12,7 +12,6 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import Stage, eventually, mobiles, section
-from worker import campaigns
 from worker.delivery import batch_split as batch_split_module
 from worker.delivery import record
 from worker.delivery.submit import Answer, Ready
@@ -23,6 +22,7 @@ from worker.domain.enums import (
     Outcome,
 )
 from worker.gateways.results import Result, Results
+from worker.intake import campaigns
 from worker.store import batch_split, spool_entries
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import (

@@ -13,12 +13,7 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, before_statements, settings_of
 from tests.stage import mobiles
-from worker import (
-    campaigns,
-    describing,
-    reporting,
-    ticking,
-)
+from worker import reporting, ticking
 from worker.delivery import record
 from worker.domain.enums import (
     MessageState,
@@ -29,6 +24,7 @@ from worker.domain.enums import (
 from worker.domain.errors import TooLate, Unavailable
 from worker.domain.transitions import MESSAGE_MOVES, MESSAGES_OF, SUBMISSION_MOVES
 from worker.gateways.results import Report
+from worker.intake import campaigns, lookup
 from worker.store import inbox as inbox_store
 from worker.store import outcomes, ticks
 from worker.store.campaigns import is_drained
@@ -268,7 +264,7 @@ def test_delivered_is_never_overwritten_by_a_lesser_report(hand: Hand) -> None:
     ]:
         report(hand, "bulk", Report(mobiles(1)[0], status, code, gateway_id="77"))
         assert hand.count(accepted.request_id) == {state: 1}
-    assert describing.get(hand.engine, accepted.ids[0]).code == "1"
+    assert lookup.get(hand.engine, accepted.ids[0]).code == "1"
 
 
 def test_a_long_text_is_undelivered_when_one_part_failed(hand: Hand) -> None:
@@ -293,7 +289,7 @@ def test_a_message_is_cancelled_or_handed_over_but_never_both(
         done = set()
         for one in accepted.ids:
             with suppress(TooLate):
-                done.add(describing.cancel(engine, one).msisdn)
+                done.add(lookup.cancel(engine, one).msisdn)
         return done
 
     def take_all() -> set[str]:
@@ -314,7 +310,7 @@ def test_what_waits_past_its_validity_expires_and_cannot_be_cancelled(hand: Hand
     ticking.expire(hand.engine)
     assert hand.count(accepted.request_id) == {"expired": 4}
     with pytest.raises(TooLate, match="expired"):
-        describing.cancel(hand.engine, accepted.ids[0])
+        lookup.cancel(hand.engine, accepted.ids[0])
 
 
 def test_close_out_forgets_no_submission_that_was_called_late(hand: Hand) -> None:

@@ -10,7 +10,6 @@ import socket
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -39,20 +38,6 @@ class Said:
     words: str = ""
     #: Seconds that the receiver asks us to wait.
     retry_after: float | None = None
-
-
-def problem(url: str) -> str | None:
-    """Say why nothing can be posted to a URL as it is written; None when it can."""
-    try:
-        parts = urlsplit(url)
-        port_is_sane = parts.port != 0
-    except ValueError:
-        return "is no URL"
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_sane:
-        return "write it with its scheme and host, as https://app.example.com/xinshi"
-    if parts.username or parts.password or parts.fragment:
-        return "leave out the user, the password and the fragment; events are signed instead"
-    return None
 
 
 def reachable(address: Address, allowed: Collection[Network]) -> bool:

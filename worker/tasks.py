@@ -4,7 +4,8 @@ from typing import Any
 
 from celery import Celery
 
-from worker import broker, door, marks
+from worker import broker, marks
+from worker.intake import celery_payload
 from worker.runtime import Runtime
 
 
@@ -37,6 +38,6 @@ def register(app: Celery, settings: Any) -> None:
         @app.task(name=broker.ENQUEUE, acks_late=True, reject_on_worker_lost=True)  # type: ignore[untyped-decorator]
         def enqueue(payload: dict[str, Any]) -> None:
             """A message that came through the broker becomes rows."""
-            door.accept(settings, payload)
+            celery_payload.accept(settings, payload)
             if Here.runtime is not None:
                 Here.runtime.ring(str(payload.get("message_class", "notice")))

@@ -15,7 +15,6 @@ import structlog
 from sqlalchemy import Engine
 
 from worker import (
-    campaigns,
     collecting,
     failpoints,
     pushes,
@@ -28,6 +27,7 @@ from worker.domain.enums import Reports, SubmissionState
 from worker.domain.errors import XinshiError
 from worker.gateways.base import Account
 from worker.gateways.transport.client import Wire
+from worker.intake import campaigns
 from worker.looking import Looker
 from worker.settling import Repeater, Settler
 from worker.store import (

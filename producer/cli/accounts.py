@@ -209,7 +209,7 @@ def _classes(account: "Account") -> list[str]:
 
 
 def _as_json(account: "Account", state: "AccountState | None") -> dict[str, Any]:
-    from worker.describing import stamp
+    from worker.intake.lookup import stamp
 
     held = state is not None and state.held
     return {
@@ -261,7 +261,7 @@ def _amount(pool: Mapping[str, Any]) -> str:
 
 
 def _balance(answer: "Answer", state: "AccountState | None") -> dict[str, Any]:
-    from worker.describing import stamp
+    from worker.intake.lookup import stamp
 
     said = (state and state.balance) or {}
     return {

@@ -48,12 +48,12 @@ def add(
 ) -> None:
     """Have a URL told of all that a sender enqueues from now on; prints its secret."""
     with opened(config) as here:
-        from worker import enqueuing
         from worker.domain.errors import Refused
+        from worker.intake import enqueue
         from worker.store import callbacks
         from worker.store.db import database
 
-        problems = enqueuing.callback_problems(here.settings, url)
+        problems = enqueue.callback_problems(here.settings, url)
         if problems:
             raise Refused(problems)
         with database.writing(here.engine) as connection:

@@ -42,11 +42,11 @@ def listed(
 ) -> None:
     """List campaigns, the newest first."""
     with opened(config) as here:
-        from worker import describing
+        from worker.intake import lookup
 
-        found = describing.progress(here.engine, limit)
+        found = lookup.progress(here.engine, limit)
         if as_json:
-            output.as_json([describing.campaign(one) for one in found])
+            output.as_json([lookup.campaign(one) for one in found])
             return
     if not found:
         output.hint("there is no campaign yet")
@@ -81,7 +81,7 @@ def show(
     """
     with opened(config) as here:
         from producer.cli import reasons, watching
-        from worker import campaigns
+        from worker.intake import campaigns
 
         if not watch:
             found = campaigns.show(here.engine, campaign_id)
@@ -99,7 +99,7 @@ def pause(
 ) -> None:
     """Stop handing out a campaign's messages; what is under way finishes."""
     with opened(config) as here:
-        from worker import campaigns
+        from worker.intake import campaigns
 
         shown(campaigns.pause(here.engine, campaign_id), as_json=as_json)
 
@@ -140,8 +140,8 @@ def resume(
 
 def _run(here: Session, campaign_id: int, until: datetime | None) -> "Progress":
     """Start a campaign; of one that is late ask whoever sits there until when it may be sent."""
-    from worker import campaigns
     from worker.domain.errors import ValidityOver
+    from worker.intake import campaigns
 
     try:
         return campaigns.run(here.engine, campaign_id, until)
@@ -162,7 +162,7 @@ def cancel(
 ) -> None:
     """End a campaign for good: what was not handed over yet is cancelled."""
     with opened(config) as here:
-        from worker import campaigns
+        from worker.intake import campaigns
 
         shown(campaigns.cancel(here.engine, campaign_id), as_json=as_json)
 
@@ -176,7 +176,7 @@ def retry(
     Done twice it sends nothing twice: what a retry carries already is left out.
     """
     with opened(config) as here:
-        from worker import campaigns
+        from worker.intake import campaigns
 
         loaded = campaigns.retry(here.engine, here.settings, campaign_id)
         if loaded is None:
@@ -221,11 +221,11 @@ def shown(
     found: "Progress", *, as_json: bool, waits_for: Sequence[str] | None = None, **more: Any
 ) -> None:
     """Print a campaign and what it waits for; `more` goes into its JSON."""
-    from worker import describing
+    from worker.intake import lookup
 
     if as_json:
         waits = {} if waits_for is None else {"waits_for": list(waits_for)}
-        output.as_json(describing.campaign(found) | waits | more)
+        output.as_json(lookup.campaign(found) | waits | more)
         return
     output.facts(
         {

@@ -11,7 +11,7 @@ import typer
 from sqlalchemy import Engine
 
 from producer.cli import faults, output
-from worker import campaigns, describing
+from worker.intake import campaigns, lookup
 
 #: What makes a spreadsheet read a file as UTF-8.
 MARK = "\ufeff"
@@ -30,9 +30,9 @@ def export(engine: Engine, campaign_id: int, to: Path | None, *, mark: bool = Fa
     ):
         file.write(MARK if mark else "")
         writer = csv.writer(file)
-        writer.writerow(describing.EXPORTED)
+        writer.writerow(lookup.EXPORTED)
         count = 0
-        for rows in describing.exported(engine, campaign_id, total):
+        for rows in lookup.exported(engine, campaign_id, total):
             writer.writerows(rows)
             count += len(rows)
             watch(count)

@@ -141,7 +141,7 @@ def _person() -> str:
 
 
 def _as_json(key: "Key") -> dict[str, Any]:
-    from worker.describing import stamp
+    from worker.intake.lookup import stamp
 
     return {
         "id": key.id,

@@ -17,7 +17,7 @@ from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
 
 if TYPE_CHECKING:
-    from worker.loading import Loaded
+    from worker.intake.campaign_loader import Loaded
 
 #: Bad rows that are printed; JSON has more.
 MOST_SHOWN = 20
@@ -100,14 +100,14 @@ def create(
 def _load(
     here: Session, file: BinaryIO, text: str, name: str, words: dict[str, Any], **how: bool
 ) -> "Loaded":
-    from worker import campaigns as loading
-    from worker import recipients
-    from worker.enqueuing import Order
+    from worker.intake import campaigns as loading
+    from worker.intake import csv_reader
+    from worker.intake.enqueue import Order
 
     order = Order((), text, **words)
     cut_off = _cut_off(name, order.key)
     with (
-        recipients.reading(file, text) as found,
+        csv_reader.reading(file, text) as found,
         faults.interruptible(lambda: cut_off),
         output.bar("loading", found.lines) as watch,
     ):
@@ -140,7 +140,7 @@ def _named(recipients: str) -> str:
 
 def _show(here: Session, loaded: "Loaded", *, as_json: bool) -> None:
     from producer.cli import reasons
-    from worker import campaigns as stored
+    from worker.intake import campaigns as stored
 
     bad = [{"row": one.where, "what": one.what} for one in loaded.bad_rows]
     found = stored.show(here.engine, loaded.id)

@@ -10,7 +10,7 @@ from producer.cli.session import opened
 from worker.domain.enums import MessageState
 
 if TYPE_CHECKING:
-    from worker.describing import History, Message
+    from worker.intake.lookup import History, Message
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The message, as 17-0.")]
 
@@ -30,9 +30,9 @@ def register(app: typer.Typer) -> None:
 def show(message_id: _Id, *, as_json: options.Json = False, config: options.Config = None) -> None:
     """Show a message and all that happened to it: submissions, reports, events."""
     with opened(config) as here:
-        from worker import describing
+        from worker.intake import lookup
 
-        found = describing.history(here.engine, message_id)
+        found = lookup.history(here.engine, message_id)
     if as_json:
         output.as_json(found.as_json())
     else:
@@ -44,9 +44,9 @@ def cancel(
 ) -> None:
     """Take a message back that was not handed over yet."""
     with opened(config) as here:
-        from worker import describing
+        from worker.intake import lookup
 
-        found = describing.cancel(here.engine, message_id)
+        found = lookup.cancel(here.engine, message_id)
     if as_json:
         output.as_json(found.as_json())
     else:
@@ -83,11 +83,11 @@ def messages(
         "request_id": campaign,
     }
     with opened(config) as here:
-        from worker import campaigns, describing
+        from worker.intake import campaigns, lookup
 
         if campaign is not None:
             campaigns.show(here.engine, campaign)
-        found = describing.search(here.engine, limit, filters)
+        found = lookup.search(here.engine, limit, filters)
     if as_json:
         output.as_json([one.as_json() for one in found])
     elif found:

@@ -26,7 +26,7 @@ def standing(here: "Session") -> "dict[str, Pacing]":
 
 def as_json(account: "Account", pacing: "Pacing") -> dict[str, Any]:
     """Return limits and what is allowed of them now, rates in a second; null is no limit."""
-    from worker.describing import stamp
+    from worker.intake.lookup import stamp
 
     settings, learned = account.settings, pacing.learned
     rests = learned.rest(pacing.now) > 0

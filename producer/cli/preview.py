@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from worker import enqueuing
 from worker.config.settings import Settings
 from worker.domain import msisdn as numbers
 from worker.domain import segments
 from worker.domain.errors import Problem, Refused
-from worker.enqueuing import Order
 from worker.gateways.base import Account
+from worker.intake import enqueue
+from worker.intake.enqueue import Order
 from worker.policy import routing
 from worker.store.accounts import AccountState
 
@@ -46,10 +46,10 @@ def preview(settings: Settings, order: Order) -> Preview:
     problems: Sequence[Problem] = ()
     messages = 0
     try:
-        messages = len(enqueuing.check(settings, order).msisdns)
+        messages = len(enqueue.check(settings, order).msisdns)
     except Refused as refused:
         problems = refused.problems
-    content = enqueuing.content_of(order, [])
+    content = enqueue.content_of(order, [])
     kinds = {kind for kind in map(_kind, order.to) if kind}
     asked = routing.candidates(settings.accounts.values(), order.message_class, order.account)
     asked.sort(key=lambda one: -one.settings.priority)

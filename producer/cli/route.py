@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from worker.domain.errors import Problem
-    from worker.enqueuing import Order
+    from worker.intake.enqueue import Order
     from worker.policy.routing import Asked, Option
     from worker.store.accounts import AccountState
 
@@ -49,7 +49,7 @@ def route(
     """
     msisdn = number(to, "--to")
     with opened(config) as here:
-        from worker.enqueuing import Order
+        from worker.intake.enqueue import Order
 
         if account is not None:
             here.account(account)
@@ -78,11 +78,11 @@ def route(
 
 def _problems(here: Session, order: "Order") -> "Sequence[Problem]":
     """Say what `send` would refuse."""
-    from worker import enqueuing
     from worker.domain.errors import Refused
+    from worker.intake import enqueue
 
     try:
-        enqueuing.check(here.settings, order)
+        enqueue.check(here.settings, order)
     except Refused as refused:
         return refused.problems
     return ()
@@ -119,16 +119,16 @@ def doubt(*, unproven: bool, probe: bool) -> str:
 def _asked(order: "Order") -> "Asked":
     from datetime import UTC, datetime
 
-    from worker import enqueuing
     from worker.domain import carriers
     from worker.domain import msisdn as numbers
+    from worker.intake import enqueue
     from worker.policy.routing import Asked
 
     (msisdn,) = order.to
     kind = numbers.kind(msisdn)
     return Asked(
         order.message_class,
-        enqueuing.content_of(order, []),
+        enqueue.content_of(order, []),
         [kind] if kind else [],
         datetime.now(UTC),
         order.account,

@@ -11,8 +11,8 @@ from producer.cli.session import Session, opened
 from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
-    from worker.describing import Message
-    from worker.enqueuing import Order
+    from worker.intake.enqueue import Order
+    from worker.intake.lookup import Message
 
 _To = Annotated[
     list[str],
@@ -91,7 +91,7 @@ def send(
         "options": options_of(option) or None,
     }
     with opened(config) as here:
-        from worker.enqueuing import Order
+        from worker.intake.enqueue import Order
 
         order = Order(numbers(to), body(text), **words)
         if dry_run:
@@ -170,17 +170,17 @@ def _carriers(shown: Mapping[str, Any]) -> None:
 
 
 def _send(here: Session, order: "Order", wait: float | None, *, as_json: bool) -> None:
-    from worker import describing, enqueuing
+    from worker.intake import enqueue, lookup
 
-    checked = enqueuing.check(here.settings, order)
-    done = enqueuing.commit(here.engine, lambda own, again: enqueuing.store(own, checked, again))
+    checked = enqueue.check(here.settings, order)
+    done = enqueue.commit(here.engine, lambda own, again: enqueue.store(own, checked, again))
     ids = list(dict.fromkeys(done.ids))
     if done.repeated:
         output.hint("this key was used before for the same request: nothing new was stored")
     else:
         here.ring(order.message_class, "stored")
     if wait is None:
-        _show(describing.many(here.engine, ids), as_json=as_json)
+        _show(lookup.many(here.engine, ids), as_json=as_json)
         return
     with faults.interruptible(lambda: _goes_on(ids)):
         found = _wait(here, ids, wait)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine
 
-from worker import describing
 from worker.config.settings import Settings
-from worker.describing import Message
 from worker.domain.enums import MessageState, Reports
 from worker.domain.transitions import ENDS
+from worker.intake import lookup
+from worker.intake.lookup import Message
 
 #: Seconds between two looks.
 PACE = 0.25
@@ -42,7 +42,7 @@ def until_settled(
     until = time.monotonic() + seconds
     said = ""
     while True:
-        found = describing.many(engine, ids)
+        found = lookup.many(engine, ids)
         words = summary(found)
         if words != said:
             tell(words)

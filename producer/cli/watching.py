@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 
 from producer.cli import output, reasons
 from producer.cli.session import Session
-from worker import campaigns, describing
 from worker.domain.enums import CampaignState
+from worker.intake import campaigns, lookup
 from worker.store.campaigns import Progress
 
 #: Seconds between two looks, and how many times as long as the last one took.
@@ -66,7 +66,7 @@ class _Json:
 
     def __call__(self, look: "Look") -> None:
         """Write a line, unless it is the last one again."""
-        data = describing.campaign(look.found) | {"waits_for": look.why}
+        data = lookup.campaign(look.found) | {"waits_for": look.why}
         if data != self._last:
             self._last = data
             more = {"rate": round(look.rate, 1), "seconds_left": look.seconds_left}

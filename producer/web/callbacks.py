@@ -9,9 +9,10 @@ from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import Told, responses
-from worker import enqueuing, signatures
+from worker import signatures
 from worker.domain.enums import Scope
 from worker.domain.errors import NotFound, Problem, Refused
+from worker.intake import enqueue
 from worker.store import callbacks
 from worker.store.db import database
 
@@ -65,7 +66,7 @@ class Replayed(BaseModel):
 )
 async def create(new: NewCallback, here: Here, caller: Sender) -> Created:
     """Tell a URL of all that this sender enqueues from now on; the same again changes nothing."""
-    problems = enqueuing.callback_problems(here.settings, new.url)
+    problems = enqueue.callback_problems(here.settings, new.url)
     if problems:
         raise Refused([Problem("url", one.what) for one in problems])
     if new.inbound and Scope.INBOUND not in caller.key.scopes:

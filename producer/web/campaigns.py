@@ -12,8 +12,8 @@ from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
-from worker import campaigns, describing
 from worker.domain.enums import MessageClass, Scope
+from worker.intake import campaigns, lookup
 from worker.store import sender_pages
 from worker.store.campaigns import Progress
 from worker.store.db import database
@@ -47,7 +47,7 @@ async def listed(
     def look() -> list[dict[str, Any]]:
         with database.reading(here.engine) as connection:
             ids = sender_pages.campaigns(connection, caller.sender, limit + 1, before)
-        return [describing.campaign(campaigns.show(here.engine, one)) for one in ids]
+        return [lookup.campaign(campaigns.show(here.engine, one)) for one in ids]
 
     found = await here.run(look)
     more = found[limit - 1]["id"] if len(found) > limit else None
@@ -127,7 +127,7 @@ async def _moved(
 ) -> dict[str, Any]:
     def work() -> dict[str, Any]:
         owning.check(here, caller, campaign_id, f"campaign {campaign_id}")
-        return describing.campaign(move(here.engine, campaign_id))
+        return lookup.campaign(move(here.engine, campaign_id))
 
     return await here.run(work)
 
@@ -158,12 +158,12 @@ def exported(here: Desk, campaign_id: int, total: int) -> StreamingResponse:
 
 
 async def _lines(here: Desk, campaign_id: int, total: int) -> AsyncIterator[str]:
-    parts = describing.every(here.engine, campaign_id, total)
+    parts = lookup.every(here.engine, campaign_id, total)
 
     def some() -> str:
         text = io.StringIO()
         writer = csv.writer(text)
-        for _, one in zip(range(describing.PART), parts, strict=False):
+        for _, one in zip(range(lookup.PART), parts, strict=False):
             said = one.as_json()
             writer.writerow([_cell(said[column]) for column in COLUMNS])
         return text.getvalue()

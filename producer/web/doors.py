@@ -16,9 +16,9 @@ from producer.web.keys import Caller, authenticated
 from producer.web.problems import Told
 from worker.domain.enums import Scope
 from worker.domain.errors import Refused
-from worker.enqueuing import Order
 from worker.gateways.doors import Call, Opening
 from worker.gateways.registry import doors
+from worker.intake.enqueue import Order
 from worker.pushes import quoted
 
 

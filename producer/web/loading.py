@@ -18,11 +18,11 @@ from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.messages import content
 from producer.web.problems import Told, responses
-from worker import campaigns, describing, recipients
 from worker.domain.enums import Scope
 from worker.domain.errors import Problem, Refused
-from worker.enqueuing import Order
-from worker.loading import Loaded, Plain, Row
+from worker.intake import campaigns, csv_reader, lookup
+from worker.intake.campaign_loader import Loaded, Plain, Row
+from worker.intake.enqueue import Order
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
@@ -86,7 +86,7 @@ def _load(
             skip_bad=new.skip_bad,
         )
     here.ring(order.message_class)
-    found = describing.campaign(campaigns.show(here.engine, loaded.id))
+    found = lookup.campaign(campaigns.show(here.engine, loaded.id))
     return found | {"bad_rows": _bad(loaded)}
 
 
@@ -99,7 +99,7 @@ def _rows(new: shapes.CampaignTerms, file: BinaryIO | None) -> Iterator[Iterator
     if isinstance(new, shapes.NewCampaign):
         yield (_row(nth, one) for nth, one in enumerate(new.recipients, 1))
     elif file is not None:
-        with recipients.reading(file, new.text) as found:
+        with csv_reader.reading(file, new.text) as found:
             yield found.rows
 
 

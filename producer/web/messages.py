@@ -8,11 +8,11 @@ from producer.web import owning, sending, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
-from worker import describing
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass, MessageState, Scope
 from worker.domain.errors import NotFound, Problem, Refused
-from worker.enqueuing import Order
+from worker.intake import lookup
+from worker.intake.enqueue import Order
 from worker.store import sender_pages
 from worker.store.db import database
 from worker.store.sender_pages import Filters
@@ -90,14 +90,14 @@ def _page(
     here: Desk, caller: Caller, filters: Filters, limit: int, after: str | None
 ) -> dict[str, Any]:
     try:
-        past = describing.parse_id(after) if after else None
+        past = lookup.parse_id(after) if after else None
     except NotFound as error:
         raise Refused([Problem("after", str(error))]) from None
     if filters.campaign is not None:
         owning.check(here, caller, filters.campaign, f"campaign {filters.campaign}")
     with database.reading(here.engine) as connection:
         rows = sender_pages.messages(connection, caller.sender, filters, limit + 1, past)
-    found = [describing.message(row).as_json() for row in rows[:limit]]
+    found = [lookup.message(row).as_json() for row in rows[:limit]]
     return {"messages": found, "after": found[-1]["id"] if len(rows) > limit else None}
 
 
@@ -112,7 +112,7 @@ async def show(message_id: Id, here: Here, caller: Reader) -> Any:
 
     def look() -> dict[str, Any]:
         owning.check_message(here, caller, message_id)
-        return describing.history(here.engine, message_id).as_json()
+        return lookup.history(here.engine, message_id).as_json()
 
     return await here.run(look)
 
@@ -128,6 +128,6 @@ async def cancel(message_id: Id, here: Here, caller: Sender) -> Any:
 
     def take_back() -> dict[str, Any]:
         owning.check_message(here, caller, message_id)
-        return describing.cancel(here.engine, message_id).as_json()
+        return lookup.cancel(here.engine, message_id).as_json()
 
     return await here.run(take_back)

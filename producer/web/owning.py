@@ -5,8 +5,8 @@ Ids can be guessed: each is checked before anything is shown or done.
 
 from producer.web.desk import Desk
 from producer.web.keys import Caller
-from worker import describing
 from worker.domain.errors import NotFound
+from worker.intake import lookup
 from worker.store import sender_pages
 from worker.store.db import database
 
@@ -25,5 +25,5 @@ def check(here: Desk, caller: Caller, request_id: int, what: str) -> None:
 
 def check_message(here: Desk, caller: Caller, message_id: str) -> None:
     """Raise `NotFound` unless a message is the caller's own."""
-    request_id, _ = describing.parse_id(message_id)
+    request_id, _ = lookup.parse_id(message_id)
     check(here, caller, request_id, f"message {message_id}")

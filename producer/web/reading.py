@@ -10,11 +10,11 @@ from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import responses
-from worker.describing import stamp
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass, Scope
 from worker.domain.errors import Problem, Refused
 from worker.gateways.base import Account
+from worker.intake.lookup import stamp
 from worker.store import accounts
 from worker.store import inbound as replies
 from worker.store.accounts import AccountState

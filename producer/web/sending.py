@@ -16,12 +16,12 @@ from producer.web.desk import Desk
 from producer.web.keys import Caller
 from producer.web.problems import Told
 from producer.web.together import Bounds, Together
-from worker import enqueuing, intake
 from worker.config.web_settings import WebSettings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
-from worker.enqueuing import Checked, Enqueued, Order
-from worker.intake import Answer, Exhausted, Offer
+from worker.intake import enqueue, shared_commit
+from worker.intake.enqueue import Checked, Enqueued, Order
+from worker.intake.shared_commit import Answer, Exhausted, Offer
 from worker.store.allowances import Claim
 
 #: Numbers that are checked without leaving the event loop; a call with more goes by itself.
@@ -36,7 +36,7 @@ def prepare(app: FastAPI, here: Desk) -> None:
     """Give an application its intake: it stores the orders that come at the same time."""
 
     async def take(offers: Sequence[Offer]) -> Sequence[Answer]:
-        return await here.run(intake.accept, here.engine, offers)
+        return await here.run(shared_commit.accept, here.engine, offers)
 
     app.state.intake = Together(take, BOUNDS)
 
@@ -66,12 +66,12 @@ async def accept(
 
 
 def _alone(here: Desk, caller: Caller, order: Order, client: str | None) -> Answer:
-    (answer,) = intake.accept(here.engine, [_offer(here, caller, order, client)])
+    (answer,) = shared_commit.accept(here.engine, [_offer(here, caller, order, client)])
     return answer
 
 
 def _offer(here: Desk, caller: Caller, order: Order, client: str | None) -> Offer:
-    checked = enqueuing.check(here.settings, order)
+    checked = enqueue.check(here.settings, order)
     return Offer(checked, claimed(here.settings.top.web, checked, client, test=caller.test))
 
 

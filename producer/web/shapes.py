@@ -14,7 +14,7 @@ from worker.domain.enums import (
     ReportStatus,
     SubmissionState,
 )
-from worker.enqueuing import LONGEST_KEY
+from worker.intake.enqueue import LONGEST_KEY
 
 #: No gateway carries texts as long as this.
 LONGEST_TEXT = 10_000

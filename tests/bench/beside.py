@@ -21,8 +21,8 @@ from tests.bench.codes import checked, quantile, working
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, wait
 from tests.stage import mobiles
-from worker import campaigns as running
 from worker.domain.enums import MessageClass, SubmissionState
+from worker.intake import campaigns as running
 from worker.sandbox.client import Control
 from worker.store.db import database
 from worker.store.schema.tables import submission

@@ -9,10 +9,11 @@ from sqlalchemy import Engine, func, select, text
 from tests.bench import bare, ceiling
 from tests.bench.figures import Figure, Pair, figure, pair
 from tests.bench.ground import Ground, engine, wait, worker
-from worker import campaigns, recipients, verifying
+from worker import verifying
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, SubmissionState
-from worker.enqueuing import Order
+from worker.intake import campaigns, csv_reader
+from worker.intake.enqueue import Order
 from worker.store import campaigns as stored
 from worker.store.db import database
 from worker.store.schema.tables import submission
@@ -120,7 +121,7 @@ def campaign(ground: Ground, url: str, file: Path) -> tuple[float, dict[str, flo
 def load(connections: Engine, settings: Settings, file: Path) -> int:
     """Load a file as `xinshi campaign create` does, and start it."""
     order = Order((), TEXT, MessageClass.MARKETING)
-    with file.open("rb") as opened, recipients.reading(opened, TEXT) as found:
+    with file.open("rb") as opened, csv_reader.reading(opened, TEXT) as found:
         return campaigns.create(connections, settings, "bench", order, found.rows).id
 
 

@@ -113,15 +113,15 @@ def _work(config: Path, _file: Path, ended: Path) -> None:
 
 
 def _enqueue(config: Path, _file: Path, ended: Path) -> None:
-    from worker import enqueuing
     from worker.config.settings import load
-    from worker.enqueuing import Order
+    from worker.intake import enqueue
+    from worker.intake.enqueue import Order
     from worker.store.db import database
 
     settings = load(config, {})
     connections = database.connect(settings.database_url)
-    order = enqueuing.check(settings, Order(["13800000001"], "【信使】您好"))
+    order = enqueue.check(settings, Order(["13800000001"], "【信使】您好"))
     while not ended.exists():
         with database.writing(connections) as connection:
-            enqueuing.store(connection, order)
+            enqueue.store(connection, order)
     connections.dispose()

@@ -9,8 +9,8 @@ def main(config: str, file: str) -> None:
     from producer.cli.campaigns import export
     from producer.cli.loading import create  # noqa: F401 - what the command imports
     from tests.bench.campaigns import load
-    from worker import campaigns
     from worker.config.settings import load as configured
+    from worker.intake import campaigns
     from worker.store.db import database
 
     settings = configured(Path(config), {})

@@ -16,9 +16,9 @@ from sqlalchemy import update
 from producer.cli import output, watching
 from tests.cli.conftest import Place
 from tests.stage import eventually, mobiles, section
-from worker import describing, filling
 from worker.config import settings
 from worker.domain.errors import Unavailable
+from worker.intake import campaign_writer, lookup
 from worker.store import accounts, requests
 from worker.store.db import database
 from worker.store.db.clock import later
@@ -194,7 +194,7 @@ def test_an_export_that_breaks_off_leaves_the_old_file(
         yield [["13800000001"]]
         raise fault
 
-    monkeypatch.setattr(describing, "exported", broken)
+    monkeypatch.setattr(lookup, "exported", broken)
     words = ["campaign", "export", "1", "--output", "result.csv"]
     assert said in place.fails(*words, code=code)
     assert (place.folder / "result.csv").read_text() == "old"
@@ -327,7 +327,7 @@ def test_ctrl_c_while_loading_sends_nothing_and_the_key_loads_it_again(
 ) -> None:
     file = numbers(place, 3)
     with monkeypatch.context() as patch:
-        patch.setattr(filling.Filler, "finish", interrupted)
+        patch.setattr(campaign_writer.Filler, "finish", interrupted)
         words = ["--text", TEXT, "--recipients", file, "--account", "bulk", "--key", "autumn"]
         said = place.fails("campaign", "create", *words, code=130)
     assert "nothing of it will be sent; the same command, with its --key, goes on with it" in said
@@ -345,7 +345,7 @@ def test_a_database_that_fails_while_loading_says_what_became_of_the_campaign(
         msg = "the database does not answer as it should: database or disk is full"
         raise Unavailable(msg)
 
-    monkeypatch.setattr(filling.Filler, "take", full)
+    monkeypatch.setattr(campaign_writer.Filler, "take", full)
     words = ["campaign", "create", "--text", TEXT, "--recipients", numbers(place, 3)]
     said = place.fails(*words)
     assert "database or disk is full" in said

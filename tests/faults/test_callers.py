@@ -12,7 +12,7 @@ from producer import KeyConflict, Producer, TooLate
 from tests.faults.conftest import Build
 from tests.faults.house import CODE, TEXT, House, died, eventually, mobiles
 from tests.faults.test_matrix import mute
-from worker import campaigns
+from worker.intake import campaigns
 
 
 @pytest.mark.parametrize("place", ["commit.before", "commit.after"])

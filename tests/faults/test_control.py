@@ -16,7 +16,7 @@ from tests.faults.conftest import Build
 from tests.faults.house import TEXT, House, end, eventually, mobiles, stopped
 from tests.faults.test_matrix import mute
 from tests.stage import LOGINS
-from worker import campaigns
+from worker.intake import campaigns
 from worker.store.db.database import reading
 from worker.store.messages import seen
 

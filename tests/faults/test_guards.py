@@ -69,7 +69,7 @@ GUARDS = (
     ),
     Guard(
         "a pause stops what was not handed out",
-        "worker/campaigns.py",
+        "worker/intake/campaigns.py",
         "        campaigns.stop(connection, campaign_id)\n",
         "",
         "test_control.py::test_fault_26_a_pause_holds_within_two_seconds_and_nothing_is_doubled_or_lost"
@@ -84,7 +84,7 @@ GUARDS = (
     ),
     Guard(
         "an enqueue whose commit was cut off is written again under its id",
-        "worker/enqueuing.py",
+        "worker/intake/enqueue.py",
         "write(connection, first.request_id if first else None)",
         "write(connection, None)",
         "test_databases.py::test_fault_16_committed_and_nobody_told_the_caller[postgresql-no_key]",

@@ -9,11 +9,12 @@ from sqlalchemy import update
 from tests.faults.conftest import Build
 from tests.faults.house import CODE, TEXT, House, died, mobiles
 from tests.faults.test_matrix import mute
-from worker import campaigns, ticking, verifying
+from worker import ticking, verifying
 from worker.delivery import record, submit
 from worker.delivery.claim import Claim
 from worker.domain.enums import MessageClass, Outcome, SubmissionState
 from worker.gateways.results import Result
+from worker.intake import campaigns
 from worker.store import accounts, claims, unknown
 from worker.store.claims import Lease
 from worker.store.db.clock import later

@@ -12,8 +12,8 @@ from celery import Celery
 from producer.doorbell import Doorbell
 from tests.integration.processes import OwnRedis, running
 from tests.stage import TEXT, Stage, eventually, mobiles
-from worker import campaigns
 from worker.domain.enums import CampaignState, MessageClass, MessageState
+from worker.intake import campaigns
 
 Write = Callable[..., Path]
 M = MessageState

@@ -25,7 +25,7 @@ from tests.servers import Databases
 from tests.stage import Stage, eventually, mobiles, section
 from tests.web import callers
 from tests.web.live import Live, live
-from worker import campaigns
+from worker.intake import campaigns
 from worker.sandbox import Sandbox
 from worker.store.db import database
 from worker.store.schema.tables import inbox, report, submission

@@ -9,10 +9,10 @@ from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, operator
 from producer.web.problems import Told
-from worker import campaigns, describing
 from worker.domain.enums import CampaignState
 from worker.domain.errors import NotFound
 from worker.domain.transitions import CAMPAIGN_MOVES
+from worker.intake import campaigns, lookup
 from worker.store import requests
 from worker.store.campaigns import Progress
 from worker.store.db import database
@@ -31,7 +31,7 @@ _ACTS = {
 @router.get("")
 async def listed(request: Request, here: Here, who: Looking) -> Response:
     """Draw the newest campaigns."""
-    found = await here.run(describing.progress, here.engine, MOST)
+    found = await here.run(lookup.progress, here.engine, MOST)
     return draw(request, "campaigns.html", who, campaigns=found)
 
 

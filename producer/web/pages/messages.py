@@ -10,10 +10,10 @@ from producer.web.desk import Desk, Here
 from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, operator, own_origin
-from worker import describing
-from worker.describing import History
 from worker.domain import msisdn as numbers
 from worker.domain.enums import MessageClass, MessageState
+from worker.intake import lookup
+from worker.intake.lookup import History
 from worker.store import requests
 from worker.store.db import database
 
@@ -66,7 +66,7 @@ async def _found(
     number: str = "",
     problem: str | None = None,
 ) -> Response:
-    found = [] if problem else await here.run(describing.search, here.engine, MOST, filters)
+    found = [] if problem else await here.run(lookup.search, here.engine, MOST, filters)
     return draw(
         request,
         "messages.html",
@@ -90,10 +90,10 @@ async def one(request: Request, here: Here, who: Looking, message_id: str) -> Re
 
 def _one(here: Desk, message_id: str) -> tuple[History, str | None]:
     """Return a message with its text; the text of a code is nobody's to read here."""
-    found = describing.history(here.engine, message_id)
+    found = lookup.history(here.engine, message_id)
     if found.message.message_class is MessageClass.OTP:
         return found, None
-    request_id, _ = describing.parse_id(message_id)
+    request_id, _ = lookup.parse_id(message_id)
     with database.reading(here.engine) as connection:
         row = requests.by_id(connection, request_id)
     return found, row.content.text if row else None
@@ -102,5 +102,5 @@ def _one(here: Desk, message_id: str) -> tuple[History, str | None]:
 @router.post("/{message_id}/cancel", dependencies=[Depends(operator)])
 async def cancel(here: Here, message_id: str) -> Response:
     """Take a message back, unless it was handed over."""
-    await here.run(describing.cancel, here.engine, message_id)
+    await here.run(lookup.cancel, here.engine, message_id)
     return RedirectResponse(f"/messages/{message_id}", 303)

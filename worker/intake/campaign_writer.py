@@ -14,10 +14,10 @@ from typing import NoReturn
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from worker.distinct import Seen
 from worker.domain import msisdn as numbers
 from worker.domain.enums import CampaignState, NumberKind
 from worker.domain.errors import KeyConflict, Problem, TooLate
+from worker.intake.number_set import Seen
 from worker.store import campaign_rows, campaigns
 from worker.store import opt_outs as opt_outs_store
 from worker.store.campaign_rows import Batch, Variables

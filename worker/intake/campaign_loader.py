@@ -14,15 +14,15 @@ from typing import ClassVar, NamedTuple
 
 from sqlalchemy import Engine
 
-from worker import enqueuing
 from worker.config.settings import Settings
 from worker.domain import msisdn as numbers
 from worker.domain import placeholders
 from worker.domain.enums import CampaignState, NumberKind
 from worker.domain.errors import Problem, Refused
-from worker.enqueuing import Order
-from worker.filling import Filler
 from worker.gateways.base import Account, Content
+from worker.intake import enqueue
+from worker.intake.campaign_writer import Filler
+from worker.intake.enqueue import Order
 from worker.policy import routing
 from worker.store import (
     callbacks,
@@ -97,16 +97,16 @@ def load(
 ) -> tuple[Loaded, bool]:
     """Load a campaign's recipients; it is `ready` then. Says too whether it waits to be started.
 
-    `worker.campaigns.create` says what is promised.
+    `worker.intake.campaigns.create` says what is promised.
     """
     able = _checked(settings, order)
-    new = enqueuing.new_request(settings, order, able.content, set(), ())
+    new = enqueue.new_request(settings, order, able.content, set(), ())
     with writing(engine) as connection:
         told = callbacks.of(connection, new.sender, new.callback_url)
         stored = requests.add(connection, new, 0, due=False, callback=told)
         state = campaigns.state_of(connection, stored.id, lock=True) if stored.existed else None
         if stored.existed and state is None:
-            enqueuing.same_request(new, stored)
+            enqueue.same_request(new, stored)
         if state is None:
             campaigns.add(connection, stored.id, name, retry_of)
     loaded = Loaded(stored.id)
@@ -126,7 +126,7 @@ def load(
     for _ in blocks:
         pass
     if stored.fingerprint != seal.hexdigest():
-        enqueuing.same_request(new, stored)
+        enqueue.same_request(new, stored)
     _recall(engine, loaded, stored.total)
     return loaded, state == CampaignState.READY
 
@@ -195,11 +195,11 @@ class _Able:
 def _checked(settings: Settings, order: Order) -> _Able:
     """Return who can carry an order's content; raises `Refused` when nobody can."""
     found: list[Problem] = []
-    content = enqueuing.content_of(order, found)
-    found += enqueuing.terms_of(order)
-    found += enqueuing.callback_problems(settings, order.callback_url)
+    content = enqueue.content_of(order, found)
+    found += enqueue.terms_of(order)
+    found += enqueue.callback_problems(settings, order.callback_url)
     if not found:
-        found += enqueuing.carriers(settings, order.message_class, order.account, content, set())
+        found += enqueue.carriers(settings, order.message_class, order.account, content, set())
     if found:
         raise Refused(found)
     asked = routing.candidates(settings.accounts.values(), order.message_class, order.account)

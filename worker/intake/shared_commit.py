@@ -1,6 +1,6 @@
 """Orders that come in at the same time: one transaction for all, and an answer for each.
 
-What `worker.enqueuing` promises of one call holds for each of them; only the commit is shared.
+What `worker.intake.enqueue` promises of one call holds for each of them; only the commit is shared.
 """
 
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
-from worker import enqueuing
 from worker.domain.errors import KeyConflict
-from worker.enqueuing import Checked, Enqueued
+from worker.intake import enqueue
+from worker.intake.enqueue import Checked, Enqueued
 from worker.store import allowances, callbacks, shared_commit
 from worker.store.allowances import Claim
 from worker.store.requests import StoredRequest
@@ -53,7 +53,7 @@ def accept(engine: Engine, offers: Sequence[Offer]) -> list[Answer]:
             answers = store(connection, offers)
         return _first_new(answers) or _NOTHING
 
-    enqueuing.commit(engine, write)
+    enqueue.commit(engine, write)
     return answers
 
 
@@ -102,7 +102,7 @@ def _answer(offer: Offer, stored: StoredRequest, wait: float | None) -> Answer:
         return Exhausted(wait)
     if stored.existed:
         try:
-            enqueuing.same_request(offer.checked.request, stored)
+            enqueue.same_request(offer.checked.request, stored)
         except KeyConflict as error:
             return error
     ids = tuple(f"{stored.id}-{n}" for n in offer.checked.places)

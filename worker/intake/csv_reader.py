@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from worker.config import problems
 from worker.domain import msisdn, placeholders
 from worker.domain.errors import Problem, Refused
-from worker.loading import Plain, Row
+from worker.intake.campaign_loader import Plain, Row
 
 if TYPE_CHECKING:
     from _csv import Reader

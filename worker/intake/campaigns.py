@@ -9,14 +9,14 @@ from typing import NoReturn
 
 from sqlalchemy import Connection, Engine
 
-from worker import loading
 from worker.config.settings import Settings
-from worker.distinct import Seen
 from worker.domain.enums import CampaignState, MessageState, SubmissionState
 from worker.domain.errors import NotFound, TooLate, ValidityOver
 from worker.domain.transitions import FAILED
-from worker.enqueuing import Order
-from worker.loading import Loaded, Plain, Row
+from worker.intake import campaign_loader
+from worker.intake.campaign_loader import Loaded, Plain, Row
+from worker.intake.enqueue import Order
+from worker.intake.number_set import Seen
 from worker.store import (
     campaign_rows,
     campaigns,
@@ -59,7 +59,7 @@ def create(
     the key stands for something else or another call is loading the campaign just now, and
     `TooLate` when it is cancelled meanwhile.
     """
-    loaded, waits = loading.load(
+    loaded, waits = campaign_loader.load(
         engine, settings, name, order, rows, retry_of=retry_of, watch=watch
     )
     if waits and _goes(loaded, start=start, skip_bad=skip_bad):

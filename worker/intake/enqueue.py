@@ -13,10 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from worker import outward
 from worker.config.settings import Settings
 from worker.domain import msisdn as numbers
-from worker.domain import placeholders
+from worker.domain import placeholders, urls
 from worker.domain.enums import MessageClass, NumberKind
 from worker.domain.errors import (
     CommitUnknown,
@@ -272,7 +271,7 @@ def callback_problems(settings: Settings, url: str | None) -> list[Problem]:
         return []
     if not settings.top.callback_secrets:
         return [Problem("callback_url", "nothing could sign it: set callback_secrets first")]
-    wrong = outward.problem(url)
+    wrong = urls.problem(url)
     return [Problem("callback_url", wrong)] if wrong else []
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import structlog
 
-from worker import enqueuing
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import KeyConflict, Problem, Refused
-from worker.enqueuing import Order
+from worker.intake import enqueue
+from worker.intake.enqueue import Order
 from worker.store.db import database
 
 log = structlog.get_logger()
@@ -34,10 +34,10 @@ def accept(settings: Settings, payload: Mapping[str, Any]) -> None:
     its key makes it one request.
     """
     try:
-        checked = enqueuing.check(settings, order(payload))
+        checked = enqueue.check(settings, order(payload))
         engine = database.connect(settings.database_url, pool_size=1)
         try:
-            enqueuing.commit(engine, lambda own, again: enqueuing.store(own, checked, again))
+            enqueue.commit(engine, lambda own, again: enqueue.store(own, checked, again))
         finally:
             engine.dispose()
     except KeyConflict:
