@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from tests.stage import Stage, mobiles
 from tests.test_telling import ALLOWED, MASTER, Application, application
-from worker import signatures
+from worker.feedback import callback_signatures
 from worker.sandbox import Sandbox
 from worker.store import callbacks, migrations
 from worker.store.db import database
@@ -70,12 +70,12 @@ def tell(stage: Stage, app: Application, refused: int, seconds: float) -> int:
     """Print the counts; 1 when they are not what they have to be."""
     with database.reading(stage.engine) as connection:
         (mine,) = callbacks.all_of(connection)
-    secret = signatures.secret(MASTER, mine.id)
+    secret = callback_signatures.secret(MASTER, mine.id)
     taken = app.got[refused:]
     ids = Counter(said["webhook-id"] for said, _ in taken)
     # Signed when they came in: the tolerance for clocks is counted from then.
     forged = sum(
-        not signatures.verified(secret, said, body, float(said["webhook-timestamp"]))
+        not callback_signatures.verified(secret, said, body, float(said["webhook-timestamp"]))
         for said, body in app.got
     )
     twice = sum(count - 1 for count in ids.values())

@@ -7,9 +7,9 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import Hand, answer, settings_of
 from tests.stage import mobiles
-from worker import reporting
 from worker.delivery import health_monitor
 from worker.domain.enums import Carrier, Outcome, ReportStatus
+from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.policy.account_health import WELL, Health
 from worker.store import (
@@ -173,7 +173,7 @@ def deliver(hand: Hand, numbers: list[str], status: ReportStatus | None) -> None
         if status is not None:
             inbox = inbox_store.keep(connection, "jzy", "reports", b"")
             said = [Report(one, status, "x", gateway_id=one) for one in numbers]
-            reporting.take(connection, ["jzy"], inbox, said)
+            reports.take(connection, ["jzy"], inbox, said)
 
 
 def ripen(hand: Hand) -> None:

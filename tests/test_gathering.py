@@ -18,7 +18,6 @@ from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.test_histories import History
 from worker import (
     comparing,
-    reporting,
     settling,
     ticking,
     verifying,
@@ -32,6 +31,7 @@ from worker.domain.enums import (
     ReportStatus,
 )
 from worker.domain.errors import TooLate, Unavailable
+from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import lookup
 from worker.intake.enqueue import Enqueued
@@ -278,7 +278,7 @@ def test_reports_find_them_by_number(engine: Engine, database: str) -> None:
         said = [
             Report(number, ReportStatus.DELIVERED, "ok", gateway_id="77") for number in mobiles(2)
         ]
-        reporting.take(connection, ["v1"], inbox, said)
+        reports.take(connection, ["v1"], inbox, said)
     states = [hand.seen(one.request_id)[0] for one in made]
     assert states == ["delivered", "delivered", "submitted"]
 

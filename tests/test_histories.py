@@ -21,7 +21,7 @@ from sqlalchemy import Engine, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import mobiles
-from worker import reporting, ticking
+from worker import ticking
 from worker.domain.enums import (
     CampaignState,
     MessageState,
@@ -30,6 +30,7 @@ from worker.domain.enums import (
 )
 from worker.domain.errors import TooLate
 from worker.domain.transitions import MESSAGE_MOVES
+from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns, lookup
 from worker.store import inbox as inbox_store
@@ -182,7 +183,7 @@ class History(RuleBasedStateMachine):
         with writing(self.hand.engine) as connection:
             inbox = inbox_store.keep(connection, ready.lease.account, "reports", b"")
             said = Report(number, status, code, gateway_id=f"id-{ready.lease.id}")
-            reporting.take(connection, [ready.lease.account], inbox, [said])
+            reports.take(connection, [ready.lease.account], inbox, [said])
 
     @rule()
     def finish(self) -> None:

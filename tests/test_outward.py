@@ -9,9 +9,9 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from worker import outward
 from worker.domain import urls
-from worker.outward import Outward, Said
+from worker.feedback import callback_client
+from worker.feedback.callback_client import Outward, Said
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -41,14 +41,14 @@ LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     ],
 )
 def test_only_public_addresses_are_reachable(address: str, *, public: bool) -> None:
-    assert outward.reachable(ip_address(address), ()) is public
+    assert callback_client.reachable(ip_address(address), ()) is public
 
 
 def test_a_network_that_is_named_is_reachable_however_it_is_written() -> None:
     ours = (ip_network("10.1.0.0/16"),)
-    assert outward.reachable(ip_address("10.1.2.3"), ours)
-    assert outward.reachable(ip_address("::ffff:10.1.2.3"), ours)
-    assert not outward.reachable(ip_address("10.2.0.1"), ours)
+    assert callback_client.reachable(ip_address("10.1.2.3"), ours)
+    assert callback_client.reachable(ip_address("::ffff:10.1.2.3"), ours)
+    assert not callback_client.reachable(ip_address("10.2.0.1"), ours)
 
 
 @pytest.mark.parametrize(
@@ -152,10 +152,12 @@ def test_a_connection_is_kept_for_its_name_alone() -> None:
     async def post() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        outward = Outward(LOOPBACK)
+        client = Outward(LOOPBACK)
         for host in ("127.0.0.1", "127.0.0.1", "localhost"):
-            assert (await outward.post(f"http://{host}:{port}/", b"{}", {}, 5)).status == 204
-        await outward.close()
+            assert (
+                await client.post(f"http://{host}:{port}/", b"{}", {}, 5)
+            ).status == 204
+        await client.close()
         await asyncio.gather(*filter(None, answering))
         server.close()
 

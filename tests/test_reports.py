@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from tests.stage import TEXT, Stage, eventually, section
-from worker import collecting, ticking
+from worker import ticking
 from worker.domain.enums import MessageState
+from worker.feedback import collector
 from worker.store import inbox as inbox_store
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import (
@@ -132,7 +133,7 @@ def test_a_report_that_matched_nothing_is_matched_later(stage: Stage) -> None:
         one = inbox_store.keep(connection, "v1", "reports", early.encode(), status=200)
         account = stage.settings.accounts["v1"]
         response = httpx.Response(200, content=early.encode())
-        collecting.read(connection, stage.settings, account, "reports", one, response)
+        collector.read(connection, stage.settings, account, "reports", one, response)
     assert stage.message(accepted).state is M.SUBMITTED or stage.message(accepted).gateway_id
     with writing(stage.engine) as connection:
         connection.exec_driver_sql(f"UPDATE xinshi_submission SET reference = '{reference}'")

@@ -7,8 +7,9 @@ from sqlalchemy import Engine
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, settings_of
 from tests.stage import mobiles
-from worker import reporting, restoring
+from worker import restoring
 from worker.domain.enums import Outcome, ReportStatus
+from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns
 from worker.store import unknown
@@ -65,7 +66,7 @@ def test_a_report_settles_its_own_message_only(hand: Hand) -> None:
             gateway_id=name,
         )
         with writing(hand.engine) as connection:
-            reporting.take(connection, ["v1"], nth, [report])
+            reports.take(connection, ["v1"], nth, [report])
     assert hand.count(loaded.id) == {"delivered": 3, "unknown": 9}
     with reading(hand.engine) as connection:
         (one,) = unknown.unknown_ones(connection)

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, before_statements, settings_of
 from tests.stage import mobiles
-from worker import reporting, ticking
+from worker import ticking
 from worker.delivery import record
 from worker.domain.enums import (
     MessageState,
@@ -23,6 +23,7 @@ from worker.domain.enums import (
 )
 from worker.domain.errors import TooLate, Unavailable
 from worker.domain.transitions import MESSAGE_MOVES, MESSAGES_OF, SUBMISSION_MOVES
+from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns, lookup
 from worker.store import inbox as inbox_store
@@ -236,7 +237,7 @@ def report(hand: Hand, account: str, said: Report) -> None:
     """Let a report come in."""
     with writing(hand.engine) as connection:
         inbox = inbox_store.keep(connection, account, "reports", b"")
-        reporting.take(connection, [account], inbox, [said])
+        reports.take(connection, [account], inbox, [said])
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.THROTTLED, Outcome.NOT_SENT])

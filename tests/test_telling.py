@@ -16,9 +16,10 @@ import pytest
 from sqlalchemy import select
 
 from tests.stage import Stage, eventually, mobiles, section
-from worker import signatures, telling
+from worker import telling
 from worker.domain.errors import Refused
-from worker.outward import Said
+from worker.feedback import callback_signatures
+from worker.feedback.callback_client import Said
 from worker.store import callback_outbox, callbacks
 from worker.store.callback_outbox import Span
 from worker.store.callbacks import Event
@@ -100,9 +101,9 @@ def test_whoever_is_named_is_told_signed_and_until_nothing_is_left(stage: Stage)
     assert told == set(sent.ids)
     with database.reading(stage.engine) as connection:
         (mine,) = callbacks.all_of(connection)
-    secret = signatures.secret(MASTER, mine.id)
+    secret = callback_signatures.secret(MASTER, mine.id)
     for said, body in app.got:
-        assert signatures.verified(secret, said, body, time.time())
+        assert callback_signatures.verified(secret, said, body, time.time())
 
 
 def test_what_is_told_last_is_what_is(stage: Stage) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain import durations, placeholders, segments
-from worker.receiving import is_opt_out
+from worker.feedback.inbound import is_opt_out
 
 
 @pytest.mark.parametrize(

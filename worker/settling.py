@@ -21,13 +21,13 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker.collecting import Collector
 from worker.config.settings import Settings
 from worker.delivery import account_guard, recipient_limits, submit
 from worker.delivery.account_guard import Asker
 from worker.delivery.submit import Ready
 from worker.domain.enums import Outcome
 from worker.domain.errors import WireError
+from worker.feedback.collector import Collector
 from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.gateways.transport.client import Wire

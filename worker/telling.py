@@ -18,12 +18,12 @@ from typing import Any, TypeVar, cast
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import signatures
 from worker.config.settings import Settings
 from worker.domain.enums import MessageState
 from worker.domain.errors import XinshiError
+from worker.feedback import callback_signatures
+from worker.feedback.callback_client import Outward, Said
 from worker.looking import Looker
-from worker.outward import Outward, Said
 from worker.store import callbacks
 from worker.store.callbacks import Event
 from worker.store.db import database
@@ -124,8 +124,8 @@ class Teller(Looker):
 
     def _headers(self, event: Event, body: bytes) -> dict[str, str]:
         masters = (one.get_secret_value() for one in self.settings.top.callback_secrets)
-        secrets = [signatures.secret(one, event.callback_id) for one in masters]
-        signed = signatures.headers(secrets, event_id(event), int(time.time()), body)
+        secrets = [callback_signatures.secret(one, event.callback_id) for one in masters]
+        signed = callback_signatures.headers(secrets, event_id(event), int(time.time()), body)
         return {"content-type": "application/json", **signed}
 
     def _note(self, event: Event, said: Said) -> None:

@@ -14,17 +14,15 @@ from functools import partial
 import structlog
 from sqlalchemy import Engine
 
-from worker import (
-    collecting,
-    failpoints,
-    pushes,
-    reporting,
-)
-from worker.collecting import Collector
+from worker import failpoints
 from worker.config.settings import Settings
 from worker.delivery import account_guard, health_monitor, record
 from worker.domain.enums import Reports, SubmissionState
 from worker.domain.errors import XinshiError
+from worker.feedback import collector as collector_module
+from worker.feedback import pushes
+from worker.feedback import reports as reports_module
+from worker.feedback.collector import Collector
 from worker.gateways.base import Account
 from worker.gateways.transport.client import Wire
 from worker.intake import campaigns
@@ -158,7 +156,7 @@ class Ticker(Looker):
             )
         for name, account in self.settings.accounts.items():
             can, settings = account.gateway.capabilities, account.settings
-            patience = collecting.lease(account)
+            patience = collector_module.lease(account)
             if account.reports is not Reports.NONE:
                 found[f"close_out:{name}"] = Tick(60.0, 60.0, self._closing(name))
             if account.reports is Reports.PULL:
@@ -291,7 +289,7 @@ def reread_pages(engine: Engine, settings: Settings) -> None:
         rows = inbox.waiting(connection, 100)
     for row in rows:
         with database.writing(engine) as connection:
-            collecting.reread(connection, settings, row)
+            collector_module.reread(connection, settings, row)
 
 
 def match_reports(engine: Engine, settings: Settings) -> None:
@@ -302,7 +300,7 @@ def match_reports(engine: Engine, settings: Settings) -> None:
             rows = reports.unmatched(connection, 500, settings.top.close_out_after, after, turn)
             for account in {row.account for row in rows}:
                 here = [row for row in rows if row.account == account]
-                reporting.apply(connection, settings.sharing(account), here)
+                reports_module.apply(connection, settings.sharing(account), here)
         if not rows:
             return
         after = rows[-1].id

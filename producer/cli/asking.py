@@ -17,7 +17,6 @@ from sqlalchemy import Engine
 
 from producer.cli import output
 from producer.cli.session import Session
-from worker.collecting import Collected, Collector
 from worker.config.settings import Settings
 from worker.domain.enums import Reports
 from worker.domain.errors import (
@@ -27,6 +26,7 @@ from worker.domain.errors import (
     Problem,
     Refused,
 )
+from worker.feedback.collector import Collected, Collector
 from worker.gateways.base import Account
 from worker.gateways.results import Balance
 from worker.gateways.transport.client import Wire

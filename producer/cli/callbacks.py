@@ -140,7 +140,7 @@ def _row(settings: "Settings", one: "Callback", *, secrets: bool) -> dict[str, A
 
 
 def _secret(settings: "Settings", callback: int) -> str | None:
-    from worker import signatures
+    from worker.feedback import callback_signatures
 
     masters = settings.top.callback_secrets
-    return signatures.secret(masters[0].get_secret_value(), callback) if masters else None
+    return callback_signatures.secret(masters[0].get_secret_value(), callback) if masters else None

@@ -103,7 +103,7 @@ def reparse(
     at = times.before(since, "--since")
     with opened(config) as here:
         from producer.cli.asking import person
-        from worker import rereading
+        from worker.feedback import reparse as reparse_module
         from worker.store import inbox
         from worker.store.db import database
 
@@ -112,7 +112,7 @@ def reparse(
         with faults.interruptible(lambda: "what was read again is stored"):
             act = not dry_run
             found = list(
-                rereading.reread(here.engine, here.settings, wanted, who=person(), act=act)
+                reparse_module.reread(here.engine, here.settings, wanted, who=person(), act=act)
             )
     changed = [one for one in found if one.changes]
     if as_json:

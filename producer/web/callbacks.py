@@ -9,9 +9,9 @@ from producer.web import owning, shapes
 from producer.web.desk import Desk, Here
 from producer.web.keys import Allowed, Caller
 from producer.web.problems import Told, responses
-from worker import signatures
 from worker.domain.enums import Scope
 from worker.domain.errors import NotFound, Problem, Refused
+from worker.feedback import callback_signatures
 from worker.intake import enqueue
 from worker.store import callbacks
 from worker.store.db import database
@@ -73,7 +73,7 @@ async def create(new: NewCallback, here: Here, caller: Sender) -> Created:
         raise Told(403, "no-scope", f"this key has not the scope {Scope.INBOUND.value}")
     made = await here.run(_create, here, caller.sender, new)
     master = here.settings.top.callback_secrets[0].get_secret_value()
-    return Created(id=made, secret=signatures.secret(master, made))
+    return Created(id=made, secret=callback_signatures.secret(master, made))
 
 
 def _create(here: Desk, sender: str, new: NewCallback) -> int:

@@ -16,10 +16,10 @@ from producer.web.keys import Caller, authenticated
 from producer.web.problems import Told
 from worker.domain.enums import Scope
 from worker.domain.errors import Refused
+from worker.feedback.pushes import quoted
 from worker.gateways.doors import Call, Opening
 from worker.gateways.registry import doors
 from worker.intake.enqueue import Order
-from worker.pushes import quoted
 
 
 def install(app: FastAPI, here: Desk) -> None:

@@ -16,8 +16,8 @@ from producer.web import peers
 from producer.web.desk import Desk, Here
 from producer.web.problems import Told
 from producer.web.together import Bounds, Together
+from worker.feedback.pushes import target
 from worker.gateways.base import Account
-from worker.pushes import target
 from worker.store import pushes
 from worker.store.db import database
 

@@ -11,8 +11,9 @@ from sqlalchemy import Engine, func, make_url, select, text
 
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, engine
-from worker import collecting, garbage
+from worker import garbage
 from worker.config.settings import Settings
+from worker.feedback import collector
 from worker.store import inbox
 from worker.store.db import database
 from worker.store.schema.tables import message, report
@@ -87,7 +88,7 @@ def _ours(connections: Engine, settings: Settings, bodies: Sequence[bytes]) -> f
             page = inbox.keep(connection, "v1", "reports", body, status=200)
         with database.writing(connections) as connection:
             answer = httpx.Response(200, content=body)
-            collecting.read(connection, settings, account, "reports", page, answer)
+            collector.read(connection, settings, account, "reports", page, answer)
     return time.perf_counter() - began
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, func, select
 
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.web.conftest import Served
-from worker import pushes
+from worker.feedback import pushes
 from worker.store import pushes as pushes_store
 from worker.store.db import database
 from worker.store.schema.tables import (

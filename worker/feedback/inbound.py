@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from worker import reporting
+from worker.feedback import reports
 from worker.gateways.results import Inbound
 from worker.store import callback_outbox, events, inbox
 
@@ -60,6 +60,6 @@ def row(account: str, inbox_id: int, inbound: Inbound) -> dict[str, Any]:
         "service_number": inbound.service_number,
         "gateway_id": inbound.gateway_id,
         "received_at": inbound.received_at,
-        "digest": reporting.digest(facts),
+        "digest": reports.digest(facts),
         "inbox_id": inbox_id,
     }

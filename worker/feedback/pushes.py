@@ -14,9 +14,10 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine, Row
 
-from worker import receiving, reporting
 from worker.config.settings import Settings
 from worker.domain.errors import Unavailable
+from worker.feedback import inbound as inbound_module
+from worker.feedback import reports as reports_module
 from worker.gateways.base import Account
 from worker.store import pushes
 from worker.store.db import database
@@ -95,9 +96,9 @@ def _take(
     reports = [(one, report) for one, found in read for report in found.reports]
     inbound = [(one, reply) for one, found in read for reply in found.inbound]
     if reports:
-        reporting.take_many(connection, sharing, reports)
+        reports_module.take_many(connection, sharing, reports)
     if inbound:
-        receiving.take_many(connection, account.name, inbound)
+        inbound_module.take_many(connection, account.name, inbound)
     pushes.parsed(
         connection,
         [(one, len(found.reports) + len(found.inbound), found.damaged) for one, found in read],

@@ -15,12 +15,14 @@ import httpx
 import structlog
 from sqlalchemy import Connection, Engine, Row
 
-from worker import failpoints, receiving, reporting
+from worker import failpoints
 from worker.config.settings import Settings
 from worker.delivery import account_guard
 from worker.delivery.account_guard import Asker
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotAsked, WireError, XinshiError
+from worker.feedback import inbound as inbound_module
+from worker.feedback import reports as reports_module
 from worker.gateways.base import Account
 from worker.gateways.results import Balance, Page, Result
 from worker.gateways.transport.client import Wire
@@ -236,10 +238,10 @@ def read(
     if kind == "reports":
         page: Page[Any] = account.gateway.read_reports(response)
         sharing = sorted(settings.sharing(account.name), key=account.name.__ne__)
-        new = reporting.take(connection, sharing, inbox_id, page.items)
+        new = reports_module.take(connection, sharing, inbox_id, page.items)
     else:
         page = account.gateway.read_inbound(response)
-        new = receiving.take(connection, account.name, inbox_id, page.items)
+        new = inbound_module.take(connection, account.name, inbox_id, page.items)
     inbox.parsed(connection, inbox_id, len(page.items), page.damaged)
     if page.damaged:
         log.warning("page.damaged", account=account.name, inbox=inbox_id, rows=page.damaged)

@@ -12,8 +12,10 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, Engine, Row
 
-from worker import pushes, receiving, reporting
 from worker.config.settings import Settings
+from worker.feedback import inbound as inbound_module
+from worker.feedback import pushes
+from worker.feedback import reports as reports_module
 from worker.gateways.base import Account
 from worker.gateways.results import Pushed
 from worker.store import (
@@ -111,15 +113,15 @@ def _apply(
     of, one = raw.account, raw.id
     sharing = sorted(settings.sharing(of), key=of.__ne__)
     told = reports.correct(
-        connection, one, [reporting.row(of, one, report) for report in found.reports]
+        connection, one, [reports_module.row(of, one, report) for report in found.reports]
     )
-    reporting.apply(connection, sharing, told)
+    reports_module.apply(connection, sharing, told)
     replies = inbox.correct_inbound(
-        connection, one, [receiving.row(of, one, reply) for reply in found.inbound]
+        connection, one, [inbound_module.row(of, one, reply) for reply in found.inbound]
     )
-    receiving.heed(connection, of, [(reply.msisdn, reply.text) for reply in replies])
-    new = reporting.take_many(connection, sharing, [(one, report) for report in found.reports])
-    new += receiving.take_many(connection, of, [(one, reply) for reply in found.inbound])
+    inbound_module.heed(connection, of, [(reply.msisdn, reply.text) for reply in replies])
+    new = reports_module.take_many(connection, sharing, [(one, report) for report in found.reports])
+    new += inbound_module.take_many(connection, of, [(one, reply) for reply in found.inbound])
     return len(told) + len(replies), new
 
 
