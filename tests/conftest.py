@@ -19,10 +19,10 @@ from sqlalchemy import Engine
 
 from tests.servers import Databases
 from tests.stage import Stage
-from worker import settling
 from worker.config import credentials
 from worker.delivery import account_choice
 from worker.sandbox import Sandbox
+from worker.settlement import sent_counter
 from worker.store.db import database as connecting
 
 KINDS = ("sqlite", "postgresql", "mysql")
@@ -40,7 +40,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
     """What is slow on purpose is quick, but in tests with real time: hashes, and pauses."""
     if request.node.get_closest_marker("slow") is None:
         monkeypatch.setattr(credentials, "_N", 2)
-        monkeypatch.setattr(settling, "BETWEEN", 0.05)
+        monkeypatch.setattr(sent_counter, "BETWEEN", 0.05)
         monkeypatch.setattr(account_choice, "NO_ACCOUNT", 0.2)
 
 

@@ -16,12 +16,7 @@ from sqlalchemy import Connection, Engine, select, update
 from tests.hand import Hand, answer, hurry, settings_of
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.test_histories import History
-from worker import (
-    comparing,
-    settling,
-    ticking,
-    verifying,
-)
+from worker import ticking
 from worker.delivery import gather as gather_module
 from worker.delivery.submit import Ready
 from worker.domain.enums import (
@@ -35,6 +30,7 @@ from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import lookup
 from worker.intake.enqueue import Enqueued
+from worker.settlement import invariants, ledger, sent_counter
 from worker.store import accounts, gather
 from worker.store import inbox as inbox_store
 from worker.store.db.clock import later
@@ -79,7 +75,7 @@ def called(ready: list[Ready]) -> list[list[str]]:
 def findings(hand: Hand) -> list[str]:
     """Return what breaks an invariant."""
     with reading(hand.engine) as connection:
-        found = verifying.database(connection, hand.settings)
+        found = invariants.database(connection, hand.settings)
     return [row for one in found for row in one.rows]
 
 
@@ -201,11 +197,11 @@ def test_a_doubt_about_them_ends_for_all(hand: Hand) -> None:
     ticking.rescue(hand.engine, hand.settings, "test")
     assert {hand.seen(one.request_id)[0] for one in made} == {"unknown"}
     with writing(hand.engine) as connection:
-        settling.mark(
+        sent_counter.mark(
             connection,
             hand.settings,
             [ready.lease.id],
-            settling.mark_not_sent,
+            sent_counter.mark_not_sent,
             name="settle.not_sent",
             who="test",
             why="no trace of it",
@@ -336,8 +332,8 @@ def test_a_thousand_single_calls_become_a_handful_of_submissions_after_a_110(
     assert codes["110"] <= 20, "only those that were under way when it was said, and a few"
     assert codes["100"] <= 10 + 25, "ten singles, and the others together"
     with reading(stage.engine) as connection:
-        found = verifying.database(connection, stage.settings)
-        _, against = comparing.ledger(connection, stage.settings, stage._ledger())
+        found = invariants.database(connection, stage.settings)
+        _, against = ledger.ledger(connection, stage.settings, stage._ledger())
     assert not [row for one in (*found, *against) for row in one.rows]
 
 

@@ -154,9 +154,7 @@ def test_a_connection_is_kept_for_its_name_alone() -> None:
         port = server.sockets[0].getsockname()[1]
         client = Outward(LOOPBACK)
         for host in ("127.0.0.1", "127.0.0.1", "localhost"):
-            assert (
-                await client.post(f"http://{host}:{port}/", b"{}", {}, 5)
-            ).status == 204
+            assert (await client.post(f"http://{host}:{port}/", b"{}", {}, 5)).status == 204
         await client.close()
         await asyncio.gather(*filter(None, answering))
         server.close()

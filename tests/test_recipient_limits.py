@@ -15,7 +15,7 @@ from sqlalchemy import Engine, cast, event, literal, select, update
 
 from tests.hand import Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles
-from worker import settling, ticking
+from worker import ticking
 from worker.config import settings as loading
 from worker.delivery.submit import Ready
 from worker.domain.enums import Advice, MessageClass, Outcome
@@ -24,6 +24,7 @@ from worker.domain.recipient_windows import Window
 from worker.intake import lookup
 from worker.policy.backoff import SHANGHAI
 from worker.sandbox import Sandbox
+from worker.settlement import sent_counter
 from worker.store import recipient_calls
 from worker.store.db import database as connecting
 from worker.store.db.clock import Instant, later
@@ -160,11 +161,11 @@ def test_a_lost_call_counts_and_the_word_of_a_person_gives_it_back(hand: Hand) -
     again = hand.enqueue(number)
     assert accept(hand) == []
     with writing(hand.engine) as connection:
-        settling.mark(
+        sent_counter.mark(
             connection,
             hand.settings,
             [ready.lease.id],
-            settling.mark_not_sent,
+            sent_counter.mark_not_sent,
             name="settle.not_sent",
             who="test",
             why="the vendor has no trace of it",

@@ -7,11 +7,11 @@ from sqlalchemy import Engine
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, settings_of
 from tests.stage import mobiles
-from worker import restoring
 from worker.domain.enums import Outcome, ReportStatus
 from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns
+from worker.settlement import restored_backup
 from worker.store import unknown
 from worker.store.db.database import reading, writing
 
@@ -21,9 +21,11 @@ def hand(engine: Engine, database: str) -> Hand:
     return Hand(engine, settings_of(database, v1={"max_batch": 5, "reports": "pull"}))
 
 
-def put_aside(hand: Hand, **more: bool) -> restoring.PutAside:
+def put_aside(hand: Hand, **more: bool) -> restored_backup.PutAside:
     later = datetime.now(UTC) + timedelta(minutes=1)
-    return restoring.put_aside(hand.engine, hand.settings, later, who="me", why="a test", **more)
+    return restored_backup.put_aside(
+        hand.engine, hand.settings, later, who="me", why="a test", **more
+    )
 
 
 def test_whatever_waited_or_was_under_way_is_unknown(hand: Hand) -> None:

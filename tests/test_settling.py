@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, select, update
 
 from tests.stage import Stage, eventually, mobiles, section
 from worker.domain.enums import MessageState as M
-from worker.settling import judge
+from worker.settlement.sent_counter import judge
 from worker.store import accounts
 from worker.store.db import database as connecting
 from worker.store.db.clock import now

@@ -27,7 +27,7 @@ from worker.gateways.base import Account
 from worker.gateways.transport.client import Wire
 from worker.intake import campaigns
 from worker.looking import Looker
-from worker.settling import Repeater, Settler
+from worker.settlement.sent_counter import Repeater, Settler
 from worker.store import (
     accounts,
     allowances,

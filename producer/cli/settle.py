@@ -83,9 +83,9 @@ def submitted(
     config: options.Config = None,
 ) -> None:
     """Say that the gateway took them: their messages are `submitted`."""
-    from worker import settling
+    from worker.settlement import sent_counter
 
-    _mark(ids, settling.mark_submitted, "settle.submitted", why, who, config, as_json=as_json)
+    _mark(ids, sent_counter.mark_submitted, "settle.submitted", why, who, config, as_json=as_json)
 
 
 def not_sent(
@@ -97,9 +97,9 @@ def not_sent(
     config: options.Config = None,
 ) -> None:
     """Say that the gateway took none of them: their messages are queued again."""
-    from worker import settling
+    from worker.settlement import sent_counter
 
-    _mark(ids, settling.mark_not_sent, "settle.not_sent", why, who, config, as_json=as_json)
+    _mark(ids, sent_counter.mark_not_sent, "settle.not_sent", why, who, config, as_json=as_json)
 
 
 def resend(
@@ -111,9 +111,9 @@ def resend(
     config: options.Config = None,
 ) -> None:
     """Send their messages once more, knowing that they may arrive twice; only once for each."""
-    from worker import settling
+    from worker.settlement import sent_counter
 
-    _mark(ids, settling.resend_once, "settle.resent", why, who, config, as_json=as_json)
+    _mark(ids, sent_counter.resend_once, "settle.resent", why, who, config, as_json=as_json)
 
 
 def restored(
@@ -137,9 +137,9 @@ def restored(
     at = times.before(since, "--since")
     assert at is not None  # noqa: S101 - the option is required
     with opened(config) as here:
-        from worker import restoring
+        from worker.settlement import restored_backup
 
-        found = restoring.put_aside(
+        found = restored_backup.put_aside(
             here.engine,
             here.settings,
             at,
@@ -206,11 +206,11 @@ def _mark(
     as_json: bool,
 ) -> None:
     with opened(config) as here:
-        from worker import settling
+        from worker.settlement import sent_counter
         from worker.store.db import database
 
         with database.writing(here.engine) as connection:
-            done = settling.mark(
+            done = sent_counter.mark(
                 connection,
                 here.settings,
                 ids,

@@ -31,14 +31,15 @@ def verify(
     is under way cannot be told from what is lost. Exit code 1 if an invariant is broken.
     """
     with opened(config) as here:
-        from worker import comparing, verifying
+        from worker.settlement import invariants
+        from worker.settlement import ledger as ledger_module
         from worker.store.db import database
 
         with database.reading(here.engine) as connection:
-            findings = verifying.database(connection, here.settings)
+            findings = invariants.database(connection, here.settings)
             counts = None
             if ledger is not None:
-                counts, more = comparing.ledger(connection, here.settings, ledger)
+                counts, more = ledger_module.ledger(connection, here.settings, ledger)
                 findings += more
     broken = [one for one in findings if one.broken]
     if as_json:

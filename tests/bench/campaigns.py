@@ -9,11 +9,11 @@ from sqlalchemy import Engine, func, select, text
 from tests.bench import bare, ceiling
 from tests.bench.figures import Figure, Pair, figure, pair
 from tests.bench.ground import Ground, engine, wait, worker
-from worker import verifying
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, SubmissionState
 from worker.intake import campaigns, csv_reader
 from worker.intake.enqueue import Order
+from worker.settlement import invariants
 from worker.store import campaigns as stored
 from worker.store.db import database
 from worker.store.schema.tables import submission
@@ -135,7 +135,7 @@ def drained(connections: Engine, one: int) -> float | None:
 def check(connections: Engine, settings: Settings, one: int) -> None:
     """Hold the database to its own laws; raises `AssertionError` when one is broken."""
     with database.reading(connections) as connection:
-        broken = [one.law for one in verifying.database(connection, settings) if one.broken]
+        broken = [one.law for one in invariants.database(connection, settings) if one.broken]
         states = connection.execute(
             select(submission.c.state, func.count())
             .where(submission.c.request_id == one)

@@ -19,8 +19,8 @@ from tests.bench.bodies import text
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, process
 from tests.stage import mobiles
-from worker import verifying
 from worker.config.settings import Settings
+from worker.settlement import invariants
 from worker.store import accounts
 from worker.store.db import database
 
@@ -129,7 +129,7 @@ def prove(producer: Producer, settings: Settings) -> None:
 def checked(producer: Producer, settings: Settings) -> None:
     """Hold the database to its own laws; raises `AssertionError` when one is broken."""
     with database.reading(producer.engine) as connection:
-        broken = [one.law for one in verifying.database(connection, settings) if one.broken]
+        broken = [one.law for one in invariants.database(connection, settings) if one.broken]
     assert not broken, broken
 
 

@@ -23,12 +23,13 @@ from sqlalchemy import func, select
 from producer import Producer
 from tests.faults import processes
 from tests.stage import LOGINS, eventually, mobiles
-from worker import comparing, verifying
-from worker.comparing import Counts
 from worker.config.settings import load
 from worker.domain.errors import XinshiError
 from worker.embedded import die_with_parent
 from worker.sandbox import Sandbox, read
+from worker.settlement import invariants
+from worker.settlement import ledger as ledger_module
+from worker.settlement.ledger import Counts
 from worker.store import accounts as stored
 from worker.store.db.database import connect, reading, writing
 from worker.store.messages import seen
@@ -245,8 +246,8 @@ class House:
     def check(self) -> Counts:
         """Hold database and ledger against each other; fails on any broken invariant."""
         with reading(self.engine) as connection:
-            findings = verifying.database(connection, self.settings)
-            counts, more = comparing.ledger(connection, self.settings, self.ledger)
+            findings = invariants.database(connection, self.settings)
+            counts, more = ledger_module.ledger(connection, self.settings, self.ledger)
         self.counted = counts
         broken = [f"{one.name}: {one.law}: {one.rows}" for one in (*findings, *more) if one.broken]
         print(  # noqa: T201 - whoever reads a failure wants them

@@ -27,8 +27,9 @@ from tests.faults.conftest import _template
 from tests.faults.house import House
 from tests.faults.proxy import Proxy
 from tests.faults.servers import MariaDB, PostgreSQL, Redis, wait_for
-from worker import comparing, verifying
 from worker.sandbox import Sandbox, read
+from worker.settlement import invariants
+from worker.settlement import ledger as ledger_module
 from worker.store.db.database import reading
 from worker.store.schema.tables import submission
 
@@ -140,8 +141,8 @@ def report(
     """Check everything, and say what was found; `broken` is empty when every law holds."""
     house = scene.house
     with reading(house.engine) as connection:
-        findings = verifying.database(connection, house.settings)
-        counts, more = comparing.ledger(connection, house.settings, house.ledger)
+        findings = invariants.database(connection, house.settings)
+        counts, more = ledger_module.ledger(connection, house.settings, house.ledger)
     broken: dict[str, list[Any]] = {
         f"{one.name}: {one.law}": [one.broken, *one.rows[:5]]
         for one in (*findings, *more)

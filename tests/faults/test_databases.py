@@ -22,8 +22,8 @@ from tests.faults.proxy import Proxy
 from tests.faults.servers import MariaDB, PostgreSQL
 from tests.faults.telling import Told
 from tests.faults.test_matrix import mute
-from worker import restoring
 from worker.domain.errors import CommitUnknown, TooLate, Unavailable
+from worker.settlement import restored_backup
 from worker.store.db.database import connect
 
 Own = PostgreSQL | MariaDB
@@ -357,5 +357,7 @@ def test_fault_21_restored_from_a_backup_older_than_the_truth(build: Build) -> N
 def put_aside(house: House, since: datetime) -> object:
     """Put aside what may have been sent; None as long as a worker has just looked."""
     with contextlib.suppress(TooLate):
-        return restoring.put_aside(house.engine, house.settings, since, who="me", why="a test")
+        return restored_backup.put_aside(
+            house.engine, house.settings, since, who="me", why="a test"
+        )
     return None

@@ -9,12 +9,13 @@ from sqlalchemy import update
 from tests.faults.conftest import Build
 from tests.faults.house import CODE, TEXT, House, died, mobiles
 from tests.faults.test_matrix import mute
-from worker import ticking, verifying
+from worker import ticking
 from worker.delivery import record, submit
 from worker.delivery.claim import Claim
 from worker.domain.enums import MessageClass, Outcome, SubmissionState
 from worker.gateways.results import Result
 from worker.intake import campaigns
+from worker.settlement import invariants
 from worker.store import accounts, claims, unknown
 from worker.store.claims import Lease
 from worker.store.db.clock import later
@@ -168,5 +169,5 @@ def test_the_checker_says_what_is_nobody_s(build: Build) -> None:
     with writing(house.engine) as connection:
         connection.execute(update(submission).values(state="not_sent", lease_until=None))
     with reading(house.engine) as connection:
-        broken = [one for one in verifying.database(connection, house.settings) if one.broken]
+        broken = [one for one in invariants.database(connection, house.settings) if one.broken]
     assert [one.broken for one in broken if "carried by somebody" in one.law] == [20]

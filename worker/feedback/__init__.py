@@ -1,1 +1,1 @@
-"""What comes back: reports, replies and pushes are kept raw, read, matched; applications are told."""
+"""What comes back is kept raw, read and matched: reports, replies, pushes; applications are told."""

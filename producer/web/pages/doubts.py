@@ -12,7 +12,6 @@ from producer.web.desk import Desk, Here
 from producer.web.pages import drawn
 from producer.web.pages.drawing import draw
 from producer.web.pages.signing import Looking, Operating
-from worker import settling
 from worker.config.settings import Settings
 from worker.domain.errors import (
     NotFound,
@@ -20,6 +19,7 @@ from worker.domain.errors import (
     Refused,
     TooLate,
 )
+from worker.settlement import sent_counter
 from worker.store import events, unknown
 from worker.store.db import database
 from worker.store.unknown import Doubtful
@@ -29,9 +29,9 @@ router = drawn.router("/unknown")
 MOST = 100
 #: What a person may say, and the event that keeps it, as the command line writes them.
 ACTS: dict[str, tuple[Callable[[Connection, Settings, Doubtful], bool], str]] = {
-    "submitted": (settling.mark_submitted, "settle.submitted"),
-    "not_sent": (settling.mark_not_sent, "settle.not_sent"),
-    "resend": (settling.resend_once, "settle.resent"),
+    "submitted": (sent_counter.mark_submitted, "settle.submitted"),
+    "not_sent": (sent_counter.mark_not_sent, "settle.not_sent"),
+    "resend": (sent_counter.resend_once, "settle.resent"),
 }
 
 
@@ -70,7 +70,7 @@ async def settle(
 def _settle(here: Desk, submission_id: int, act: str, who: str, why: str) -> None:
     mark, name = ACTS[act]
     with database.writing(here.engine) as connection:
-        done = settling.mark(
+        done = sent_counter.mark(
             connection, here.settings, [submission_id], mark, name=name, who=who, why=why
         )
     if not done:

@@ -1,7 +1,7 @@
 """Checking the promise: what the database says of itself, also while it is in use.
 
 The names are those of `docs/guarantees.md`: I1 conservation, I4 the write-ahead comes first, I5
-nothing hangs. `worker.comparing` checks those that need a ledger.
+nothing hangs. `worker.settlement.ledger` checks those that need a ledger.
 """
 
 from collections.abc import Iterable

@@ -18,11 +18,11 @@ from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.placeholders import render
 from worker.gateways.base import Account
+from worker.settlement.invariants import Finding, finding
 from worker.store.messages import seen
 from worker.store.requests import content_of
 from worker.store.restored_backup import RESTORED
 from worker.store.schema.tables import message, request, submission
-from worker.verifying import Finding, finding
 
 #: States that say "the gateway took it", "it never did", and "one of both".
 TAKEN = frozenset({MessageState.SUBMITTED, MessageState.DELIVERED, MessageState.UNDELIVERED})
