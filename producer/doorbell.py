@@ -11,9 +11,9 @@ from typing import Any
 
 import structlog
 
-from worker import broker, marks
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
+from worker.runtime import broker, pending_doorbells
 
 log = structlog.get_logger()
 
@@ -43,9 +43,9 @@ class Doorbell:
         if time.monotonic() < self._quiet_until:
             return False
         try:
-            if marks.serve(self._settings):
-                marks.ring(self._settings, queue, broker.written(task, queue, args))
-            elif marks.set_mark(self._settings, queue):
+            if pending_doorbells.serve(self._settings):
+                pending_doorbells.ring(self._settings, queue, broker.written(task, queue, args))
+            elif pending_doorbells.set_mark(self._settings, queue):
                 self._publish(queue, task, args)
         except Exception as error:  # noqa: BLE001 - whatever a broker raises, the message is stored
             self._quiet_until = time.monotonic() + QUIET

@@ -18,7 +18,7 @@ from worker.intake import campaigns
 from worker.intake import enqueue as enqueue_module
 from worker.intake.campaign_loader import Loaded, Row
 from worker.intake.enqueue import Enqueued, Order
-from worker.runtime import Runtime
+from worker.runtime.process import Runtime
 from worker.store import accounts, outcomes
 from worker.store.campaigns import count
 from worker.store.claims import Lease

@@ -187,8 +187,8 @@ def _remove_queues(url: str) -> None:
     from amqp.exceptions import NotFound
     from kombu import Connection
 
-    from worker import broker
     from worker.domain.enums import MessageClass
+    from worker.runtime import broker
 
     with Connection(url) as connection:
         for queue in (*MessageClass, broker.TICKS):

@@ -19,7 +19,7 @@ from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.intake.enqueue import Enqueued
 from worker.intake.lookup import Message
-from worker.runtime import Runtime
+from worker.runtime.process import Runtime
 from worker.sandbox import Sandbox, numbers_taken
 from worker.sandbox.ledger import Entry
 from worker.store import accounts

@@ -8,7 +8,6 @@ import pytest
 
 from tests.hand import MARKETING, Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles, section
-from worker import ticking
 from worker.domain.enums import CampaignState, Outcome
 from worker.domain.errors import (
     KeyConflict,
@@ -19,6 +18,7 @@ from worker.domain.errors import (
 from worker.intake import campaigns
 from worker.intake.campaign_loader import Row
 from worker.intake.enqueue import Order
+from worker.runtime import ticker
 from worker.store import campaign_rows, requests, unknown
 from worker.store import campaigns as stored
 from worker.store.campaigns import Progress
@@ -178,7 +178,7 @@ def test_what_waits_of_a_paused_campaign_waits_alike(hand: Hand) -> None:
     hand.record(answer(first, Outcome.DEFERRED))
     with database.writing(hand.engine) as connection:
         requests.extend(connection, loaded.id, datetime.now(UTC) - timedelta(hours=1))
-    ticking.expire(hand.engine)
+    ticker.expire(hand.engine)
     assert hand.count(loaded.id) == {"queued": 12}
     with pytest.raises(TooLate):
         campaigns.run(hand.engine, loaded.id)
@@ -274,7 +274,7 @@ def test_a_cancel_that_broke_off_holds_and_the_sweep_ends_it(
     assert hand.count(loaded.id) == {"cancelled": 5, "queued": 10}
     hand.make_due()
     assert hand.take(MARKETING) == []
-    ticking.sweep(hand.engine, hand.settings, "a test")
+    ticker.sweep(hand.engine, hand.settings, "a test")
     found = campaigns.show(hand.engine, loaded.id)
     assert found.states == {"cancelled": 15}
     assert found.finished_at is not None

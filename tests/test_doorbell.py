@@ -15,10 +15,10 @@ from producer.doorbell import Doorbell
 from tests import servers
 from tests.hand import NOWHERE
 from tests.stage import LOGINS
-from worker import broker, marks
 from worker.config import settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import ConfigurationError
+from worker.runtime import broker, pending_doorbells
 
 
 def made(**top: Any) -> settings.Settings:
@@ -35,11 +35,11 @@ def test_many_enqueues_ring_once_until_somebody_hears_it() -> None:
         assert look.llen("otp") == 1
         assert doorbell.ring(MessageClass.NOTICE)
         assert look.llen("notice") == 1
-        marks.take_mark(configured, "otp")
+        pending_doorbells.take_mark(configured, "otp")
         assert doorbell.ring(MessageClass.OTP)
         assert look.llen("otp") == 2
-        marks.client(url).close()
-        marks.client.cache_clear()
+        pending_doorbells.client(url).close()
+        pending_doorbells.client.cache_clear()
 
 
 def test_a_doorbell_is_what_celery_itself_would_write() -> None:
@@ -51,8 +51,8 @@ def test_a_doorbell_is_what_celery_itself_would_write() -> None:
         doorbell._publish("otp", broker.RING, ("otp",))
         theirs, ours = (_opened(one) for one in look.lrange("otp", 0, -1))
         doorbell._celery().close()
-        marks.client(url).close()
-        marks.client.cache_clear()
+        pending_doorbells.client(url).close()
+        pending_doorbells.client.cache_clear()
     assert theirs["headers"].pop("origin")
     assert theirs["properties"].pop("reply_to")
     for one in (ours, theirs):
@@ -89,7 +89,7 @@ def _forget_ids(envelope: dict[str, Any]) -> None:
     ],
 )
 def test_what_kombu_may_read_in_another_way_is_rung_by_celery(url: str, *, here: bool) -> None:
-    assert marks.serve(made(broker_url=url, redis_url="redis://t")) is here
+    assert pending_doorbells.serve(made(broker_url=url, redis_url="redis://t")) is here
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
@@ -124,7 +124,7 @@ class _Closing:
         """Close what ringing opened."""
         if self.bell._app is not None:
             self.bell._app.close()
-        marks.client.cache_clear()
+        pending_doorbells.client.cache_clear()
 
 
 def test_both_ends_share_queues_and_nothing_waits_for_ever() -> None:

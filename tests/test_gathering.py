@@ -16,7 +16,6 @@ from sqlalchemy import Connection, Engine, select, update
 from tests.hand import Hand, answer, hurry, settings_of
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.test_histories import History
-from worker import ticking
 from worker.delivery import gather as gather_module
 from worker.delivery.submit import Ready
 from worker.domain.enums import (
@@ -30,6 +29,7 @@ from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import lookup
 from worker.intake.enqueue import Enqueued
+from worker.runtime import ticker
 from worker.settlement import invariants, ledger, sent_counter
 from worker.store import accounts, gather
 from worker.store import inbox as inbox_store
@@ -194,7 +194,7 @@ def test_an_outcome_holds_for_all_of_them_and_they_go_on_together(
 def test_a_doubt_about_them_ends_for_all(hand: Hand) -> None:
     made, ready = gathered(hand)
     hand.run_out()
-    ticking.rescue(hand.engine, hand.settings, "test")
+    ticker.rescue(hand.engine, hand.settings, "test")
     assert {hand.seen(one.request_id)[0] for one in made} == {"unknown"}
     with writing(hand.engine) as connection:
         sent_counter.mark(
@@ -228,7 +228,7 @@ def test_each_of_them_expires_at_its_own_time(hand: Hand) -> None:
         connection.execute(update(request).where(whose).values(not_after=later(-1)))
         waits = submission.c.state == "planned"
         connection.execute(update(submission).where(waits).values(not_after=later(-1)))
-    ticking.expire(hand.engine)
+    ticker.expire(hand.engine)
     assert [hand.seen(one.request_id)[0] for one in made] == ["expired", "queued", "queued"]
     hand.make_due()
     (ready,) = hand.take()

@@ -21,7 +21,6 @@ from sqlalchemy import Engine, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, hurry, settings_of
 from tests.stage import mobiles
-from worker import ticking
 from worker.domain.enums import (
     CampaignState,
     MessageState,
@@ -33,6 +32,7 @@ from worker.domain.transitions import MESSAGE_MOVES
 from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns, lookup
+from worker.runtime import ticker
 from worker.store import inbox as inbox_store
 from worker.store.db.clock import later
 from worker.store.db.database import writing
@@ -164,7 +164,7 @@ class History(RuleBasedStateMachine):
             connection.execute(update(request).where(request.c.id == one).values(late))
             whose = submission.c.request_id == one
             connection.execute(update(submission).where(whose).values(late))
-        ticking.expire(self.hand.engine)
+        ticker.expire(self.hand.engine)
 
     @precondition(lambda self: self.next_number)
     @rule(data=st.data())

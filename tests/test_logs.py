@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from tests.stage import LOGINS, Stage, eventually, mobiles
-from worker import logs
 from worker.domain.enums import MessageState
+from worker.runtime import logs
 
 TEXT = "【信使】独一无二的正文"
 SECRETS = {

@@ -15,7 +15,6 @@ from sqlalchemy import Engine, cast, event, literal, select, update
 
 from tests.hand import Hand, answer, settings_of
 from tests.stage import Stage, eventually, mobiles
-from worker import ticking
 from worker.config import settings as loading
 from worker.delivery.submit import Ready
 from worker.domain.enums import Advice, MessageClass, Outcome
@@ -23,6 +22,7 @@ from worker.domain.errors import ConfigurationError
 from worker.domain.recipient_windows import Window
 from worker.intake import lookup
 from worker.policy.backoff import SHANGHAI
+from worker.runtime import ticker
 from worker.sandbox import Sandbox
 from worker.settlement import sent_counter
 from worker.store import recipient_calls
@@ -180,7 +180,7 @@ def test_a_late_answer_that_nothing_was_taken_gives_the_call_back(hand: Hand) ->
     hand.enqueue(mobiles(1), message_class=MessageClass.OTP)
     (ready,) = hand.take(MessageClass.OTP)
     hand.run_out()
-    ticking.rescue(hand.engine, hand.settings, "test")
+    ticker.rescue(hand.engine, hand.settings, "test")
     hand.record(answer(ready, Outcome.NOT_SENT))
     assert list(rows(hand).values()) == [[]]
 
@@ -265,15 +265,15 @@ def test_calls_that_count_no_more_are_forgotten_some_at_a_time(
 ) -> None:
     hand.enqueue(mobiles(7))
     accept(hand)
-    ticking.forget(hand.engine)
+    ticker.forget(hand.engine)
     assert len(rows(hand)) == 7
     with writing(hand.engine) as connection:
         connection.execute(update(recipient).values(forget_at=later(-1)))
-    monkeypatch.setattr(ticking, "FORGET_AT_ONCE", 3)
-    monkeypatch.setattr(ticking, "FORGET_TIMES", 2)
-    ticking.forget(hand.engine)
+    monkeypatch.setattr(ticker, "FORGET_AT_ONCE", 3)
+    monkeypatch.setattr(ticker, "FORGET_TIMES", 2)
+    ticker.forget(hand.engine)
     assert len(rows(hand)) == 1
-    ticking.forget(hand.engine)
+    ticker.forget(hand.engine)
     assert not rows(hand)
 
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from tests.stage import TEXT, Stage, eventually, section
-from worker import ticking
 from worker.domain.enums import MessageState
 from worker.feedback import collector
+from worker.runtime import ticker
 from worker.store import inbox as inbox_store
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import (
@@ -137,7 +137,7 @@ def test_a_report_that_matched_nothing_is_matched_later(stage: Stage) -> None:
     assert stage.message(accepted).state is M.SUBMITTED or stage.message(accepted).gateway_id
     with writing(stage.engine) as connection:
         connection.exec_driver_sql(f"UPDATE xinshi_submission SET reference = '{reference}'")
-    ticking.match_reports(stage.engine, stage.settings)
+    ticker.match_reports(stage.engine, stage.settings)
     assert stage.message(accepted).state is M.DELIVERED
 
 

@@ -242,12 +242,12 @@ def test_a_refused_batch_of_a_cancelled_campaign_is_cancelled(hand: Hand) -> Non
 
 def test_an_answer_that_came_late_is_split_too(hand: Hand) -> None:
     """Swept as unknown; then its refusal proves that nothing was taken."""
-    from worker import ticking
+    from worker.runtime import ticker
 
     made = hand.enqueue(mobiles(4))
     (ready,) = hand.take()
     hand.run_out()
-    ticking.rescue(hand.engine, hand.settings, "sweep")
+    ticker.rescue(hand.engine, hand.settings, "sweep")
     assert hand.count(made.request_id) == {"unknown": 4}
     hand.record(refusal(ready))
     assert hand.count(made.request_id) == {"queued": 4}

@@ -13,7 +13,6 @@ from sqlalchemy import Engine, select, update
 
 from tests.hand import MARKETING, NOTICE, Hand, answer, before_statements, settings_of
 from tests.stage import mobiles
-from worker import ticking
 from worker.delivery import record
 from worker.domain.enums import (
     MessageState,
@@ -26,6 +25,7 @@ from worker.domain.transitions import MESSAGE_MOVES, MESSAGES_OF, SUBMISSION_MOV
 from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns, lookup
+from worker.runtime import ticker
 from worker.store import inbox as inbox_store
 from worker.store import outcomes, ticks
 from worker.store.campaigns import is_drained
@@ -308,7 +308,7 @@ def test_what_waits_past_its_validity_expires_and_cannot_be_cancelled(hand: Hand
     with writing(hand.engine) as connection:
         connection.execute(update(request).values(not_after=later(-1)))
     assert hand.take() == []
-    ticking.expire(hand.engine)
+    ticker.expire(hand.engine)
     assert hand.count(accepted.request_id) == {"expired": 4}
     with pytest.raises(TooLate, match="expired"):
         lookup.cancel(hand.engine, accepted.ids[0])
@@ -324,11 +324,11 @@ def test_close_out_forgets_no_submission_that_was_called_late(hand: Hand) -> Non
     second = hand.enqueue(mobiles(1, 7))
     hand.record(*(answer(one, Outcome.ACCEPTED) for one in hand.take()))
     _grow_old(hand, second.request_id)
-    ticking.close_out(hand.engine, hand.settings, "bulk")
+    ticker.close_out(hand.engine, hand.settings, "bulk")
     hand.make_due()
     hand.record(*(answer(one, Outcome.ACCEPTED) for one in hand.take()))
     _grow_old(hand, first.request_id)
-    ticking.close_out(hand.engine, hand.settings, "bulk")
+    ticker.close_out(hand.engine, hand.settings, "bulk")
     for accepted in (first, second):
         assert hand.submissions(accepted.request_id)[-1].closed_at
 

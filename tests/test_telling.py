@@ -16,10 +16,10 @@ import pytest
 from sqlalchemy import select
 
 from tests.stage import Stage, eventually, mobiles, section
-from worker import telling
 from worker.domain.errors import Refused
 from worker.feedback import callback_signatures
 from worker.feedback.callback_client import Said
+from worker.runtime import callback_sender
 from worker.store import callback_outbox, callbacks
 from worker.store.callback_outbox import Span
 from worker.store.callbacks import Event
@@ -144,7 +144,7 @@ def test_a_standing_callback_is_told_of_all_that_its_sender_enqueues(stage: Stag
 def test_what_is_refused_for_now_is_told_again_under_the_same_id(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telling, "FIRST", 0.05)
+    monkeypatch.setattr(callback_sender, "FIRST", 0.05)
     stage.configure("bulk", **ALLOWED)
     with application(500, 429, 503) as app, stage.working():
         stage.enqueue(mobiles(1), callback_url=app.url)
@@ -169,12 +169,12 @@ def test_what_is_refused_for_good_is_parked_until_it_is_replayed(stage: Stage) -
 def test_a_slow_receiver_delays_only_its_own(stage: Stage) -> None:
     stage.configure("bulk", **ALLOWED)
     with application(delay=1.5) as slow, application() as quick, stage.working():
-        for nth in range(2 * telling.PLACES):
+        for nth in range(2 * callback_sender.PLACES):
             stage.enqueue(mobiles(1, first=nth), callback_url=slow.url)
-        eventually(lambda: len(slow.got) >= telling.PLACES)
+        eventually(lambda: len(slow.got) >= callback_sender.PLACES)
         stage.enqueue(mobiles(1, first=99), callback_url=quick.url)
         eventually(lambda: quick.states() == {"submitted": 1})
-        assert len(slow.got) < 2 * telling.PLACES
+        assert len(slow.got) < 2 * callback_sender.PLACES
 
 
 def test_a_reply_is_told_to_those_who_asked_for_it(stage: Stage) -> None:
@@ -195,7 +195,7 @@ def test_an_event_of_a_killed_process_is_told_by_another(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever took an event and died leaves it due when its lease ends."""
-    monkeypatch.setattr(telling, "LEASE", 0.5)
+    monkeypatch.setattr(callback_sender, "LEASE", 0.5)
     stage.configure("bulk", **ALLOWED)
     with application() as app:
         sent = stage.enqueue(mobiles(1), callback_url=app.url)
@@ -238,16 +238,18 @@ def test_the_pauses_grow_for_a_day_and_then_it_is_parked() -> None:
         status: int | None, attempts: int, age: float = 0.0, after: float | None = None
     ) -> Any:
         event = Event(1, 1, "", attempts, age, None, None)
-        return telling.pause(Said(status, retry_after=after), event, lambda: 0.5)
+        return callback_sender.pause(Said(status, retry_after=after), event, lambda: 0.5)
 
     assert wait(204, 1) == 0
-    assert wait(500, 1) == telling.FIRST
-    assert wait(None, 3) == 4 * telling.FIRST
-    assert wait(503, 50) == telling.LONGEST
+    assert wait(500, 1) == callback_sender.FIRST
+    assert wait(None, 3) == 4 * callback_sender.FIRST
+    assert wait(503, 50) == callback_sender.LONGEST
     assert wait(429, 1, after=30.0) == 30.0
-    assert wait(429, 1, after=1e9) == telling.LONGEST
-    assert wait(500, 9, age=telling.DAY) is None
+    assert wait(429, 1, after=1e9) == callback_sender.LONGEST
+    assert wait(500, 9, age=callback_sender.DAY) is None
     assert wait(404, 1) is None
     assert wait(302, 1) is None
-    spread = {telling.pause(Said(500), Event(1, 1, "", 1, 0, None, None), random.random)}
-    assert all(0.7 * telling.FIRST < one < 1.3 * telling.FIRST for one in spread if one)
+    spread = {callback_sender.pause(Said(500), Event(1, 1, "", 1, 0, None, None), random.random)}
+    assert all(
+        0.7 * callback_sender.FIRST < one < 1.3 * callback_sender.FIRST for one in spread if one
+    )

@@ -10,11 +10,11 @@ from typing import Any
 from celery import Celery, signals
 from celery.signals import Signal
 
-from worker import broker, garbage, logs
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
-from worker.runtime import Runtime
-from worker.tasks import Here, register
+from worker.runtime import broker, gc_tuning, logs
+from worker.runtime.process import Runtime
+from worker.runtime.tasks import Here, register
 
 #: How often beat rings for the ticks; every process looks by itself as well.
 BEAT = 15.0
@@ -63,7 +63,7 @@ def _start_with(app: Celery, settings: Settings) -> None:
         logs.configure(settings.top.log_level)
         Here.runtime = Runtime(settings, classes_of(app.amqp.queues.consume_from))
         Here.runtime.start()
-        garbage.settle()
+        gc_tuning.settle()
 
     def start_here(sender: Any, **_: Any) -> None:
         if not _forks(sender):

@@ -20,9 +20,9 @@ from typing import Self
 
 import redis
 
-from worker import broker
 from worker.config.settings import Settings
 from worker.domain.errors import ConfigurationError, Problem, XinshiError
+from worker.runtime import broker
 
 #: How long the server may take to start or to stop, in seconds.
 PATIENCE = 5.0

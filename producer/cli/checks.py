@@ -9,9 +9,9 @@ from typing import Any
 from producer.cli import accounts as shown
 from producer.cli import asking, output
 from producer.cli.session import Session, schema_problem
-from worker import broker
 from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
+from worker.runtime import broker
 from worker.store import (
     accounts,
     batch_split,

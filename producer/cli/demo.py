@@ -42,7 +42,7 @@ def demo(
     The table at the end is checked against the sandbox's ledger: exit code 0 only if they agree.
     """
     from producer import demonstrating
-    from worker import logs
+    from worker.runtime import logs
 
     logs.configure("ERROR")
     with _folder(keep) as folder, _watching() as watch:

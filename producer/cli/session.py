@@ -137,7 +137,7 @@ def _quieten() -> None:
     """Only errors are logged by a command, to standard error; its own words say the rest."""
     import structlog
 
-    from worker import logs
+    from worker.runtime import logs
 
     if not structlog.is_configured():
         logs.configure("ERROR")

@@ -35,7 +35,7 @@ def up(
     """
     with session.opened(config) as here:
         from producer.supervising import Supervisor
-        from worker import broker, logs
+        from worker.runtime import broker, logs
 
         broker.check(here.settings)
         _prepare(here)

@@ -33,7 +33,7 @@ def web(
         except ModuleNotFoundError as error:
             output.error(f"{error.name} is not installed; pip install 'xinshi[web]'")
             raise typer.Exit(faults.FAILED) from None
-        from worker import logs
+        from worker.runtime import logs
 
         wanted = here.settings.top.web
         bound = listening.listen(host or wanted.host, wanted.port if port is None else port)

@@ -5,9 +5,9 @@ import socket
 import sys
 
 from producer.web import listening
-from worker import logs
 from worker.config.settings import Settings, load
 from worker.domain.errors import XinshiError
+from worker.runtime import logs
 
 
 def main(words: list[str]) -> int:

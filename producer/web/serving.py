@@ -13,8 +13,8 @@ import uvicorn
 
 from producer.web import app
 from producer.web.listening import address
-from worker import garbage
 from worker.config.settings import Settings
+from worker.runtime import gc_tuning
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ def serve(settings: Settings, bound: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
     server = uvicorn.Server(configured(settings))
-    garbage.settle()
+    gc_tuning.settle()
     log.info("web.listening", at=address(bound))
     asyncio.run(server.serve([bound]))
     log.info("web.stopped")

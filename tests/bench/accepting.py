@@ -14,7 +14,7 @@ from tests.bench.codes import checked, quantile
 from tests.bench.figures import Figure, Pair, figure, pair
 from tests.bench.ground import Ground
 from tests.faults import servers
-from worker import marks
+from worker.runtime import pending_doorbells
 from worker.store.schema.tables import message
 
 #: The longest that the first call may take when the broker has frozen, in milliseconds.
@@ -149,7 +149,7 @@ class _Sides:
 
     def forget(self) -> bool:
         """Let the last doorbell have been heard: the next call rings anew."""
-        marks.take_mark(self._producer.settings, "notice")
+        pending_doorbells.take_mark(self._producer.settings, "notice")
         return True
 
     def close(self) -> None:

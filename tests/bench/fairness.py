@@ -101,9 +101,9 @@ def _load(config: Path, file: Path, _ended: Path) -> None:
 
 
 def _work(config: Path, _file: Path, ended: Path) -> None:
-    from worker import logs
     from worker.config.settings import load
-    from worker.runtime import Runtime
+    from worker.runtime import logs
+    from worker.runtime.process import Runtime
 
     logs.configure("WARNING")
     runtime = Runtime(load(config, {}), [MessageClass.MARKETING])

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, func, make_url, select, text
 
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, engine
-from worker import garbage
 from worker.config.settings import Settings
 from worker.feedback import collector
+from worker.runtime import gc_tuning
 from worker.store import inbox
 from worker.store.db import database
 from worker.store.schema.tables import message, report
@@ -81,7 +81,7 @@ def _ours(connections: Engine, settings: Settings, bodies: Sequence[bytes]) -> f
     """Do with each page what a collector does once the gateway has answered."""
     account = settings.accounts["v1"]
     # As a worker's process does once it has started.
-    garbage.settle()
+    gc_tuning.settle()
     began = time.perf_counter()
     for body in bodies:
         with database.writing(connections) as connection:

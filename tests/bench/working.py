@@ -11,17 +11,17 @@ from pathlib import Path
 
 def main(config: str, ready: str, *classes: str) -> None:
     """Run the lanes of classes, and the ticks, until TERM."""
-    from worker import garbage, logs
     from worker.config.settings import load
     from worker.domain.enums import MessageClass
-    from worker.runtime import Runtime
+    from worker.runtime import gc_tuning, logs
+    from worker.runtime.process import Runtime
 
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     logs.configure("WARNING")
     runtime = Runtime(load(Path(config), {}), [MessageClass(name) for name in classes])
     runtime.start()
-    garbage.settle()
+    gc_tuning.settle()
     Path(ready).touch()
     while not told.wait(0.2):
         pass

@@ -15,7 +15,7 @@ from producer.cli.commands import app
 from tests.stage import TOP, section
 from worker.config import settings
 from worker.domain.enums import MessageClass
-from worker.runtime import Runtime
+from worker.runtime.process import Runtime
 from worker.sandbox import Sandbox
 from worker.store import migrations
 from worker.store.db import database

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from worker.broker import TICKS
 from worker.domain.enums import MessageClass
+from worker.runtime.broker import TICKS
 
 from . import pages
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from worker.broker import TICKS
 from worker.config.settings import Settings, parse
 from worker.domain.enums import MessageClass
+from worker.runtime.broker import TICKS
 
 from . import pages
 from .test_commands import QUEUES, check
 
 DEPLOY = pages.ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
-#: What a worker is given beyond its longest call, in seconds (worker/runtime.py).
+#: What a worker is given beyond its longest call, in seconds (worker/runtime/process.py).
 BEYOND = 5
 #: Where outcomes are kept while the database is away: beside the configuration, and writable.
 KEPT = "/srv/xinshi/.xinshi"

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["worker.runtime", "producer.client", "tests.faults.processes"])
+_context.set_forkserver_preload(
+    ["worker.runtime.process", "producer.client", "tests.faults.processes"]
+)
 
 
 def fork(what: Callable[..., None], log: Path, points: str, *words: Any) -> BaseProcess:
@@ -33,7 +35,8 @@ def end_with_parent() -> None:
 
 
 def _begin(what: Callable[..., None], log: Path, points: str, words: Sequence[Any]) -> None:
-    from worker import failpoints, logs
+    from worker import failpoints
+    from worker.runtime import logs
 
     end_with_parent()
     os.setsid()
@@ -50,7 +53,7 @@ def work(config: Path, classes: Sequence[str], *, ticks: bool = True) -> None:
     """Run the lanes of classes, and the ticks if wanted, until TERM."""
     from worker.config.settings import load
     from worker.domain.enums import MessageClass
-    from worker.runtime import Runtime
+    from worker.runtime.process import Runtime
 
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())

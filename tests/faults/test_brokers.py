@@ -14,8 +14,8 @@ from tests.faults.proxy import Proxy
 from tests.faults.rabbitmq import RabbitMQ
 from tests.faults.servers import Redis
 from tests.faults.test_matrix import mute
-from worker import broker
 from worker.domain.enums import MessageClass
+from worker.runtime import broker
 
 #: What an enqueue may take with a broker that does not answer, and what a busy machine may add.
 #: One that waited without a bound would wait for minutes.

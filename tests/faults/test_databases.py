@@ -261,9 +261,9 @@ def test_fault_17_no_room_for_sqlite(house: House) -> None:
 
 def shifted(config: Path, classes: list[str], seconds: float) -> None:
     """Work with a clock that is wrong."""
-    from worker import lanes
     from worker.delivery import record, submit
     from worker.feedback import collector
+    from worker.runtime import lane
 
     class Wrong(datetime):
         @classmethod
@@ -271,7 +271,7 @@ def shifted(config: Path, classes: list[str], seconds: float) -> None:
             right = datetime.now(tz) + timedelta(seconds=seconds)
             return cls.fromtimestamp(right.timestamp(), tz)
 
-    for module in (collector, lanes, record, submit):
+    for module in (collector, lane, record, submit):
         module.datetime = Wrong  # type: ignore[attr-defined]
     wall = time.time
     time.time = lambda: wall() + seconds  # type: ignore[assignment]

@@ -9,12 +9,12 @@ from sqlalchemy import update
 from tests.faults.conftest import Build
 from tests.faults.house import CODE, TEXT, House, died, mobiles
 from tests.faults.test_matrix import mute
-from worker import ticking
 from worker.delivery import record, submit
 from worker.delivery.claim import Claim
 from worker.domain.enums import MessageClass, Outcome, SubmissionState
 from worker.gateways.results import Result
 from worker.intake import campaigns
+from worker.runtime import ticker
 from worker.settlement import invariants
 from worker.store import accounts, claims, unknown
 from worker.store.claims import Lease
@@ -66,7 +66,7 @@ def run_out(house: House) -> None:
     with writing(house.engine) as connection:
         over = submission.c.lease_until.is_not(None)
         connection.execute(update(submission).where(over).values(lease_until=later(-1)))
-    ticking.rescue(house.engine, house.settings, "a test")
+    ticker.rescue(house.engine, house.settings, "a test")
 
 
 def test_i4_the_write_ahead_is_guarded(house: House) -> None:
@@ -121,7 +121,7 @@ def test_a_late_no_ends_a_code_whose_resend_came_too_late(house: House) -> None:
         assert not submit.write_ahead(connection, house.settings, again)
     assert house.states() == {"unknown": 1}
     ended(house, first, SubmissionState.NOT_SENT, Outcome.NOT_SENT)
-    ticking.sweep(house.engine, house.settings, "a test")
+    ticker.sweep(house.engine, house.settings, "a test")
     assert house.states() == {"expired": 1}
     house.check()
 
@@ -155,7 +155,7 @@ def test_what_was_not_taken_goes_though_its_campaign_was_done(house: House) -> N
     house.producer.enqueue_campaign("done", mobiles(5), TEXT)
     lease = called(house, MessageClass.MARKETING)
     run_out(house)
-    ticking.sweep(house.engine, house.settings, "a test")
+    ticker.sweep(house.engine, house.settings, "a test")
     with writing(house.engine) as connection:
         assert unknown.not_taken(connection, lease.id, lease.fence)
     assert len(claimed(house, MessageClass.MARKETING)) == 1

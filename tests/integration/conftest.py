@@ -11,7 +11,7 @@ import pytest
 from tests import servers
 from tests.integration.processes import OwnRedis, configuration, own_redis
 from tests.stage import TOP, Stage, section
-from worker import marks
+from worker.runtime import pending_doorbells
 
 Write = Callable[..., Path]
 
@@ -46,7 +46,7 @@ def broker_urls(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
 
 def _forget_connections() -> None:
     """Close the process-wide connections that ringing made."""
-    marks.client.cache_clear()
+    pending_doorbells.client.cache_clear()
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from worker import logs
 from worker.config.settings import load
+from worker.runtime import logs
 from worker.store.db import database
 
 log = structlog.get_logger()

@@ -249,9 +249,9 @@ def test_nobody_is_believed_who_is_no_trusted_proxy(served: Served) -> None:
 
 
 def test_a_push_is_not_read_as_a_page(served: Served) -> None:
-    from worker import ticking
+    from worker.runtime import ticker
 
     CALLER.post(f"{served.url}/push/v1/{TOKEN}", json={"mobile": "13800138000"})
-    ticking.sweep(served.stage.engine, served.stage.settings, "test")
+    ticker.sweep(served.stage.engine, served.stage.settings, "test")
     with database.reading(served.stage.engine) as connection:
         assert pushes_store.some_wait(connection, ["v1"])

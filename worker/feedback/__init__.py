@@ -1,1 +1,1 @@
-"""What comes back is kept raw, read and matched: reports, replies, pushes; applications are told."""
+"""What comes back is kept raw, read, matched: reports, replies, pushes; applications are told."""

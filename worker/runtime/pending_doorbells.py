@@ -9,8 +9,8 @@ from functools import cache
 
 import redis
 
-from worker import broker
 from worker.config.settings import Settings
+from worker.runtime import broker
 
 #: A mark is forgotten after this, in seconds: its doorbell may have been lost.
 LIFE = 10

@@ -11,13 +11,13 @@ from sqlalchemy import Engine
 
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
-from worker.lanes import Lane
-from worker.looking import Looker
+from worker.runtime.background_service import Looker
+from worker.runtime.callback_sender import Teller
+from worker.runtime.lane import Lane
+from worker.runtime.ticker import Ticker
 from worker.store import spool
 from worker.store.db import database
 from worker.store.spool import Spool
-from worker.telling import Teller
-from worker.ticking import Ticker
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import broker, failpoints
+from worker import failpoints
 from worker.config.settings import Settings
 from worker.delivery import (
     claim as claim_module,
@@ -34,7 +34,8 @@ from worker.delivery.throttle import Throttle
 from worker.domain.enums import MessageClass, Outcome
 from worker.domain.errors import CommitUnknown, XinshiError
 from worker.gateways.transport.client import Wire
-from worker.looking import Looker
+from worker.runtime import broker
+from worker.runtime.background_service import Looker
 from worker.store import claims, spool_entries
 from worker.store.db import database
 from worker.store.outcomes import Recorded

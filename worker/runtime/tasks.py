@@ -4,9 +4,9 @@ from typing import Any
 
 from celery import Celery
 
-from worker import broker, marks
 from worker.intake import celery_payload
-from worker.runtime import Runtime
+from worker.runtime import broker, pending_doorbells
+from worker.runtime.process import Runtime
 
 
 class Here:
@@ -22,14 +22,14 @@ def register(app: Celery, settings: Any) -> None:
     def ring(message_class: str) -> None:
         """There may be work of a class."""
         # The mark goes first: who enqueues from here on rings anew.
-        marks.take_mark(settings, message_class)
+        pending_doorbells.take_mark(settings, message_class)
         if Here.runtime is not None:
             Here.runtime.ring(message_class)
 
     @app.task(name=broker.TICK)  # type: ignore[untyped-decorator]
     def tick() -> None:
         """There may be ticks that are due, or pushes to read."""
-        marks.take_mark(settings, broker.TICKS)
+        pending_doorbells.take_mark(settings, broker.TICKS)
         if Here.runtime is not None:
             Here.runtime.ticker.ring()
 

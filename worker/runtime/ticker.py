@@ -26,7 +26,7 @@ from worker.feedback.collector import Collector
 from worker.gateways.base import Account
 from worker.gateways.transport.client import Wire
 from worker.intake import campaigns
-from worker.looking import Looker
+from worker.runtime.background_service import Looker
 from worker.settlement.sent_counter import Repeater, Settler
 from worker.store import (
     accounts,

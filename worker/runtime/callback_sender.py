@@ -23,7 +23,7 @@ from worker.domain.enums import MessageState
 from worker.domain.errors import XinshiError
 from worker.feedback import callback_signatures
 from worker.feedback.callback_client import Outward, Said
-from worker.looking import Looker
+from worker.runtime.background_service import Looker
 from worker.store import callbacks
 from worker.store.callbacks import Event
 from worker.store.db import database
