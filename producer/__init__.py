@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from producer.words import Words
+from producer.options import Words
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import (
     ConfigurationError,
@@ -112,7 +112,7 @@ def enqueue(
 
     Raises `Refused` with every problem (nothing is stored then), `KeyConflict` when `key` stands
     for another request, and `Unavailable` when the database does not answer: then repeat the call
-    with its key. `producer.words.Words` lists the other arguments.
+    with its key. `producer.options.Words` lists the other arguments.
     """
     return _producer().enqueue(to, text, session=session, connection=connection, **words)
 

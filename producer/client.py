@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from sqlalchemy import Engine, event
 
-from producer.borrowed import borrowed
+from producer.dbapi import borrowed
 from producer.doorbell import Doorbell
-from producer.words import Words
+from producer.options import Words
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused

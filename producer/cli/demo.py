@@ -11,7 +11,7 @@ import typer
 from producer.cli import faults, options, output
 
 if TYPE_CHECKING:
-    from producer.demonstrating import Line, Watch
+    from producer.local.demo import Line, Watch
 
 _WORDS = {
     "send": "single texts stored",
@@ -41,12 +41,12 @@ def demo(
     through each gateway, and a campaign of 10,000 recipients; reports and replies are collected.
     The table at the end is checked against the sandbox's ledger: exit code 0 only if they agree.
     """
-    from producer import demonstrating
+    from producer.local import demo as demo_module
     from worker.runtime import logs
 
     logs.configure("ERROR")
     with _folder(keep) as folder, _watching() as watch:
-        lines = demonstrating.run(folder, watch)
+        lines = demo_module.run(folder, watch)
     if as_json:
         output.as_json([_as_json(line) for line in lines])
     else:

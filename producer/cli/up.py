@@ -34,7 +34,7 @@ def up(
     way is finished and recorded; what waits, waits.
     """
     with session.opened(config) as here:
-        from producer.supervising import Supervisor
+        from producer.local.supervisor import Supervisor
         from worker.runtime import broker, logs
 
         broker.check(here.settings)

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from producer.cli import checks
+from producer.local.embedded_valkey import EmbeddedServer
 from tests.cli.conftest import TEXT, Place
 from tests.stage import section
 from worker.config import settings
-from worker.embedded import EmbeddedServer
 from worker.store import accounts, ticks
 from worker.store.db import database
 

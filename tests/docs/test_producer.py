@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import producer
-from producer.words import Words
+from producer.options import Words
 from worker.domain import errors
 
 from . import pages, running

@@ -21,11 +21,11 @@ import pytest
 from sqlalchemy import func, select
 
 from producer import Producer
+from producer.local.embedded_valkey import die_with_parent
 from tests.faults import processes
 from tests.stage import LOGINS, eventually, mobiles
 from worker.config.settings import load
 from worker.domain.errors import XinshiError
-from worker.embedded import die_with_parent
 from worker.sandbox import Sandbox, read
 from worker.settlement import invariants
 from worker.settlement import ledger as ledger_module

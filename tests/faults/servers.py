@@ -19,9 +19,9 @@ import pytest
 import redis
 from sqlalchemy import create_engine, text
 
+from producer.local.embedded_valkey import binary
 from tests.faults.processes import end_with_parent
 from worker.domain.errors import ConfigurationError
-from worker.embedded import binary
 from worker.store import migrations
 from worker.store.db import database
 

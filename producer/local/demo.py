@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from producer.client import Producer
-from producer.supervising import Supervisor
+from producer.local.embedded_valkey import die_with_parent
+from producer.local.supervisor import Supervisor
 from worker import sandbox
 from worker.config.settings import Settings, load
 from worker.domain.enums import CampaignState, MessageState, Reports
 from worker.domain.errors import XinshiError
-from worker.embedded import die_with_parent
 from worker.gateways.base import Account
 from worker.intake import campaigns, lookup
 from worker.sandbox.samples import samples

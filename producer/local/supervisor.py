@@ -19,8 +19,8 @@ from typing import IO
 
 import structlog
 
+from producer.local.embedded_valkey import EmbeddedServer, die_with_parent
 from worker.config.settings import Settings
-from worker.embedded import EmbeddedServer, die_with_parent
 
 log = structlog.get_logger()
 
