@@ -14,7 +14,7 @@ _EXTRA = {"alembic", "rich", "typer"}
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
     try:
-        from producer.cli.commands import app
+        from producer.cli.app import app
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise

@@ -6,8 +6,8 @@ from pathlib import Path
 
 def main(config: str, file: str) -> None:
     """Do as the command line does, in one process that can be watched."""
-    from producer.cli.campaigns import export
-    from producer.cli.loading import create  # noqa: F401 - what the command imports
+    from producer.cli.commands.campaign_create import create  # noqa: F401 - what the command imports
+    from producer.cli.commands.campaigns import export
     from tests.bench.campaigns import load
     from worker.config.settings import load as configured
     from worker.intake import campaigns

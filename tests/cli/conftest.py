@@ -11,7 +11,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from producer.cli.commands import app
+from producer.cli.app import app
 from tests.stage import TOP, section
 from worker.config import settings
 from worker.domain.enums import MessageClass

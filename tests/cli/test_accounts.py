@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from producer.cli import checks
+from producer.cli import doctor_checks
 from producer.local.embedded_valkey import EmbeddedServer
 from tests.cli.conftest import TEXT, Place
 from tests.stage import section
@@ -216,8 +216,8 @@ def test_the_doctor_waits_for_no_server_for_long(
     import threading
 
     never = threading.Event()
-    monkeypatch.setattr(checks, "PATIENCE", 0.05)
-    monkeypatch.setattr(checks, "_ring", lambda _here: never.wait(20))
+    monkeypatch.setattr(doctor_checks, "PATIENCE", 0.05)
+    monkeypatch.setattr(doctor_checks, "_ring", lambda _here: never.wait(20))
     assert "did not answer within" in wrong(place)["broker"]["problem"]
     never.set()
 

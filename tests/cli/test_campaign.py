@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from producer.cli import output, watching
+from producer.cli import campaign_progress, output
 from tests.cli.conftest import Place
 from tests.stage import eventually, mobiles, section
 from worker.config import settings
@@ -229,7 +229,7 @@ def test_a_campaign_is_watched_until_it_is_done(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no terminal is, there are lines; what it is in the end goes to standard output."""
-    monkeypatch.setattr(watching, "PACE", 0.02)
+    monkeypatch.setattr(campaign_progress, "PACE", 0.02)
     create(place, numbers(place, 50))
     with place.working():
         result = place.run("campaign", "show", "1", "--watch")
@@ -241,7 +241,7 @@ def test_a_campaign_is_watched_until_it_is_done(
 def test_a_campaign_is_watched_as_json_a_line_for_each_change(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "PACE", 0.02)
+    monkeypatch.setattr(campaign_progress, "PACE", 0.02)
     create(place, numbers(place, 50), "--paused")
     place.done("campaign", "start", "1")
     with place.working():
@@ -317,7 +317,7 @@ def test_ctrl_c_while_watching_says_that_the_campaign_goes_on(
     place: Place, monkeypatch: pytest.MonkeyPatch, interrupted: Callable[..., Any]
 ) -> None:
     create(place, numbers(place, 3))
-    monkeypatch.setattr(watching, "watch", interrupted)
+    monkeypatch.setattr(campaign_progress, "watch", interrupted)
     said = place.fails("campaign", "show", "1", "--watch", code=130)
     assert "campaign 1 goes on" in said
 
@@ -355,7 +355,7 @@ def test_a_database_that_fails_while_loading_says_what_became_of_the_campaign(
 
 
 def test_the_rate_is_taken_over_the_last_looks() -> None:
-    rate = watching.Rate()
+    rate = campaign_progress.Rate()
     assert rate.after(0.0, 0) == 0
     assert rate.after(1.0, 100) == 100
     assert rate.after(3.0, 400) == pytest.approx(400 / 3)

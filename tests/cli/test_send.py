@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from producer.cli import waiting
+from producer.cli import message_wait
 from tests.cli.conftest import TEXT, Place
 from tests.stage import eventually
 
@@ -106,7 +106,7 @@ def test_when_the_time_is_over_the_message_waits_on(place: Place) -> None:
 def test_ctrl_c_while_waiting_says_that_the_message_goes_on(
     place: Place, monkeypatch: pytest.MonkeyPatch, interrupted: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr(waiting, "until_settled", interrupted)
+    monkeypatch.setattr(message_wait, "until_settled", interrupted)
     said = place.fails("send", "--to", TO, "--text", TEXT, "--wait", "9", code=130)
     assert "message 1-0 is stored and on the way" in said
     assert len(place.data("messages")) == 1

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from producer.cli import main, times
-from producer.cli.commands import app
+from producer.cli.app import app
 from tests.cli.conftest import TEXT, Place
 from tests.stage import eventually
 
@@ -40,7 +40,7 @@ def test_every_command_explains_itself_with_an_example(place: Place, words: list
 def test_no_gateway_is_named_in_the_command_line() -> None:
     from worker.gateways.registry import registered
 
-    for file in (ROOT / "producer" / "cli").glob("*.py"):
+    for file in (ROOT / "producer" / "cli").rglob("*.py"):
         assert not [name for name in registered() if name in file.read_text("utf-8")], file.name
 
 
@@ -147,7 +147,7 @@ def test_a_database_that_does_not_answer_ends_with_1(place: Place) -> None:
 def test_without_its_extra_the_command_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delitem(sys.modules, "producer.cli.commands", raising=False)
+    monkeypatch.delitem(sys.modules, "producer.cli.app", raising=False)
     monkeypatch.setitem(sys.modules, "typer", None)
     with pytest.raises(SystemExit, match="pip install 'xinshi"):
         main()

@@ -25,7 +25,7 @@ PAGES = [str(path.relative_to(pages.ROOT)) for path in pages.pages()]
 def tree() -> Any:
     """Return the command line as click sees it."""
     typer_main = pytest.importorskip("typer.main")
-    from producer.cli.commands import app
+    from producer.cli.app import app
 
     return typer_main.get_command(app)
 

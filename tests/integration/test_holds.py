@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from producer.cli.commands import app
+from producer.cli.app import app
 from tests.integration.processes import running
 from tests.stage import TEXT, Stage, eventually, mobiles
 from worker.domain.enums import MessageClass

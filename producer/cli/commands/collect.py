@@ -5,8 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import faults, options, output, times
-from producer.cli.messages import number
+from producer.cli import (
+    failures,
+    options,
+    output,
+    times,
+)
+from producer.cli.commands.messages import number
 from producer.cli.session import opened
 
 if TYPE_CHECKING:
@@ -64,10 +69,10 @@ def collect_inbound(
 
 def _collect(what: str, account: str | None, config: "Path | None", *, as_json: bool) -> None:
     with opened(config) as here:
-        from producer.cli import asking
+        from producer.cli import account_calls
 
-        with faults.interruptible(lambda: "what was read is stored; workers collect the rest"):
-            answers = asking.ask(here, asking.Kind(what), account)
+        with failures.interruptible(lambda: "what was read is stored; workers collect the rest"):
+            answers = account_calls.ask(here, account_calls.Kind(what), account)
     if as_json:
         output.as_json([one.collected() for one in answers])
     elif answers:
@@ -76,7 +81,7 @@ def _collect(what: str, account: str | None, config: "Path | None", *, as_json: 
     else:
         output.hint(f"no account has {what} to collect")
     if any(one.failed for one in answers):
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 def reparse(
@@ -102,14 +107,14 @@ def reparse(
     """
     at = times.before(since, "--since")
     with opened(config) as here:
-        from producer.cli.asking import person
+        from producer.cli.account_calls import person
         from worker.feedback import reparse as reparse_module
         from worker.store import inbox
         from worker.store.db import database
 
         with database.reading(here.engine) as connection:
             wanted = inbox.kept(connection, account=account, since=at, ids=ids, damaged=damaged)
-        with faults.interruptible(lambda: "what was read again is stored"):
+        with failures.interruptible(lambda: "what was read again is stored"):
             act = not dry_run
             found = list(
                 reparse_module.reread(here.engine, here.settings, wanted, who=person(), act=act)
@@ -124,7 +129,7 @@ def reparse(
         )
     output.hint(f"{len(found)} read again, {len(found) - len(changed)} as before")
     if any(one.damaged or one.problem for one in changed):
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 def inbound(

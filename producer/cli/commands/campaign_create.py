@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
-from producer.cli import campaigns, faults, options, output, times
-from producer.cli.send import body
+from producer.cli import (
+    failures,
+    options,
+    output,
+    times,
+)
+from producer.cli.commands import campaigns
+from producer.cli.commands.send import body
 from producer.cli.session import Session, opened
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
@@ -94,7 +100,7 @@ def create(
         _show(here, loaded, as_json=as_json)
     if loaded.invalid and not skip_bad:
         _advise(loaded)
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 def _load(
@@ -108,7 +114,7 @@ def _load(
     cut_off = _cut_off(name, order.key)
     with (
         csv_reader.reading(file, text) as found,
-        faults.interruptible(lambda: cut_off),
+        failures.interruptible(lambda: cut_off),
         output.bar("loading", found.lines) as watch,
     ):
         try:
@@ -139,13 +145,13 @@ def _named(recipients: str) -> str:
 
 
 def _show(here: Session, loaded: "Loaded", *, as_json: bool) -> None:
-    from producer.cli import reasons
+    from producer.cli import waiting_reasons
     from worker.intake import campaigns as stored
 
     bad = [{"row": one.where, "what": one.what} for one in loaded.bad_rows]
     found = stored.show(here.engine, loaded.id)
     more = {"bad_rows": bad} if bad else {}
-    campaigns.shown(found, as_json=as_json, waits_for=reasons.why(here, found), **more)
+    campaigns.shown(found, as_json=as_json, waits_for=waiting_reasons.why(here, found), **more)
     for one in loaded.bad_rows[:MOST_SHOWN]:
         output.error(str(one))
     if loaded.invalid > MOST_SHOWN:

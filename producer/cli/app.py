@@ -5,23 +5,25 @@ from typing import Annotated
 import typer
 
 from producer.cli import (
+    failures,
+    options,
+    output,
+    session,
+)
+from producer.cli.commands import (
     accounts,
     callbacks,
+    campaign_create,
     campaigns,
     collect,
     demo,
     doctor,
-    faults,
     keys,
-    loading,
     messages,
     migrate,
-    options,
-    output,
     route,
     sandbox,
     send,
-    session,
     settle,
     up,
     verify,
@@ -30,7 +32,7 @@ from producer.cli import (
 
 app = typer.Typer(
     name="xinshi",
-    cls=faults.Root,
+    cls=failures.Root,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -90,7 +92,7 @@ for module in (
     send,
     messages,
     campaigns,
-    loading,
+    campaign_create,
     collect,
     accounts,
     route,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from producer.cli import faults, options, output
+from producer.cli import failures, options, output
 
 if TYPE_CHECKING:
     from producer.local.demo import Line, Watch
@@ -55,7 +55,7 @@ def demo(
     for problem in problems:
         output.error(problem)
     if problems:
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
     if not as_json:
         taken = sum(line.in_ledger for line in lines)
         output.line(f"{taken} messages, each in the ledger once: the database and it agree.")

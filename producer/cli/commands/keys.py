@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import faults, options, output
+from producer.cli import failures, options, output
 from producer.cli.session import Session, opened
 from worker.domain.enums import Scope
 
@@ -110,7 +110,7 @@ def revoke(
                 events.add(connection, "key.revoked", _person(), detail={"key": key_id})
     if not revoked:
         output.error(f"there is no key {key_id}, or it was revoked before")
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
     output.line(f"key {key_id} is revoked")
 
 
@@ -135,7 +135,7 @@ def _check(here: Session, name: str, *, test: bool) -> None:
 
 
 def _person() -> str:
-    from producer.cli.asking import person
+    from producer.cli.account_calls import person
 
     return person()
 

@@ -8,7 +8,12 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import faults, options, output, session
+from producer.cli import (
+    failures,
+    options,
+    output,
+    session,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +53,7 @@ def up(
         clean = Supervisor(here.settings, None if file is None else str(file), web=web).run()
     if not clean:
         output.error("not everything finished in time; what was under way is shown as unknown")
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 def _listen(here: session.Session, port: int | None) -> socket.socket | None:
@@ -77,7 +82,7 @@ def _prepare(here: session.Session) -> None:
     behind = session.schema_problem(here.engine)
     if behind:
         output.error(behind)
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 def _file(config: Path | None) -> Path | None:

@@ -10,7 +10,7 @@ from typing import TextIO
 import typer
 from sqlalchemy import Engine
 
-from producer.cli import faults, output
+from producer.cli import failures, output
 from worker.intake import campaigns, lookup
 
 #: What makes a spreadsheet read a file as UTF-8.
@@ -24,7 +24,7 @@ def export(engine: Engine, campaign_id: int, to: Path | None, *, mark: bool = Fa
     """
     total = campaigns.show(engine, campaign_id).total
     with (
-        faults.interruptible(lambda: "the export is not whole" if to is None else _kept(to)),
+        failures.interruptible(lambda: "the export is not whole" if to is None else _kept(to)),
         output.bar("exporting", total) as watch,
         _target(to) as file,
     ):

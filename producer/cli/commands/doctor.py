@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from producer.cli import faults, options, output
+from producer.cli import failures, options, output
 from producer.cli.session import opened
 from worker.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from producer.cli.checks import Check
+    from producer.cli.doctor_checks import Check
 
 
 def register(app: typer.Typer) -> None:
@@ -62,26 +62,26 @@ def doctor(
             if one.advice:
                 output.line(f"{one.what}: {one.advice}")
     if any(one.problem for one in found):
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 def _probed(config: "Path | None", parts: list[str], late: str) -> "list[Check]":
-    from producer.cli import probe
+    from producer.cli import liveness_probe
     from worker.domain import durations
 
     try:
-        wanted, seconds = [probe.Part(one) for one in parts], durations.parse(late)
+        wanted, seconds = [liveness_probe.Part(one) for one in parts], durations.parse(late)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     with opened(config) as here:
-        return probe.look(here, wanted, seconds)
+        return liveness_probe.look(here, wanted, seconds)
 
 
 def _checks(config: "Path | None") -> "list[Check]":
-    from producer.cli import checks
+    from producer.cli import doctor_checks
 
     try:
         with opened(config) as here:
-            return list(checks.all_of(here))
+            return list(doctor_checks.all_of(here))
     except ConfigurationError as error:
-        return checks.faults_of(error)
+        return doctor_checks.faults_of(error)

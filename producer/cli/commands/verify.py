@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from producer.cli import faults, options, output
+from producer.cli import failures, options, output
 from producer.cli.session import opened
 
 
@@ -56,7 +56,7 @@ def verify(
         for row in one.rows:
             output.error(f"{one.name}: {row}")
     if broken:
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 def _facts(counts: Any) -> dict[str, Any]:

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import faults, options, output, times
+from producer.cli import (
+    failures,
+    options,
+    output,
+    times,
+)
 from producer.cli.session import opened
 
 if TYPE_CHECKING:
@@ -189,7 +194,7 @@ def split(
     for one in left:
         output.error(f"submission {one} does not wait for a person")
     if left:
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 _COLUMNS = ("id", "account", "class", "request", "messages", "called", "code", "words", "events")
@@ -230,7 +235,7 @@ def _mark(
             " that a restored backup forgot"
         )
     if left:
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 def _row(one: "Doubtful", names: list[str]) -> list[Any]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from producer.cli import faults, options, output
+from producer.cli import failures, options, output
 from producer.cli.session import Session, opened
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def push_url(
         account = here.account(name)
         if Reports.PUSH not in account.gateway.capabilities.reports:
             output.error(f"{name}: its gateway pushes nothing")
-            raise typer.Exit(faults.FAILED)
+            raise typer.Exit(failures.FAILED)
         found = addresses(here, account)
     if as_json:
         output.as_json(found)
@@ -39,7 +39,7 @@ def push_url(
     if not found:
         output.error(f"accounts.{name} has no push_tokens; add this and restart the web process:")
         output.line(f'push_tokens = ["{secrets.token_urlsafe(24)}"]')
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
     if here.settings.top.web.public_url is None:
         output.hint("put the address in front by which the vendor reaches you; see web.public_url")
 

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import accounts, faults, options, output, send
-from producer.cli.messages import number
+from producer.cli import failures, options, output
+from producer.cli.commands import accounts, send
+from producer.cli.commands.messages import number
 from producer.cli.session import Session, opened
 from worker.domain.enums import MessageClass
 
@@ -71,9 +72,9 @@ def route(
     else:
         _show(rows, problems)
     if problems:
-        raise typer.Exit(faults.USAGE)
+        raise typer.Exit(failures.USAGE)
     if not any(row["chance"] or row["probe"] for row in rows):
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 def _problems(here: Session, order: "Order") -> "Sequence[Problem]":

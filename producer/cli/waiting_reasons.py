@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from producer.cli import output, route
+from producer.cli import output
+from producer.cli.commands import route
 from producer.cli.session import Session
 from worker.delivery import claim as claim_module
 from worker.domain.enums import (

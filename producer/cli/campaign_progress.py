@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 
-from producer.cli import output, reasons
+from producer.cli import output, waiting_reasons
 from producer.cli.session import Session
 from worker.domain.enums import CampaignState
 from worker.intake import campaigns, lookup
@@ -94,7 +94,7 @@ def _looking(here: Session, campaign_id: int, tell: Callable[["Look"], None]) ->
         began = time.monotonic()
         found = campaigns.show(here.engine, campaign_id)
         speed = rate.after(began, found.total - found.open)
-        tell(Look(found, speed, () if speed else tuple(reasons.why(here, found))))
+        tell(Look(found, speed, () if speed else tuple(waiting_reasons.why(here, found))))
         if found.state in _ENDS:
             return found
         # Looking itself is work for the database, and more for many submissions.

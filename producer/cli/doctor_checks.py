@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from producer.cli import accounts as shown
-from producer.cli import asking, output
+from producer.cli import account_calls, output
+from producer.cli.commands import accounts as shown
 from producer.cli.session import Session, schema_problem
 from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
@@ -213,7 +213,7 @@ def _parked(here: Session) -> Iterator[Check]:
 
 def _accounts(here: Session) -> Iterator[Check]:
     """Ask each account for its balance, unless it is held."""
-    answers = {one.account: one for one in asking.ask(here, asking.Kind.BALANCE)}
+    answers = {one.account: one for one in account_calls.ask(here, account_calls.Kind.BALANCE)}
     with database.reading(here.engine) as connection:
         states = accounts.states(connection, here.settings.logins)
     for name, account in here.settings.accounts.items():
@@ -221,7 +221,7 @@ def _accounts(here: Session) -> Iterator[Check]:
 
 
 def _account(
-    account: Account, answer: asking.Answer | None, state: accounts.AccountState | None
+    account: Account, answer: account_calls.Answer | None, state: accounts.AccountState | None
 ) -> Check:
     name = account.name
     what = f"account {name}"

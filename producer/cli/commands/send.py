@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import faults, options, output, times
+from producer.cli import (
+    failures,
+    options,
+    output,
+    times,
+)
 from producer.cli.session import Session, opened
 from worker.domain.enums import MessageClass
 
@@ -151,7 +156,7 @@ def _preview(here: Session, order: "Order", *, as_json: bool) -> None:
             output.error(str(problem))
         _carriers(shown)
     if found.problems:
-        raise typer.Exit(faults.USAGE)
+        raise typer.Exit(failures.USAGE)
 
 
 def _carriers(shown: Mapping[str, Any]) -> None:
@@ -182,31 +187,31 @@ def _send(here: Session, order: "Order", wait: float | None, *, as_json: bool) -
     if wait is None:
         _show(lookup.many(here.engine, ids), as_json=as_json)
         return
-    with faults.interruptible(lambda: _goes_on(ids)):
+    with failures.interruptible(lambda: _goes_on(ids)):
         found = _wait(here, ids, wait)
     _show(found, as_json=as_json)
     _judge(here, found)
 
 
 def _wait(here: Session, ids: list[str], seconds: float) -> "list[Message]":
-    from producer.cli import waiting
+    from producer.cli import message_wait
 
     console = output.console(stderr=True)
     if not console.is_terminal:
-        return waiting.until_settled(here.engine, here.settings, ids, seconds, output.hint)
+        return message_wait.until_settled(here.engine, here.settings, ids, seconds, output.hint)
     with console.status("stored") as status:
-        return waiting.until_settled(here.engine, here.settings, ids, seconds, status.update)
+        return message_wait.until_settled(here.engine, here.settings, ids, seconds, status.update)
 
 
 def _judge(here: Session, found: "list[Message]") -> None:
     """Say what is still open, and end with 1 unless all went well."""
-    from producer.cli import waiting
+    from producer.cli import message_wait
 
-    still = [one for one in found if not waiting.settled(one, here.settings)]
+    still = [one for one in found if not message_wait.settled(one, here.settings)]
     if still:
-        output.hint(f"the time is over: {waiting.summary(still)}; {_goes_on([still[0].id])}")
-    if not waiting.went_well(found, here.settings):
-        raise typer.Exit(faults.FAILED)
+        output.hint(f"the time is over: {message_wait.summary(still)}; {_goes_on([still[0].id])}")
+    if not message_wait.went_well(found, here.settings):
+        raise typer.Exit(failures.FAILED)
 
 
 def _goes_on(ids: Sequence[str]) -> str:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import faults, options, output, times
+from producer.cli import (
+    failures,
+    options,
+    output,
+    times,
+)
 from producer.cli.session import Session, opened
 from worker.domain.enums import MessageClass
 
@@ -80,15 +85,15 @@ def show(
     something has changed.
     """
     with opened(config) as here:
-        from producer.cli import reasons, watching
+        from producer.cli import campaign_progress, waiting_reasons
         from worker.intake import campaigns
 
         if not watch:
             found = campaigns.show(here.engine, campaign_id)
-            shown(found, as_json=as_json, waits_for=reasons.why(here, found))
+            shown(found, as_json=as_json, waits_for=waiting_reasons.why(here, found))
             return
-        with faults.interruptible(lambda: f"campaign {campaign_id} goes on without this view"):
-            found = watching.watch(here, campaign_id, as_json=as_json)
+        with failures.interruptible(lambda: f"campaign {campaign_id} goes on without this view"):
+            found = campaign_progress.watch(here, campaign_id, as_json=as_json)
         if not as_json:
             shown(found, as_json=False)
 
@@ -131,11 +136,11 @@ def resume(
     """
     moment = times.ahead(until, "--until")
     with opened(config) as here:
-        from producer.cli import reasons
+        from producer.cli import waiting_reasons
 
         found = _run(here, campaign_id, moment)
         here.ring(MessageClass(found.message_class), "started")
-        shown(found, as_json=as_json, waits_for=reasons.why(here, found))
+        shown(found, as_json=as_json, waits_for=waiting_reasons.why(here, found))
 
 
 def _run(here: Session, campaign_id: int, until: datetime | None) -> "Progress":
@@ -150,7 +155,7 @@ def _run(here: Session, campaign_id: int, until: datetime | None) -> "Progress":
         output.error(f"campaign {campaign_id} was valid until {valid}")
         if not output.is_attended():
             output.hint("say by --until until when it may be sent: --until 20:00, --until +2h")
-            raise typer.Exit(faults.USAGE) from None
+            raise typer.Exit(failures.USAGE) from None
     asked = 'Until when may it be sent? ("20:00", "+2h"; Ctrl-C leaves it as it is)'
     new = typer.prompt(asked, err=True, value_proc=lambda said: times.ahead(said, "the time"))
     return campaigns.run(here.engine, campaign_id, new)
@@ -210,9 +215,9 @@ def export(
     as of now.
     """
     with opened(config) as here:
-        from producer.cli import exporting
+        from producer.cli import campaign_export
 
-        count = exporting.export(here.engine, campaign_id, to, mark=excel)
+        count = campaign_export.export(here.engine, campaign_id, to, mark=excel)
     if to is not None:
         output.hint(f"{count} messages written to {to}")
 

@@ -4,7 +4,12 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import faults, options, output, session
+from producer.cli import (
+    failures,
+    options,
+    output,
+    session,
+)
 
 Port = Annotated[
     int | None,
@@ -32,7 +37,7 @@ def web(
             from producer.web import listening, serving
         except ModuleNotFoundError as error:
             output.error(f"{error.name} is not installed; pip install 'xinshi[web]'")
-            raise typer.Exit(faults.FAILED) from None
+            raise typer.Exit(failures.FAILED) from None
         from worker.runtime import logs
 
         wanted = here.settings.top.web

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from producer.cli import accounts, faults, options, output
+from producer.cli import failures, options, output
+from producer.cli.commands import accounts
 from producer.cli.session import Session, opened
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def password(
         account = here.account(name)
         _may(here, account)
         request = _request(account)
-        with faults.interruptible(lambda: "nobody knows whether the password was changed"):
+        with failures.interruptible(lambda: "nobody knows whether the password was changed"):
             result = asyncio.run(_send(here.settings.top.transport, account, request))
         _tell(here, account, result)
 
@@ -96,7 +97,7 @@ def _tell(here: Session, account: "Account", result: "Result") -> None:
 
 
 def _record(here: Session, account: "Account") -> None:
-    from producer.cli.asking import person
+    from producer.cli.account_calls import person
     from worker.store import events
     from worker.store.db import database
 
@@ -118,4 +119,4 @@ def _keys(account: "Account") -> list[str]:
 
 def _fail(what: str) -> NoReturn:
     output.error(what)
-    raise typer.Exit(faults.FAILED)
+    raise typer.Exit(failures.FAILED)

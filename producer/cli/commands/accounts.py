@@ -5,11 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import faults, options, output, pacing
+from producer.cli import (
+    failures,
+    options,
+    output,
+    pace_report,
+)
 from producer.cli.session import Session, opened
 
 if TYPE_CHECKING:
-    from producer.cli.asking import Answer
+    from producer.cli.account_calls import Answer
     from worker.gateways.base import Account
     from worker.store.accounts import AccountState
 
@@ -30,22 +35,23 @@ def register(app: typer.Typer) -> None:
     options.command(app, "xinshi accounts", "xinshi accounts --json", name="accounts")(listed)
     options.command(app, "xinshi balance", "xinshi balance --account bulk")(balance)
     app.add_typer(group)
-    from producer.cli import password, pushing
+    from producer.cli.commands import password, push_url
 
     options.command(group, "xinshi account password bulk")(password.password)
-    options.command(group, "xinshi account push-url codes", name="push-url")(pushing.push_url)
+    options.command(group, "xinshi account push-url codes", name="push-url")(push_url.push_url)
 
 
 def listed(*, as_json: options.Json = False, config: options.Config = None) -> None:
     """List the accounts: what they serve, why they are held, what is left, how fast they may go."""
     with opened(config) as here:
         states = _states(here)
-        paces = pacing.standing(here)
+        paces = pace_report.standing(here)
         accounts = list(here.settings.accounts.values())
     if as_json:
         output.as_json(
             [
-                _as_json(one, states.get(one.name)) | {"pace": pacing.as_json(one, paces[one.name])}
+                _as_json(one, states.get(one.name))
+                | {"pace": pace_report.as_json(one, paces[one.name])}
                 for one in accounts
             ]
         )
@@ -54,7 +60,8 @@ def listed(*, as_json: options.Json = False, config: options.Config = None) -> N
         output.hint("no account is configured")
         return
     rows = [
-        (*_row(one, states.get(one.name)), pacing.brief(one, paces[one.name])) for one in accounts
+        (*_row(one, states.get(one.name)), pace_report.brief(one, paces[one.name]))
+        for one in accounts
     ]
     standing = ("state", "since", "until", "share")
     output.table(("account", "gateway", "classes", *standing, "balance", "pace"), rows)
@@ -64,7 +71,7 @@ def listed(*, as_json: options.Json = False, config: options.Config = None) -> N
             output.line(f"{one.name}: {advice(one, state)}")
         if state and not state.health.well:
             output.line(f"{one.name}: {share(state)}")
-        for said in pacing.advice(one, paces[one.name]):
+        for said in pace_report.advice(one, paces[one.name]):
             output.line(said)
 
 
@@ -76,9 +83,9 @@ def balance(
 ) -> None:
     """Ask the accounts now what is left; one that is held is not asked, its last word is shown."""
     with opened(config) as here:
-        from producer.cli import asking
+        from producer.cli import account_calls
 
-        answers = asking.ask(here, asking.Kind.BALANCE, account)
+        answers = account_calls.ask(here, account_calls.Kind.BALANCE, account)
         states = _states(here)
     if as_json:
         output.as_json([_balance(one, states.get(one.account)) for one in answers])
@@ -88,7 +95,7 @@ def balance(
     else:
         output.hint("no account can be asked for its balance")
     if any(one.failed for one in answers):
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 @options.command(group, 'xinshi account hold bulk --why "contract under review"')
@@ -100,7 +107,7 @@ def hold(
 ) -> None:
     """Send nothing through an account, until it is released; its messages wait."""
     with opened(config) as here:
-        from producer.cli.asking import person
+        from producer.cli.account_calls import person
         from worker.delivery import manual_hold
 
         here.account(name)
@@ -126,7 +133,7 @@ def release(
         if state is None or not state.held:
             output.line(f"{name} was not held")
             return
-        from producer.cli.asking import person
+        from producer.cli.account_calls import person
         from worker.delivery import manual_hold
 
         if manual_hold.is_refused_again(here.settings.logins, state) and not yes:
@@ -143,7 +150,7 @@ def _ask_back(state: "AccountState") -> None:
         " the account"
     )
     if not typer.confirm("Release it all the same?"):
-        raise typer.Exit(faults.FAILED)
+        raise typer.Exit(failures.FAILED)
 
 
 def advice(account: "Account | None", state: "AccountState") -> str:

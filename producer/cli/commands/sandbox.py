@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import faults, options, output
+from producer.cli import failures, options, output
 
 if TYPE_CHECKING:
     from worker.gateways.base import Gateway
@@ -66,7 +66,7 @@ def sandbox(
     }
     if asyncio.run(_run(Config(**setup), as_json=as_json)) is signal.SIGINT:
         output.hint("the sandbox has stopped" + (f"; {ledger} is whole" if ledger else ""))
-        raise typer.Exit(faults.INTERRUPTED)
+        raise typer.Exit(failures.INTERRUPTED)
 
 
 async def _run(config: "Config", *, as_json: bool) -> signal.Signals:
@@ -96,7 +96,7 @@ async def _started(config: "Config", serve: Any) -> "Running":
         raise typer.BadParameter(msg) from None
     except OSError as error:
         output.error(f"cannot listen on {config.host}:{config.port}: {error.strerror}")
-        raise typer.Exit(faults.FAILED) from None
+        raise typer.Exit(failures.FAILED) from None
     return running
 
 

@@ -7,7 +7,7 @@ while nothing of its class was called: a long queue that moves is not late.
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 
-from producer.cli.checks import Check
+from producer.cli.doctor_checks import Check
 from producer.cli.session import Session
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
