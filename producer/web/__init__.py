@@ -1,22 +1,22 @@
 """The web process: the HTTP API, the pushes that gateways send, and whatever else is served.
 
-The shape, for whoever adds a room:
+The shape, for whoever adds a route:
 
-- `app.create(settings)` returns the application. It makes one `Desk` (`desk.py`), keeps it in
-  `app.state.desk`, and includes the router of each room. A room is one module with `router`.
-- `desk.Desk` is what all rooms stand on: `settings`, `producer`, `engine`, `await desk.run(f, …)`
+- `app.create(settings)` returns the application. It makes one `Desk` (`context.py`), keeps it
+  in `app.state.desk`, and includes the `router` of each module in `api/` and of the pages.
+- `desk.Desk` is what all routes stand on: `settings`, `producer`, `engine`, `await desk.run(f, …)`
   for whatever touches the database (the store is synchronous: never call it in the event loop),
   `desk.ring(message_class)` after a commit. A route gets it as `here: Here`.
-- `keys.py`: who asks. `caller: Annotated[Caller, Depends(Allowed(Scope.SEND))]` lets a key with
+- `api/authentication.py`: who asks. `caller: Annotated[Caller, Depends(Allowed(Scope.SEND))]` lets a key with
   that scope in; `caller.sender` is the name under which it sends and whose messages it sees.
 - `problems.py`: every error is a problem+json document (RFC 9457) that names the field. Raise what
   `worker.domain.errors` has, or `problems.Told` for what only HTTP knows;
   `problems.responses(404, …)` says in OpenAPI which ones a route may answer.
-- `bodies.py` bounds what comes in by size and by time, before any route sees it.
-- `serving.py`: `serve(settings)` listens until TERM. `python -m producer.web` and `xinshi web`
+- `body_limits.py` bounds what comes in by size and by time, before any route sees it.
+- `server.py`: `serve(settings)` listens until TERM. `python -m producer.web` and `xinshi web`
   are that; `xinshi up` starts it beside the workers.
 - Tests stand in `tests/web/`: `served` is a running application and a client of it (see
   `tests/web/conftest.py`), `live` a process of its own.
 
-It imports use cases and the store, never `worker.celery`, `tasks`, `runtime` or `lanes`.
+It imports use cases and the store, never the Celery app, its tasks, or what they run.
 """

@@ -4,7 +4,7 @@ import argparse
 import socket
 import sys
 
-from producer.web import listening
+from producer.web import listener
 from worker.config.settings import Settings, load
 from worker.domain.errors import XinshiError
 from worker.runtime import logs
@@ -24,9 +24,9 @@ def main(words: list[str]) -> int:
     except XinshiError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    from producer.web import serving
+    from producer.web import server
 
-    serving.serve(settings, bound)
+    server.serve(settings, bound)
     return 0
 
 
@@ -34,7 +34,7 @@ def _bound(settings: Settings, given: argparse.Namespace) -> socket.socket:
     if given.fd is not None:
         return socket.socket(fileno=given.fd)
     web = settings.top.web
-    return listening.listen(given.host or web.host, web.port if given.port is None else given.port)
+    return listener.listen(given.host or web.host, web.port if given.port is None else given.port)
 
 
 if __name__ == "__main__":

@@ -5,27 +5,27 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from producer.web import (
+from producer.web import problems
+from producer.web.api import (
     callbacks,
+    campaign_upload,
     campaigns,
     doors,
+    enqueue,
     health,
-    loading,
+    lookups,
     messages,
     openapi,
-    problems,
     pushes,
-    reading,
-    sending,
 )
-from producer.web.bodies import Bounded
-from producer.web.desk import Desk
-from producer.web.keys import Keyring
-from producer.web.pages import entrance as pages
+from producer.web.api.authentication import Keyring
+from producer.web.body_limits import Bounded
+from producer.web.context import Desk
+from producer.web.pages import site as pages
 from worker.config.settings import Settings
 
 #: Every room; each has a `router`.
-ROOMS = (messages, loading, campaigns, reading, callbacks, pushes, health)
+ROOMS = (messages, campaign_upload, campaigns, lookups, callbacks, pushes, health)
 
 
 def create(settings: Settings) -> FastAPI:
@@ -53,7 +53,7 @@ def create(settings: Settings) -> FastAPI:
     app.add_middleware(Bounded, settings=settings.top.web)
     problems.install(app)
     pushes.prepare(app, desk)
-    sending.prepare(app, desk)
+    enqueue.prepare(app, desk)
     for room in ROOMS:
         app.include_router(room.router)
     app.state.routes = [route for room in ROOMS for route in room.router.routes]

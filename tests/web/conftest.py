@@ -12,7 +12,8 @@ import httpx
 import pytest
 import uvicorn
 
-from producer.web import listening, serving
+from producer.web import listener
+from producer.web import server as server_module
 from tests.stage import LOGINS, Stage, eventually, section
 from worker.domain import api_keys
 from worker.domain.enums import Scope
@@ -93,12 +94,12 @@ def served(
         if "test_account" in web:
             sections[web["test_account"]]["classes"] = []
         stage.configure(accounts=sections, web=web)
-    bound = listening.listen("127.0.0.1", 0)
-    server = uvicorn.Server(serving.configured(stage.settings))
+    bound = listener.listen("127.0.0.1", 0)
+    server = uvicorn.Server(server_module.configured(stage.settings))
     thread = threading.Thread(target=lambda: server.run([bound]), daemon=True)
     thread.start()
     eventually(lambda: server.started)
-    made = Served(stage, listening.address(bound))
+    made = Served(stage, listener.address(bound))
     yield made
     made.close()
     server.should_exit = True

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from producer.web import listening
+from producer.web import listener
 from tests.stage import Stage, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,8 +23,8 @@ class Live:
         self.config = config
         self.log = config.with_name("web.log")
         self._module = module
-        self._bound = listening.listen("127.0.0.1", 0)
-        self.url = listening.address(self._bound)
+        self._bound = listener.listen("127.0.0.1", 0)
+        self.url = listener.address(self._bound)
         self.port = int(self._bound.getsockname()[1])
         self.process = self._start()
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from producer.web.pages import chart, words
+from producer.web.pages import chart, translations
 from tests.stage import TEXT, Stage, eventually, mobiles
 from tests.web.conftest import Served
 from worker.domain.enums import Carrier, Scope
@@ -262,12 +262,12 @@ def test_what_is_not_there_is_a_page_that_says_so(operator: httpx.Client) -> Non
 
 
 def test_every_word_stands_in_both_languages() -> None:
-    for word, (chinese, english) in words.WORDS.items():
+    for word, (chinese, english) in translations.WORDS.items():
         assert chinese, word
         assert english, word
-        assert words.speaker("zh")(word) == chinese
-        assert words.speaker("en")(word) == english
-    assert words.speaker("en")("a gateway's word") == "a gateway's word"
+        assert translations.speaker("zh")(word) == chinese
+        assert translations.speaker("en")(word) == english
+    assert translations.speaker("en")("a gateway's word") == "a gateway's word"
 
 
 def test_the_language_is_the_browser_s_until_one_is_chosen(served: Served) -> None:

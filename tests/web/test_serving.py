@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from producer.web import listening
+from producer.web import listener
 from tests.stage import TEXT, Stage, eventually, mobiles, section
 from tests.web.conftest import make_key
 from tests.web.live import ROOT, live
@@ -29,12 +29,12 @@ def stored(stage: Stage) -> int:
 
 
 def test_a_taken_port_is_said_in_words() -> None:
-    bound = listening.listen("127.0.0.1", 0)
+    bound = listener.listen("127.0.0.1", 0)
     port = bound.getsockname()[1]
-    with pytest.raises(listening.Taken, match=f"port {port} of .* is taken"):
-        listening.listen("127.0.0.1", port)
-    with pytest.raises(listening.Taken, match=r"web\.host"):
-        listening.listen("192.0.2.1", port)
+    with pytest.raises(listener.Taken, match=f"port {port} of .* is taken"):
+        listener.listen("127.0.0.1", port)
+    with pytest.raises(listener.Taken, match=r"web\.host"):
+        listener.listen("192.0.2.1", port)
     bound.close()
 
 
@@ -118,7 +118,7 @@ def test_without_the_database_it_is_not_ready_and_says_so(stage: Stage) -> None:
 
 
 def test_on_the_command_line_a_taken_port_is_an_error_of_one_line(stage: Stage) -> None:
-    bound = listening.listen("127.0.0.1", 0)
+    bound = listener.listen("127.0.0.1", 0)
     config = stage.folder / "taken.toml"
     config.write_text(
         f'database_url = "{stage.database}"\n[web]\nport = {bound.getsockname()[1]}\n'

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from producer.web.problems import Told
-from producer.web.together import Bounds, Together
+from producer.web.shared_commit import Bounds, Together
 from worker.domain.errors import Unavailable
 
 BOUNDS = Bounds(parts=3, size=100, goes=1, waiting=5)

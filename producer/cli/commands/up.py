@@ -58,19 +58,19 @@ def up(
 
 def _listen(here: session.Session, port: int | None) -> socket.socket | None:
     """Return where the web process will listen; None when it is not installed."""
-    from producer.web import listening
+    from producer.web import listener
 
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         output.hint("without the HTTP API: pip install 'xinshi[web]' brings it")
         return None
     wanted = here.settings.top.web
-    return listening.listen(wanted.host, wanted.port if port is None else port)
+    return listener.listen(wanted.host, wanted.port if port is None else port)
 
 
 def _served(web: socket.socket | None) -> str:
-    from producer.web import listening
+    from producer.web import listener
 
-    return "" if web is None else f"; HTTP on {listening.address(web)}"
+    return "" if web is None else f"; HTTP on {listener.address(web)}"
 
 
 def _prepare(here: session.Session) -> None:

@@ -34,14 +34,14 @@ def web(
     """
     with session.opened(config) as here:
         try:
-            from producer.web import listening, serving
+            from producer.web import listener, server
         except ModuleNotFoundError as error:
             output.error(f"{error.name} is not installed; pip install 'xinshi[web]'")
             raise typer.Exit(failures.FAILED) from None
         from worker.runtime import logs
 
         wanted = here.settings.top.web
-        bound = listening.listen(host or wanted.host, wanted.port if port is None else port)
+        bound = listener.listen(host or wanted.host, wanted.port if port is None else port)
         logs.configure(here.settings.top.log_level)
-    output.hint(f"listening on {listening.address(bound)}. Ctrl-C stops it.")
-    serving.serve(here.settings, bound)
+    output.hint(f"listening on {listener.address(bound)}. Ctrl-C stops it.")
+    server.serve(here.settings, bound)

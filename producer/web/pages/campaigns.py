@@ -3,11 +3,11 @@
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from producer.web.campaigns import exported
-from producer.web.desk import Desk, Here
-from producer.web.pages import drawn
-from producer.web.pages.drawing import draw
-from producer.web.pages.signing import Looking, operator
+from producer.web.api.campaigns import exported
+from producer.web.context import Desk, Here
+from producer.web.pages import page_routes
+from producer.web.pages.rendering import draw
+from producer.web.pages.sign_in import Looking, operator
 from producer.web.problems import Told
 from worker.domain.enums import CampaignState
 from worker.domain.errors import NotFound
@@ -17,7 +17,7 @@ from worker.store import requests
 from worker.store.campaigns import Progress
 from worker.store.db import database
 
-router = drawn.router("/campaigns")
+router = page_routes.router("/campaigns")
 
 MOST = 50
 #: What may be done to a campaign, by the state that it leads to.

@@ -6,10 +6,10 @@ from fastapi import Depends, Request
 from fastapi import Form as Field
 from starlette.responses import RedirectResponse, Response
 
-from producer.web.desk import Desk, Here
-from producer.web.pages import drawn
-from producer.web.pages.drawing import draw
-from producer.web.pages.signing import Looking, operator, own_origin
+from producer.web.context import Desk, Here
+from producer.web.pages import page_routes
+from producer.web.pages.rendering import draw
+from producer.web.pages.sign_in import Looking, operator, own_origin
 from worker.domain import msisdn as numbers
 from worker.domain.enums import MessageClass, MessageState
 from worker.intake import lookup
@@ -17,7 +17,7 @@ from worker.intake.lookup import History
 from worker.store import requests
 from worker.store.db import database
 
-router = drawn.router("/messages")
+router = page_routes.router("/messages")
 
 MOST = 100
 

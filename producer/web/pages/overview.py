@@ -7,17 +7,17 @@ from fastapi import Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
-from producer.web.desk import Desk, Here
-from producer.web.pages import chart, drawn
-from producer.web.pages.drawing import draw
-from producer.web.pages.signing import Looking, Operating
+from producer.web.context import Desk, Here
+from producer.web.pages import chart, page_routes
+from producer.web.pages.rendering import draw
+from producer.web.pages.sign_in import Looking, Operating
 from worker.delivery import manual_hold
 from worker.domain.errors import NotFound
 from worker.store import accounts, claims, throughput
 from worker.store.accounts import AccountState
 from worker.store.db import database
 
-router = drawn.router()
+router = page_routes.router()
 
 
 @router.get("/")

@@ -8,17 +8,17 @@ from fastapi import Request
 from sqlalchemy import Row
 from starlette.responses import Response
 
-from producer.web.desk import Desk, Here
-from producer.web.pages import drawn
-from producer.web.pages.drawing import draw
-from producer.web.pages.signing import Looking
+from producer.web.context import Desk, Here
+from producer.web.pages import page_routes
+from producer.web.pages.rendering import draw
+from producer.web.pages.sign_in import Looking
 from worker.domain.enums import MessageClass
 from worker.domain.errors import NotFound
 from worker.store import inbox, messages, requests
 from worker.store.callbacks import inbound
 from worker.store.db import database
 
-router = drawn.router("/replies")
+router = page_routes.router("/replies")
 
 MOST = 100
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
-from producer.web import owning, shapes
-from producer.web.desk import Desk, Here
-from producer.web.keys import Allowed, Caller
+from producer.web.api import ownership, schemas
+from producer.web.api.authentication import Allowed, Caller
+from producer.web.context import Desk, Here
 from producer.web.problems import Told, responses
 from worker.domain.enums import Scope
 from worker.domain.errors import NotFound, Problem, Refused
@@ -19,10 +19,10 @@ from worker.store.db import database
 router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
 
 Sender = Annotated[Caller, Depends(Allowed(Scope.SEND))]
-Id = Annotated[int, Path(ge=1, le=owning.MOST_ID)]
+Id = Annotated[int, Path(ge=1, le=ownership.MOST_ID)]
 
 
-class NewCallback(shapes.Strict):
+class NewCallback(schemas.Strict):
     """Where to tell a sender what becomes of all that it enqueues from now on."""
 
     url: str = Field(max_length=2000, examples=["https://shop.example.com/xinshi"])

@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from producer.web.desk import STUCK, Desk, Here
+from producer.web.context import STUCK, Desk, Here
 from producer.web.problems import Told, responses
 from worker.store import migrations
 

@@ -12,7 +12,7 @@ import structlog
 import uvicorn
 
 from producer.web import app
-from producer.web.listening import address
+from producer.web.listener import address
 from worker.config.settings import Settings
 from worker.runtime import gc_tuning
 

@@ -13,10 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from producer.web import sending, shapes
-from producer.web.desk import Desk, Here
-from producer.web.keys import Allowed, Caller
-from producer.web.messages import content
+from producer.web.api import enqueue, schemas
+from producer.web.api.authentication import Allowed, Caller
+from producer.web.api.messages import content
+from producer.web.context import Desk, Here
 from producer.web.problems import Told, responses
 from worker.domain.enums import Scope
 from worker.domain.errors import Problem, Refused
@@ -37,7 +37,7 @@ _JSON_ALONE = {"variables", "options"}
 
 def _described() -> dict[str, Any]:
     """Describe both bodies for OpenAPI: the route reads the request by itself."""
-    whole = shapes.CampaignTerms.model_json_schema(ref_template="#/components/schemas/{model}")
+    whole = schemas.CampaignTerms.model_json_schema(ref_template="#/components/schemas/{model}")
     fields = {name: one for name, one in whole["properties"].items() if name not in _JSON_ALONE}
     form = {
         "type": "object",
@@ -53,12 +53,12 @@ def _described() -> dict[str, Any]:
 @router.post(
     "",
     status_code=201,
-    response_model=shapes.LoadedCampaign,
+    response_model=schemas.LoadedCampaign,
     summary="Load a campaign, and start it",
     openapi_extra=_described(),
     responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
 )
-async def create(request: Request, here: Here, caller: Loader, key: shapes.Key = None) -> Any:
+async def create(request: Request, here: Here, caller: Loader, key: schemas.Key = None) -> Any:
     """Load a campaign: a list as JSON, or a CSV file as the field `recipients` of a form.
 
     It answers when all rows are in the database. Nothing is sent before, and nothing while a row is
@@ -67,13 +67,13 @@ async def create(request: Request, here: Here, caller: Loader, key: shapes.Key =
     """
     async with _given(request, here) as (new, file):
         order = Order((), key=key, **content(new), message_class=new.message_class)
-        order = sending.addressed(here, caller, order)
+        order = enqueue.addressed(here, caller, order)
         with _alone(here, caller, key):
             return await here.run_long(_load, here, new, order, file)
 
 
 def _load(
-    here: Desk, new: shapes.CampaignTerms, order: Order, file: BinaryIO | None
+    here: Desk, new: schemas.CampaignTerms, order: Order, file: BinaryIO | None
 ) -> dict[str, Any]:
     with _rows(new, file) as rows:
         loaded = campaigns.create(
@@ -95,15 +95,15 @@ def _bad(loaded: Loaded) -> list[dict[str, str]]:
 
 
 @contextmanager
-def _rows(new: shapes.CampaignTerms, file: BinaryIO | None) -> Iterator[Iterator[Row | Plain]]:
-    if isinstance(new, shapes.NewCampaign):
+def _rows(new: schemas.CampaignTerms, file: BinaryIO | None) -> Iterator[Iterator[Row | Plain]]:
+    if isinstance(new, schemas.NewCampaign):
         yield (_row(nth, one) for nth, one in enumerate(new.recipients, 1))
     elif file is not None:
         with csv_reader.reading(file, new.text) as found:
             yield found.rows
 
 
-def _row(nth: int, one: str | shapes.Row) -> Row:
+def _row(nth: int, one: str | schemas.Row) -> Row:
     if isinstance(one, str):
         return Row(nth, one)
     return Row(nth, one.msisdn, dict(one.__pydantic_extra__) or None)
@@ -126,12 +126,12 @@ def _alone(here: Desk, caller: Caller, key: str | None) -> Iterator[None]:
 @asynccontextmanager
 async def _given(
     request: Request, here: Desk
-) -> AsyncIterator[tuple[shapes.CampaignTerms, BinaryIO | None]]:
+) -> AsyncIterator[tuple[schemas.CampaignTerms, BinaryIO | None]]:
     """Read what was sent, whichever of the two it is; a file lives as long as the block."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         body = await request.body()
-        yield await here.run(_validated, shapes.NewCampaign, body), None
+        yield await here.run(_validated, schemas.NewCampaign, body), None
     elif kind == "multipart/form-data":
         most = here.settings.top.web.max_body
         async with request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=most) as form:
@@ -154,7 +154,7 @@ def _validated(model: type[BaseModel], given: Any) -> Any:
         ) from None
 
 
-def _read(form: FormData) -> tuple[shapes.CampaignTerms, BinaryIO]:
+def _read(form: FormData) -> tuple[schemas.CampaignTerms, BinaryIO]:
     found: list[Problem] = []
     values: dict[str, Any] = {}
     file: UploadFile | None = None
@@ -170,4 +170,4 @@ def _read(form: FormData) -> tuple[shapes.CampaignTerms, BinaryIO]:
     found += [Problem(name, "is for JSON alone") for name in values if name in _JSON_ALONE]
     if found or file is None:
         raise Refused(found)
-    return _validated(shapes.CampaignTerms, values), file.file
+    return _validated(schemas.CampaignTerms, values), file.file

@@ -12,10 +12,10 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from fastapi import FastAPI
 
-from producer.web.desk import Desk
-from producer.web.keys import Caller
+from producer.web.api.authentication import Caller
+from producer.web.context import Desk
 from producer.web.problems import Told
-from producer.web.together import Bounds, Together
+from producer.web.shared_commit import Bounds, Together
 from worker.config.web_settings import WebSettings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused

@@ -11,7 +11,7 @@ from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from producer.web.desk import Desk
+from producer.web.context import Desk
 from producer.web.problems import Told
 from worker.domain import api_keys
 from worker.domain.enums import Scope

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from producer.web import problems
-from producer.web.pages.drawing import draw
+from producer.web.pages.rendering import draw
 
 
 class Drawn(APIRoute):

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
-from producer.web import owning, shapes
-from producer.web.desk import Desk, Here
-from producer.web.keys import Allowed, Caller
+from producer.web.api import ownership, schemas
+from producer.web.api.authentication import Allowed, Caller
+from producer.web.context import Desk, Here
 from producer.web.problems import responses
 from worker.domain.enums import MessageClass, Scope
 from worker.intake import campaigns, lookup
@@ -21,7 +21,7 @@ from worker.store.db import database
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
 Runner = Annotated[Caller, Depends(Allowed(Scope.CAMPAIGNS))]
-Id = Annotated[int, Path(ge=1, le=owning.MOST_ID, examples=[17])]
+Id = Annotated[int, Path(ge=1, le=ownership.MOST_ID, examples=[17])]
 #: The columns of an export.
 COLUMNS = (
     *("id", "msisdn", "state", "account", "code", "code_text", "segments", "attempts"),
@@ -32,14 +32,14 @@ _ERRORS = responses(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
 
 @router.get(
     "",
-    response_model=shapes.Campaigns,
+    response_model=schemas.Campaigns,
     summary="List your campaigns",
     responses=responses(401, 403, 422, 429, 503),
 )
 async def listed(
     here: Here,
     caller: Runner,
-    before: Annotated[int | None, Query(ge=1, le=owning.MOST_ID)] = None,
+    before: Annotated[int | None, Query(ge=1, le=ownership.MOST_ID)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Any:
     """Return your campaigns as they stand, the newest first."""
@@ -56,7 +56,7 @@ async def listed(
 
 @router.get(
     "/{campaign_id}",
-    response_model=shapes.Campaign,
+    response_model=schemas.Campaign,
     summary="Look at one of your campaigns",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
@@ -67,12 +67,12 @@ async def show(campaign_id: Id, here: Here, caller: Runner) -> Any:
 
 @router.post(
     "/{campaign_id}/start",
-    response_model=shapes.Campaign,
+    response_model=schemas.Campaign,
     summary="Start a campaign that is ready",
     responses=_ERRORS,
 )
 async def start(
-    campaign_id: Id, here: Here, caller: Runner, how: shapes.Resumed | None = None
+    campaign_id: Id, here: Here, caller: Runner, how: schemas.Resumed | None = None
 ) -> Any:
     """Start a campaign; one whose validity is over needs `until`."""
     return await _run(here, caller, campaign_id, how)
@@ -80,12 +80,12 @@ async def start(
 
 @router.post(
     "/{campaign_id}/resume",
-    response_model=shapes.Campaign,
+    response_model=schemas.Campaign,
     summary="Go on with a campaign that is paused",
     responses=_ERRORS,
 )
 async def resume(
-    campaign_id: Id, here: Here, caller: Runner, how: shapes.Resumed | None = None
+    campaign_id: Id, here: Here, caller: Runner, how: schemas.Resumed | None = None
 ) -> Any:
     """Go on; one whose validity is over needs `until`."""
     return await _run(here, caller, campaign_id, how)
@@ -93,7 +93,7 @@ async def resume(
 
 @router.post(
     "/{campaign_id}/pause",
-    response_model=shapes.Campaign,
+    response_model=schemas.Campaign,
     summary="Pause a campaign",
     responses=_ERRORS,
 )
@@ -104,7 +104,7 @@ async def pause(campaign_id: Id, here: Here, caller: Runner) -> Any:
 
 @router.post(
     "/{campaign_id}/cancel",
-    response_model=shapes.Campaign,
+    response_model=schemas.Campaign,
     summary="End a campaign",
     responses=_ERRORS,
 )
@@ -113,7 +113,7 @@ async def cancel(campaign_id: Id, here: Here, caller: Runner) -> Any:
     return await _moved(here, caller, campaign_id, campaigns.cancel)
 
 
-async def _run(here: Desk, caller: Caller, campaign_id: int, how: shapes.Resumed | None) -> Any:
+async def _run(here: Desk, caller: Caller, campaign_id: int, how: schemas.Resumed | None) -> Any:
     until = how.until if how else None
     found = await _moved(
         here, caller, campaign_id, lambda engine, one: campaigns.run(engine, one, until)
@@ -126,7 +126,7 @@ async def _moved(
     here: Desk, caller: Caller, campaign_id: int, move: Callable[[Any, int], Progress]
 ) -> dict[str, Any]:
     def work() -> dict[str, Any]:
-        owning.check(here, caller, campaign_id, f"campaign {campaign_id}")
+        ownership.check(here, caller, campaign_id, f"campaign {campaign_id}")
         return lookup.campaign(move(here.engine, campaign_id))
 
     return await here.run(work)

@@ -3,8 +3,8 @@
 Ids can be guessed: each is checked before anything is shown or done.
 """
 
-from producer.web.desk import Desk
-from producer.web.keys import Caller
+from producer.web.api.authentication import Caller
+from producer.web.context import Desk
 from worker.domain.errors import NotFound
 from worker.intake import lookup
 from worker.store import sender_pages

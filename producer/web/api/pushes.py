@@ -13,9 +13,9 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
 from producer.web import peers
-from producer.web.desk import Desk, Here
+from producer.web.context import Desk, Here
 from producer.web.problems import Told
-from producer.web.together import Bounds, Together
+from producer.web.shared_commit import Bounds, Together
 from worker.feedback.pushes import target
 from worker.gateways.base import Account
 from worker.store import pushes

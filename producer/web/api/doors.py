@@ -10,9 +10,9 @@ import httpx
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from producer.web import sending, shapes
-from producer.web.desk import Desk
-from producer.web.keys import Caller, authenticated
+from producer.web.api import enqueue, schemas
+from producer.web.api.authentication import Caller, authenticated
+from producer.web.context import Desk
 from producer.web.problems import Told
 from worker.domain.enums import Scope
 from worker.domain.errors import Refused
@@ -58,9 +58,9 @@ async def _told(
             return opening.refused("who sends?")
         caller = await _caller(here, request, asked)
         most = here.settings.top.web.max_recipients
-        if len(asked.to) > most or len(asked.text) > shapes.LONGEST_TEXT:
+        if len(asked.to) > most or len(asked.text) > schemas.LONGEST_TEXT:
             return opening.refused("too long")
-        done = await sending.accept(request.app, here, caller, Order(asked.to, asked.text))
+        done = await enqueue.accept(request.app, here, caller, Order(asked.to, asked.text))
     except Refused as error:
         return opening.refused("; ".join(map(str, error.problems)))
     except Told as error:

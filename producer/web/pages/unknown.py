@@ -8,10 +8,10 @@ from fastapi import Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
-from producer.web.desk import Desk, Here
-from producer.web.pages import drawn
-from producer.web.pages.drawing import draw
-from producer.web.pages.signing import Looking, Operating
+from producer.web.context import Desk, Here
+from producer.web.pages import page_routes
+from producer.web.pages.rendering import draw
+from producer.web.pages.sign_in import Looking, Operating
 from worker.config.settings import Settings
 from worker.domain.errors import (
     NotFound,
@@ -24,7 +24,7 @@ from worker.store import events, unknown
 from worker.store.db import database
 from worker.store.unknown import Doubtful
 
-router = drawn.router("/unknown")
+router = page_routes.router("/unknown")
 
 MOST = 100
 #: What a person may say, and the event that keeps it, as the command line writes them.

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from starlette.responses import Response
 
-from producer.web.desk import Here
+from producer.web.context import Here
 from producer.web.problems import Told
 from worker.config.settings import Settings
 from worker.domain import api_keys

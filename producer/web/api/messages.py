@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from producer.web import owning, sending, shapes
-from producer.web.desk import Desk, Here
-from producer.web.keys import Allowed, Caller
+from producer.web.api import enqueue, ownership, schemas
+from producer.web.api.authentication import Allowed, Caller
+from producer.web.context import Desk, Here
 from producer.web.problems import responses
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass, MessageState, Scope
@@ -31,8 +31,8 @@ Id = Annotated[str, Path(max_length=40, examples=["17-0"])]
     responses=responses(400, 401, 403, 408, 409, 413, 422, 429, 503),
 )
 async def send(
-    request: Request, new: shapes.NewMessages, here: Here, caller: Sender, key: shapes.Key = None
-) -> shapes.Accepted:
+    request: Request, new: schemas.NewMessages, here: Here, caller: Sender, key: schemas.Key = None
+) -> schemas.Accepted:
     """Store messages, all or none: once this answers 202 they are in the database.
 
     Repeat a call that brought no answer, with its `Idempotency-Key`: it stays one request. A code
@@ -44,18 +44,18 @@ async def send(
     if len(to) > most:
         raise Refused([Problem("to", f"has {len(to)} numbers and may have {most}")])
     order = Order(to, key=key, **content(new), message_class=new.message_class)
-    done = await sending.accept(request.app, here, caller, order, new.client)
-    return shapes.Accepted(ids=list(done.ids), repeated=done.repeated)
+    done = await enqueue.accept(request.app, here, caller, order, new.client)
+    return schemas.Accepted(ids=list(done.ids), repeated=done.repeated)
 
 
-def content(given: shapes.Content) -> dict[str, Any]:
+def content(given: schemas.Content) -> dict[str, Any]:
     """Return what messages and campaigns have in common, as an order takes it."""
-    return {name: getattr(given, name) for name in shapes.Content.model_fields}
+    return {name: getattr(given, name) for name in schemas.Content.model_fields}
 
 
 @router.get(
     "",
-    response_model=shapes.Messages,
+    response_model=schemas.Messages,
     summary="Look for your messages",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
@@ -66,11 +66,11 @@ async def search(
     state: MessageState | None = None,
     account: Annotated[str | None, Query(max_length=64)] = None,
     message_class: Annotated[MessageClass | None, Query(alias="class")] = None,
-    campaign: Annotated[int | None, Query(ge=1, le=owning.MOST_ID)] = None,
-    since: Annotated[shapes.Moment | None, Query(description="Stored at or after.")] = None,
-    until: Annotated[shapes.Moment | None, Query(description="Stored before.")] = None,
+    campaign: Annotated[int | None, Query(ge=1, le=ownership.MOST_ID)] = None,
+    since: Annotated[schemas.Moment | None, Query(description="Stored at or after.")] = None,
+    until: Annotated[schemas.Moment | None, Query(description="Stored before.")] = None,
     after: Annotated[str | None, Query(max_length=40, examples=["17-0"])] = None,
-    limit: Annotated[int, Query(ge=1, le=shapes.MOST_ROWS)] = 50,
+    limit: Annotated[int, Query(ge=1, le=schemas.MOST_ROWS)] = 50,
 ) -> Any:
     """Return your messages, the newest request first; those of a campaign only by its id."""
     filters = Filters(
@@ -94,7 +94,7 @@ def _page(
     except NotFound as error:
         raise Refused([Problem("after", str(error))]) from None
     if filters.campaign is not None:
-        owning.check(here, caller, filters.campaign, f"campaign {filters.campaign}")
+        ownership.check(here, caller, filters.campaign, f"campaign {filters.campaign}")
     with database.reading(here.engine) as connection:
         rows = sender_pages.messages(connection, caller.sender, filters, limit + 1, past)
     found = [lookup.message(row).as_json() for row in rows[:limit]]
@@ -103,7 +103,7 @@ def _page(
 
 @router.get(
     "/{message_id}",
-    response_model=shapes.History,
+    response_model=schemas.History,
     summary="Look at one of your messages",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
@@ -111,7 +111,7 @@ async def show(message_id: Id, here: Here, caller: Reader) -> Any:
     """Return a message as it stands, with its submissions and reports."""
 
     def look() -> dict[str, Any]:
-        owning.check_message(here, caller, message_id)
+        ownership.check_message(here, caller, message_id)
         return lookup.history(here.engine, message_id).as_json()
 
     return await here.run(look)
@@ -119,7 +119,7 @@ async def show(message_id: Id, here: Here, caller: Reader) -> Any:
 
 @router.post(
     "/{message_id}/cancel",
-    response_model=shapes.Message,
+    response_model=schemas.Message,
     summary="Take a message back",
     responses=responses(401, 403, 404, 409, 422, 429, 503),
 )
@@ -127,7 +127,7 @@ async def cancel(message_id: Id, here: Here, caller: Sender) -> Any:
     """Take a message back that was not handed over yet; 409 when it is too late."""
 
     def take_back() -> dict[str, Any]:
-        owning.check_message(here, caller, message_id)
+        ownership.check_message(here, caller, message_id)
         return lookup.cancel(here.engine, message_id).as_json()
 
     return await here.run(take_back)

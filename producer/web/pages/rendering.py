@@ -14,8 +14,8 @@ import jinja2
 from fastapi import Request
 from starlette.responses import HTMLResponse
 
-from producer.web.pages import words
-from producer.web.pages.signing import Person
+from producer.web.pages import translations
+from producer.web.pages.sign_in import Person
 from worker.domain import msisdn as numbers
 
 HERE = Path(__file__).parent
@@ -67,7 +67,7 @@ def draw(
     **facts: Any,
 ) -> HTMLResponse:
     """Return a page; with `?part=NAME` in the query only that block of it."""
-    language = words.language(request)
+    language = translations.language(request)
 
     def seen(msisdn: str) -> str:
         """Whole for whoever may act, masked for whoever may only look."""
@@ -76,8 +76,8 @@ def draw(
     context = {
         "who": who,
         "language": language,
-        "languages": words.LANGUAGES,
-        "say": words.speaker(language),
+        "languages": translations.LANGUAGES,
+        "say": translations.speaker(language),
         "seen": seen,
         "path": request.url.path,
         "query": request.url.query,

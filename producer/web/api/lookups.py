@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import RowMapping
 
-from producer.web import owning, shapes
-from producer.web.desk import Desk, Here
-from producer.web.keys import Allowed, Caller
+from producer.web.api import ownership, schemas
+from producer.web.api.authentication import Allowed, Caller
+from producer.web.context import Desk, Here
 from producer.web.problems import responses
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass, Scope
@@ -30,7 +30,7 @@ _COLUMNS = ("id", "account", "msisdn", "text", "extension", "service_number", "a
 
 @router.get(
     "/inbound",
-    response_model=shapes.InboundMessages,
+    response_model=schemas.InboundMessages,
     tags=["inbound"],
     summary="Read what handsets sent",
     responses=responses(401, 403, 422, 429, 503),
@@ -40,9 +40,9 @@ async def inbound(
     caller: Listener,
     sent_from: Annotated[str | None, Query(alias="from", max_length=64)] = None,
     account: Annotated[str | None, Query(max_length=64)] = None,
-    since: Annotated[shapes.Moment | None, Query(description="Stored at or after.")] = None,
-    before: Annotated[int | None, Query(ge=1, le=owning.MOST_ID)] = None,
-    limit: Annotated[int, Query(ge=1, le=shapes.MOST_ROWS)] = 50,
+    since: Annotated[schemas.Moment | None, Query(description="Stored at or after.")] = None,
+    before: Annotated[int | None, Query(ge=1, le=ownership.MOST_ID)] = None,
+    limit: Annotated[int, Query(ge=1, le=schemas.MOST_ROWS)] = 50,
 ) -> Any:
     """Return replies with the message that each answers, the newest first; a page may be short.
 
@@ -84,7 +84,7 @@ def _inbound(row: RowMapping) -> dict[str, Any]:
 
 @router.get(
     "/accounts",
-    response_model=shapes.Accounts,
+    response_model=schemas.Accounts,
     tags=["accounts"],
     summary="See the accounts and their holds",
     responses=responses(401, 403, 429, 503),
@@ -99,7 +99,7 @@ async def listed(here: Here, caller: Operator) -> Any:
 
 @router.get(
     "/balance",
-    response_model=shapes.Balances,
+    response_model=schemas.Balances,
     tags=["accounts"],
     summary="See what is left",
     responses=responses(401, 403, 429, 503),

@@ -6,10 +6,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from producer.web import problems, shapes
+from producer.web import problems
+from producer.web.api import schemas as schemas_module
 
 #: Models that stand in routes by name alone.
-_NAMED = (problems.ProblemDocument, shapes.NewCampaign)
+_NAMED = (problems.ProblemDocument, schemas_module.NewCampaign)
 _REF = "#/components/schemas/{model}"
 
 

@@ -8,22 +8,29 @@ from fastapi import Form as Field
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from producer.web.desk import Here
+from producer.web.context import Here
 from producer.web.pages import (
     campaigns,
-    doubts,
-    drawn,
     messages,
     overview,
+    page_routes,
     replies,
-    signing,
-    words,
+    translations,
+    unknown,
 )
-from producer.web.pages.drawing import HERE, draw
-from producer.web.pages.signing import COOKIE, NotSignedIn, Signer, Signing
+from producer.web.pages import (
+    sign_in as sign_in_module,
+)
+from producer.web.pages.rendering import HERE, draw
+from producer.web.pages.sign_in import (
+    COOKIE,
+    NotSignedIn,
+    Signer,
+    Signing,
+)
 from worker.config.settings import Settings
 
-router = drawn.router()
+router = page_routes.router()
 
 
 @router.get("/sign-in")
@@ -41,19 +48,19 @@ async def sign_in(
     after: Annotated[str, Field()] = "/",
 ) -> Response:
     """Let in whoever has a key that opens these pages."""
-    signing.own_origin(request)
-    cookie = await signing.sign_in(here, signer, key.strip())
+    sign_in_module.own_origin(request)
+    cookie = await sign_in_module.sign_in(here, signer, key.strip())
     if cookie is None:
         return draw(request, "sign_in.html", None, status=403, after=_inside(after), wrong=True)
     response = RedirectResponse(_inside(after), 303)
-    signing.keep(request, response, cookie)
+    sign_in_module.keep(request, response, cookie)
     return response
 
 
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
     """Forget who was signed in."""
-    signing.own_origin(request)
+    sign_in_module.own_origin(request)
     response = RedirectResponse("/sign-in", 303)
     response.delete_cookie(COOKIE)
     return response
@@ -63,8 +70,10 @@ async def sign_out(request: Request) -> Response:
 async def language(code: str, after: str = "/") -> Response:
     """Keep the language that was chosen."""
     response = RedirectResponse(_inside(after), 303)
-    if code in words.LANGUAGES:
-        response.set_cookie(words.COOKIE, code, max_age=365 * 86400, samesite="lax", httponly=True)
+    if code in translations.LANGUAGES:
+        response.set_cookie(
+            translations.COOKIE, code, max_age=365 * 86400, samesite="lax", httponly=True
+        )
     return response
 
 
@@ -78,7 +87,7 @@ def _inside(after: str) -> str:
 def install(app: FastAPI, settings: Settings) -> None:
     """Give an application its pages."""
     app.state.signer = Signer(settings)
-    for room in (overview, campaigns, messages, replies, doubts):
+    for room in (overview, campaigns, messages, replies, unknown):
         app.include_router(room.router)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
