@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.servers import Databases
-from tests.stage import Stage
+from tests.support.servers import Databases
+from tests.support.stage import Stage
 from worker.config import credentials
 from worker.delivery import account_choice
 from worker.sandbox import Sandbox

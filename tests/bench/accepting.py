@@ -13,7 +13,7 @@ from tests.bench.bodies import text
 from tests.bench.codes import checked, quantile
 from tests.bench.figures import Figure, Pair, figure, pair
 from tests.bench.ground import Ground
-from tests.faults import servers
+from tests.support.faults import servers
 from worker.runtime import pending_doorbells
 from worker.store.schema.tables import message
 

@@ -20,7 +20,7 @@ from tests.bench.bodies import text
 from tests.bench.codes import checked, quantile, working
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, wait
-from tests.stage import mobiles
+from tests.support.stage import mobiles
 from worker.domain.enums import MessageClass, SubmissionState
 from worker.intake import campaigns as running
 from worker.sandbox.client import Control

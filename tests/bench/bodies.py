@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from tests.stage import LOGINS
+from tests.support.stage import LOGINS
 
 TEXT = "【信使】您的验证码是{code}，五分钟内有效"
 HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -18,7 +18,7 @@ from tests.bench.arrivals import Arrivals
 from tests.bench.bodies import text
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, process
-from tests.stage import mobiles
+from tests.support.stage import mobiles
 from worker.config.settings import Settings
 from worker.settlement import invariants
 from worker.store import accounts

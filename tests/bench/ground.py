@@ -20,10 +20,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from tests.faults import servers
-from tests.faults.house import toml
-from tests.servers import VARIABLES, Databases
-from tests.stage import LOGINS
+from tests.support.faults import servers
+from tests.support.faults.house import toml
+from tests.support.servers import VARIABLES, Databases
+from tests.support.stage import LOGINS
 from worker.config.settings import Settings, load
 from worker.store.db import database
 
@@ -104,7 +104,7 @@ class Ground:
     def configure(
         self, url: str, accounts: dict[str, dict[str, Any]], **top: Any
     ) -> tuple[Path, Settings]:
-        """Write a configuration with accounts of `tests.stage.LOGINS`, each with more words."""
+        """Write a configuration with accounts of `stage.LOGINS`, each with more words."""
         sections = {
             name: {
                 "base_url": self.sandbox.url(LOGINS[name]["gateway"]),

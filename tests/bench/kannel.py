@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.bench.ground import SandboxProcess, wait
-from tests.faults.servers import Server, free_port
-from tests.stage import LOGINS
+from tests.support.faults.servers import Server, free_port
+from tests.support.stage import LOGINS
 
 #: So many recipients go with one call, and so many calls are under way.
 PER_CALL = 20

@@ -13,7 +13,7 @@ from tests.bench import kannel
 from tests.bench.bodies import HEADERS, PATH, TEXT, body, text
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, SandboxProcess, engine, wait, worker
-from tests.stage import mobiles
+from tests.support.stage import mobiles
 from worker.domain.enums import SubmissionState
 from worker.store.db import database
 from worker.store.db.clock import now

@@ -12,7 +12,7 @@ from tests.bench import campaigns, onetask
 from tests.bench.bodies import PATH
 from tests.bench.figures import Figure, pair
 from tests.bench.ground import Ground, process, wait
-from tests.stage import mobiles
+from tests.support.stage import mobiles
 
 #: As many processes as the campaign's worker and its gateway have cores here.
 PROCESSES = 2

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import servers
 from tests.bench import kannel
 from tests.bench.ground import ROOT
+from tests.support import servers
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from producer.cli.app import app
-from tests.stage import TOP, section
+from tests.support.stage import TOP, section
 from worker.config import settings
 from worker.domain.enums import MessageClass
 from worker.runtime.process import Runtime

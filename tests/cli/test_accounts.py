@@ -7,7 +7,7 @@ import pytest
 from producer.cli import doctor_checks
 from producer.local.embedded_valkey import EmbeddedServer
 from tests.cli.conftest import TEXT, Place
-from tests.stage import section
+from tests.support.stage import section
 from worker.config import settings
 from worker.store import accounts, ticks
 from worker.store.db import database

@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from producer.cli import campaign_progress, output
 from tests.cli.conftest import Place
-from tests.stage import eventually, mobiles, section
+from tests.support.stage import eventually, mobiles, section
 from worker.config import settings
 from worker.domain.errors import Unavailable
 from worker.intake import campaign_writer, lookup

@@ -2,7 +2,7 @@
 
 from tests.cli.conftest import Place
 from tests.cli.test_accounts import by_name
-from tests.stage import section
+from tests.support.stage import section
 from worker.policy import gcra
 from worker.policy.adaptive_rate import Learned
 from worker.store import account_pace

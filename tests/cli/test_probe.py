@@ -1,7 +1,7 @@
 """`xinshi doctor --probe`: progress, not processes; a queue that moves is never late."""
 
 from tests.cli.conftest import TEXT, Place
-from tests.stage import eventually, section
+from tests.support.stage import eventually, section
 from worker.policy import gcra
 from worker.store import account_pace, accounts, ticks
 from worker.store.db import database

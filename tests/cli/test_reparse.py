@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import TEXT, Place
-from tests.stage import eventually
+from tests.support.stage import eventually
 from worker.domain.enums import ReportStatus
 from worker.gateways.registry import registered
 from worker.gateways.results import Page, Report

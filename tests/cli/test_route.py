@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import TEXT, Place
-from tests.stage import section
+from tests.support.stage import section
 from worker.config import settings
 from worker.domain.enums import Carrier
 from worker.policy.account_health import Health

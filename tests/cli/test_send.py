@@ -7,7 +7,7 @@ import pytest
 
 from producer.cli import message_wait
 from tests.cli.conftest import TEXT, Place
-from tests.stage import eventually
+from tests.support.stage import eventually
 
 TO = "13812345678"
 

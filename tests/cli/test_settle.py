@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cli.conftest import TEXT, Place
-from tests.stage import eventually, section
+from tests.support.stage import eventually, section
 
 TO = "13812345678"
 

@@ -13,7 +13,7 @@ import typer
 from producer.cli import main, times
 from producer.cli.app import app
 from tests.cli.conftest import TEXT, Place
-from tests.stage import eventually
+from tests.support.stage import eventually
 
 ROOT = Path(__file__).parents[2]
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)  # 11:00 in Shanghai

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.support import documents
 from worker.domain.enums import MessageClass
 from worker.runtime.broker import TICKS
 
-from . import pages
-
 QUEUES = {*MessageClass, TICKS}
 #: Pages of others are looked at as well.
-PAGES = [str(path.relative_to(pages.ROOT)) for path in pages.pages()]
+PAGES = [str(path.relative_to(documents.ROOT)) for path in documents.pages()]
 
 
 @cache
@@ -75,7 +74,7 @@ def check(words: list[str]) -> None:
 @cache
 def runner() -> Any:
     """Return dev.py as a module."""
-    spec = importlib.util.spec_from_file_location("dev", pages.ROOT / "dev.py")
+    spec = importlib.util.spec_from_file_location("dev", documents.ROOT / "dev.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -84,7 +83,7 @@ def runner() -> Any:
 
 
 def check_extras(wanted: list[str]) -> None:
-    project = tomllib.loads(pages.read("pyproject.toml"))["project"]
+    project = tomllib.loads(documents.read("pyproject.toml"))["project"]
     for word in wanted:
         name, _, extras = word.partition("[")
         if name == project["name"] and extras:
@@ -93,7 +92,7 @@ def check_extras(wanted: list[str]) -> None:
 
 def lines(page: str) -> Iterator[list[str]]:
     """Yield the commands in a page's blocks for the shell."""
-    for block in pages.blocks(pages.read(page)):
+    for block in documents.blocks(documents.read(page)):
         if block.language in {"sh", "bash", "console", ""}:
             for line in block.text.splitlines():
                 for part in line.removeprefix("$ ").split(" && "):
@@ -118,20 +117,20 @@ def test_a_command_in_a_block_exists_with_its_options(
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_command_in_a_sentence_exists(page: str) -> None:
-    for said in re.findall(r"`xinshi ((?:[a-z-]+ ?)+)", pages.prose(pages.read(page))):
+    for said in re.findall(r"`xinshi ((?:[a-z-]+ ?)+)", documents.prose(documents.read(page))):
         check_xinshi(said.split(), whole=False)
 
 
 def test_the_readme_shows_every_group_of_commands() -> None:
     """Whoever reads the pages meets each command once."""
-    everything = " ".join(pages.read(page) for page in PAGES)
+    everything = " ".join(documents.read(page) for page in PAGES)
     for name in tree().commands:
         assert f"xinshi {name}" in everything, name
 
 
 def processes() -> dict[str, list[str]]:
     found = {}
-    for line in pages.read("Procfile").splitlines():
+    for line in documents.read("Procfile").splitlines():
         name, _, command = line.partition(":")
         found[name] = shlex.split(command)
     return found

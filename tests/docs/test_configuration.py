@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from tests.support import documents
 from worker.config.settings import Top, parse
 from worker.config.web_settings import WebSettings
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.code_table import Meaning
 from worker.gateways.registry import registered
 
-from . import pages
-
-PAGE = pages.read("docs/configuration.md")
+PAGE = documents.read("docs/configuration.md")
 #: What a required field is given where another one is looked at.
 GIVEN = {"codes": {}, "outcome": "rejected", "base_url": "https://sms.example"}
 
@@ -45,7 +44,9 @@ MODELS: dict[str, type[BaseModel]] = {
 
 
 def described(heading: str) -> dict[str, str]:
-    return {pages.coded(row[0]): row[1] for row in pages.rows(pages.section(PAGE, heading))}
+    return {
+        documents.coded(row[0]): row[1] for row in documents.rows(documents.section(PAGE, heading))
+    }
 
 
 @pytest.mark.parametrize("heading", MODELS)
@@ -63,7 +64,7 @@ def test_a_default_is_what_the_page_says(heading: str, key: str) -> None:
     if field.is_required():
         return
     usual = required(model)
-    written = {} if told == "–" else tomllib.loads(f"value = {pages.coded(told)}")
+    written = {} if told == "–" else tomllib.loads(f"value = {documents.coded(told)}")
     if told == "–":
         default = field.get_default(call_default_factory=True)
         assert not default or isinstance(default, BaseModel)
@@ -83,9 +84,11 @@ def required(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def test_every_gateway_has_its_section_and_is_named_as_a_choice() -> None:
-    headings = {words for _, words in pages.headings(PAGE)}
+    headings = {words for _, words in documents.headings(PAGE)}
     choice = next(
-        row for row in pages.rows(pages.section(PAGE, "Every account")) if "`gateway`" in row[0]
+        row
+        for row in documents.rows(documents.section(PAGE, "Every account"))
+        if "`gateway`" in row[0]
     )
     for name in registered():
         assert name in headings
@@ -95,7 +98,7 @@ def test_every_gateway_has_its_section_and_is_named_as_a_choice() -> None:
 def test_the_example_is_a_configuration(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "bulk").write_text("9999\n", "utf-8")
-    for block in pages.blocks(PAGE):
+    for block in documents.blocks(PAGE):
         if block.language == "toml":
             made = parse(tomllib.loads(block.text), tmp_path, {"IHUYI_API_KEY": "0" * 32})
             assert set(made.accounts) == {"codes", "bulk"}

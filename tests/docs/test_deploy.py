@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from tests.support import documents
 from worker.config.settings import Settings, parse
 from worker.domain.enums import MessageClass
 from worker.runtime.broker import TICKS
 
-from . import pages
 from .test_commands import QUEUES, check
 
-DEPLOY = pages.ROOT / "deploy"
+DEPLOY = documents.ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 #: What a worker is given beyond its longest call, in seconds (worker/runtime/process.py).
 BEYOND = 5
@@ -39,7 +39,7 @@ def secrets(text: str) -> set[str]:
     return set(re.findall(r'env = "(\w+)"', text))
 
 
-CONFIG = pages.read("deploy/xinshi.toml")
+CONFIG = documents.read("deploy/xinshi.toml")
 GRACE = BEYOND + max(one.settings.timeout for one in settings(CONFIG).accounts.values())
 
 
@@ -139,11 +139,11 @@ def test_the_units_are_a_worker_beat_and_web() -> None:
 
 
 def test_the_image_is_built_from_what_is_there_and_runs_as_nobody() -> None:
-    text = pages.read("deploy/Dockerfile").replace("\\\n", " ")
+    text = documents.read("deploy/Dockerfile").replace("\\\n", " ")
     steps = [line.split() for line in text.splitlines() if line and line[0] != "#"]
     for _, *words in (step for step in steps if step[0] == "COPY" and "--from=build" not in step):
         for source in words[:-1]:
-            assert (pages.ROOT / source).exists(), source
+            assert (documents.ROOT / source).exists(), source
     assert f"XINSHI_CONFIG={KEPT.removesuffix('.xinshi')}xinshi.toml" in text
     assert f"VOLUME {KEPT}" in text
     (user,) = [step[1] for step in steps if step[0] == "USER"]

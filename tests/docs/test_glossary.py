@@ -5,11 +5,10 @@ from enum import StrEnum
 
 import pytest
 
+from tests.support import documents
 from worker.domain import enums
 
-from . import pages
-
-PAGE = pages.read("docs/glossary.md")
+PAGE = documents.read("docs/glossary.md")
 VOCABULARIES: dict[str, type[StrEnum]] = {
     "Classes": enums.MessageClass,
     "States of a message": enums.MessageState,
@@ -28,7 +27,7 @@ VOCABULARIES: dict[str, type[StrEnum]] = {
 
 @pytest.mark.parametrize("heading", VOCABULARIES)
 def test_a_vocabulary_is_told_word_by_word(heading: str) -> None:
-    told = [pages.coded(row[0]) for row in pages.rows(pages.section(PAGE, heading))]
+    told = [documents.coded(row[0]) for row in documents.rows(documents.section(PAGE, heading))]
     assert told == [word.value for word in VOCABULARIES[heading]]
 
 
@@ -42,6 +41,6 @@ def test_every_vocabulary_is_in_the_glossary() -> None:
 
 
 def test_no_word_is_explained_twice() -> None:
-    things = [row[0] for row in pages.rows(pages.section(PAGE, "Things"))]
+    things = [row[0] for row in documents.rows(documents.section(PAGE, "Things"))]
     assert len(things) == len(set(things))
-    assert all(row[1] for row in pages.rows(PAGE))
+    assert all(row[1] for row in documents.rows(PAGE))

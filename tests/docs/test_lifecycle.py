@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.support import documents
 from worker.domain import transitions
 
-from . import pages
-
-PAGE = pages.read("docs/lifecycle.md")
+PAGE = documents.read("docs/lifecycle.md")
 ARROW = re.compile(r"^ *(\S+) --> ([^\s:]+)(?:: *(.+))?$", re.MULTILINE)
 MOVES: dict[str, Mapping[Any, frozenset[Any]]] = {
     "A message": transitions.MESSAGE_MOVES,
@@ -22,7 +21,9 @@ MOVES: dict[str, Mapping[Any, frozenset[Any]]] = {
 def drawn(heading: str) -> list[tuple[str, str]]:
     """Return the arrows of the picture below a heading."""
     (picture,) = [
-        block for block in pages.blocks(pages.section(PAGE, heading)) if block.language == "mermaid"
+        block
+        for block in documents.blocks(documents.section(PAGE, heading))
+        if block.language == "mermaid"
     ]
     assert picture.text.startswith("stateDiagram-v2\n")
     lines = picture.text.strip().splitlines()[1:]
@@ -58,8 +59,8 @@ def test_the_ends_are_drawn_as_ends() -> None:
 
 def test_what_a_submission_says_of_its_messages_is_told() -> None:
     told = {
-        pages.coded(left): pages.coded(right)
-        for left, right in pages.rows(pages.section(PAGE, "A submission"))
+        documents.coded(left): documents.coded(right)
+        for left, right in documents.rows(documents.section(PAGE, "A submission"))
     }
     assert told == {
         state.value: messages.value for state, messages in transitions.MESSAGES_OF.items()

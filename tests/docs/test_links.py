@@ -6,14 +6,14 @@ from urllib.parse import unquote
 
 import pytest
 
-from . import pages
+from tests.support import documents
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-PAGES = {str(path.relative_to(pages.ROOT)): path for path in pages.pages()}
+PAGES = {str(path.relative_to(documents.ROOT)): path for path in documents.pages()}
 
 
 def links(name: str) -> list[str]:
-    found: list[str] = LINK.findall(pages.prose(PAGES[name].read_text("utf-8")))
+    found: list[str] = LINK.findall(documents.prose(PAGES[name].read_text("utf-8")))
     return [link for link in found if "://" not in link]
 
 
@@ -23,14 +23,14 @@ def test_links_lead_somewhere(name: str) -> None:
         path, _, fragment = unquote(link).partition("#")
         target = (PAGES[name].parent / path).resolve() if path else PAGES[name]
         assert target.exists(), link
-        assert target.is_relative_to(pages.ROOT), link
+        assert target.is_relative_to(documents.ROOT), link
         if fragment:
-            assert fragment in pages.anchors(target.read_text("utf-8")), link
+            assert fragment in documents.anchors(target.read_text("utf-8")), link
 
 
 def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is() -> None:
     seen = set()
-    waiting = [pages.ROOT / "README.md"]
+    waiting = [documents.ROOT / "README.md"]
     while waiting:
         page = waiting.pop()
         if page in seen or page.suffix != ".md":
@@ -38,14 +38,14 @@ def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is() -> None:
         seen.add(page)
         waiting += [
             (page.parent / unquote(link).partition("#")[0]).resolve()
-            for link in links(str(page.relative_to(pages.ROOT)))
+            for link in links(str(page.relative_to(documents.ROOT)))
         ]
     assert set(PAGES.values()) <= seen
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_has_one_title_and_no_level_is_left_out(name: str) -> None:
-    levels = [level for level, _ in pages.headings(PAGES[name].read_text("utf-8"))]
+    levels = [level for level, _ in documents.headings(PAGES[name].read_text("utf-8"))]
     assert levels.count(1) == 1
     assert levels[0] == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))

@@ -6,19 +6,18 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, text
 
+from tests.support import documents
 from worker.domain.enums import Outcome
 from worker.store.db import database
 
-from . import pages
-
-PAGE = pages.read("docs/operating.md")
+PAGE = documents.read("docs/operating.md")
 #: Loggers are called `log` everywhere; `say` is one of its methods.
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
 def calls() -> Iterator[ast.Call]:
     for package in ("worker", "producer"):
-        for path in (pages.ROOT / package).rglob("*.py"):
+        for path in (documents.ROOT / package).rglob("*.py"):
             if "sandbox" not in path.parts:
                 tree = ast.parse(path.read_text("utf-8"))
                 yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
@@ -57,7 +56,7 @@ def stored() -> set[str]:
 
 
 def described(heading: str) -> set[str]:
-    return {pages.coded(row[0]) for row in pages.rows(pages.section(PAGE, heading))}
+    return {documents.coded(row[0]) for row in documents.rows(documents.section(PAGE, heading))}
 
 
 def test_every_logged_event_is_described_and_no_other() -> None:
@@ -71,7 +70,7 @@ def test_every_stored_event_is_described_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     "block",
-    [block.text for block in pages.blocks(PAGE) if block.language == "sql"],
+    [block.text for block in documents.blocks(PAGE) if block.language == "sql"],
     ids=lambda sql: " ".join(sql.split())[:60],
 )
 def test_statements_run(engine: Engine, block: str) -> None:
@@ -82,7 +81,7 @@ def test_statements_run(engine: Engine, block: str) -> None:
 
 def test_retention_forgets_what_has_ended_and_nothing_that_waits(migrated: Engine) -> None:
     """An old request that has ended goes with all its rows; an old one that waits stays."""
-    (block,) = [one.text for one in pages.blocks(pages.section(PAGE, "Retention"))]
+    (block,) = [one.text for one in documents.blocks(documents.section(PAGE, "Retention"))]
     with database.writing(migrated) as connection:
         for one, state in ((1, "accepted"), (2, "planned")):
             connection.execute(

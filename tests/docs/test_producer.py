@@ -6,11 +6,10 @@ import pytest
 
 import producer
 from producer.options import Words
+from tests.support import documents, example_runner
 from worker.domain import errors
 
-from . import pages, running
-
-PAGE = pages.read("docs/producer.md")
+PAGE = documents.read("docs/producer.md")
 CONFIG = """
 [accounts.bulk]
 gateway = "c123"
@@ -20,20 +19,22 @@ password = "9999"
 
 
 def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    running.prepare(tmp_path, CONFIG, monkeypatch)
-    for nth, block in enumerate(pages.blocks(PAGE)):
+    example_runner.prepare(tmp_path, CONFIG, monkeypatch)
+    for nth, block in enumerate(documents.blocks(PAGE)):
         if block.language == "python":
-            running.run(block.text, f"docs/producer.md, block {nth}")
-    running.finish()
+            example_runner.run(block.text, f"docs/producer.md, block {nth}")
+    example_runner.finish()
 
 
 def test_every_keyword_is_told() -> None:
-    told = [pages.coded(row[0]) for row in pages.rows(pages.section(PAGE, "Enqueue"))]
+    told = [documents.coded(row[0]) for row in documents.rows(documents.section(PAGE, "Enqueue"))]
     assert told == [*Words.__annotations__, "session", "connection"]
 
 
 def test_every_error_is_told() -> None:
-    told = {pages.coded(row[0]) for row in pages.rows(pages.section(PAGE, "What is raised"))}
+    told = {
+        documents.coded(row[0]) for row in documents.rows(documents.section(PAGE, "What is raised"))
+    }
     public = {
         name
         for name in producer.__all__

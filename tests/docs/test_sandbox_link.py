@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.stage import Stage
+from tests.support import documents
+from tests.support.stage import Stage
 from worker.config.settings import parse
 from worker.sandbox import Config
 from worker.sandbox.samples import samples
 
-from . import pages
-
-PAGE = pages.read("docs/sandbox-link.md")
-(SHOWN,) = [block.text for block in pages.blocks(PAGE) if block.language == "toml"]
+PAGE = documents.read("docs/sandbox-link.md")
+(SHOWN,) = [block.text for block in documents.blocks(PAGE) if block.language == "toml"]
 QUICK = {
     "timeout": "2s",
     "sending_hours": "any",
@@ -40,7 +39,7 @@ def test_the_port_is_told_once() -> None:
 
 @pytest.mark.parametrize("kind", ["sqlite"])
 def test_the_numbers_do_what_they_are_said_to(stage: Stage) -> None:
-    from tests.stage import eventually
+    from tests.support.stage import eventually
 
     shown = tomllib.loads(SHOWN)["accounts"]
     for name, account in shown.items():
@@ -49,9 +48,9 @@ def test_the_numbers_do_what_they_are_said_to(stage: Stage) -> None:
             account["rx_spacing"] = "0.1s"
     stage.configure(accounts=shown)
     stage.prove()
-    rows = pages.rows(PAGE)
+    rows = documents.rows(PAGE)
     sent = [
-        (stage.enqueue(pages.coded(number), account=pages.coded(account)), told)
+        (stage.enqueue(documents.coded(number), account=documents.coded(account)), told)
         for number, account, told in rows
     ]
     with stage.working():
@@ -63,7 +62,7 @@ def test_the_numbers_do_what_they_are_said_to(stage: Stage) -> None:
             eventually(lambda one=accepted, state=goal: stage.states(one) == {state: 1})
         replied = [row for row in rows if row[2].startswith("a reply")]
         assert len(replied) == 1
-        eventually(lambda: opted_out(stage) == {pages.coded(replied[0][0])})
+        eventually(lambda: opted_out(stage) == {documents.coded(replied[0][0])})
 
 
 def opted_out(stage: Stage) -> set[str]:

@@ -3,28 +3,27 @@
 import pytest
 from sqlalchemy import Engine, inspect, text
 
+from tests.support import documents
 from worker.store.db import database
 from worker.store.schema import views
 from worker.store.schema.tables import metadata
 
-from . import pages
-
-PAGE = pages.read("docs/tables.md")
+PAGE = documents.read("docs/tables.md")
 COLUMNS = {
     **{name: [column.name for column in table.columns] for name, table in metadata.tables.items()},
     views.NAME: [column.name for column in views.described().selected_columns],
 }
-STATEMENTS = [block.text for block in pages.blocks(PAGE) if block.language == "sql"]
+STATEMENTS = [block.text for block in documents.blocks(PAGE) if block.language == "sql"]
 
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_every_column_is_described_in_its_place_and_no_other(name: str) -> None:
-    described = [pages.coded(row[0]) for row in pages.rows(pages.section(PAGE, name))]
+    described = [documents.coded(row[0]) for row in documents.rows(documents.section(PAGE, name))]
     assert described == COLUMNS[name]
 
 
 def test_no_table_is_described_that_is_not_there() -> None:
-    headed = {words for _, words in pages.headings(PAGE) if words.startswith("xinshi_")}
+    headed = {words for _, words in documents.headings(PAGE) if words.startswith("xinshi_")}
     assert headed == COLUMNS.keys()
 
 

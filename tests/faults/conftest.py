@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.faults import servers
-from tests.faults.house import House
-from tests.faults.proxy import Proxy
-from tests.faults.rabbitmq import RabbitMQ
-from tests.faults.servers import MariaDB, PostgreSQL, Redis
+from tests.support.faults import servers
+from tests.support.faults.house import House
+from tests.support.faults.proxy import Proxy
+from tests.support.faults.rabbitmq import RabbitMQ
+from tests.support.faults.servers import MariaDB, PostgreSQL, Redis
 from worker.sandbox import Sandbox
 
 Build = Callable[..., House]

@@ -16,10 +16,10 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from tests.faults import scene
-from tests.faults.house import ACCOUNTS, TEXT, end
-from tests.faults.scene import Scene
-from tests.faults.servers import wait_for
+from tests.support.faults import scene
+from tests.support.faults.house import ACCOUNTS, TEXT, end
+from tests.support.faults.scene import Scene
+from tests.support.faults.servers import wait_for
 from worker.store.db.database import reading
 from worker.store.schema.tables import inbox, report
 

@@ -18,9 +18,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from tests.faults import scene
-from tests.faults.house import ACCOUNTS, CODE, TEXT, end
-from tests.faults.scene import Scene
+from tests.support.faults import scene
+from tests.support.faults.house import (
+    ACCOUNTS,
+    CODE,
+    TEXT,
+    end,
+)
+from tests.support.faults.scene import Scene
 from worker.domain.errors import TooLate, XinshiError
 from worker.store.db.database import reading
 from worker.store.schema.tables import submission

@@ -16,9 +16,9 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from tests.faults import scene
-from tests.faults.house import ACCOUNTS, TEXT, House
-from tests.faults.servers import wait_for
+from tests.support.faults import scene
+from tests.support.faults.house import ACCOUNTS, TEXT, House
+from tests.support.faults.servers import wait_for
 from worker.store.accounts import LONGEST_PROBE_PAUSE
 from worker.store.db.database import reading
 from worker.store.schema.tables import submission

@@ -9,11 +9,17 @@ import pytest
 from celery import Celery
 
 from tests.faults.conftest import Build
-from tests.faults.house import CODE, TEXT, House, eventually, mobiles
-from tests.faults.proxy import Proxy
-from tests.faults.rabbitmq import RabbitMQ
-from tests.faults.servers import Redis
 from tests.faults.test_matrix import mute
+from tests.support.faults.house import (
+    CODE,
+    TEXT,
+    House,
+    eventually,
+    mobiles,
+)
+from tests.support.faults.proxy import Proxy
+from tests.support.faults.rabbitmq import RabbitMQ
+from tests.support.faults.servers import Redis
 from worker.domain.enums import MessageClass
 from worker.runtime import broker
 

@@ -10,8 +10,15 @@ import pytest
 
 from producer import KeyConflict, Producer, TooLate
 from tests.faults.conftest import Build
-from tests.faults.house import CODE, TEXT, House, died, eventually, mobiles
 from tests.faults.test_matrix import mute
+from tests.support.faults.house import (
+    CODE,
+    TEXT,
+    House,
+    died,
+    eventually,
+    mobiles,
+)
 from worker.intake import campaigns
 
 

@@ -13,9 +13,16 @@ import pytest
 from sqlalchemy import select
 
 from tests.faults.conftest import Build
-from tests.faults.house import TEXT, House, end, eventually, mobiles, stopped
 from tests.faults.test_matrix import mute
-from tests.stage import LOGINS
+from tests.support.faults.house import (
+    TEXT,
+    House,
+    end,
+    eventually,
+    mobiles,
+    stopped,
+)
+from tests.support.stage import LOGINS
 from worker.intake import campaigns
 from worker.store.db.database import reading
 from worker.store.messages import seen

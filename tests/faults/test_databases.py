@@ -15,13 +15,19 @@ import pytest
 from sqlalchemy import text
 
 from producer import Producer
-from tests.faults import processes
 from tests.faults.conftest import Build
-from tests.faults.house import TEXT, House, died, eventually, mobiles
-from tests.faults.proxy import Proxy
-from tests.faults.servers import MariaDB, PostgreSQL
-from tests.faults.telling import Told
 from tests.faults.test_matrix import mute
+from tests.support.faults import forked_processes
+from tests.support.faults.failpoint_listener import Told
+from tests.support.faults.house import (
+    TEXT,
+    House,
+    died,
+    eventually,
+    mobiles,
+)
+from tests.support.faults.proxy import Proxy
+from tests.support.faults.servers import MariaDB, PostgreSQL
 from worker.domain.errors import CommitUnknown, TooLate, Unavailable
 from worker.settlement import restored_backup
 from worker.store.db.database import connect
@@ -246,9 +252,13 @@ def test_fault_17_no_room_for_sqlite(house: House) -> None:
     """Enqueue refuses clearly, and nothing is sent without its write-ahead."""
     house.producer.enqueue(mobiles(1), TEXT, message_class="marketing", key="first")
     house.engine.dispose()
-    apart = processes.fork(limited, house.log, "", house.config, 8192, refused, mobiles(500, 9))
+    apart = forked_processes.fork(
+        limited, house.log, "", house.config, 8192, refused, mobiles(500, 9)
+    )
     assert died(apart) == 7
-    full = processes.fork(limited, house.log, "", house.config, 8192, processes.work, ["marketing"])
+    full = forked_processes.fork(
+        limited, house.log, "", house.config, 8192, forked_processes.work, ["marketing"]
+    )
     house.forks.append(full)
     eventually(lambda: "failed" in house.log.read_text())
     time.sleep(0.5)
@@ -275,7 +285,7 @@ def shifted(config: Path, classes: list[str], seconds: float) -> None:
         module.datetime = Wrong  # type: ignore[attr-defined]
     wall = time.time
     time.time = lambda: wall() + seconds  # type: ignore[assignment]
-    processes.work(config, classes)
+    forked_processes.work(config, classes)
 
 
 @pytest.mark.parametrize("seconds", [600, -600])
@@ -288,7 +298,7 @@ def test_fault_18_a_worker_s_clock_is_wrong(
     house = build(own_postgresql.url(postgresql), accounts=patient)
     house.sandbox.control.rule("latency", args={"seconds": 0.5})
     wrong = (house.config, ["marketing", "notice"], seconds)
-    house.forks.append(processes.fork(shifted, house.log, "", *wrong))
+    house.forks.append(forked_processes.fork(shifted, house.log, "", *wrong))
     house.worker("marketing", "notice")
     for nth in range(4):
         house.producer.enqueue_campaign(f"{nth}", mobiles(20, 100 * nth), TEXT)
@@ -304,7 +314,7 @@ def impatient(config: Path, classes: list[str]) -> None:
     from worker.store.db import database
 
     database.SILENCE = 1
-    processes.work(config, classes)
+    forked_processes.work(config, classes)
 
 
 def test_fault_16_half_open_to_the_database(
@@ -320,7 +330,7 @@ def test_fault_16_half_open_to_the_database(
         with Told(proxy.silence) as told:
             cut = (cut_off, ["marketing"])
             points = f"claim.after=tell:{told.port}@1"
-            house.forks.append(processes.fork(impatient, house.log, points, *cut))
+            house.forks.append(forked_processes.fork(impatient, house.log, points, *cut))
             told.wait()
         house.worker("marketing")
         house.quiet()

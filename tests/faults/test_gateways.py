@@ -5,11 +5,18 @@ import time
 import pytest
 
 from tests.faults.conftest import Build
-from tests.faults.house import ACCOUNTS, CODE, TEXT, House, eventually, mobiles
-from tests.faults.proxy import Proxy
-from tests.faults.servers import free_port
 from tests.faults.test_matrix import mute
-from tests.stage import LOGINS
+from tests.support.faults.house import (
+    ACCOUNTS,
+    CODE,
+    TEXT,
+    House,
+    eventually,
+    mobiles,
+)
+from tests.support.faults.proxy import Proxy
+from tests.support.faults.servers import free_port
+from tests.support.stage import LOGINS
 from worker.sandbox import Sandbox
 
 #: How long after a deadline a busy machine may take to say so, in seconds.

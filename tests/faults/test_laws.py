@@ -7,8 +7,14 @@ import pytest
 from sqlalchemy import update
 
 from tests.faults.conftest import Build
-from tests.faults.house import CODE, TEXT, House, died, mobiles
 from tests.faults.test_matrix import mute
+from tests.support.faults.house import (
+    CODE,
+    TEXT,
+    House,
+    died,
+    mobiles,
+)
 from worker.delivery import record, submit
 from worker.delivery.claim import Claim
 from worker.domain.enums import MessageClass, Outcome, SubmissionState

@@ -10,7 +10,8 @@ import signal
 import pytest
 
 from tests.faults.conftest import Build
-from tests.faults.house import (
+from tests.support.faults.failpoint_listener import Told
+from tests.support.faults.house import (
     ACCOUNTS,
     CODE,
     TEXT,
@@ -21,9 +22,8 @@ from tests.faults.house import (
     mobiles,
     stopped,
 )
-from tests.faults.proxy import Proxy
-from tests.faults.servers import PostgreSQL
-from tests.faults.telling import Told
+from tests.support.faults.proxy import Proxy
+from tests.support.faults.servers import PostgreSQL
 
 #: Where a worker can be, and what stands in the ledger when it never comes further.
 PLACES = {

@@ -7,10 +7,16 @@ import httpx
 import pytest
 
 from tests.faults.conftest import Build
-from tests.faults.house import ACCOUNTS, TEXT, House, eventually, mobiles
-from tests.faults.proxy import Proxy
-from tests.stage import LOGINS
-from tests.web.live import Live
+from tests.support.faults.house import (
+    ACCOUNTS,
+    TEXT,
+    House,
+    eventually,
+    mobiles,
+)
+from tests.support.faults.proxy import Proxy
+from tests.support.stage import LOGINS
+from tests.support.web_process import Live
 
 TOKEN = "a-token-0123456789abcdef"
 CODE = "您的验证码是：1234。请不要把验证码泄露给其他人。"

@@ -9,12 +9,20 @@ import pytest
 from sqlalchemy import select
 
 from tests.faults.conftest import Build
-from tests.faults.house import ACCOUNTS, CODE, TEXT, House, died, eventually, mobiles
-from tests.faults.proxy import Proxy
-from tests.faults.servers import PostgreSQL, Redis
-from tests.faults.telling import Told
 from tests.faults.test_matrix import mute
-from tests.stage import LOGINS
+from tests.support.faults.failpoint_listener import Told
+from tests.support.faults.house import (
+    ACCOUNTS,
+    CODE,
+    TEXT,
+    House,
+    died,
+    eventually,
+    mobiles,
+)
+from tests.support.faults.proxy import Proxy
+from tests.support.faults.servers import PostgreSQL, Redis
+from tests.support.stage import LOGINS
 from worker.store.db.database import reading
 from worker.store.schema.tables import inbox, report
 

@@ -7,9 +7,17 @@ import pytest
 
 from tests.faults import crowd, outage
 from tests.faults.conftest import Build
-from tests.faults.house import ACCOUNTS, CODE, TEXT, House, died, eventually, mobiles
 from tests.faults.test_matrix import mute
-from tests.stage import LOGINS
+from tests.support.faults.house import (
+    ACCOUNTS,
+    CODE,
+    TEXT,
+    House,
+    died,
+    eventually,
+    mobiles,
+)
+from tests.support.stage import LOGINS
 
 
 @pytest.mark.slow

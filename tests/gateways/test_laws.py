@@ -14,15 +14,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.support import recorded_cases
 from worker.domain.enums import Outcome
 from worker.gateways.base import Content, Parcel
 from worker.gateways.registry import registered
 from worker.gateways.results import Result
 
-from . import cases
-
-ACCOUNTS = pytest.mark.parametrize(("name", "account"), cases.accounts())
-GATEWAYS = pytest.mark.parametrize("name", cases.NAMES)
+ACCOUNTS = pytest.mark.parametrize(("name", "account"), recorded_cases.accounts())
+GATEWAYS = pytest.mark.parametrize("name", recorded_cases.NAMES)
 FEW = settings(max_examples=40, deadline=None, database=None, derandomize=True)
 
 STATUSES = st.sampled_from([200, 200, 200, 204, 302, 400, 403, 408, 429, 500, 502])
@@ -30,8 +29,8 @@ STATUSES = st.sampled_from([200, 200, 200, 204, 302, 400, 403, 408, 429, 500, 50
 
 def bodies(name: str) -> st.SearchStrategy[bytes]:
     """Draw any bytes, and recorded bodies with any bytes put in or with a part cut out."""
-    known = [cases.body(case) for case in cases.book(name)["answers"]]
-    known += [cases.body(case) for case in cases.book(name).get("pushes", [])]
+    known = [recorded_cases.body(case) for case in recorded_cases.book(name)["answers"]]
+    known += [recorded_cases.body(case) for case in recorded_cases.book(name).get("pushes", [])]
     words = sorted({word for raw in known for word in re.findall(rb"\w{2,}", raw)})
     spliced = st.builds(
         lambda raw, at, drop, put: (
@@ -86,10 +85,10 @@ def storable(value: Any) -> bool:
 @FEW
 @given(data=st.data())
 def test_no_answer_makes_a_reader_raise(name: str, account: str, data: st.DataObject) -> None:
-    of = cases.gateway(name, account)
+    of = recorded_cases.gateway(name, account)
     raw, status = data.draw(bodies(name)), data.draw(STATUSES)
-    for reader in cases.readers(of):
-        read = cases.read(of, reader, httpx.Response(status, content=raw))
+    for reader in recorded_cases.readers(of):
+        read = recorded_cases.read(of, reader, httpx.Response(status, content=raw))
         assert storable(read)
         refusal = read if isinstance(read, Result) else read.refusal
         if status not in {200, 204}:
@@ -103,8 +102,8 @@ def test_no_answer_makes_a_reader_raise(name: str, account: str, data: st.DataOb
 @FEW
 @given(data=st.data())
 def test_no_push_makes_a_reader_raise(name: str, data: st.DataObject) -> None:
-    of = cases.gateway(name)
-    if not cases.book(name).get("pushes"):
+    of = recorded_cases.gateway(name)
+    if not recorded_cases.book(name).get("pushes"):
         return
     raw, query = data.draw(bodies(name)), data.draw(st.sampled_from(["", "?a=%FF&&=&b", "?{"]))
     method = data.draw(st.sampled_from(["GET", "POST"]))
@@ -140,14 +139,14 @@ HOSTILE = {
 @GATEWAYS
 def test_hostile_answers_are_no_success_and_no_error(name: str, hostile: str) -> None:
     """Nothing is expanded, nothing overflows, and nothing hostile says where a file is."""
-    of = cases.gateway(name)
-    for reader in cases.readers(of):
-        read = cases.read(of, reader, httpx.Response(200, content=HOSTILE[hostile]))
+    of = recorded_cases.gateway(name)
+    for reader in recorded_cases.readers(of):
+        read = recorded_cases.read(of, reader, httpx.Response(200, content=HOSTILE[hostile]))
         assert storable(read)
         assert "root:" not in repr(read)
         assert "AAAAAAAAAAAAAAAA" not in repr(read)
     of_pushes = httpx.Request("POST", "https://h/p", content=HOSTILE[hostile])
-    if cases.book(name).get("pushes"):
+    if recorded_cases.book(name).get("pushes"):
         assert storable(of.read_push(of_pushes))
 
 
@@ -170,8 +169,8 @@ def values(request: httpx.Request, charset: str) -> dict[str, str]:
 
 def in_gbk(name: str, account: str) -> bool:
     """Tell whether an account's forms are written in GBK, so that some texts cannot be."""
-    of = cases.gateway(name, account)
-    request = of.submit_request(cases.parcel({"text": "a"}), cases.AT)
+    of = recorded_cases.gateway(name, account)
+    request = of.submit_request(recorded_cases.parcel({"text": "a"}), recorded_cases.AT)
     return of.capabilities.charset == "gbk" and "xml" not in request.headers.get("content-type", "")
 
 
@@ -185,33 +184,37 @@ def texts(charset: str) -> st.SearchStrategy[str]:
 @given(data=st.data())
 def test_a_text_arrives_as_it_was(name: str, account: str, data: st.DataObject) -> None:
     """Whatever an account's charset can say stands in the request, once and unchanged."""
-    of = cases.gateway(name, account)
+    of = recorded_cases.gateway(name, account)
     text = data.draw(texts(of.capabilities.charset))
     assume(not of.problems(Content(text)))
-    parcel = Parcel(("13800138000",), Content(text), cases.REFERENCE)
-    request = of.submit_request(parcel, cases.AT)
+    parcel = Parcel(("13800138000",), Content(text), recorded_cases.REFERENCE)
+    request = of.submit_request(parcel, recorded_cases.AT)
     assert text in values(request, of.capabilities.charset).values()
     if "xml" not in request.headers.get("content-type", ""):
         carried = request.content or request.url.query
         assert re.fullmatch(rb"[A-Za-z0-9_.,=&+-]*(?:%[0-9A-F]{2}[A-Za-z0-9_.,=&+-]*)*", carried)
-    assert request.read() == of.submit_request(parcel, cases.AT).read()
+    assert request.read() == of.submit_request(parcel, recorded_cases.AT).read()
 
 
-@pytest.mark.parametrize(("name", "account"), [(n, a) for n, a in cases.accounts() if in_gbk(n, a)])
+@pytest.mark.parametrize(
+    ("name", "account"), [(n, a) for n, a in recorded_cases.accounts() if in_gbk(n, a)]
+)
 def test_what_a_charset_lacks_is_an_error_never_a_question_mark(name: str, account: str) -> None:
-    of = cases.gateway(name, account)
+    of = recorded_cases.gateway(name, account)
     for lacking in ("😀", "€", "㐀"):
-        parcel = Parcel(("13800138000",), Content(f"满{lacking}"), cases.REFERENCE)
+        parcel = Parcel(("13800138000",), Content(f"满{lacking}"), recorded_cases.REFERENCE)
         with pytest.raises(ValueError, match="character 2 cannot be written in gbk") as refused:
-            of.submit_request(parcel, cases.AT)
+            of.submit_request(parcel, recorded_cases.AT)
         assert "满" not in str(refused.value)
 
 
 @ACCOUNTS
 def test_a_full_submission_carries_each_number_once(name: str, account: str) -> None:
-    of = cases.gateway(name, account)
+    of = recorded_cases.gateway(name, account)
     numbers = tuple(str(13_800_000_000 + n) for n in range(of.capabilities.batch_cap))
-    request = of.submit_request(Parcel(numbers, Content("测试"), cases.REFERENCE), cases.AT)
+    request = of.submit_request(
+        Parcel(numbers, Content("测试"), recorded_cases.REFERENCE), recorded_cases.AT
+    )
     lists = [
         value for value in values(request, of.capabilities.charset).values() if numbers[0] in value
     ]
@@ -221,16 +224,16 @@ def test_a_full_submission_carries_each_number_once(name: str, account: str) -> 
 @ACCOUNTS
 def test_no_secret_and_no_whole_number_is_shown(name: str, account: str) -> None:
     """Neither the settings, the gateway nor what it reads gives away a password or a number."""
-    given_settings = cases.book(name)["accounts"][account]
-    of = cases.gateway(name, account)
+    given_settings = recorded_cases.book(name)["accounts"][account]
+    of = recorded_cases.gateway(name, account)
     secrets = [
         given_settings[key]
         for key in ("password", "api_key")
         if len(given_settings.get(key, "")) > 4
     ]
     echo = "failure;号码 13812345678 错误"
-    result = cases.read(of, "results", cases.response({"text": echo}))
-    request = of.submit_request(cases.parcel({}), cases.AT)
+    result = recorded_cases.read(of, "results", recorded_cases.response({"text": echo}))
+    request = of.submit_request(recorded_cases.parcel({}), recorded_cases.AT)
     shown = repr(of) + repr(of.settings) + repr(result)
     shown += repr(request) if request.method == "POST" else ""
     for secret in [*secrets, "13812345678", "13800138000"]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests import servers
-from tests.integration.processes import OwnRedis, configuration, own_redis
-from tests.stage import TOP, Stage, section
+from tests.support import servers
+from tests.support.stage import TOP, Stage, section
+from tests.support.worker_processes import OwnRedis, configuration, own_redis
 from worker.runtime import pending_doorbells
 
 Write = Callable[..., Path]

@@ -11,8 +11,13 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from producer.cli.app import app
-from tests.integration.processes import running
-from tests.stage import TEXT, Stage, eventually, mobiles
+from tests.support.stage import (
+    TEXT,
+    Stage,
+    eventually,
+    mobiles,
+)
+from tests.support.worker_processes import running
 from worker.domain.enums import MessageClass
 from worker.store import accounts
 from worker.store.db.database import reading

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes import OwnRedis, running
-from tests.stage import Stage, eventually, mobiles
+from tests.support.stage import Stage, eventually, mobiles
+from tests.support.worker_processes import OwnRedis, running
 from worker.sandbox import Sandbox
 
 Write = Callable[..., Path]

@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.routing import ACCOUNTS, LOST, REFUSED, run
-from tests.stage import Stage
+from tests.delivery.failing_account import (
+    ACCOUNTS,
+    LOST,
+    REFUSED,
+    run,
+)
+from tests.support.stage import Stage
 from worker.policy.account_health import LADDER
 
 Write = Callable[..., Path]

@@ -10,8 +10,13 @@ import pytest
 from celery import Celery
 
 from producer.doorbell import Doorbell
-from tests.integration.processes import OwnRedis, running
-from tests.stage import TEXT, Stage, eventually, mobiles
+from tests.support.stage import (
+    TEXT,
+    Stage,
+    eventually,
+    mobiles,
+)
+from tests.support.worker_processes import OwnRedis, running
 from worker.domain.enums import CampaignState, MessageClass, MessageState
 from worker.intake import campaigns
 

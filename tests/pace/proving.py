@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.faults.house import House, eventually, mobiles
-from tests.faults.servers import Redis
+from tests.support.faults.house import House, eventually, mobiles
+from tests.support.faults.servers import Redis
 from worker.sandbox import Sandbox
 from worker.sandbox.ledger import Entry
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.sandbox_customers import Clock
 from worker.sandbox import Sandbox
-
-from .customers import Clock
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 import httpx
 import pytest
 
+from tests.support.sandbox_customers import APIV1, api, send
 from worker.sandbox import Sandbox
-
-from .customers import APIV1, api, send
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ import hashlib
 import httpx
 import pytest
 
+from tests.support.sandbox_customers import C123, Clock, dial, hear, tx
 from worker.sandbox import Sandbox
-
-from .customers import C123, Clock, dial, hear, tx
 
 MANY = ",".join(f"138{n:08d}" for n in range(2001))
 

@@ -5,9 +5,8 @@ from urllib.parse import urlencode
 
 import httpx
 
+from tests.support.sandbox_customers import dial, hear
 from worker.sandbox import Sandbox
-
-from .customers import dial, hear
 
 
 def test_001_tx(sandbox: Sandbox, http: httpx.Client) -> None:

@@ -5,9 +5,8 @@ import hashlib
 import httpx
 import pytest
 
+from tests.support.sandbox_customers import CODE, IHUYI, Clock, submit
 from worker.sandbox import Sandbox
-
-from .customers import CODE, IHUYI, Clock, submit
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
+from tests.support.sandbox_customers import JZYYUN, send_sms, user_api
 from worker.sandbox import Sandbox
-
-from .customers import JZYYUN, send_sms, user_api
 
 ENVELOPE = (
     '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>'

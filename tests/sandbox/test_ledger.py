@@ -14,10 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from worker.sandbox import Fsync, Sandbox
-from worker.sandbox.ledger import Totals, calls, numbers_taken, read, taken, times_taken, totals
-
-from .customers import (
+from tests.support.sandbox_customers import (
     C123,
     Clock,
     api,
@@ -29,6 +26,8 @@ from .customers import (
     submit,
     tx,
 )
+from worker.sandbox import Fsync, Sandbox
+from worker.sandbox.ledger import Totals, calls, numbers_taken, read, taken, times_taken, totals
 
 FIRST = (
     '{"at":1.5,"seq":1,"gateway":"c123","account":"9999","call":"tx","code":"100","size":2,'

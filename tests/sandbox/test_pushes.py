@@ -10,9 +10,8 @@ from urllib.parse import parse_qsl
 import httpx
 import pytest
 
+from tests.support.sandbox_customers import api, eventually, send, submit
 from worker.sandbox import Sandbox
-
-from .customers import api, eventually, send, submit
 
 
 class Receiver(ThreadingHTTPServer):

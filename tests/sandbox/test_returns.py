@@ -6,9 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.sandbox_customers import C123, Clock, api, eventually, send
 from worker.sandbox import Sandbox
-
-from .customers import C123, Clock, api, eventually, send
 
 NUMBERS = "13800138000,13800138001"
 

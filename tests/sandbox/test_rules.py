@@ -5,9 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.sandbox_customers import Clock, send, send_sms, submit, tx, user_api
 from worker.sandbox import Sandbox
-
-from .customers import Clock, send, send_sms, submit, tx, user_api
 
 
 def _codes(sandbox: Sandbox, http: httpx.Client, times: int, **more: str) -> list[str]:

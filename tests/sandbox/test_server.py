@@ -7,9 +7,8 @@ import socket
 import httpx
 import pytest
 
+from tests.support.sandbox_customers import C123, dial, eventually, hear, raw_tx, send_sms, tx
 from worker.sandbox import Config, Sandbox, __main__, serve
-
-from .customers import C123, dial, eventually, hear, raw_tx, send_sms, tx
 
 
 @pytest.mark.parametrize("fsync", ["each", "group"])

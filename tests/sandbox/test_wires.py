@@ -6,9 +6,17 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from tests.support.sandbox_customers import (
+    C123,
+    dial,
+    eventually,
+    hear,
+    raw_tx,
+    submit,
+    tx,
+    user_api,
+)
 from worker.sandbox import Sandbox
-
-from .customers import C123, dial, eventually, hear, raw_tx, submit, tx, user_api
 
 CLOSED = b""
 RESET = b"<RST>"

@@ -21,10 +21,15 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from tests.servers import Databases
-from tests.stage import Stage, eventually, mobiles, section
-from tests.web import callers
-from tests.web.live import Live, live
+from tests.support import web_callers
+from tests.support.servers import Databases
+from tests.support.stage import (
+    Stage,
+    eventually,
+    mobiles,
+    section,
+)
+from tests.support.web_process import Live, live
 from worker.intake import campaigns
 from worker.sandbox import Sandbox
 from worker.store.db import database
@@ -96,10 +101,10 @@ def _pushes(stage: Stage, given: argparse.Namespace) -> Iterator[bytes]:
     for first in range(0, len(reports), size):
         some = reports[first : first + size]
         body = json.dumps(some if size > 1 else some[0]).encode()
-        yield callers.request(f"/push/v1/{TOKEN}", body, "Content-Type: application/json")
+        yield web_callers.request(f"/push/v1/{TOKEN}", body, "Content-Type: application/json")
 
 
-def _pushed(web: Live, pushes: Iterator[bytes], given: argparse.Namespace) -> callers.Tally:
+def _pushed(web: Live, pushes: Iterator[bytes], given: argparse.Namespace) -> web_callers.Tally:
     over = threading.Event()
 
     def killing() -> None:
@@ -114,7 +119,7 @@ def _pushed(web: Live, pushes: Iterator[bytes], given: argparse.Namespace) -> ca
     killer = threading.Thread(target=killing)
     if given.kill:
         killer.start()
-    tally = asyncio.run(callers.crowd(web.port, pushes, wanted=200, callers=given.callers))
+    tally = asyncio.run(web_callers.crowd(web.port, pushes, wanted=200, callers=given.callers))
     over.set()
     if given.kill:
         killer.join()
@@ -135,7 +140,7 @@ def _told(
     stage: Stage,
     campaign: int,
     given: argparse.Namespace,
-    tally: callers.Tally,
+    tally: web_callers.Tally,
     pushing: float,
     reading: float,
 ) -> bool:

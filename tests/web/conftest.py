@@ -14,7 +14,12 @@ import uvicorn
 
 from producer.web import listener
 from producer.web import server as server_module
-from tests.stage import LOGINS, Stage, eventually, section
+from tests.support.stage import (
+    LOGINS,
+    Stage,
+    eventually,
+    section,
+)
 from worker.domain import api_keys
 from worker.domain.enums import Scope
 from worker.store import keys

@@ -26,11 +26,16 @@ from typing import Any
 
 from sqlalchemy import func, select, text
 
-from tests.servers import Databases
-from tests.stage import TEXT, Stage, eventually, section
-from tests.web import callers
+from tests.support import web_callers
+from tests.support.servers import Databases
+from tests.support.stage import (
+    TEXT,
+    Stage,
+    eventually,
+    section,
+)
+from tests.support.web_process import Live, live
 from tests.web.conftest import make_key
-from tests.web.live import Live, live
 from worker.sandbox import Sandbox
 from worker.store.db import database
 from worker.store.schema.tables import message
@@ -74,7 +79,7 @@ def _accounts(stage: Stage) -> dict[str, dict[str, Any]]:
 class Run:
     """What one run brought; `worked` is the processor's seconds for each call, all threads."""
 
-    tally: callers.Tally
+    tally: web_callers.Tally
     rate: float
     worked: float
 
@@ -95,7 +100,7 @@ def _run(stage: Stage, given: argparse.Namespace, first: int, module: str) -> Ru
     with live(stage, _accounts(stage), module) as web:
         # What a process does but once, as making its statements, is not what is measured.
         warm = itertools.islice(_calls(key, first + WARM_FROM), WARM)
-        asyncio.run(callers.crowd(web.port, warm, wanted=202, callers=10))
+        asyncio.run(web_callers.crowd(web.port, warm, wanted=202, callers=10))
         before, begun = web.worked(), time.perf_counter()
         tally = _crowded(web, key, given, first)
         seconds = time.perf_counter() - begun
@@ -131,7 +136,7 @@ def _pairs(stage: Stage, given: argparse.Namespace) -> bool:
     return answered != stored
 
 
-def _crowded(web: Live, key: str, given: argparse.Namespace, first: int) -> callers.Tally:
+def _crowded(web: Live, key: str, given: argparse.Namespace, first: int) -> web_callers.Tally:
     over = threading.Event()
 
     def killing() -> None:
@@ -147,7 +152,7 @@ def _crowded(web: Live, key: str, given: argparse.Namespace, first: int) -> call
     killer = threading.Thread(target=killing)
     if given.kill_every:
         killer.start()
-    crowd = callers.crowd(
+    crowd = web_callers.crowd(
         web.port, _calls(key, first), wanted=202, callers=given.clients, seconds=given.seconds
     )
     tally = asyncio.run(crowd)
@@ -160,7 +165,7 @@ def _crowded(web: Live, key: str, given: argparse.Namespace, first: int) -> call
 def _calls(key: str, first: int) -> Iterator[bytes]:
     for nth in itertools.count(first):
         body = json.dumps({"to": f"138{nth:08d}", "text": TEXT}, ensure_ascii=False).encode()
-        yield callers.request(
+        yield web_callers.request(
             "/v1/messages",
             body,
             f"Authorization: Bearer {key}",
@@ -174,7 +179,7 @@ def _stored(stage: Stage) -> int:
         return connection.execute(select(func.count()).select_from(message)).scalar_one()
 
 
-def _checked(stage: Stage, tally: callers.Tally) -> list[str]:
+def _checked(stage: Stage, tally: web_callers.Tally) -> list[str]:
     """Compare the answers with the database, and the database with the ledger."""
     ids = [one for body in tally.bodies for one in json.loads(body)["ids"]]
     stored = _stored(stage)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.servers import missing
-from tests.stage import TEXT, eventually, mobiles
+from tests.support.servers import missing
+from tests.support.stage import TEXT, eventually, mobiles
 from tests.web.conftest import Served
 from worker.domain.enums import Scope
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.stage import TEXT, eventually
-from tests.test_telling import ALLOWED, MASTER, application
+from tests.feedback.test_callbacks import ALLOWED, MASTER, application
+from tests.support.stage import TEXT, eventually
 from tests.web.conftest import Served
 from worker.domain.enums import Scope
 from worker.feedback import callback_signatures

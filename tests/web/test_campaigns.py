@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.stage import eventually, mobiles
+from tests.support.stage import eventually, mobiles
 from tests.web.conftest import Served
 
 TEXT = "【信使】{name}，春装上新，回T退订"

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from tests.stage import eventually
+from tests.support.stage import eventually
 from tests.web.conftest import Served
 from worker.domain.enums import Outcome, Scope
 from worker.domain.errors import ConfigurationError

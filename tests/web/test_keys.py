@@ -5,7 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.stage import TEXT, eventually, mobiles, section
+from tests.support.stage import (
+    TEXT,
+    eventually,
+    mobiles,
+    section,
+)
 from tests.web.conftest import Served
 from worker.domain.enums import Scope
 from worker.domain.errors import ConfigurationError

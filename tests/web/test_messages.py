@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.stage import TEXT, eventually, mobiles
+from tests.support.stage import TEXT, eventually, mobiles
 from tests.web.conftest import Served
 
 TO = "13800138000"

@@ -9,7 +9,12 @@ import httpx
 import pytest
 
 from producer.web.pages import chart, translations
-from tests.stage import TEXT, Stage, eventually, mobiles
+from tests.support.stage import (
+    TEXT,
+    Stage,
+    eventually,
+    mobiles,
+)
 from tests.web.conftest import Served
 from worker.domain.enums import Carrier, Scope
 from worker.policy.account_health import Health

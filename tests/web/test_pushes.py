@@ -13,7 +13,12 @@ import httpx
 import pytest
 from sqlalchemy import Engine, func, select
 
-from tests.stage import TEXT, Stage, eventually, mobiles
+from tests.support.stage import (
+    TEXT,
+    Stage,
+    eventually,
+    mobiles,
+)
 from tests.web.conftest import Served
 from worker.feedback import pushes
 from worker.store import pushes as pushes_store

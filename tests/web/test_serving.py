@@ -10,9 +10,15 @@ import pytest
 from sqlalchemy import func, select
 
 from producer.web import listener
-from tests.stage import TEXT, Stage, eventually, mobiles, section
+from tests.support.stage import (
+    TEXT,
+    Stage,
+    eventually,
+    mobiles,
+    section,
+)
+from tests.support.web_process import ROOT, live
 from tests.web.conftest import make_key
-from tests.web.live import ROOT, live
 from worker.store.db import database
 from worker.store.schema.tables import message
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.servers import Databases
-from tests.stage import Stage, section
+from tests.support.servers import Databases
+from tests.support.stage import Stage, section
+from tests.support.web_process import Live, live
 from tests.web.conftest import make_key
-from tests.web.live import Live, live
 from worker.sandbox import Sandbox
 from worker.store.db import database
 

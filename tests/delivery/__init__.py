@@ -1,0 +1,1 @@
+"""Laws of the way from a claim to a recorded outcome."""

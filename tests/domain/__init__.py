@@ -1,0 +1,1 @@
+"""Laws of numbers, texts and spans."""

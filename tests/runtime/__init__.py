@@ -1,0 +1,1 @@
+"""Laws of processes, ticks and what they say of themselves."""

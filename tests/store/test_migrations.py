@@ -1,0 +1,76 @@
+"""The schema: from nothing to the newest, again without effect, and beside an application's own."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from tests.support.servers import Databases
+from worker.store import migrations
+from worker.store.db import database
+from worker.store.schema.tables import metadata
+
+
+@pytest.fixture
+def bare(kind: str, databases: Databases) -> Iterator[Engine]:
+    """Connections to a database without any table."""
+    with databases.bare(kind) as url:
+        engine = database.connect(url)
+        yield engine
+        engine.dispose()
+
+
+def tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def test_from_nothing_to_the_newest_and_again_without_effect(bare: Engine) -> None:
+    assert migrations.revision(bare) is None
+    migrations.migrate(bare)
+    assert migrations.revision(bare) == migrations.newest()
+    before = tables(bare)
+    assert {table.name for table in metadata.sorted_tables} < before
+    migrations.migrate(bare)
+    assert tables(bare) == before
+    with bare.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM xinshi_messages")).scalar() == 0
+
+
+def test_the_migrated_schema_is_what_the_code_says(bare: Engine) -> None:
+    migrations.migrate(bare)
+
+    def ours(_object: Any, name: str | None, kind: str, *_: Any) -> bool:
+        return kind != "table" or str(name) != migrations.VERSION_TABLE
+
+    with bare.connect() as connection:
+        options = {"include_object": ours, "compare_type": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_an_application_s_own_tables_and_versions_are_left_alone(bare: Engine) -> None:
+    with bare.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('theirs')"))
+        connection.execute(text("CREATE TABLE orders (id INTEGER)"))
+    migrations.migrate(bare)
+    with bare.connect() as connection:
+        assert connection.execute(text("SELECT * FROM alembic_version")).all() == [("theirs",)]
+    others = {name for name in tables(bare) if not name.startswith("xinshi_")}
+    assert others == {"alembic_version", "orders"}
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_database_without_tables_is_told_apart_from_one_that_is_away(bare: Engine) -> None:
+    from worker.domain.errors import Unavailable
+    from worker.store.accounts import held
+
+    with pytest.raises(Unavailable, match="xinshi migrate"), database.reading(bare) as connection:
+        held(connection)
+    away = create_engine("postgresql+psycopg://nobody@127.0.0.1:9/x")
+    with pytest.raises(Unavailable, match="does not answer"), database.reading(away):
+        pytest.fail("nobody listens there")
+    away.dispose()

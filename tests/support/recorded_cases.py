@@ -1,0 +1,150 @@
+"""Recorded cases: one JSON file for each gateway in `recorded/`, so that a bug report is an entry.
+
+A file has these parts, all but `accounts` lists of cases that each name their `law`:
+
+- `accounts`: settings by name, the first of them the usual one;
+- `settings`: settings that are refused, and the key that is named;
+- `capabilities`: some of what an account can carry;
+- `requests`: a call, and the method, URL, content type and body that it has to have, byte for byte;
+- `problems`: a content, and where and how it is complained about;
+- `answers`: what a gateway answered, to which call, and what it means;
+- `pushes`: what a gateway pushed, and what it means; `push_answer` is what it is told;
+- `codes`: how an answer says a code, with `{code}` in its place.
+
+`front_ends.json` holds what any gateway's front end may answer, and what that means everywhere.
+
+An answer's or a push's body is `text` (with `charset`, UTF-8 unless told) or `base64`.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from worker.gateways.base import Content, Gateway, Parcel
+from worker.gateways.registry import registered
+
+FOLDER = Path(__file__).parents[1] / "gateways" / "recorded"
+NAMES = sorted(registered())
+REFERENCE = "0123456789abcdef0123456789abcdef"
+AT = datetime.fromisoformat("2015-12-31T14:55:41+08:00")
+
+
+@cache
+def book(name: str) -> dict[str, Any]:
+    """Return what is recorded of a gateway."""
+    return json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+
+
+@cache
+def front_ends() -> list[dict[str, Any]]:
+    """Return what any gateway's front end may answer."""
+    return json.loads((FOLDER.parent / "front_ends.json").read_text("utf-8"))["answers"]
+
+
+@cache
+def gateway(name: str, account: str | None = None) -> Gateway:
+    """Return the gateway of a recorded account, the first unless one is named."""
+    accounts = book(name)["accounts"]
+    return build(name, accounts[account or next(iter(accounts))])
+
+
+def build(name: str, settings: Mapping[str, Any]) -> Gateway:
+    """Return a gateway with these settings, as a configuration file would give them."""
+    kind = registered()[name]
+    return kind(kind.Settings.model_validate({"gateway": name, **settings}))
+
+
+def every(part: str) -> Any:
+    """Run a test once for each case of a part, of all gateways."""
+    return pytest.mark.parametrize(
+        ("name", "case"),
+        [
+            pytest.param(name, case, id=f"{name}: {case['law']}")
+            for name in NAMES
+            for case in book(name).get(part, [])
+        ],
+    )
+
+
+def accounts() -> list[tuple[str, str]]:
+    """Return each recorded account of each gateway."""
+    return [(name, account) for name in NAMES for account in book(name)["accounts"]]
+
+
+def content(case: Mapping[str, Any]) -> Content:
+    """Return the content that a case describes."""
+    return Content(
+        case.get("text", "测试"),
+        case.get("extension"),
+        case.get("template"),
+        case.get("variables", {}),
+        case.get("options", {}),
+    )
+
+
+def parcel(case: Mapping[str, Any]) -> Parcel:
+    """Return the parcel that a case describes."""
+    to = tuple(case.get("to", ["13800138000"]))
+    return Parcel(to, content(case), case.get("reference", REFERENCE))
+
+
+def body(case: Mapping[str, Any]) -> bytes:
+    """Return a case's body as it stood on the wire."""
+    if "base64" in case:
+        return base64.b64decode(case["base64"])
+    return case["text"].encode(case.get("charset", "utf-8"))
+
+
+def response(case: Mapping[str, Any]) -> httpx.Response:
+    """Return the answer that a case describes."""
+    return httpx.Response(case.get("status", 200), headers=case.get("headers"), content=body(case))
+
+
+def request(of: Gateway, case: Mapping[str, Any]) -> httpx.Request | None:
+    """Build the request that a case asks for."""
+    at = datetime.fromisoformat(case["at"]) if "at" in case else AT
+    match case.get("call", "submit"):
+        case "submit":
+            return of.submit_request(parcel(case), at)
+        case "inbound":
+            hour = case.get("hour")
+            return of.inbound_request(at, datetime.fromisoformat(hour) if hour else None)
+        case "password":
+            return of.password_request(case["new_password"])
+        case call:
+            return getattr(of, f"{call}_request")(at)
+
+
+def read(of: Gateway, reader: str, answer: httpx.Response) -> Any:
+    """Read an answer to a call."""
+    if reader == "results":
+        return of.read_results(answer, parcel({})).one
+    return getattr(of, f"read_{reader}")(answer)
+
+
+def readers(of: Gateway) -> list[str]:
+    """Name the reads that a gateway has."""
+    names = ("results", "reports", "inbound", "balance", "sent_count", "password")
+    kind = type(of)
+    return [n for n in names if getattr(kind, f"read_{n}") is not getattr(Gateway, f"read_{n}")]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON would hold it, without the fields that are as they usually are."""
+    if is_dataclass(value):
+        return {
+            field.name: plain(getattr(value, field.name))
+            for field in fields(value)
+            if getattr(value, field.name) != field.default
+        }
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime) else value
