@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from producer.options import Words
+from producer.options import MessageOptions
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import (
     ConfigurationError,
@@ -102,7 +102,7 @@ def enqueue(
     *,
     session: "Session | None" = None,
     connection: Any = None,
-    **words: Unpack[Words],
+    **words: Unpack[MessageOptions],
 ) -> "Enqueued":
     """Accept one text for one or more numbers: once this returns, the messages are stored.
 
@@ -122,7 +122,7 @@ async def enqueue_async(
     text: str = "",
     *,
     session: "AsyncSession | None" = None,
-    **words: Unpack[Words],
+    **words: Unpack[MessageOptions],
 ) -> "Enqueued":
     """Do as `enqueue` does, without blocking the event loop; `session` is an `AsyncSession`."""
     return await _producer().enqueue_async(to, text, session=session, **words)
@@ -135,7 +135,7 @@ def enqueue_campaign(
     *,
     start: bool = True,
     skip_bad: bool = False,
-    **words: Unpack[Words],
+    **words: Unpack[MessageOptions],
 ) -> "Loaded":
     """Load a campaign from a stream of recipients, and start it once it is wholly loaded.
 

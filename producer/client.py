@@ -14,14 +14,14 @@ from sqlalchemy import Engine, event
 
 from producer.dbapi import borrowed
 from producer.doorbell import Doorbell
-from producer.options import Words
+from producer.options import MessageOptions
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaigns, lookup
 from worker.intake import enqueue as enqueue_module
 from worker.intake.campaign_loader import Loaded, Row
-from worker.intake.enqueue import Checked, Enqueued, Order
+from worker.intake.enqueue import CheckedRequest, Enqueued, EnqueueRequest
 from worker.intake.lookup import Message
 from worker.store.db import database
 
@@ -65,7 +65,7 @@ class Producer:
         *,
         session: "Session | None" = None,
         connection: Any = None,
-        **words: Unpack[Words],
+        **words: Unpack[MessageOptions],
     ) -> Enqueued:
         """Accept messages; `producer.enqueue` says what is promised."""
         order = _order(to, text, words)
@@ -87,7 +87,7 @@ class Producer:
         text: str = "",
         *,
         session: "AsyncSession | None" = None,
-        **words: Unpack[Words],
+        **words: Unpack[MessageOptions],
     ) -> Enqueued:
         """Do as `enqueue` does, without blocking the event loop."""
         if session is None:
@@ -109,7 +109,7 @@ class Producer:
         *,
         start: bool = True,
         skip_bad: bool = False,
-        **words: Unpack[Words],
+        **words: Unpack[MessageOptions],
     ) -> Loaded:
         """Load a campaign and start it; `producer.enqueue_campaign` says what is promised."""
         order = _order((), text, {"message_class": MessageClass.MARKETING, **words})
@@ -142,7 +142,7 @@ class Producer:
         return self._doorbell.tick()
 
     def _with_session(
-        self, session: "Session", checked: Checked, ring: Callable[[MessageClass], object]
+        self, session: "Session", checked: CheckedRequest, ring: Callable[[MessageClass], object]
     ) -> Enqueued:
         from sqlalchemy.orm import scoped_session
 
@@ -174,14 +174,14 @@ class Producer:
         waiting.add(message_class)
 
 
-def _order(to: str | Sequence[str], text: str, words: Words) -> Order:
+def _order(to: str | Sequence[str], text: str, words: MessageOptions) -> EnqueueRequest:
     given: dict[str, Any] = dict(words)
     try:
         given["message_class"] = MessageClass(given.get("message_class", MessageClass.NOTICE))
     except ValueError:
         what = f"is none; choose one of {', '.join(MessageClass)}"
         raise Refused([Problem("message_class", what)]) from None
-    return Order([to] if isinstance(to, str) else list(to), text, **given)
+    return EnqueueRequest([to] if isinstance(to, str) else list(to), text, **given)
 
 
 def _row(nth: int, one: str | Mapping[str, str] | Row) -> Row:

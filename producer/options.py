@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 from worker.domain.enums import MessageClass
 
 
-class Words(TypedDict, total=False):
+class MessageOptions(TypedDict, total=False):
     """The keyword arguments that `enqueue` and `enqueue_campaign` share."""
 
     #: What it is: "otp", "notice" (the default; campaigns: "marketing") or "marketing".

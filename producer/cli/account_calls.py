@@ -29,7 +29,7 @@ from worker.domain.errors import (
 from worker.feedback.collector import Collected, Collector
 from worker.gateways.base import Account
 from worker.gateways.results import Balance
-from worker.gateways.transport.client import Wire
+from worker.gateways.transport.client import GatewayClient
 from worker.store import accounts, ticks
 from worker.store.accounts import AccountState
 from worker.store.db import database
@@ -38,7 +38,7 @@ from worker.store.db import database
 _NO_ANSWER = {NotSent.__name__, OutcomeUnknown.__name__}
 
 
-class Kind(StrEnum):
+class CallKind(StrEnum):
     """What an account can be asked for; also the first part of its tick's name."""
 
     REPORTS = "reports"
@@ -47,7 +47,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AccountAnswer:
     """What came of asking one account."""
 
     account: str
@@ -84,7 +84,7 @@ class Answer:
         }
 
 
-def ask(here: Session, kind: Kind, name: str | None = None) -> list[Answer]:
+def ask(here: Session, kind: CallKind, name: str | None = None) -> list[AccountAnswer]:
     """Ask one account, or all that have such a thing. Raises `Refused` for one that has not."""
     asked = [one for one in here.accounts(name) if _has(one, kind)]
     if name and not asked:
@@ -102,11 +102,11 @@ def person() -> str:
         return "somebody"
 
 
-def _has(account: Account, kind: Kind) -> bool:
+def _has(account: Account, kind: CallKind) -> bool:
     now = datetime.now(UTC)
-    if kind is Kind.REPORTS:
+    if kind is CallKind.REPORTS:
         return account.reports is Reports.PULL
-    if kind is Kind.INBOUND:
+    if kind is CallKind.INBOUND:
         return account.gateway.inbound_request(now) is not None
     return account.gateway.balance_request(now) is not None
 
@@ -114,11 +114,11 @@ def _has(account: Account, kind: Kind) -> bool:
 async def _ask_all(
     settings: Settings,
     engine: Engine,
-    kind: Kind,
+    kind: CallKind,
     asked: Sequence[Account],
     states: dict[str, AccountState],
-) -> list[Answer]:
-    wire = Wire(settings.top.transport, connections=10)
+) -> list[AccountAnswer]:
+    wire = GatewayClient(settings.top.transport, connections=10)
     owner = f"{person()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
     collector = Collector(settings, engine, wire, owner)
     try:
@@ -132,46 +132,48 @@ async def _ask_all(
 
 
 async def _ask_one(
-    collector: Collector, kind: Kind, account: Account, state: AccountState | None
-) -> Answer:
+    collector: Collector, kind: CallKind, account: Account, state: AccountState | None
+) -> AccountAnswer:
     if state and state.held:
         why = " ".join(filter(None, [state.held_code, state.held_why]))
-        return Answer(account.name, problem=f"held: {why}", held=True)
+        return AccountAnswer(account.name, problem=f"held: {why}", held=True)
     tick = f"{kind}:{account.name}"
     if not await asyncio.to_thread(_take, collector, tick, account, kind):
-        return Answer(account.name, problem="a worker is asking it now; look again", busy=True)
+        return AccountAnswer(
+            account.name, problem="a worker is asking it now; look again", busy=True
+        )
     try:
-        calls: dict[Kind, Callable[[Account], Awaitable[Collected | Balance]]] = {
-            Kind.REPORTS: collector.reports,
-            Kind.INBOUND: collector.inbound,
-            Kind.BALANCE: collector.balance,
+        calls: dict[CallKind, Callable[[Account], Awaitable[Collected | Balance]]] = {
+            CallKind.REPORTS: collector.reports,
+            CallKind.INBOUND: collector.inbound,
+            CallKind.BALANCE: collector.balance,
         }
         return _answer(account, await calls[kind](account))
     finally:
         await asyncio.to_thread(_leave, collector, tick)
 
 
-def _answer(account: Account, found: Collected | Balance) -> Answer:
+def _answer(account: Account, found: Collected | Balance) -> AccountAnswer:
     if isinstance(found, Collected):
-        return Answer(
+        return AccountAnswer(
             account.name, found.pages, found.new, found.problem, found.wait, busy=not found.asked
         )
     if found.refusal is None:
-        return Answer(account.name)
+        return AccountAnswer(account.name)
     code, words = found.refusal.code, found.refusal.words
     if code == NotAsked.__name__:
-        return Answer(account.name, problem=words, busy=True)
+        return AccountAnswer(account.name, problem=words, busy=True)
     if code in _NO_ANSWER:
-        return Answer(account.name, problem=f"did not answer: {words}")
-    return Answer(account.name, problem=f"refused: {code} {words}".strip())
+        return AccountAnswer(account.name, problem=f"did not answer: {words}")
+    return AccountAnswer(account.name, problem=f"refused: {code} {words}".strip())
 
 
-def _take(collector: Collector, tick: str, account: Account, kind: Kind) -> bool:
+def _take(collector: Collector, tick: str, account: Account, kind: CallKind) -> bool:
     settings = account.settings
     every = {
-        Kind.REPORTS: settings.collect_reports_every,
-        Kind.INBOUND: settings.collect_inbound_every,
-        Kind.BALANCE: settings.check_balance_every,
+        CallKind.REPORTS: settings.collect_reports_every,
+        CallKind.INBOUND: settings.collect_inbound_every,
+        CallKind.BALANCE: settings.check_balance_every,
     }[kind]
     patience = 10 * settings.timeout + 60.0
     with database.writing(collector.engine) as connection:

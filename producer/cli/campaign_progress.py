@@ -16,7 +16,7 @@ from producer.cli import output, waiting_reasons
 from producer.cli.session import Session
 from worker.domain.enums import CampaignState
 from worker.intake import campaigns, lookup
-from worker.store.campaigns import Progress
+from worker.store.campaigns import CampaignProgress
 
 #: Seconds between two looks, and how many times as long as the last one took.
 PACE = 1.0
@@ -73,7 +73,7 @@ class _Json:
             output.line(json.dumps(data | more, ensure_ascii=False))
 
 
-def watch(here: Session, campaign_id: int, *, as_json: bool = False) -> Progress:
+def watch(here: Session, campaign_id: int, *, as_json: bool = False) -> CampaignProgress:
     """Show a campaign until it is done or cancelled; returns it as it is then.
 
     On a terminal as a picture that moves, on standard error; elsewhere there are lines. As JSON
@@ -88,7 +88,7 @@ def watch(here: Session, campaign_id: int, *, as_json: bool = False) -> Progress
         return _looking(here, campaign_id, lambda look: live.update(look.drawn(), refresh=True))
 
 
-def _looking(here: Session, campaign_id: int, tell: Callable[["Look"], None]) -> Progress:
+def _looking(here: Session, campaign_id: int, tell: Callable[["Look"], None]) -> CampaignProgress:
     rate = Rate()
     while True:
         began = time.monotonic()
@@ -105,7 +105,7 @@ def _looking(here: Session, campaign_id: int, tell: Callable[["Look"], None]) ->
 class Look:
     """A campaign as it stands: its messages a second, and what it waits for if it stands still."""
 
-    found: Progress
+    found: CampaignProgress
     rate: float
     why: Sequence[str] = ()
 

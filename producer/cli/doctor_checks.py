@@ -213,7 +213,7 @@ def _parked(here: Session) -> Iterator[Check]:
 
 def _accounts(here: Session) -> Iterator[Check]:
     """Ask each account for its balance, unless it is held."""
-    answers = {one.account: one for one in account_calls.ask(here, account_calls.Kind.BALANCE)}
+    answers = {one.account: one for one in account_calls.ask(here, account_calls.CallKind.BALANCE)}
     with database.reading(here.engine) as connection:
         states = accounts.states(connection, here.settings.logins)
     for name, account in here.settings.accounts.items():
@@ -221,7 +221,9 @@ def _accounts(here: Session) -> Iterator[Check]:
 
 
 def _account(
-    account: Account, answer: account_calls.Answer | None, state: accounts.AccountState | None
+    account: Account,
+    answer: account_calls.AccountAnswer | None,
+    state: accounts.AccountState | None,
 ) -> Check:
     name = account.name
     what = f"account {name}"

@@ -23,7 +23,7 @@ from worker.store.db import database
 TICK = "sweep"
 
 
-class Part(StrEnum):
+class ProbedWork(StrEnum):
     """What can be looked at: a class, or the ticks."""
 
     OTP = "otp"
@@ -32,26 +32,26 @@ class Part(StrEnum):
     TICKS = "ticks"
 
 
-def look(here: Session, parts: Collection[Part], late: float) -> list[Check]:
+def look(here: Session, parts: Collection[ProbedWork], late: float) -> list[Check]:
     """Say of each part whether it moves on; work that is due may wait `late` seconds.
 
     A database that does not answer is no fault of a worker's: it is said, and not called a problem.
     """
     try:
-        return list(_look(here, parts or list(Part), late))
+        return list(_look(here, parts or list(ProbedWork), late))
     except Unavailable as error:
         return [Check("database", advice=f"nothing is known of progress: {error}")]
 
 
-def _look(here: Session, parts: Collection[Part], late: float) -> Iterator[Check]:
+def _look(here: Session, parts: Collection[ProbedWork], late: float) -> Iterator[Check]:
     with database.reading(here.engine) as connection:
         free = set(here.settings.accounts) - accounts.held(connection)
         # Marketing waits for Redis where an account's limits are kept without it meanwhile.
         apart = {name for name, one in account_pace.standing(connection).items() if one.state}
         for part in parts:
-            if part is Part.TICKS:
+            if part is ProbedWork.TICKS:
                 yield _ticks(ticks.late(connection, TICK), late)
-            elif part is Part.MARKETING and apart & free:
+            elif part is ProbedWork.MARKETING and apart & free:
                 yield Check(part.value, advice="waits: Redis is gone for an account with limits")
             else:
                 yield _class(
@@ -61,11 +61,11 @@ def _look(here: Session, parts: Collection[Part], late: float) -> Iterator[Check
 
 def _ticks(waited: float | None, late: float) -> Check:
     if waited is None or waited <= late:
-        return Check(Part.TICKS.value)
-    return Check(Part.TICKS.value, f"none was run for {waited:.0f} s", _ADVICE)
+        return Check(ProbedWork.TICKS.value)
+    return Check(ProbedWork.TICKS.value, f"none was run for {waited:.0f} s", _ADVICE)
 
 
-def _class(found: backlog.Progress, late: float) -> Check:
+def _class(found: backlog.ClassBacklog, late: float) -> Check:
     what = found.message_class.value
     if found.oldest is None or found.oldest <= late or found.moves:
         return Check(what)

@@ -10,7 +10,7 @@ from worker.domain import segments
 from worker.domain.errors import Problem, Refused
 from worker.gateways.base import Account
 from worker.intake import enqueue
-from worker.intake.enqueue import Order
+from worker.intake.enqueue import EnqueueRequest
 from worker.policy import routing
 from worker.store.accounts import AccountState
 
@@ -41,7 +41,7 @@ class Preview:
         }
 
 
-def preview(settings: Settings, order: Order) -> Preview:
+def preview(settings: Settings, order: EnqueueRequest) -> Preview:
     """Check an order as `send` does, and look at each account that may be asked."""
     problems: Sequence[Problem] = ()
     messages = 0

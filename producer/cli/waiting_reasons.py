@@ -13,18 +13,18 @@ from worker.domain.enums import (
     MessageState,
     NumberKind,
 )
-from worker.policy.routing import Asked, Out
+from worker.policy.routing import Exclusion, RoutingQuery
 from worker.store import accounts, requests, ticks
 from worker.store.db import database
 
 if TYPE_CHECKING:
-    from worker.store.campaigns import Progress
+    from worker.store.campaigns import CampaignProgress
 
 #: A tick that is due for so many seconds says that no worker runs.
 LATE = 30.0
 
 
-def why(here: Session, found: "Progress") -> list[str]:
+def why(here: Session, found: "CampaignProgress") -> list[str]:
     """Say what keeps a campaign from moving; nothing when it moves, or has ended."""
     start = f"`xinshi campaign resume {found.id}`"
     match found.state:
@@ -41,11 +41,11 @@ def why(here: Session, found: "Progress") -> list[str]:
     return []
 
 
-def _is_under_way(found: "Progress") -> bool:
+def _is_under_way(found: "CampaignProgress") -> bool:
     return bool(found.states.get(MessageState.SUBMITTING.value))
 
 
-def _of_running(here: Session, found: "Progress") -> list[str]:
+def _of_running(here: Session, found: "CampaignProgress") -> list[str]:
     if found.not_before and found.not_before > datetime.now(UTC):
         return [f"it begins at {output.local(found.not_before)}"]
     return [*_no_worker(here), *_accounts(here, found)]
@@ -59,7 +59,7 @@ def _no_worker(here: Session) -> list[str]:
     return []
 
 
-def _accounts(here: Session, found: "Progress") -> list[str]:
+def _accounts(here: Session, found: "CampaignProgress") -> list[str]:
     """Say of each account that might carry it why it takes nothing; nothing when one does."""
     asked = MessageClass(found.message_class)
     with database.reading(here.engine) as connection:
@@ -69,15 +69,19 @@ def _accounts(here: Session, found: "Progress") -> list[str]:
     if row is None:
         return []
     kinds = [NumberKind(one) for one in row.kinds.split(",") if one]
-    options = claim.options(Asked(asked, row.content, kinds, datetime.now(UTC), found.account))
+    options = claim.options(
+        RoutingQuery(asked, row.content, kinds, datetime.now(UTC), found.account)
+    )
     reasons = []
     for one in options:
         name = one.account.name
-        if one.out in {None, Out.FULL} or (one.out is Out.DOUBT and claim.may_probe(name)):
+        if one.out in {None, Exclusion.FULL} or (
+            one.out is Exclusion.DOUBT and claim.may_probe(name)
+        ):
             return []
-        if one.out is Out.DOUBT:
+        if one.out is Exclusion.DOUBT:
             doubt = route.doubt(unproven=claim.doubts[name].unproven, probe=False)
             reasons.append(f"{name}: {doubt}")
-        elif one.out is not Out.CLASS:
+        elif one.out is not Exclusion.CLASS:
             reasons.append(f"{name}: {route.why(one, asked, found.account, states.get(name))}")
     return reasons or ["no account serves its class"]

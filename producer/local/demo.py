@@ -47,7 +47,7 @@ collect_inbound_every = "1s"
 
 
 @dataclass
-class Line:
+class DemoLine:
     """One account in the table at the end."""
 
     account: str
@@ -62,7 +62,7 @@ class Line:
 Watch = Callable[[str, int, int], None]
 
 
-def run(folder: Path, watch: Watch) -> list[Line]:
+def run(folder: Path, watch: Watch) -> list[DemoLine]:
     """Run the demo in an empty folder; `watch` is told what goes on: (what, done, of how many)."""
     ledger = folder / "ledger.jsonl"
     with _sandbox(folder, ledger) as base_url:
@@ -178,13 +178,13 @@ def _replies(producer: Producer) -> Counter[str]:
         return Counter(row.account for row in inbox.inbound(connection, 100))
 
 
-def _lines(producer: Producer, ids: dict[str, list[str]]) -> list[Line]:
+def _lines(producer: Producer, ids: dict[str, list[str]]) -> list[DemoLine]:
     replies = _replies(producer)
     campaign_id, bulk = ids["campaign"]
     campaign = campaigns.show(producer.engine, int(campaign_id))
     lines = []
     for name, account in producer.settings.accounts.items():
-        line = Line(name, account.gateway.name, replies=replies[name])
+        line = DemoLine(name, account.gateway.name, replies=replies[name])
         found = lookup.many(producer.engine, ids[name])
         line.states.update(one.state.value for one in found)
         if name == bulk:
@@ -194,7 +194,9 @@ def _lines(producer: Producer, ids: dict[str, list[str]]) -> list[Line]:
     return lines
 
 
-def _check(lines: list[Line], ids: dict[str, list[str]], ledger: Path, settings: Settings) -> None:
+def _check(
+    lines: list[DemoLine], ids: dict[str, list[str]], ledger: Path, settings: Settings
+) -> None:
     """Compare with the ledger: every message once, with its text, at the right gateway."""
     times: Counter[tuple[str, str]] = Counter()
     for entry in sandbox.taken(ledger):

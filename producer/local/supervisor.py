@@ -36,7 +36,7 @@ LONGEST_PAUSE = 30.0
 
 
 @dataclass
-class Part:
+class SupervisedProcess:
     """One process, and how often it died in a row."""
 
     name: str
@@ -62,11 +62,13 @@ class Supervisor:
         self._config = config
         #: Where the processes write; None is where this one does.
         self._output = output
-        self._parts = [Part(name, words) for name, words in PARTS.items()]
+        self._parts = [SupervisedProcess(name, words) for name, words in PARTS.items()]
         #: Where the web process listens; None: there is none.
         self._web = web
         if web is not None:
-            self._parts.append(Part("web", ("producer.web", "--fd", str(web.fileno()))))
+            self._parts.append(
+                SupervisedProcess("web", ("producer.web", "--fd", str(web.fileno())))
+            )
         self._stop = threading.Event()
         self._clean = True
 
@@ -96,7 +98,7 @@ class Supervisor:
         log.info("up.stopping", signal=signal.Signals(number).name)
         self._stop.set()
 
-    def _start(self, part: Part) -> None:
+    def _start(self, part: SupervisedProcess) -> None:
         environment = dict(os.environ)
         if self._config is not None:
             environment["XINSHI_CONFIG"] = self._config
@@ -119,7 +121,7 @@ class Supervisor:
             for part in self._parts:
                 self._look_at(part)
 
-    def _look_at(self, part: Part) -> None:
+    def _look_at(self, part: SupervisedProcess) -> None:
         at = time.monotonic()
         if part.process is not None and part.process.poll() is not None:
             part.deaths = 0 if at - part.started > LONGEST_PAUSE else part.deaths + 1
@@ -151,7 +153,7 @@ class Supervisor:
                 _process(part).wait()
 
 
-def _process(part: Part) -> subprocess.Popen[bytes]:
+def _process(part: SupervisedProcess) -> subprocess.Popen[bytes]:
     if part.process is None:
         msg = f"{part.name} does not run"
         raise LookupError(msg)

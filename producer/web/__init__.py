@@ -2,13 +2,14 @@
 
 The shape, for whoever adds a route:
 
-- `app.create(settings)` returns the application. It makes one `Desk` (`context.py`), keeps it
-  in `app.state.desk`, and includes the `router` of each module in `api/` and of the pages.
-- `desk.Desk` is what all routes stand on: `settings`, `producer`, `engine`, `await desk.run(f, …)`
-  for whatever touches the database (the store is synchronous: never call it in the event loop),
-  `desk.ring(message_class)` after a commit. A route gets it as `here: Here`.
-- `api/authentication.py`: who asks. `caller: Annotated[Caller, Depends(Allowed(Scope.SEND))]` lets a key with
-  that scope in; `caller.sender` is the name under which it sends and whose messages it sees.
+- `app.create(settings)` returns the application. It makes one `AppContext` (`context.py`), keeps it
+  in `app.state.context`, and includes the `router` of each module in `api/` and of the pages.
+- `context.AppContext` is what all routes stand on: `settings`, `producer`, `engine`,
+  `await context.run(f, …)` for whatever touches the database (the store is synchronous: never call
+  it in the event loop), `context.ring(message_class)` after a commit. A route gets it as `context: Context`.
+- `api/authentication.py`: who asks. `caller: Annotated[Caller, Depends(Allowed(Scope.SEND))]` lets
+  a key with that scope in; `caller.sender` is the name under which it sends and whose messages it
+  sees.
 - `problems.py`: every error is a problem+json document (RFC 9457) that names the field. Raise what
   `worker.domain.errors` has, or `problems.Told` for what only HTTP knows;
   `problems.responses(404, …)` says in OpenAPI which ones a route may answer.

@@ -20,7 +20,7 @@ from producer.web.api import (
 )
 from producer.web.api.authentication import Keyring
 from producer.web.body_limits import Bounded
-from producer.web.context import Desk
+from producer.web.context import AppContext
 from producer.web.pages import site as pages
 from worker.config.settings import Settings
 
@@ -30,7 +30,7 @@ ROOMS = (messages, campaign_upload, campaigns, lookups, callbacks, pushes, healt
 
 def create(settings: Settings) -> FastAPI:
     """Return the application of a configuration; nothing is connected before it is started."""
-    desk = Desk(settings)
+    desk = AppContext(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -49,7 +49,7 @@ def create(settings: Settings) -> FastAPI:
         separate_input_output_schemas=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.state.desk, app.state.keyring = desk, Keyring()
+    app.state.context, app.state.keyring = desk, Keyring()
     app.add_middleware(Bounded, settings=settings.top.web)
     problems.install(app)
     pushes.prepare(app, desk)

@@ -5,7 +5,7 @@ from time import monotonic
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producer.web.problems import Told
+from producer.web.problems import HttpProblem
 from worker.config.web_settings import WebSettings
 
 #: Where files are taken; everywhere else bodies are small.
@@ -56,7 +56,7 @@ class _Body:
             async with asyncio.timeout(max(0.0, until - monotonic())):
                 message = await self._receive()
         except TimeoutError:
-            raise Told(408, "too-slow", "the body did not arrive in time") from None
+            raise HttpProblem(408, "too-slow", "the body did not arrive in time") from None
         self._size += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         if self._size > self._most:
@@ -79,5 +79,5 @@ def _header(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
 
 
-def _too_large(most: int) -> Told:
-    return Told(413, "too-large", f"the body may have {most} bytes")
+def _too_large(most: int) -> HttpProblem:
+    return HttpProblem(413, "too-large", f"the body may have {most} bytes")

@@ -29,7 +29,7 @@ CALLS, LONG, PROBES, BELLS = 8, 2, 1, 1
 STUCK = 60.0
 
 
-class Desk:
+class AppContext:
     """One for each process, made by `app.create`."""
 
     def __init__(self, settings: Settings) -> None:
@@ -111,12 +111,12 @@ class Desk:
         self.producer.close()
 
 
-async def desk(connection: HTTPConnection) -> Desk:
+async def app_context(connection: HTTPConnection) -> AppContext:
     """Return the desk of the application that a request came to.
 
     As a coroutine it is called in the event loop: a plain function would be called in a thread.
     """
-    return cast("Desk", connection.app.state.desk)
+    return cast("AppContext", connection.app.state.context)
 
 
-Here = Annotated[Desk, Depends(desk)]
+Context = Annotated[AppContext, Depends(app_context)]

@@ -9,7 +9,7 @@ from worker.domain.errors import XinshiError
 BACKLOG = 2048
 
 
-class Taken(XinshiError):
+class PortTaken(XinshiError):
     """Somebody else listens there already, or we may not."""
 
 
@@ -23,7 +23,7 @@ def listen(host: str, port: int) -> socket.socket:
         bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
-        raise Taken(_why(host, port, error)) from None
+        raise PortTaken(_why(host, port, error)) from None
     return bound
 
 

@@ -51,7 +51,7 @@ class ProblemDocument(BaseModel):
     errors: list[FieldError] = Field(default_factory=list)
 
 
-class Told(HTTPException):
+class HttpProblem(HTTPException):
     """What only HTTP knows: a status, its kind in one word, and what to do."""
 
     def __init__(
@@ -109,30 +109,30 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def told(error: Exception) -> Told:
+def told(error: Exception) -> HttpProblem:
     """Say how an error of ours is told."""
     match error:
-        case Told():
+        case HttpProblem():
             found = error
         case KeyConflict():
-            found = Told(409, "key-conflict", "the key is another request's", error.problems)
+            found = HttpProblem(409, "key-conflict", "the key is another request's", error.problems)
         case Refused():
-            found = Told(422, "refused", "nothing was stored; see errors", error.problems)
+            found = HttpProblem(422, "refused", "nothing was stored; see errors", error.problems)
         case DataError():
             what = "nothing was stored: it holds what the database cannot, as a NUL character"
-            found = Told(422, "refused", what)
+            found = HttpProblem(422, "refused", what)
         case NotFound():
-            found = Told(404, "not-found", str(error))
+            found = HttpProblem(404, "not-found", str(error))
         case TooLate():
-            found = Told(409, "too-late", str(error))
+            found = HttpProblem(409, "too-late", str(error))
         case _:
             why = "the database does not answer; repeat the call, with its Idempotency-Key"
-            found = Told(503, "unavailable", why, headers={"Retry-After": str(SOON)})
+            found = HttpProblem(503, "unavailable", why, headers={"Retry-After": str(SOON)})
     return found
 
 
 #: What is told apart above; everything else is a fault.
-KNOWN = (Told, Refused, NotFound, TooLate, Unavailable, DBAPIError)
+KNOWN = (HttpProblem, Refused, NotFound, TooLate, Unavailable, DBAPIError)
 
 
 def install(app: FastAPI) -> None:
@@ -160,7 +160,7 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request)) or headers.get("allow", "")
-    return Told(error.status_code, kind, words, headers=headers).response()
+    return HttpProblem(error.status_code, kind, words, headers=headers).response()
 
 
 def _methods(request: Request) -> list[str]:
@@ -175,8 +175,8 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
         raise error
     found = [_problem(one) for one in error.errors()]
     if any(one["type"] == "json_invalid" for one in error.errors()):
-        return Told(400, "no-json", "the body is no JSON", found).response()
-    return Told(422, "refused", "nothing was stored; see errors", found).response()
+        return HttpProblem(400, "no-json", "the body is no JSON", found).response()
+    return HttpProblem(422, "refused", "nothing was stored; see errors", found).response()
 
 
 def _problem(fault: Mapping[str, Any]) -> Problem:
@@ -191,7 +191,7 @@ def _problem(fault: Mapping[str, Any]) -> Problem:
 
 def _fault(request: Request, error: Exception) -> JSONResponse:
     log.error("web.failed", route=_route(request), why=type(error).__name__, exc_info=error)
-    return Told(500, "fault", "a fault of this server; it is in the log").response()
+    return HttpProblem(500, "fault", "a fault of this server; it is in the log").response()
 
 
 def _route(request: Request) -> str:

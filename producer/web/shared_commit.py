@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from producer.web.problems import Told
+from producer.web.problems import HttpProblem
 from worker.domain.errors import XinshiError
 
 Part = TypeVar("Part")
@@ -37,7 +37,7 @@ class _Waiting(Generic[Part, Done]):
     done: asyncio.Future[Done]
 
 
-class Together(Generic[Part, Done]):
+class SharedCommit(Generic[Part, Done]):
     """Gathers parts and does them; the event loop alone touches it.
 
     `work` does some parts, and returns what became of each, in their order. When it raises, they
@@ -57,7 +57,7 @@ class Together(Generic[Part, Done]):
     async def do(self, part: Part, size: int = 1) -> Done:
         """Return what became of a part once it was done; raises what its work raises."""
         if len(self._waiting) >= self._bounds.waiting:
-            raise Told(
+            raise HttpProblem(
                 503, "too-many", "too many at once; come again", headers={"Retry-After": "5"}
             )
         one: _Waiting[Part, Done] = _Waiting(part, size, asyncio.get_running_loop().create_future())

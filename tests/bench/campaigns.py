@@ -12,7 +12,7 @@ from tests.bench.ground import Ground, engine, wait, worker
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, SubmissionState
 from worker.intake import campaigns, csv_reader
-from worker.intake.enqueue import Order
+from worker.intake.enqueue import EnqueueRequest
 from worker.settlement import invariants
 from worker.store import campaigns as stored
 from worker.store.db import database
@@ -120,7 +120,7 @@ def campaign(ground: Ground, url: str, file: Path) -> tuple[float, dict[str, flo
 
 def load(connections: Engine, settings: Settings, file: Path) -> int:
     """Load a file as `xinshi campaign create` does, and start it."""
-    order = Order((), TEXT, MessageClass.MARKETING)
+    order = EnqueueRequest((), TEXT, MessageClass.MARKETING)
     with file.open("rb") as opened, csv_reader.reading(opened, TEXT) as found:
         return campaigns.create(connections, settings, "bench", order, found.rows).id
 

@@ -121,7 +121,7 @@ def _celery(config: Path, name: str) -> Any:
 def prove(producer: Producer, settings: Settings) -> None:
     """Let all logins have been accepted before."""
     with database.writing(producer.engine) as connection:
-        for name, login in settings.logins.of.items():
+        for name, login in settings.logins.fingerprints.items():
             accounts.ensure(connection, name)
             accounts.prove(connection, name, login)
 

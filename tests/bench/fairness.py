@@ -115,12 +115,12 @@ def _work(config: Path, _file: Path, ended: Path) -> None:
 def _enqueue(config: Path, _file: Path, ended: Path) -> None:
     from worker.config.settings import load
     from worker.intake import enqueue
-    from worker.intake.enqueue import Order
+    from worker.intake.enqueue import EnqueueRequest
     from worker.store.db import database
 
     settings = load(config, {})
     connections = database.connect(settings.database_url)
-    order = enqueue.check(settings, Order(["13800000001"], "【信使】您好"))
+    order = enqueue.check(settings, EnqueueRequest(["13800000001"], "【信使】您好"))
     while not ended.exists():
         with database.writing(connections) as connection:
             enqueue.store(connection, order)

@@ -81,7 +81,7 @@ def _ours(ground: Ground, url: str, numbers: Sequence[str]) -> float:
         from worker.store import accounts
 
         with database.writing(connected) as connection:
-            for name, login in settings.logins.of.items():
+            for name, login in settings.logins.fingerprints.items():
                 accounts.ensure(connection, name)
                 accounts.prove(connection, name, login)
         for nth in range(PROCESSES):

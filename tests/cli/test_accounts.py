@@ -121,7 +121,7 @@ def test_a_call_waits_for_the_one_that_proves_the_login(place: Place) -> None:
     place.configure(more={"bulk": slow})
     here = settings.load()
     with database.writing(place.engine) as connection:
-        assert accounts.take_probe(connection, "bulk", 60, here.logins.of["bulk"])
+        assert accounts.take_probe(connection, "bulk", 60, here.logins.fingerprints["bulk"])
     (found,) = place.data("balance", "--account", "bulk")
     assert "finding out" in found["problem"]
     assert "c123" not in place.sandbox.control.state()["calls"]

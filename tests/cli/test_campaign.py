@@ -274,7 +274,7 @@ def test_an_account_in_doubt_is_what_a_campaign_waits_for(place: Place) -> None:
     create(place, numbers(place, 2))
     with database.writing(place.engine) as connection:
         accounts.ensure(connection, "bulk")
-        accounts.prove(connection, "bulk", settings.load().logins.of["bulk"])
+        accounts.prove(connection, "bulk", settings.load().logins.fingerprints["bulk"])
         waiting = {"doubts": 1, "probe_at": later(60)}
         connection.execute(update(account_state).values(**waiting))
     (_, said) = place.data("campaign", "show", "1")["waits_for"]
@@ -327,7 +327,7 @@ def test_ctrl_c_while_loading_sends_nothing_and_the_key_loads_it_again(
 ) -> None:
     file = numbers(place, 3)
     with monkeypatch.context() as patch:
-        patch.setattr(campaign_writer.Filler, "finish", interrupted)
+        patch.setattr(campaign_writer.CampaignWriter, "finish", interrupted)
         words = ["--text", TEXT, "--recipients", file, "--account", "bulk", "--key", "autumn"]
         said = place.fails("campaign", "create", *words, code=130)
     assert "nothing of it will be sent; the same command, with its --key, goes on with it" in said
@@ -345,7 +345,7 @@ def test_a_database_that_fails_while_loading_says_what_became_of_the_campaign(
         msg = "the database does not answer as it should: database or disk is full"
         raise Unavailable(msg)
 
-    monkeypatch.setattr(campaign_writer.Filler, "take", full)
+    monkeypatch.setattr(campaign_writer.CampaignWriter, "take", full)
     words = ["campaign", "create", "--text", TEXT, "--recipients", numbers(place, 3)]
     said = place.fails(*words)
     assert "database or disk is full" in said

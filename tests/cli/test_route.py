@@ -20,7 +20,7 @@ TO = "13812345678"
 def _proven(place: Place) -> None:
     """All logins have been accepted before."""
     with database.writing(place.engine) as connection:
-        for name, login in settings.load().logins.of.items():
+        for name, login in settings.load().logins.fingerprints.items():
             accounts.ensure(connection, name)
             accounts.prove(connection, name, login)
 

@@ -30,7 +30,7 @@ from tests.support.stage import (
 )
 from tests.support.worker_processes import configuration, running
 from worker.intake import enqueue
-from worker.intake.enqueue import Order
+from worker.intake.enqueue import EnqueueRequest
 from worker.sandbox import Sandbox
 from worker.sandbox.ledger import Entry
 from worker.store import accounts, migrations
@@ -98,7 +98,7 @@ def load(engine: Engine, stage: Stage, rate: float) -> Iterator[list[str]]:
         with database.writing(engine) as connection:
             for _ in range(count):
                 number = f"138{len(numbers):08d}"
-                order = Order([number], TEXT.format(len(numbers)))
+                order = EnqueueRequest([number], TEXT.format(len(numbers)))
                 enqueue.store(connection, enqueue.check(stage.settings, order))
                 numbers.append(number)
 

@@ -20,7 +20,7 @@ from tests.support.stage import (
     section,
 )
 from worker.delivery import account_guard
-from worker.delivery.submit import Ready
+from worker.delivery.submit import PreparedSubmission
 from worker.domain.enums import (
     Advice,
     Fault,
@@ -80,7 +80,7 @@ def due(hand: Hand) -> None:
         connection.execute(update(request).where(waits).values(next_at=later(-1)))
 
 
-def refused(one: Ready, said: dict[str, Any]) -> Any:
+def refused(one: PreparedSubmission, said: dict[str, Any]) -> Any:
     return answer(one, Outcome.ACCOUNT_HELD, **said)
 
 
@@ -203,14 +203,18 @@ def test_a_gateway_that_is_away_keeps_nobody_waiting(hand: Hand) -> None:
     (first,) = hand.take()
     hand.record(answer(first, Outcome.NOT_SENT))
     with writing(hand.engine) as connection:
-        assert accounts.take_probe(connection, "bulk", 10, hand.settings.logins.of["bulk"])
-        assert not accounts.take_probe(connection, "bulk", 10, hand.settings.logins.of["bulk"])
+        assert accounts.take_probe(
+            connection, "bulk", 10, hand.settings.logins.fingerprints["bulk"]
+        )
+        assert not accounts.take_probe(
+            connection, "bulk", 10, hand.settings.logins.fingerprints["bulk"]
+        )
 
 
 def test_a_dead_process_s_right_to_ask_comes_free(hand: Hand) -> None:
     unproven(hand)
     hand.enqueue(mobiles(1))
-    login = hand.settings.logins.of["bulk"]
+    login = hand.settings.logins.fingerprints["bulk"]
     with writing(hand.engine) as connection:
         assert accounts.take_probe(connection, "bulk", -1, login)
         assert accounts.take_probe(connection, "bulk", 10, login)
@@ -263,7 +267,7 @@ def test_accounts_with_one_login_are_proven_and_held_together(
 @on_sqlite
 def test_a_fingerprint_changes_with_the_login_and_tells_nothing(database: str) -> None:
     def of(**more: Any) -> str:
-        return settings_of(database, bulk=more).logins.of["bulk"]
+        return settings_of(database, bulk=more).logins.fingerprints["bulk"]
 
     usual = of()
     assert usual == of(max_batch=7)

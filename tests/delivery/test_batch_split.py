@@ -26,7 +26,7 @@ from tests.support.stage import (
 )
 from worker.delivery import batch_split as batch_split_module
 from worker.delivery import record
-from worker.delivery.submit import Answer, Ready
+from worker.delivery.submit import CallAnswer, PreparedSubmission
 from worker.domain.enums import (
     Fault,
     MessageClass,
@@ -59,7 +59,7 @@ class Strict:
         self.taken: Counter[str] = Counter()
         self.calls = 0
 
-    def answer(self, ready: Ready) -> Answer:
+    def answer(self, ready: PreparedSubmission) -> CallAnswer:
         """Return what it says to a submission."""
         self.calls += 1
         if self.bad.intersection(ready.parcel.msisdns):
@@ -68,7 +68,7 @@ class Strict:
         return answer(ready, Outcome.ACCEPTED)
 
 
-def refusal(ready: Ready, fault: Fault = Fault.NUMBER) -> Answer:
+def refusal(ready: PreparedSubmission, fault: Fault = Fault.NUMBER) -> CallAnswer:
     """Return a refusal as c123 words it."""
     return answer(ready, Outcome.REJECTED, code="112", fault=fault)
 
@@ -340,7 +340,7 @@ def test_a_gateway_that_tells_of_each_number_is_believed_of_each(
     made = hand.enqueue(numbers)
     (ready,) = hand.take()
     each = {number: Result(outcome, outcome.value) for number, outcome in told.items()}
-    hand.record(Answer(ready, Results(Result(rest, rest.value), each), 0.0))
+    hand.record(CallAnswer(ready, Results(Result(rest, rest.value), each), 0.0))
     ends = {
         Outcome.ACCEPTED: "submitted",
         Outcome.REJECTED: "rejected",
@@ -366,7 +366,7 @@ def test_an_answer_for_each_number_leaves_no_number_on_the_disk(hand: Hand, tmp_
     hand.enqueue(mobiles(2))
     (ready,) = hand.take()
     each = {mobiles(1)[0]: Result(Outcome.REJECTED, "112")}
-    answered = Answer(ready, Results(Result(Outcome.ACCEPTED, "100"), each), 0.0)
+    answered = CallAnswer(ready, Results(Result(Outcome.ACCEPTED, "100"), each), 0.0)
     Spool(tmp_path, "it").add([spool_entries.outcome(record.recorded(answered))])
     (file,) = tmp_path.iterdir()
     assert mobiles(1)[0] not in file.read_text("utf-8")

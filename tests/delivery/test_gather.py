@@ -27,7 +27,7 @@ from tests.support.stage import (
     mobiles,
 )
 from worker.delivery import gather as gather_module
-from worker.delivery.submit import Ready
+from worker.delivery.submit import PreparedSubmission
 from worker.domain.enums import (
     Advice,
     MessageClass,
@@ -77,7 +77,7 @@ def grow_old(hand: Hand) -> None:
             )
 
 
-def called(ready: list[Ready]) -> list[list[str]]:
+def called(ready: list[PreparedSubmission]) -> list[list[str]]:
     """Return the numbers of each call."""
     return sorted(sorted(one.parcel.msisdns) for one in ready)
 
@@ -162,7 +162,7 @@ def test_a_gathered_submission_holds_as_many_as_the_account_takes(
     assert sorted(map(len, called(hand.take()))) == [3, 4, 4]
 
 
-def gathered(hand: Hand, count: int = 3) -> tuple[list[Enqueued], Ready]:
+def gathered(hand: Hand, count: int = 3) -> tuple[list[Enqueued], PreparedSubmission]:
     """Return singles, and the one submission that carries them; that of the 110 is over."""
     with writing(hand.engine) as connection:
         accounts.ensure(connection, "bulk")

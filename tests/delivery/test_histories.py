@@ -47,7 +47,7 @@ from worker.store.inbox import opt_outs
 from worker.store.schema.tables import request, submission
 
 if TYPE_CHECKING:
-    from worker.delivery.submit import Answer, Ready
+    from worker.delivery.submit import CallAnswer, PreparedSubmission
 
 CLASSES = st.sampled_from([NOTICE, MARKETING])
 #: Outcomes after which a message may have arrived.
@@ -76,9 +76,9 @@ class History(RuleBasedStateMachine):
         self.totals: dict[int, int] = {}
         self.campaigns: list[int] = []
         self.singles: list[str] = []
-        self.flying: list[Ready] = []
-        self.answered: list[Answer] = []
-        self.swept: list[Ready] = []
+        self.flying: list[PreparedSubmission] = []
+        self.answered: list[CallAnswer] = []
+        self.swept: list[PreparedSubmission] = []
         self.arrived: Counter[str] = Counter()
         self.before: dict[int, dict[int, str]] = {}
 

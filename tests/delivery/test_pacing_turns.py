@@ -13,7 +13,7 @@ from tests.support.by_hand import (
 )
 from tests.support.stage import TEXT, mobiles
 from worker.config.settings import Settings
-from worker.delivery.submit import Answer, Ready
+from worker.delivery.submit import CallAnswer, PreparedSubmission
 from worker.domain.enums import (
     Advice,
     MessageClass,
@@ -22,7 +22,7 @@ from worker.domain.enums import (
 )
 from worker.gateways.base import Account
 from worker.gateways.results import Result, Results
-from worker.policy.gcra import SECOND, State
+from worker.policy.gcra import SECOND, PacingState
 from worker.store import account_pace
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import request, submission
@@ -30,9 +30,11 @@ from worker.store.schema.tables import request, submission
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
 
 
-def answered(ready: Ready, outcome: Outcome = Outcome.ACCEPTED, **more: object) -> Answer:
+def answered(
+    ready: PreparedSubmission, outcome: Outcome = Outcome.ACCEPTED, **more: object
+) -> CallAnswer:
     """Answer one submission."""
-    return Answer(ready, Results(Result(outcome, "a code", **more)), 0.0)  # type: ignore[arg-type]
+    return CallAnswer(ready, Results(Result(outcome, "a code", **more)), 0.0)  # type: ignore[arg-type]
 
 
 def test_two_campaigns_and_a_single_take_turns(engine: Engine) -> None:
@@ -77,7 +79,7 @@ def test_who_gets_no_permit_is_written_nowhere(engine: Engine) -> None:
 
     with writing(engine) as connection:
         at = account_pace.lock(connection, ["jzy"])["jzy"].at
-        full = State(at, at - 10_000_000, {"submissions": SECOND})
+        full = PacingState(at, at - 10_000_000, {"submissions": SECOND})
         account_pace.write(connection, "jzy", full, at + 60_000_000)
     before = rows()
     assert hand.take() == []

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, cast, event, literal, select, update
 from tests.support.by_hand import Hand, answer, settings_of
 from tests.support.stage import Stage, eventually, mobiles
 from worker.config import settings as loading
-from worker.delivery.submit import Ready
+from worker.delivery.submit import PreparedSubmission
 from worker.domain.enums import Advice, MessageClass, Outcome
 from worker.domain.errors import ConfigurationError
 from worker.domain.recipient_windows import Window
@@ -41,7 +41,7 @@ def hand(engine: Engine, database: str) -> Hand:
     return Hand(engine, settings_of(database, bulk={"max_batch": 3, "per_msisdn": ONCE}))
 
 
-def called(ready: list[Ready]) -> list[str]:
+def called(ready: list[PreparedSubmission]) -> list[str]:
     """Return the numbers that are called."""
     return sorted(number for one in ready for number in one.parcel.msisdns)
 

@@ -32,7 +32,7 @@ def counted(engine: Engine) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def claim(stage: Stage, engine: Engine) -> tuple[list[Lease], list[submit.Ready]]:
+def claim(stage: Stage, engine: Engine) -> tuple[list[Lease], list[submit.PreparedSubmission]]:
     with writing(engine) as connection:
         looked = claim_module.look(connection, stage.settings, MessageClass.NOTICE, OWNER)
         leases = looked.take(connection)

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.support import servers
 from tests.support.pace_model import Step, rates, steps
-from worker.delivery.throttle import Said, Throttle, Wanted
+from worker.delivery.throttle import PermitAnswer, PermitRequest, Throttle
 from worker.policy import gcra
-from worker.policy.gcra import Cost, Rates, State
+from worker.policy.gcra import Cost, PacingState, Rates
 
 LIMITED = Rates(submissions=2.0)
 
@@ -39,10 +39,12 @@ def server(url: str) -> Iterator[redis.Redis]:
         yield made
 
 
-def wanted(name: str, of: Rates, costs: list[Cost], *, otp: bool = False, **more: object) -> Wanted:
+def wanted(
+    name: str, of: Rates, costs: list[Cost], *, otp: bool = False, **more: object
+) -> PermitRequest:
     """Ask for permits with receipts nobody has seen."""
     receipts = [secrets.token_hex(4) for _ in costs]
-    asked = Wanted(
+    asked = PermitRequest(
         name, otp, gcra.buckets(of, otp=otp), receipts, costs, 10_000, 10_000, 0, lease=60.0
     )
     return replace(asked, **more)  # type: ignore[arg-type]
@@ -58,7 +60,7 @@ def passes(server: redis.Redis, name: str, microseconds: int) -> None:
             server.zadd(f"{key}:{kind}", {receipt: until - microseconds})
 
 
-def ask(throttle: Throttle, asked: Wanted) -> Said:
+def ask(throttle: Throttle, asked: PermitRequest) -> PermitAnswer:
     """Ask a Redis that is there."""
     said = throttle.ask(asked)
     assert said is not None
@@ -75,7 +77,7 @@ def test_redis_answers_as_the_model_does(
     for step in taken:
         if state is not None:
             passes(server, name, step.pause)
-            state = State(state.at - step.pause, state.since - step.pause, state.levels)
+            state = PacingState(state.at - step.pause, state.since - step.pause, state.levels)
         asked = wanted(name, of, step.costs, otp=step.otp)
         said = ask(throttle, asked)
         state = gcra.fresh(said.at) if state is None else state

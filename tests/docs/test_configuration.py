@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.support import documents
-from worker.config.settings import Top, parse
+from worker.config.settings import TopSettings, parse
 from worker.config.web_settings import WebSettings
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.code_table import Meaning
@@ -34,7 +34,7 @@ def push_fields() -> type[BaseModel]:
 
 
 MODELS: dict[str, type[BaseModel]] = {
-    "Top level": Top,
+    "Top level": TopSettings,
     "The web process": WebSettings,
     "Every account": AccountSettings,
     "Codes of your own": Meaning,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import producer
-from producer.options import Words
+from producer.options import MessageOptions
 from tests.support import documents, example_runner
 from worker.domain import errors
 
@@ -28,7 +28,7 @@ def test_the_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_keyword_is_told() -> None:
     told = [documents.coded(row[0]) for row in documents.rows(documents.section(PAGE, "Enqueue"))]
-    assert told == [*Words.__annotations__, "session", "connection"]
+    assert told == [*MessageOptions.__annotations__, "session", "connection"]
 
 
 def test_every_error_is_told() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain import recipient_windows
-from worker.domain.recipient_windows import MARGIN, Call, Window
+from worker.domain.recipient_windows import MARGIN, CountedCall, Window
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 #: A midnight in Shanghai, in milliseconds.
@@ -29,13 +29,13 @@ MOMENTS = st.integers(-90_000, 90_000).map(lambda offset: MIDNIGHT + offset) | s
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[list[Call], int]:
+def histories(draw: st.DrawFn) -> tuple[list[CountedCall], int]:
     """Some calls that began at or before a moment, over or under way then; and that moment."""
     at = draw(MOMENTS)
     calls = []
     for nth in range(draw(st.integers(0, 6))):
         began = at - draw(st.integers(0, 100_000) | st.integers(0, 90_000_000))
-        calls.append(Call(nth + 1, began, began + draw(st.integers(0, PATIENCE))))
+        calls.append(CountedCall(nth + 1, began, began + draw(st.integers(0, PATIENCE))))
     return calls, at
 
 
@@ -48,7 +48,7 @@ def dates(first: int, last: int) -> set[str]:
     return {date(first), date(last)}
 
 
-def has_room(limits: list[Window], calls: list[Call], at: int) -> bool:
+def has_room(limits: list[Window], calls: list[CountedCall], at: int) -> bool:
     """Count by hand whether one more call may begin."""
     for most, length in limits:
         if length is not None:
@@ -64,7 +64,7 @@ def has_room(limits: list[Window], calls: list[Call], at: int) -> bool:
 
 @given(LIMITS, histories())
 def test_a_call_may_begin_if_every_window_has_room(
-    limits: list[Window], history: tuple[list[Call], int]
+    limits: list[Window], history: tuple[list[CountedCall], int]
 ) -> None:
     calls, at = history
     waits = recipient_windows.wait(limits, calls, at, PATIENCE)
@@ -73,7 +73,7 @@ def test_a_call_may_begin_if_every_window_has_room(
 
 @given(LIMITS, histories(), st.data())
 def test_a_wait_is_the_shortest_after_which_there_is_room(
-    limits: list[Window], history: tuple[list[Call], int], data: st.DataObject
+    limits: list[Window], history: tuple[list[CountedCall], int], data: st.DataObject
 ) -> None:
     calls, at = history
     calls = [call._replace(ended=min(call.ended, at)) for call in calls]
@@ -86,7 +86,7 @@ def test_a_wait_is_the_shortest_after_which_there_is_room(
 
 @given(LIMITS, histories(), st.data())
 def test_a_call_under_way_counts_as_not_ended_and_never_makes_the_wait_too_long(
-    limits: list[Window], history: tuple[list[Call], int], data: st.DataObject
+    limits: list[Window], history: tuple[list[CountedCall], int], data: st.DataObject
 ) -> None:
     calls, at = history
     waits = recipient_windows.wait(limits, calls, at, PATIENCE)
@@ -120,7 +120,7 @@ def test_a_gateway_never_counts_more_than_its_limit(
             one if one.ended <= now else one._replace(ended=one.began + PATIENCE) for one in calls
         ]
         if recipient_windows.wait(limits, told, now, PATIENCE) == 0:
-            calls.append(Call(len(calls) + 1, now, now + lasts))
+            calls.append(CountedCall(len(calls) + 1, now, now + lasts))
             arrived.append(now + round(when * lasts))
     for most, length in limits:
         if length is None:
@@ -132,10 +132,10 @@ def test_a_gateway_never_counts_more_than_its_limit(
 
 @given(LIMITS, histories(), st.integers(0, 200_000_000))
 def test_what_is_forgotten_would_not_have_counted(
-    limits: list[Window], history: tuple[list[Call], int], later: int
+    limits: list[Window], history: tuple[list[CountedCall], int], later: int
 ) -> None:
     calls, at = history
-    allowed: list[Call] = []
+    allowed: list[CountedCall] = []
     for call in sorted(calls, key=lambda one: one.began):
         if recipient_windows.wait(limits, allowed, call.began, PATIENCE) == 0:
             allowed.append(call)
@@ -151,7 +151,7 @@ def test_what_is_forgotten_would_not_have_counted(
 
 @given(LIMITS, histories(), st.integers(2, 6))
 def test_those_who_take_turns_find_room_one_after_the_other(
-    limits: list[Window], history: tuple[list[Call], int], many: int
+    limits: list[Window], history: tuple[list[CountedCall], int], many: int
 ) -> None:
     calls, at = history
     calls = [call._replace(ended=min(call.ended, at)) for call in calls]
@@ -159,15 +159,15 @@ def test_those_who_take_turns_find_room_one_after_the_other(
         then = at + recipient_windows.wait(limits, calls, at, PATIENCE)
         made = [call for call in calls if call.began <= then]
         assert has_room(limits, made, then)
-        calls.append(Call(100 + nth, then, then))
+        calls.append(CountedCall(100 + nth, then, then))
 
 
 @given(LIMITS, histories(), st.integers(1, 100_000_000))
 def test_what_the_gateway_said_holds_until_its_time(
-    limits: list[Window], history: tuple[list[Call], int], more: int
+    limits: list[Window], history: tuple[list[CountedCall], int], more: int
 ) -> None:
     calls, at = history
-    told = [*calls, Call(0, at, at + more)]
+    told = [*calls, CountedCall(0, at, at + more)]
     assert recipient_windows.wait(limits, told, at, PATIENCE) >= more
     after = [call._replace(ended=min(call.ended, at)) for call in calls]
     assert recipient_windows.wait(

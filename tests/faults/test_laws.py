@@ -16,7 +16,7 @@ from tests.support.faults.house import (
     mobiles,
 )
 from worker.delivery import record, submit
-from worker.delivery.claim import Claim
+from worker.delivery.claim import ClaimBatch
 from worker.domain.enums import MessageClass, Outcome, SubmissionState
 from worker.gateways.results import Result
 from worker.intake import campaigns
@@ -26,7 +26,7 @@ from worker.store import accounts, claims, unknown
 from worker.store.claims import Lease
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
-from worker.store.outcomes import Recorded
+from worker.store.outcomes import CallOutcome
 from worker.store.schema.tables import request, submission
 
 
@@ -39,7 +39,7 @@ def house(build: Build) -> House:
 def claimed(house: House, message_class: MessageClass) -> list[Lease]:
     """Put what is due in flight."""
     with writing(house.engine) as connection:
-        claim = Claim(
+        claim = ClaimBatch(
             house.settings,
             message_class,
             "a test",
@@ -63,7 +63,7 @@ def called(house: House, message_class: MessageClass) -> Lease:
 def ended(house: House, lease: Lease, state: SubmissionState, outcome: Outcome) -> None:
     """Record how a call ended, in time or late."""
     with writing(house.engine) as connection:
-        call = Recorded(lease, state, Result(outcome, "a code"))
+        call = CallOutcome(lease, state, Result(outcome, "a code"))
         record.record(connection, [call], house.settings, "a test")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from worker.domain import urls
 from worker.feedback import callback_client
-from worker.feedback.callback_client import Outward, Said
+from worker.feedback.callback_client import CallbackClient, PostResult
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -91,9 +91,9 @@ def receiver(status: int, **headers: str) -> Iterator[tuple[str, list[tuple[str,
         server.server_close()
 
 
-def posted(url: str, *, allowed: bool = True) -> Said:
-    async def post() -> Said:
-        door = Outward(LOOPBACK if allowed else ())
+def posted(url: str, *, allowed: bool = True) -> PostResult:
+    async def post() -> PostResult:
+        door = CallbackClient(LOOPBACK if allowed else ())
         try:
             return await door.post(url, b"{}", {"content-type": "application/json"}, 5.0)
         finally:
@@ -104,13 +104,13 @@ def posted(url: str, *, allowed: bool = True) -> Said:
 
 def test_a_post_keeps_the_name_of_its_host() -> None:
     with receiver(204) as (host, seen):
-        assert posted(f"http://{host}/x?y=1") == Said(204)
+        assert posted(f"http://{host}/x?y=1") == PostResult(204)
     assert seen == [(host, b"{}")]
 
 
 def test_a_private_address_is_never_connected_to_unless_it_is_allowed() -> None:
     with receiver(204) as (host, seen):
-        assert posted(f"http://{host}/", allowed=False) == Said(None, "private address")
+        assert posted(f"http://{host}/", allowed=False) == PostResult(None, "private address")
     assert not seen
 
 
@@ -122,7 +122,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
 
 def test_the_pause_that_a_receiver_asks_for_is_read() -> None:
     with receiver(429, retry_after="7") as (host, _):
-        assert posted(f"http://{host}/") == Said(429, retry_after=7.0)
+        assert posted(f"http://{host}/") == PostResult(429, retry_after=7.0)
 
 
 def test_nobody_there_is_an_answer_without_a_status() -> None:
@@ -152,7 +152,7 @@ def test_a_connection_is_kept_for_its_name_alone() -> None:
     async def post() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        client = Outward(LOOPBACK)
+        client = CallbackClient(LOOPBACK)
         for host in ("127.0.0.1", "127.0.0.1", "localhost"):
             assert (await client.post(f"http://{host}:{port}/", b"{}", {}, 5)).status == 204
         await client.close()

@@ -23,10 +23,10 @@ from tests.support.stage import (
 )
 from worker.domain.errors import Refused
 from worker.feedback import callback_signatures
-from worker.feedback.callback_client import Said
+from worker.feedback.callback_client import PostResult
 from worker.runtime import callback_sender
 from worker.store import callback_outbox, callbacks
-from worker.store.callback_outbox import Span
+from worker.store.callback_outbox import MessageRange
 from worker.store.callbacks import Event
 from worker.store.db import database
 from worker.store.schema.tables import callback_event
@@ -205,7 +205,7 @@ def test_an_event_of_a_killed_process_is_told_by_another(
     with application() as app:
         sent = stage.enqueue(mobiles(1), callback_url=app.url)
         with database.writing(stage.engine) as connection:
-            callback_outbox.note(connection, [Span(sent.request_id, 0, 1)])
+            callback_outbox.note(connection, [MessageRange(sent.request_id, 0, 1)])
         with database.writing(stage.engine) as connection:
             (mine,) = callbacks.with_due(connection)
             assert len(callbacks.take(connection, mine, 10, 0.5)) == 1
@@ -218,9 +218,12 @@ def test_an_event_of_a_killed_process_is_told_by_another(
 def test_spans_that_touch_are_one_event_and_long_ones_are_cut(stage: Stage) -> None:
     stage.configure("bulk", **ALLOWED)
     sent = stage.enqueue(mobiles(1), callback_url="http://127.0.0.1:9/")
-    spans = [Span(sent.request_id, 0, 3), Span(sent.request_id, 3, callback_outbox.MOST + 10)]
+    spans = [
+        MessageRange(sent.request_id, 0, 3),
+        MessageRange(sent.request_id, 3, callback_outbox.MOST + 10),
+    ]
     with database.writing(stage.engine) as connection:
-        callback_outbox.note(connection, [*spans, Span(sent.request_id, 2000, 2001)])
+        callback_outbox.note(connection, [*spans, MessageRange(sent.request_id, 2000, 2001)])
     bounds = sorted((row.lo, row.hi) for row in waiting(stage))
     assert bounds == [
         (0, callback_outbox.MOST),
@@ -243,7 +246,7 @@ def test_the_pauses_grow_for_a_day_and_then_it_is_parked() -> None:
         status: int | None, attempts: int, age: float = 0.0, after: float | None = None
     ) -> Any:
         event = Event(1, 1, "", attempts, age, None, None)
-        return callback_sender.pause(Said(status, retry_after=after), event, lambda: 0.5)
+        return callback_sender.pause(PostResult(status, retry_after=after), event, lambda: 0.5)
 
     assert wait(204, 1) == 0
     assert wait(500, 1) == callback_sender.FIRST
@@ -254,7 +257,9 @@ def test_the_pauses_grow_for_a_day_and_then_it_is_parked() -> None:
     assert wait(500, 9, age=callback_sender.DAY) is None
     assert wait(404, 1) is None
     assert wait(302, 1) is None
-    spread = {callback_sender.pause(Said(500), Event(1, 1, "", 1, 0, None, None), random.random)}
+    spread = {
+        callback_sender.pause(PostResult(500), Event(1, 1, "", 1, 0, None, None), random.random)
+    }
     assert all(
         0.7 * callback_sender.FIRST < one < 1.3 * callback_sender.FIRST for one in spread if one
     )

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.gateways.transport.http1 import LONGEST_HEAD, Reader, written
+from worker.gateways.transport.http1 import LONGEST_HEAD, ResponseParser, written
 from worker.gateways.transport.protocol import (
-    Answer,
     Broken,
     Disconnected,
+    RawResponse,
     TooLong,
     Unreadable,
 )
@@ -47,7 +47,7 @@ def test_an_answer_is_read_alike_however_it_is_cut(
     told: tuple[bytes, bytes, bool], cuts: list[int]
 ) -> None:
     data, body, until_closed = told
-    reader = Reader(LONGEST)
+    reader = ResponseParser(LONGEST)
     for part in cut(data, cuts):
         assert not reader.complete
         reader.feed(part)
@@ -65,7 +65,7 @@ def test_an_answer_is_read_alike_however_it_is_cut(
 def test_half_an_answer_is_none(told: tuple[bytes, bytes, bool], where: int) -> None:
     data, body, until_closed = told
     whole = len(data) - (len(body) if until_closed else 0)
-    reader = Reader(LONGEST)
+    reader = ResponseParser(LONGEST)
     reader.feed(data[: where % whole])
     with pytest.raises(Disconnected):
         reader.end()
@@ -80,7 +80,7 @@ def test_what_follows_an_answer_never_changes_it(
     if until_closed:
         return
     for parts in ([data + tail], [data, tail]):
-        reader = Reader(LONGEST)
+        reader = ResponseParser(LONGEST)
         for part in parts:
             reader.feed(part)
         assert reader.answer().body == body
@@ -90,18 +90,18 @@ def test_what_follows_an_answer_never_changes_it(
 
 @given(st.lists(st.binary(min_size=1, max_size=300), max_size=10))
 def test_anything_is_an_answer_or_broken(parts: list[bytes]) -> None:
-    reader = Reader(LONGEST)
+    reader = ResponseParser(LONGEST)
     with contextlib.suppress(Broken):
         for part in parts:
             reader.feed(part)
         reader.end()
-        assert isinstance(reader.answer(), Answer)
+        assert isinstance(reader.answer(), RawResponse)
 
 
 @given(st.binary(max_size=300))
 def test_anything_after_a_head_is_a_body_or_broken(rest: bytes) -> None:
     for head in (b"Transfer-Encoding: chunked\r\n\r\n", b"Content-Length: 100\r\n\r\n", b"X-"):
-        reader = Reader(LONGEST)
+        reader = ResponseParser(LONGEST)
         with contextlib.suppress(Broken):
             reader.feed(b"HTTP/1.1 200 OK\r\n" + head + rest)
             reader.end()
@@ -122,7 +122,7 @@ def test_anything_after_a_head_is_a_body_or_broken(rest: bytes) -> None:
 )
 def test_what_is_no_answer_is_unreadable(said: bytes) -> None:
     with pytest.raises(Unreadable):
-        Reader(LONGEST).feed(said)
+        ResponseParser(LONGEST).feed(said)
 
 
 @pytest.mark.parametrize("size", [1, 65_536])
@@ -139,7 +139,7 @@ def test_what_is_no_answer_is_unreadable(said: bytes) -> None:
     ids=["a line", "lines", "announcements", "a body", "chunks", "trailers"],
 )
 def test_whatever_has_no_end_is_too_long(start: bytes, more: bytes, size: int) -> None:
-    reader = Reader(LONGEST)
+    reader = ResponseParser(LONGEST)
     part = more * (size // len(more) + 1)
 
     def feed() -> None:
@@ -153,7 +153,7 @@ def test_whatever_has_no_end_is_too_long(start: bytes, more: bytes, size: int) -
 
 def test_a_length_beside_chunks_gives_way() -> None:
     """RFC 9112, section 6.3: and the connection is not used again."""
-    reader = Reader(LONGEST)
+    reader = ResponseParser(LONGEST)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert reader.feed(head + b"2\r\nok\r\n0\r\n\r\n")
     assert reader.answer().body == b"ok"

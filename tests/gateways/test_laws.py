@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.support import recorded_cases
 from worker.domain.enums import Outcome
-from worker.gateways.base import Content, Parcel
+from worker.gateways.base import Content, OutgoingSubmission
 from worker.gateways.registry import registered
 from worker.gateways.results import Result
 
@@ -187,7 +187,7 @@ def test_a_text_arrives_as_it_was(name: str, account: str, data: st.DataObject) 
     of = recorded_cases.gateway(name, account)
     text = data.draw(texts(of.capabilities.charset))
     assume(not of.problems(Content(text)))
-    parcel = Parcel(("13800138000",), Content(text), recorded_cases.REFERENCE)
+    parcel = OutgoingSubmission(("13800138000",), Content(text), recorded_cases.REFERENCE)
     request = of.submit_request(parcel, recorded_cases.AT)
     assert text in values(request, of.capabilities.charset).values()
     if "xml" not in request.headers.get("content-type", ""):
@@ -202,7 +202,9 @@ def test_a_text_arrives_as_it_was(name: str, account: str, data: st.DataObject) 
 def test_what_a_charset_lacks_is_an_error_never_a_question_mark(name: str, account: str) -> None:
     of = recorded_cases.gateway(name, account)
     for lacking in ("😀", "€", "㐀"):
-        parcel = Parcel(("13800138000",), Content(f"满{lacking}"), recorded_cases.REFERENCE)
+        parcel = OutgoingSubmission(
+            ("13800138000",), Content(f"满{lacking}"), recorded_cases.REFERENCE
+        )
         with pytest.raises(ValueError, match="character 2 cannot be written in gbk") as refused:
             of.submit_request(parcel, recorded_cases.AT)
         assert "满" not in str(refused.value)
@@ -213,7 +215,7 @@ def test_a_full_submission_carries_each_number_once(name: str, account: str) -> 
     of = recorded_cases.gateway(name, account)
     numbers = tuple(str(13_800_000_000 + n) for n in range(of.capabilities.batch_cap))
     request = of.submit_request(
-        Parcel(numbers, Content("测试"), recorded_cases.REFERENCE), recorded_cases.AT
+        OutgoingSubmission(numbers, Content("测试"), recorded_cases.REFERENCE), recorded_cases.AT
     )
     lists = [
         value for value in values(request, of.capabilities.charset).values() if numbers[0] in value

@@ -20,8 +20,8 @@ from tests.support.dropping_gateway import Failure, Line, gateway
 from tests.support.stage import eventually
 from worker.domain.errors import NotSent, OutcomeUnknown
 from worker.gateways.transport import client as wires
-from worker.gateways.transport.client import FAILURES, TRANSPORTS, Wire
-from worker.gateways.transport.protocol import Sent
+from worker.gateways.transport.client import FAILURES, TRANSPORTS, GatewayClient
+from worker.gateways.transport.protocol import RequestTrace
 
 #: What httpx raises only for ways that the wire does not go: cookies, redirects, `raise_for`.
 ELSEWHERE = {"CookieConflict", "HTTPStatusError", "TooManyRedirects"}
@@ -37,13 +37,13 @@ def classes(root: type[BaseException]) -> set[type[BaseException]]:
 
 def run(
     transport: str,
-    work: Callable[[Wire], Awaitable[httpx.Response]],
+    work: Callable[[GatewayClient], Awaitable[httpx.Response]],
     trust: ssl.SSLContext | None = None,
 ) -> httpx.Response:
     """Do something with a wire, on an event loop of its own."""
 
     async def call() -> httpx.Response:
-        wire = Wire(transport, trust=trust)
+        wire = GatewayClient(transport, trust=trust)
         try:
             return await work(wire)
         finally:
@@ -72,7 +72,7 @@ def ask(
 ) -> httpx.Response:
     """Call once, after so many calls that went well."""
 
-    async def work(wire: Wire) -> httpx.Response:
+    async def work(wire: GatewayClient) -> httpx.Response:
         for _ in range(before):
             assert (await wire.call(asked(url, method), PATIENT)).text == "ok"
         return await wire.call(asked(url, method), seconds)
@@ -99,7 +99,7 @@ def test_every_error_is_not_sent_or_unknown(
 ) -> None:
     """Whatever is raised after the first byte is unknown, also what usually comes before it."""
 
-    async def fail(_self: object, _request: httpx.Request, known: Sent) -> None:
+    async def fail(_self: object, _request: httpx.Request, known: RequestTrace) -> None:
         known.began = sent
         made = error.__new__(error)
         Exception.__init__(made, "said")
@@ -172,7 +172,7 @@ def test_the_deadline_holds_while_a_name_is_looked_up(
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
 
-    async def work(wire: Wire) -> httpx.Response:
+    async def work(wire: GatewayClient) -> httpx.Response:
         try:
             return await wire.call(asked("http://slow.example/"), 0.2)
         finally:
@@ -212,7 +212,7 @@ def test_what_is_sent_is_what_was_built(transport: str) -> None:
 def test_a_header_that_would_be_two_is_not_sent(transport: str, value: str) -> None:
     request = httpx.Request("GET", "http://x/", headers={"X-Own": value})
 
-    async def work(wire: Wire) -> httpx.Response:
+    async def work(wire: GatewayClient) -> httpx.Response:
         return await wire.call(request, PATIENT)
 
     with gateway(good=1) as there:
@@ -322,7 +322,7 @@ def test_a_kept_connection_that_was_closed_is_replaced(transport: str, ending: F
 
     with gateway(leave) as there:
 
-        async def work(wire: Wire) -> httpx.Response:
+        async def work(wire: GatewayClient) -> httpx.Response:
             await wire.call(asked(there.url), PATIENT)
             # Not awaited: the loop stands still meanwhile.
             assert gone.wait(5)
@@ -346,7 +346,7 @@ def test_what_comes_unasked_on_a_kept_connection_is_nobodys_answer(transport: st
 
     with gateway(speak) as there:
 
-        async def work(wire: Wire) -> httpx.Response:
+        async def work(wire: GatewayClient) -> httpx.Response:
             await wire.call(asked(there.url), PATIENT)
             told.set()
             await until(lambda: not told.is_set())
@@ -363,7 +363,7 @@ def test_two_calls_at_once_never_share_a_connection(transport: str) -> None:
 
     with gateway(good=200, answer=echo) as there:
 
-        async def work(wire: Wire) -> httpx.Response:
+        async def work(wire: GatewayClient) -> httpx.Response:
             for wave in range(4):
                 bodies = [b"%d" % (wave * 50 + nth) for nth in range(50)]
                 calls = [wire.call(asked(there.url, body=one), PATIENT) for one in bodies]
@@ -387,7 +387,7 @@ def test_a_call_that_is_given_up_leaves_no_connection_behind(transport: str) -> 
     left = threading.Event()
     with gateway(wait_then_close) as there:
 
-        async def work(wire: Wire) -> httpx.Response:
+        async def work(wire: GatewayClient) -> httpx.Response:
             call = asyncio.create_task(wire.call(asked(there.url), PATIENT))
             await until(lambda: bool(there.taken))
             call.cancel()
@@ -404,7 +404,7 @@ def test_closing_ends_what_is_under_way(transport: str) -> None:
     """What had begun is unknown, not lost."""
     with gateway(dropping_gateway.silence) as there:
 
-        async def work(wire: Wire) -> httpx.Response:
+        async def work(wire: GatewayClient) -> httpx.Response:
             call = asyncio.create_task(wire.call(asked(there.url), PATIENT))
             await until(lambda: bool(there.taken))
             await wire.close()

@@ -27,11 +27,11 @@ from worker.domain.errors import (
 )
 from worker.intake import campaigns
 from worker.intake.campaign_loader import Row
-from worker.intake.enqueue import Order
+from worker.intake.enqueue import EnqueueRequest
 from worker.runtime import ticker
 from worker.store import campaign_rows, requests, unknown
 from worker.store import campaigns as stored
-from worker.store.campaigns import Progress
+from worker.store.campaigns import CampaignProgress
 from worker.store.db import database
 from worker.store.db.database import reading
 from worker.store.schema.tables import request
@@ -49,7 +49,7 @@ CUTS = [
 ]
 
 
-def done(stage: Stage, campaign_id: int) -> Progress | None:
+def done(stage: Stage, campaign_id: int) -> CampaignProgress | None:
     """Return a campaign once it is done."""
     found = campaigns.show(stage.engine, campaign_id)
     return found if found.state is CampaignState.DONE else None
@@ -236,7 +236,7 @@ def test_a_second_retry_takes_what_failed_since(
     monkeypatch.setattr(campaigns, "LOOKED_AT", 4)
     monkeypatch.setattr(campaigns, "IN_MEMORY", 50)
     rows = [Row(nth, one, {"name": f"n{nth // 5}"}) for nth, one in enumerate(mobiles(15))]
-    order = Order((), "【信使】{name}", MARKETING)
+    order = EnqueueRequest((), "【信使】{name}", MARKETING)
     loaded = campaigns.create(hand.engine, hand.settings, "named", order, rows)
     for so_far, one in enumerate(hand.take(MARKETING), 1):
         hand.record(answer(one, Outcome.REJECTED))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.intake import number_set
-from worker.intake.number_set import Seen
+from worker.intake.number_set import NumberSet
 
 #: Few places, and all that may stand on them: nearly every number meets another.
 _CROWDED = st.builds(
@@ -37,7 +37,7 @@ def test_a_number_is_repeated_exactly_when_it_was_seen_before(
 ) -> None:
     """Also in another list, and where a number finds no place and goes to another table."""
     with patch.object(number_set, "PLACES", places):
-        seen = Seen()
+        seen = NumberSet()
         found = seen.repeated(to[:cut])
         found += [nth + len(to[:cut]) for nth in seen.repeated(to[cut:])]
     assert found == wanted(to)

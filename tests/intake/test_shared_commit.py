@@ -13,10 +13,10 @@ from worker.domain.errors import CommitUnknown, KeyConflict, Refused
 from worker.domain.recipient_windows import Window
 from worker.gateways.base import Content
 from worker.intake import enqueue, shared_commit
-from worker.intake.enqueue import Enqueued, Order
-from worker.intake.shared_commit import Exhausted, Offer
+from worker.intake.enqueue import Enqueued, EnqueueRequest
+from worker.intake.shared_commit import Exhausted, OfferedRequest
 from worker.store import callbacks
-from worker.store.allowances import Claim
+from worker.store.allowances import AllowanceClaim
 from worker.store.db import database
 from worker.store.schema.tables import (
     allowance,
@@ -28,9 +28,11 @@ from worker.store.schema.tables import (
 HOUR = 3_600_000
 
 
-def offer(stage: Stage, *to: str, claims: Sequence[Claim] = (), **words: Any) -> Offer:
-    order = Order(to or mobiles(1), TEXT, sender=words.pop("sender", "shop"), **words)
-    return Offer(enqueue.check(stage.settings, order), claims)
+def offer(
+    stage: Stage, *to: str, claims: Sequence[AllowanceClaim] = (), **words: Any
+) -> OfferedRequest:
+    order = EnqueueRequest(to or mobiles(1), TEXT, sender=words.pop("sender", "shop"), **words)
+    return OfferedRequest(enqueue.check(stage.settings, order), claims)
 
 
 def stored(stage: Stage) -> tuple[int, int]:
@@ -80,13 +82,13 @@ def test_an_order_is_stored_as_it_is_when_it_comes_alone(stage: Stage) -> None:
         },
         {"account": "bulk", "options": {"time": moment}},
     ]
-    orders = [Order(mobiles(1), **{"text": TEXT, **one}) for one in words]
+    orders = [EnqueueRequest(mobiles(1), **{"text": TEXT, **one}) for one in words]
     for order in orders:
         checked = enqueue.check(stage.settings, order)
         alone = enqueue.commit(
             stage.engine, lambda own, again, one=checked: enqueue.store(own, one, again)
         )
-        (together,) = shared_commit.accept(stage.engine, [Offer(checked)])
+        (together,) = shared_commit.accept(stage.engine, [OfferedRequest(checked)])
         rows = [_row(stage, one) for one in (alone.request_id, accepted(together).request_id)]
         assert rows[0] == rows[1]
 
@@ -107,7 +109,7 @@ def test_variables_keep_their_order_beside_requests_without_any(stage: Stage) ->
     plain = offer(stage)
     content = Content("", None, "7", {"b": "1", "a": "2"}, {"x": [1, [2]]})
     new = replace(plain.checked.request, content=content)
-    offers = [plain, Offer(replace(plain.checked, request=new)), plain]
+    offers = [plain, OfferedRequest(replace(plain.checked, request=new)), plain]
     answers = [accepted(one) for one in shared_commit.accept(stage.engine, offers)]
     rows = [_row(stage, one.request_id) for one in answers]
     assert [row["variables"] for row in rows] == [None, [["b", "1"], ["a", "2"]], None]
@@ -137,8 +139,8 @@ def test_a_key_is_one_request_also_among_those_that_come_together(stage: Stage) 
 
 def test_what_is_over_an_allowance_is_not_stored_and_counts_nowhere(stage: Stage) -> None:
     """The others that come with it are; a repeated one takes nothing; a refused key stays free."""
-    number = Claim("otp_recipient", "13800000000", (Window(2, HOUR),))
-    other = Claim("otp_client", "203.0.113.7", (Window(5, HOUR),))
+    number = AllowanceClaim("otp_recipient", "13800000000", (Window(2, HOUR),))
+    other = AllowanceClaim("otp_client", "203.0.113.7", (Window(5, HOUR),))
     claims = [number, other]
     offers = [offer(stage, key=f"k{nth}", claims=claims) for nth in (1, 1, 2, 3, 3)]
     answers = shared_commit.accept(stage.engine, [*offers, offer(stage, key="free")])

@@ -21,8 +21,8 @@ from worker.policy.account_health import (
     Gauge,
     Gauges,
     Health,
-    Rule,
-    Seen,
+    HealthSample,
+    StepRule,
     judged,
 )
 
@@ -41,7 +41,7 @@ GAUGES = st.builds(
 SECONDS = st.floats(0, 120)
 
 
-def run(gauge: Gauge, rule: Rule, *windows: Count) -> list[float]:
+def run(gauge: Gauge, rule: StepRule, *windows: Count) -> list[float]:
     """Return the share after each window."""
     shares = []
     for one in windows:
@@ -73,7 +73,7 @@ def test_one_that_still_fails_at_the_little_it_gets_does_not_drift_back() -> Non
 
 @given(GAUGES, COUNTS, SECONDS, RULES)
 def test_one_look_moves_one_step_at_the_most(
-    gauge: Gauge, count: Count, seconds: float, rule: Rule
+    gauge: Gauge, count: Count, seconds: float, rule: StepRule
 ) -> None:
     after = judged(gauge, count, seconds, rule)
     assert abs(after.step - gauge.step) <= 1
@@ -83,7 +83,7 @@ def test_one_look_moves_one_step_at_the_most(
 
 @given(GAUGES, COUNTS, st.integers(0, 200), SECONDS, RULES)
 def test_a_worse_window_never_raises_the_share(
-    gauge: Gauge, count: Count, more: int, seconds: float, rule: Rule
+    gauge: Gauge, count: Count, more: int, seconds: float, rule: StepRule
 ) -> None:
     worse = Count(count.seen, min(count.seen, count.bad + more))
     better, other = (judged(gauge, one, seconds, rule) for one in (count, worse))
@@ -91,7 +91,9 @@ def test_a_worse_window_never_raises_the_share(
 
 
 @given(st.integers(10, 300), st.floats(0, 1), RULES)
-def test_at_a_constant_rate_the_share_settles_and_stays(seen: int, rate: float, rule: Rule) -> None:
+def test_at_a_constant_rate_the_share_settles_and_stays(
+    seen: int, rate: float, rule: StepRule
+) -> None:
     """Near either limit too: it goes one way, to its end, and never back."""
     shares = run(Gauge(step=2), rule, *[Count(max(seen, rule.least), round(rate * seen))] * 60)
     moves = {one < two for one, two in itertools.pairwise(shares) if one != two}
@@ -110,7 +112,7 @@ def test_chance_near_a_limit_makes_it_go_down_now_and_then_but_not_flutter(rate:
 
 
 def test_a_carrier_has_a_gauge_of_its_own_and_all_reports_one_together() -> None:
-    seen = Seen(
+    seen = HealthSample(
         Count(100, 0),
         {Carrier.CHINA_UNICOM: Count(30, 30), Carrier.CHINA_MOBILE: Count(70, 0), None: Count(5)},
     )
@@ -124,14 +126,16 @@ def test_a_carrier_has_a_gauge_of_its_own_and_all_reports_one_together() -> None
 
 
 def test_the_carriers_that_do_well_keep_their_traffic_when_the_reports_of_one_are_bad() -> None:
-    seen = Seen(reports={Carrier.CHINA_UNICOM: Count(70, 70), Carrier.CHINA_MOBILE: Count(30)})
+    seen = HealthSample(
+        reports={Carrier.CHINA_UNICOM: Count(70, 70), Carrier.CHINA_MOBILE: Count(30)}
+    )
     now = account_health.health(Gauges().after(seen, EVERY), WELL, "then")
     assert (now.share, now.of(None), now.of(Carrier.VIRTUAL)) == (0.8, 0.8, 0.8)
     assert now.of(Carrier.CHINA_MOBILE) == 1.0
 
 
 def test_since_is_when_the_share_became_what_it_is() -> None:
-    failing = Seen(Count(10, 5))
+    failing = HealthSample(Count(10, 5))
     first = account_health.health(gauges := Gauges().after(failing, EVERY), WELL, "first")
     same = account_health.health(gauges, first, "second")
     assert (first.share, first.since, first.why) == (0.8, "first", "5 of 10 calls failed")
@@ -161,8 +165,8 @@ def test_traffic_moves_away_in_steps_and_comes_back() -> None:
         first = sum(random.random() < chance for _ in range(500))
         failing = 120 <= second < 300
         failed = sum(random.random() < 0.5 for _ in range(first)) if failing else 0
-        gauges[0] = gauges[0].after(Seen(Count(first, failed)), EVERY)
-        gauges[1] = gauges[1].after(Seen(Count(500 - first, 0)), EVERY)
+        gauges[0] = gauges[0].after(HealthSample(Count(first, failed)), EVERY)
+        gauges[1] = gauges[1].after(HealthSample(Count(500 - first, 0)), EVERY)
         got.append((second, shares[0], first / 500))
     shares_then = [share for _, share, _ in got]
     assert shares_then[:13] == [1.0] * 13
@@ -180,4 +184,4 @@ def test_the_lowest_share_is_not_0() -> None:
     """Otherwise nobody would see it heal."""
     assert min(LADDER) > 0
     assert list(LADDER) == sorted(LADDER, reverse=True)
-    assert routing.Standing().health == Health()
+    assert routing.AccountStatus().health == Health()

@@ -21,7 +21,7 @@ from worker.policy.adaptive_rate import (
     WINDOW,
     Learned,
 )
-from worker.policy.gcra import Cost, Rates, State
+from worker.policy.gcra import Cost, PacingState, Rates
 
 DAY = 86_400.0
 refusals = st.builds(Learned, st.floats(SLOWEST, 5000), st.just(1_800_000_000.0))
@@ -123,7 +123,7 @@ class Lanes:
     def drive(self, begin: float, end: float) -> Course:
         """Send from one time to another."""
         self._course = Course()
-        self._state = State(round(begin * 1e6), 0, {})
+        self._state = PacingState(round(begin * 1e6), 0, {})
         self._free = self._stall = begin
         self._order = itertools.count()
         self._due: list[tuple[float, int, Callable[[float], None]]] = []

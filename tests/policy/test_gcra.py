@@ -8,8 +8,8 @@ from worker.policy import gcra
 from worker.policy.gcra import (
     SECOND,
     Cost,
+    PacingState,
     Rates,
-    State,
 )
 
 START = 1_800_000_000_000_000
@@ -106,7 +106,7 @@ def test_codes_find_room_however_busy_the_others_are(rate: float, asks: int) -> 
 
 def test_a_limit_above_a_thousand_is_kept_exactly() -> None:
     of = Rates(submissions=1700)
-    state, at = State(START, START - 10_000_000, {}), START
+    state, at = PacingState(START, START - 10_000_000, {}), START
     granted = 0
     for _ in range(100_000):
         answer, state = gcra.ask(state, at, gcra.buckets(of, otp=False), [Cost()] * 3)

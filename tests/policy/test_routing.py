@@ -20,7 +20,7 @@ from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.gateways.base import Account, Content
 from worker.policy import routing
 from worker.policy.account_health import LADDER, Health
-from worker.policy.routing import Asked, Out, Standing
+from worker.policy.routing import AccountStatus, Exclusion, RoutingQuery
 
 
 def accounts(**sections: dict[str, Any]) -> list[Account]:
@@ -42,7 +42,7 @@ NAMES = [one.name for one in ABLE]
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 #: How accounts may stand.
 STANDINGS = st.builds(
-    Standing,
+    AccountStatus,
     held=st.booleans(),
     no_batches=st.booleans(),
     no_singles=st.booleans(),
@@ -54,14 +54,16 @@ STAGES = st.fixed_dictionaries(dict.fromkeys(NAMES, STANDINGS))
 SOME_OR_NONE = st.sampled_from([None, *NAMES])
 
 
-def asked(text: str = "好", **more: Any) -> Asked:
+def asked(text: str = "好", **more: Any) -> RoutingQuery:
     """Ask for a notice to a mobile number."""
-    return Asked(MessageClass.NOTICE, Content(text), {NumberKind.MOBILE}, NOON, **more)
+    return RoutingQuery(MessageClass.NOTICE, Content(text), {NumberKind.MOBILE}, NOON, **more)
 
 
-def shares(**each: float) -> Callable[[str], Standing]:
+def shares(**each: float) -> Callable[[str], AccountStatus]:
     """Let accounts stand idle, and healthy unless a share is given."""
-    return lambda name: Standing(health=Health(each.get(name, 1.0), each.get(name, 1.0)), free=1)
+    return lambda name: AccountStatus(
+        health=Health(each.get(name, 1.0), each.get(name, 1.0)), free=1
+    )
 
 
 def chances(able: list[Account], **each: float) -> dict[str, float]:
@@ -102,7 +104,7 @@ def test_accounts_that_all_fail_share_as_before() -> None:
 
 def test_a_share_bounds_the_places_only_where_another_can_take_the_rest() -> None:
     able = accounts(bulk={}, v1={})
-    half = {"bulk": Standing(health=Health(0.5, 0.5), free=5, places=8), "v1": Standing()}
+    half = {"bulk": AccountStatus(health=Health(0.5, 0.5), free=5, places=8), "v1": AccountStatus()}
     places = {one.account.name: one.places for one in routing.explain(able, asked(), half.get)}  # type: ignore[arg-type]
     assert places == {"bulk": 1, "v1": 1}
     alone = routing.explain(able, asked(named="bulk"), half.get)  # type: ignore[arg-type]
@@ -114,21 +116,21 @@ def test_what_flows_over_gets_its_share_of_the_places_over_time(share: float) ->
     """When the healthy one is full, a failing one takes no more than its part of what it could."""
     able = accounts(bulk={}, v1={})
     stands = {
-        "bulk": Standing(health=Health(share, share), free=8, places=8),
-        "v1": Standing(free=0, places=8),
+        "bulk": AccountStatus(health=Health(share, share), free=8, places=8),
+        "v1": AccountStatus(free=0, places=8),
     }
     began = 0
     for second in range(1000):
         moment = replace(asked(), at=NOON + timedelta(seconds=second / 10))
         (found, _) = routing.explain(able, moment, stands.__getitem__)
-        assert (found.out is Out.FULL) == (found.places == 0)
+        assert (found.out is Exclusion.FULL) == (found.places == 0)
         began += found.places
     assert began / 1000 == pytest.approx(8 * share, rel=0.05)
 
 
 @given(stage=STAGES, single=st.booleans(), named=SOME_OR_NONE, rather_not=SOME_OR_NONE)
 def test_chances_sum_up_to_1_and_nothing_goes_to_who_cannot_take_it(
-    stage: dict[str, Standing], *, single: bool, named: str | None, rather_not: str | None
+    stage: dict[str, AccountStatus], *, single: bool, named: str | None, rather_not: str | None
 ) -> None:
     found = routing.explain(
         ABLE, asked(single=single, named=named, rather_not=rather_not), stage.__getitem__
@@ -143,15 +145,17 @@ def test_chances_sum_up_to_1_and_nothing_goes_to_who_cannot_take_it(
             assert not standing.held
             assert not (standing.no_singles if single else standing.no_batches)
             assert named in {None, one.account.name}
-    assert {Out.TRIED} & {one.out for one in found} <= {Out.TRIED if rather_not else None}
+    assert {Exclusion.TRIED} & {one.out for one in found} <= {
+        Exclusion.TRIED if rather_not else None
+    }
     if not free:
-        sure = [one for one in found if one.out is Out.FULL]
+        sure = [one for one in found if one.out is Exclusion.FULL]
         assert all(stage[one.account.name].free < 8 for one in sure)
 
 
 @given(STAGES, st.floats(0, 1, exclude_max=True))
 def test_whoever_is_picked_may_be_asked_and_somebody_is_while_there_is_one(
-    stage: dict[str, Standing], draw: float
+    stage: dict[str, AccountStatus], draw: float
 ) -> None:
     options = routing.explain(ABLE, asked(), stage.__getitem__)
     found = routing.pick(options, lambda: draw)
@@ -182,7 +186,10 @@ def test_a_lower_share_never_raises_a_chance(
 def test_a_carrier_at_which_an_account_does_badly_is_avoided_for_its_own_numbers() -> None:
     able = accounts(bulk={}, v1={})
     ill = Health(carriers={Carrier.CHINA_UNICOM: 0.05, Carrier.CHINA_MOBILE: 1.0})
-    stands = {"bulk": Standing(health=ill, free=8, places=8), "v1": Standing(free=8, places=8)}
+    stands = {
+        "bulk": AccountStatus(health=ill, free=8, places=8),
+        "v1": AccountStatus(free=8, places=8),
+    }
     by_carrier = {
         carrier: next(
             one.chance
@@ -198,9 +205,9 @@ def test_a_carrier_at_which_an_account_does_badly_is_avoided_for_its_own_numbers
 def test_why_is_kept_only_where_there_was_a_choice() -> None:
     able = accounts(bulk={"priority": 1}, v1={}, me={"from": "13900000000"})
     stands = {
-        "bulk": Standing(health=Health(0.5, 0.5), free=8, places=8),
-        "v1": Standing(held=True),
-        "me": Standing(),
+        "bulk": AccountStatus(health=Health(0.5, 0.5), free=8, places=8),
+        "v1": AccountStatus(held=True),
+        "me": AccountStatus(),
     }
     kept = routing.trace(routing.explain(able, asked(), stands.__getitem__))
     assert kept == {"chances": {"bulk": 1.0}, "shares": {"bulk": 0.5}, "out": {"v1": "held"}}
@@ -211,9 +218,12 @@ def test_why_is_kept_only_where_there_was_a_choice() -> None:
 def test_marketing_waits_for_hours_and_nothing_else_does() -> None:
     able = accounts(bulk={"sending_hours": "08:00-11:00"}, v1={"sending_hours": "13:00-14:00"})
     marketing = replace(asked(), message_class=MessageClass.MARKETING)
-    found = routing.explain(able, marketing, lambda _name: Standing())
-    assert [(one.out, one.wait) for one in found] == [(Out.HOURS, 20 * 3600), (Out.HOURS, 3600)]
-    assert all(one.out is None for one in routing.explain(able, asked(), lambda _: Standing()))
+    found = routing.explain(able, marketing, lambda _name: AccountStatus())
+    assert [(one.out, one.wait) for one in found] == [
+        (Exclusion.HOURS, 20 * 3600),
+        (Exclusion.HOURS, 3600),
+    ]
+    assert all(one.out is None for one in routing.explain(able, asked(), lambda _: AccountStatus()))
 
 
 def test_a_number_is_counted_for_whoever_gave_it_out() -> None:

@@ -11,13 +11,13 @@ from worker.config import settings
 from worker.config.settings import Settings
 from worker.delivery import record as record_module
 from worker.delivery import submit
-from worker.delivery.submit import Answer, Ready
+from worker.delivery.submit import CallAnswer, PreparedSubmission
 from worker.domain.enums import CampaignState, MessageClass, Outcome
 from worker.gateways.results import Result, Results
 from worker.intake import campaigns
 from worker.intake import enqueue as enqueue_module
 from worker.intake.campaign_loader import Loaded, Row
-from worker.intake.enqueue import Enqueued, Order
+from worker.intake.enqueue import Enqueued, EnqueueRequest
 from worker.runtime.process import Runtime
 from worker.store import accounts, outcomes
 from worker.store.campaigns import count
@@ -72,13 +72,13 @@ class Hand:
     def prove(self) -> None:
         """Let all logins have been accepted before."""
         with writing(self.engine) as connection:
-            for name, login in self.settings.logins.of.items():
+            for name, login in self.settings.logins.fingerprints.items():
                 accounts.ensure(connection, name)
                 accounts.prove(connection, name, login)
 
     def enqueue(self, to: Iterable[str], text: str = TEXT, **more: Any) -> Enqueued:
         """Take an order in."""
-        checked = enqueue_module.check(self.settings, Order(list(to), text, **more))
+        checked = enqueue_module.check(self.settings, EnqueueRequest(list(to), text, **more))
         with writing(self.engine) as connection:
             return enqueue_module.store(connection, checked)
 
@@ -86,20 +86,20 @@ class Hand:
         """Load a campaign and start it."""
         rows = (one if isinstance(one, Row) else Row(i, one) for i, one in enumerate(to, 1))
         start = more.pop("start", True)
-        order = Order((), text, more.pop("message_class", MARKETING), **more)
+        order = EnqueueRequest((), text, more.pop("message_class", MARKETING), **more)
         return campaigns.create(self.engine, self.settings, "test", order, rows, start=start)
 
     def claim_in(self, connection: Connection, message_class: MessageClass) -> list[Lease]:
         """Claim what is due as a lane does, in the caller's transaction."""
         return self._lanes[message_class]._look_for(connection).take(connection)
 
-    def take(self, message_class: MessageClass = NOTICE) -> list[Ready]:
+    def take(self, message_class: MessageClass = NOTICE) -> list[PreparedSubmission]:
         """Claim and write ahead in one transaction, as a lane does."""
         with writing(self.engine) as connection:
             leases = self.claim_in(connection, message_class)
             return submit.write_ahead(connection, self.settings, leases) if leases else []
 
-    def record(self, *answers: Answer) -> None:
+    def record(self, *answers: CallAnswer) -> None:
         """Write outcomes."""
         with writing(self.engine) as connection:
             record_module.record(
@@ -197,9 +197,9 @@ class Hand:
         self.prove()
 
 
-def answer(ready: Ready, outcome: Outcome, **more: Any) -> Answer:
+def answer(ready: PreparedSubmission, outcome: Outcome, **more: Any) -> CallAnswer:
     """Return how a call ended: with this outcome for all of its messages."""
-    return Answer(ready, Results(Result(outcome, **{"code": outcome.value, **more})), 0.0)
+    return CallAnswer(ready, Results(Result(outcome, **{"code": outcome.value, **more})), 0.0)
 
 
 def before_statements(engine: Engine, act: Callable[[], None]) -> Callable[[], None]:

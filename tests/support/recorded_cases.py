@@ -28,7 +28,7 @@ from typing import Any
 import httpx
 import pytest
 
-from worker.gateways.base import Content, Gateway, Parcel
+from worker.gateways.base import Content, Gateway, OutgoingSubmission
 from worker.gateways.registry import registered
 
 FOLDER = Path(__file__).parents[1] / "gateways" / "recorded"
@@ -90,10 +90,10 @@ def content(case: Mapping[str, Any]) -> Content:
     )
 
 
-def parcel(case: Mapping[str, Any]) -> Parcel:
+def parcel(case: Mapping[str, Any]) -> OutgoingSubmission:
     """Return the parcel that a case describes."""
     to = tuple(case.get("to", ["13800138000"]))
-    return Parcel(to, content(case), case.get("reference", REFERENCE))
+    return OutgoingSubmission(to, content(case), case.get("reference", REFERENCE))
 
 
 def body(case: Mapping[str, Any]) -> bytes:
@@ -126,7 +126,7 @@ def request(of: Gateway, case: Mapping[str, Any]) -> httpx.Request | None:
 def read(of: Gateway, reader: str, answer: httpx.Response) -> Any:
     """Read an answer to a call."""
     if reader == "results":
-        return of.read_results(answer, parcel({})).one
+        return of.read_results(answer, parcel({})).default
     return getattr(of, f"read_{reader}")(answer)
 
 

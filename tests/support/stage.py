@@ -106,9 +106,9 @@ class Stage:
         """Let the gateways have accepted all logins before."""
         logins = self.settings.logins
         with writing(self.engine) as connection:
-            for name in logins.of:
+            for name in logins.fingerprints:
                 accounts.ensure(connection, name)
-                accounts.prove(connection, name, logins.of[name])
+                accounts.prove(connection, name, logins.fingerprints[name])
 
     def enqueue(self, to: str | Sequence[str], text: str = TEXT, **words: Any) -> Enqueued:
         """Enqueue by the producer."""

@@ -11,7 +11,7 @@ from tests.web.conftest import Served
 from worker.domain.enums import Outcome, Scope
 from worker.domain.errors import ConfigurationError
 from worker.gateways.adapters import fetion
-from worker.gateways.base import Content, Parcel
+from worker.gateways.base import Content, OutgoingSubmission
 from worker.gateways.registry import doors, registered
 
 ME, OTHERS = "13900000000", ["13911111111", "13922222222"]
@@ -72,6 +72,7 @@ def test_our_own_adapter_understands_our_door(served: Served) -> None:
         "/fetion", data={"from": ME, "pswd": served.key(ME), "msg": "x"}
     )
     read = made.read_results(
-        httpx.Response(answer.status_code, content=answer.content), Parcel((ME,), Content("x"), "0")
+        httpx.Response(answer.status_code, content=answer.content),
+        OutgoingSubmission((ME,), Content("x"), "0"),
     )
-    assert read.one.outcome is Outcome.ACCEPTED
+    assert read.default.outcome is Outcome.ACCEPTED

@@ -197,7 +197,9 @@ def test_a_refused_login_that_is_still_the_same_is_asked_about_before_it_is_rele
     """As `xinshi account release` asks; with another login it goes on by itself."""
     logins = served.stage.settings.logins
     with database.writing(served.stage.engine) as connection:
-        accounts.hold(connection, "bulk", "101", "wrong password", None, logins.of["bulk"])
+        accounts.hold(
+            connection, "bulk", "101", "wrong password", None, logins.fingerprints["bulk"]
+        )
     data = {"token": token(operator.get("/").text)}
     asked = operator.post("/accounts/bulk/release", data=data)
     assert asked.status_code == 200

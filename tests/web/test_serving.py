@@ -37,9 +37,9 @@ def stored(stage: Stage) -> int:
 def test_a_taken_port_is_said_in_words() -> None:
     bound = listener.listen("127.0.0.1", 0)
     port = bound.getsockname()[1]
-    with pytest.raises(listener.Taken, match=f"port {port} of .* is taken"):
+    with pytest.raises(listener.PortTaken, match=f"port {port} of .* is taken"):
         listener.listen("127.0.0.1", port)
-    with pytest.raises(listener.Taken, match=r"web\.host"):
+    with pytest.raises(listener.PortTaken, match=r"web\.host"):
         listener.listen("192.0.2.1", port)
     bound.close()
 

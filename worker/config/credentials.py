@@ -27,7 +27,7 @@ class Logins:
     """
 
     #: The fingerprint of each account's login.
-    of: Mapping[str, str]
+    fingerprints: Mapping[str, str]
 
     def keeper(self, account: str) -> str:
         """Return the account whose row says whether a login was ever accepted."""
@@ -35,15 +35,15 @@ class Logins:
 
     def same(self, account: str) -> list[str]:
         """Return the accounts with the same login, itself among them, in order."""
-        mine = self.of.get(account)
-        return sorted(name for name, one in self.of.items() if one == mine) or [account]
+        mine = self.fingerprints.get(account)
+        return sorted(name for name, one in self.fingerprints.items() if one == mine) or [account]
 
 
 #: No logins at all, for who only looks at what is stored.
-NOBODY = Logins({})
+NO_LOGINS = Logins({})
 
 
-def known(accounts: Mapping[str, Account]) -> Logins:
+def logins_of(accounts: Mapping[str, Account]) -> Logins:
     """Return the logins of accounts; slow the first time that a process asks."""
     return Logins({name: fingerprint(account) for name, account in accounts.items()})
 

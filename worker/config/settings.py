@@ -36,7 +36,7 @@ _RESERVED = re.compile(r"XINSHI_(CONFIG$|TEST_)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
-class Top(BaseModel):
+class TopSettings(BaseModel):
     """The keys outside of `[accounts]`. Durations are in seconds once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -118,7 +118,7 @@ class Top(BaseModel):
 class Settings:
     """The configuration as the program uses it."""
 
-    top: Top
+    top: TopSettings
     accounts: Mapping[str, Account]
     #: Where the file lies: relative paths and the embedded server start here.
     directory: Path
@@ -142,7 +142,7 @@ class Settings:
     @cached_property
     def logins(self) -> Logins:
         """The fingerprints of the accounts' logins; slow the first time."""
-        return credentials.known(self.accounts)
+        return credentials.logins_of(self.accounts)
 
     @cached_property
     def per_msisdn(self) -> Mapping[str, Mapping[str, frozenset[Window]]]:
@@ -209,7 +209,7 @@ def parse(
     sections = raw.get("accounts", {})
     context = {"directory": directory, "environ": os.environ if environ is None else environ}
     of_top = {key: value for key, value in raw.items() if key != "accounts"}
-    top = _checked(Top, "", of_top, problems, context)
+    top = _checked(TopSettings, "", of_top, problems, context)
     accounts: dict[str, Account] = {}
     if not isinstance(sections, Mapping):
         problems.append(Problem("accounts", "has to be tables, one an account: [accounts.NAME]"))

@@ -15,37 +15,37 @@ from worker.gateways.base import Account
 from worker.policy import routing
 from worker.policy.account_health import WELL, Health
 from worker.policy.routing import (
-    Asked,
-    Option,
-    Out,
-    Standing,
+    AccountOption,
+    AccountStatus,
+    Exclusion,
+    RoutingQuery,
 )
 from worker.store import accounts
 from worker.store.accounts import Doubt
 
 #: How long what is due waits when no account can take it now, and when all places are taken.
-NO_ACCOUNT = 2.0
-CROWDED = 0.1
+NO_ACCOUNT_WAIT = 2.0
+CROWDED_WAIT = 0.1
 #: The most messages in the submission that finds out whether a login is accepted: a refusal in
 #: words that nobody knows leaves them unknown.
-FIRST = 50
+MAX_PROVING_MESSAGES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AccountChoice:
     """An account with a free place, and how many messages the submission there may carry."""
 
     account: Account
     cap: int
     probe: bool
     #: What it was chosen from.
-    options: Sequence[Option] = ()
+    options: Sequence[AccountOption] = ()
     #: How many more submissions may begin there now.
     more: int = 0
 
 
 @dataclass
-class Choosing:
+class AccountSelector:
     """The accounts as one claim of a class found them, and the places that it has taken since."""
 
     settings: Settings
@@ -76,13 +76,13 @@ class Choosing:
             self.permits = permits.by_database(self.settings, self.message_class)
         return self.permits
 
-    def options(self, asked: Asked) -> list[Option]:
+    def options(self, asked: RoutingQuery) -> list[AccountOption]:
         """Say of each account whether it may be asked now, and with what chance it is chosen."""
         return routing.explain(self.settings.accounts.values(), asked, self._stands)
 
-    def _stands(self, name: str) -> Standing:
+    def _stands(self, name: str) -> AccountStatus:
         doubt = self.doubts.get(name)
-        return Standing(
+        return AccountStatus(
             held=name in self.held,
             no_batches=doubt is not None,
             no_singles=doubt is not None and (doubt.of_singles or doubt.settling),
@@ -91,19 +91,19 @@ class Choosing:
             places=permits.places(self.settings.accounts[name].settings),
         )
 
-    def _choose(self, connection: Connection, asked: Asked) -> Place | float:
+    def _choose(self, connection: Connection, asked: RoutingQuery) -> AccountChoice | float:
         """Take a place at an account, or say in how many seconds to ask again."""
         options = self.options(asked)
         chosen = routing.pick(options, random.random)
         probed = self._probed(connection, options, chosen)
         if probed is not None:
-            cap = min(permits.cap(probed, self.message_class), FIRST)
+            cap = min(permits.cap(probed, self.message_class), MAX_PROVING_MESSAGES)
             cap = 1 if self.doubts[probed.name].doubts else cap
-            return Place(probed, cap, probe=True, options=options)
+            return AccountChoice(probed, cap, probe=True, options=options)
         if chosen is not None:
             account = chosen.account
             self.room[account.name] -= 1
-            return Place(
+            return AccountChoice(
                 account,
                 permits.cap(account, self.message_class),
                 probe=False,
@@ -111,20 +111,20 @@ class Choosing:
                 more=chosen.places - 1,
             )
         out = {one.out for one in options}
-        full = [one.account.name for one in options if one.out is Out.FULL]
+        full = [one.account.name for one in options if one.out is Exclusion.FULL]
         resting = self._permits.wait(full, others=any(free > 0 for free in self.room.values()))
-        if resting is not None and Out.DOUBT not in out:
+        if resting is not None and Exclusion.DOUBT not in out:
             return resting
-        proving = any(one.out is Out.DOUBT and self._proving(one.account) for one in options)
-        self.crowded = self.crowded or proving or Out.FULL in out
-        if proving or Out.FULL in out:
-            return CROWDED
-        if Out.DOUBT not in out and Out.HOURS in out:
-            return min(one.wait for one in options if one.out is Out.HOURS)
-        return NO_ACCOUNT
+        proving = any(one.out is Exclusion.DOUBT and self._proving(one.account) for one in options)
+        self.crowded = self.crowded or proving or Exclusion.FULL in out
+        if proving or Exclusion.FULL in out:
+            return CROWDED_WAIT
+        if Exclusion.DOUBT not in out and Exclusion.HOURS in out:
+            return min(one.wait for one in options if one.out is Exclusion.HOURS)
+        return NO_ACCOUNT_WAIT
 
     def _probed(
-        self, connection: Connection, options: Sequence[Option], chosen: Option | None
+        self, connection: Connection, options: Sequence[AccountOption], chosen: AccountOption | None
     ) -> Account | None:
         """Return the account that is to be asked whether it works, if its turn has come.
 
@@ -134,7 +134,7 @@ class Choosing:
             return None
         least = chosen.account.settings.priority if chosen is not None else None
         for one in options:
-            if one.out is not Out.DOUBT:
+            if one.out is not Exclusion.DOUBT:
                 continue
             worthy = least is None or one.account.settings.priority >= least
             if worthy and self._probe(connection, one.account):
@@ -159,14 +159,16 @@ class Choosing:
         if doubt.unproven:
             rights.add(logins.keeper(name))
         return all(
-            accounts.take_probe(connection, one, self._patience(account), logins.of[name])
+            accounts.take_probe(connection, one, self._patience(account), logins.fingerprints[name])
             for one in sorted(rights)
         )
 
     def _give_probe(self, connection: Connection, account: Account) -> None:
         """Let another take the right to ask an account: it gives no permit now."""
         for one in sorted({account.name, self.settings.logins.keeper(account.name)}):
-            accounts.give_probe(connection, one, self._permits.rests.get(account.name, CROWDED))
+            accounts.give_probe(
+                connection, one, self._permits.rests.get(account.name, CROWDED_WAIT)
+            )
 
     def _proving(self, account: Account) -> bool:
         """Whether another call is finding out if the login of an account is accepted."""

@@ -27,10 +27,10 @@ from worker.domain.enums import (
 from worker.domain.errors import NotAsked
 from worker.gateways.base import Account
 from worker.gateways.results import Result
-from worker.gateways.transport.client import Wire
+from worker.gateways.transport.client import GatewayClient
 from worker.store import accounts, events
 from worker.store.db import database
-from worker.store.outcomes import Recorded
+from worker.store.outcomes import CallOutcome
 
 log = structlog.get_logger()
 Out = TypeVar("Out")
@@ -49,7 +49,7 @@ Known = Mapping[str, tuple[int, str | None]]
 
 def weigh(
     connection: Connection,
-    calls: Sequence[Recorded],
+    calls: Sequence[CallOutcome],
     settings: Settings,
     owner: str,
     *,
@@ -74,7 +74,7 @@ def weigh(
 
 def _weigh(
     connection: Connection,
-    call: Recorded,
+    call: CallOutcome,
     settings: Settings,
     known: dict[str, tuple[int, str | None]],
 ) -> None:
@@ -89,7 +89,7 @@ def _weigh(
     elif outcome is Outcome.NOT_SENT and doubted:
         accounts.give_probe(connection, name)
     elif outcome is not Outcome.ACCOUNT_HELD and doubted:
-        accounts.trust(connection, name, settings.logins.of.get(name, ""))
+        accounts.trust(connection, name, settings.logins.fingerprints.get(name, ""))
         known[name] = (0, proven)
     if unproven and (keeper != name or call.state is not SubmissionState.UNKNOWN):
         accounts.give_probe(connection, keeper)
@@ -110,7 +110,7 @@ def said(
 
 
 def _unproven(settings: Settings, name: str, known: Known) -> bool:
-    login = settings.logins.of.get(name)
+    login = settings.logins.fingerprints.get(name)
     return login is not None and known.get(settings.logins.keeper(name), (0, None))[1] != login
 
 
@@ -120,7 +120,7 @@ def _prove(connection: Connection, settings: Settings, name: str, known: Known, 
         return
     keeper = settings.logins.keeper(name)
     accounts.ensure(connection, keeper)
-    if accounts.prove(connection, keeper, settings.logins.of[name]):
+    if accounts.prove(connection, keeper, settings.logins.fingerprints[name]):
         events.add(connection, "account.proven", owner, account=name)
 
 
@@ -144,7 +144,7 @@ def _heed(
     if not held and not (unproven and _unheard_of(refusal)):
         return False
     by_login = refusal.fault is Fault.LOGIN or (unproven and refusal.fault is None)
-    login = settings.logins.of.get(name) if ours and by_login else None
+    login = settings.logins.fingerprints.get(name) if ours and by_login else None
     for one in settings.logins.same(name) if login else [name]:
         if accounts.hold(connection, one, refusal.code, refusal.words, refusal.hold, login):
             accounts.distrust(connection, one, refusal.hold)
@@ -176,15 +176,15 @@ def settle_for(settings: Settings, account: str) -> float | None:
     return known.settings.settling_delay + 2 * known.settings.timeout + SETTLING_SLACK
 
 
-class Asker:
+class GuardedClient:
     """Asks accounts for what submits nothing, one call at a time while a login is not proven."""
 
-    def __init__(self, settings: Settings, engine: Engine, wire: Wire) -> None:
+    def __init__(self, settings: Settings, engine: Engine, wire: GatewayClient) -> None:
         self._settings = settings
         self._engine = engine
         self._wire = wire
 
-    async def ask(self, account: Account, request: httpx.Request) -> httpx.Response:
+    async def send(self, account: Account, request: httpx.Request) -> httpx.Response:
         """Send a request and return the answer; whoever reads it tells `said` what it says.
 
         A held account is asked for nothing. For another call's proof of the login it waits as long
@@ -206,7 +206,7 @@ class Asker:
     def _may(self, account: Account) -> bool:
         """Whether it is the turn of a call now. Raises `NotAsked` when the account is held."""
         name, logins = account.name, self._settings.logins
-        keeper, login = logins.keeper(name), logins.of[name]
+        keeper, login = logins.keeper(name), logins.fingerprints[name]
         with database.reading(self._engine) as connection:
             state = accounts.states(connection, logins).get(name)
             proven = accounts.known(connection, {keeper}).get(keeper, (0, None))[1] == login
@@ -224,5 +224,5 @@ class Asker:
         keeper = self._settings.logins.keeper(account.name)
         with database.writing(self._engine) as connection:
             proven = accounts.known(connection, {keeper}).get(keeper, (0, None))[1]
-            if proven != self._settings.logins.of[account.name]:
+            if proven != self._settings.logins.fingerprints[account.name]:
                 accounts.give_probe(connection, keeper)

@@ -22,7 +22,7 @@ from worker.store import (
     unknown,
 )
 from worker.store.claims import Lease
-from worker.store.outcomes import Recorded
+from worker.store.outcomes import CallOutcome
 
 _ENDS: Mapping[Outcome, SubmissionState] = {
     Outcome.ACCEPTED: SubmissionState.ACCEPTED,
@@ -52,7 +52,9 @@ def end(account: Account, result: Result, size: int) -> SubmissionState:
     return ends(account, result, size) or usual
 
 
-def apart(connection: Connection, calls: Sequence[Recorded], settings: Settings) -> list[Recorded]:
+def apart(
+    connection: Connection, calls: Sequence[CallOutcome], settings: Settings
+) -> list[CallOutcome]:
     """Give the numbers of which a gateway told otherwise submissions of their own; returns these.
 
     One for all that fared alike. What the call itself says goes for the others.
@@ -70,7 +72,7 @@ def apart(connection: Connection, calls: Sequence[Recorded], settings: Settings)
         for result, some in groups.items():
             state = end(account, result, len(some)) if account else call.state
             lease = batch_split.break_off(connection, call.lease, some, state, result)
-            found.append(Recorded(lease, state, result))
+            found.append(CallOutcome(lease, state, result))
     return found
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from worker.config.settings import Settings
 from worker.delivery import gather, permits
-from worker.delivery.account_choice import Choosing, Place
+from worker.delivery.account_choice import AccountChoice, AccountSelector
 from worker.delivery.gather import Gathering
 from worker.delivery.throttle import Throttle
 from worker.domain import carriers, segments
@@ -26,7 +26,7 @@ from worker.domain.enums import (
 from worker.gateways.base import Account, Content
 from worker.policy import routing
 from worker.policy.gcra import Cost
-from worker.policy.routing import Asked
+from worker.policy.routing import RoutingQuery
 from worker.store import (
     accounts,
     batch_split,
@@ -36,16 +36,16 @@ from worker.store import (
     requests,
     submission_messages,
 )
-from worker.store.claims import Lease, Planned
+from worker.store.claims import Lease, PlannedSubmission
 from worker.store.gather import Single
 from worker.store.requests import DueRequest
 
 #: Due rows looked at in one claim.
-MOST_ROWS = 64
+MAX_CLAIMED_ROWS = 64
 
 
 @dataclass
-class Claim(Choosing):
+class ClaimBatch(AccountSelector):
     """One look for due work of a class, within one transaction."""
 
     #: Whether more may be due than it has looked at.
@@ -70,7 +70,7 @@ class Claim(Choosing):
         taken: list[Lease] = []
         for name in self.rowless:
             accounts.ensure(connection, name)
-        most = min(MOST_ROWS, sum(places for places in self.room.values() if places > 0))
+        most = min(MAX_CLAIMED_ROWS, sum(places for places in self.room.values() if places > 0))
         if most <= 0:
             return taken
         back = claims.planned(connection, self.message_class, most) if self.back else []
@@ -89,7 +89,7 @@ class Claim(Choosing):
         events.add_each(connection, "submission.routed", self.owner, self._routed)
         return taken
 
-    def _again(self, connection: Connection, waiting: Planned) -> list[Lease]:
+    def _again(self, connection: Connection, waiting: PlannedSubmission) -> list[Lease]:
         admitted = self._admit(
             connection,
             self._asked_again(connection, waiting),
@@ -117,7 +117,9 @@ class Claim(Choosing):
             return []
         return self._noted(place, [replace(lease, permit=permit)])
 
-    def _cut(self, connection: Connection, waiting: Planned, place: Place) -> Planned:
+    def _cut(
+        self, connection: Connection, waiting: PlannedSubmission, place: AccountChoice
+    ) -> PlannedSubmission:
         """Plan a submission again in pieces that its account can take, and return the first."""
         carried = batch_split.carried(connection, waiting.id)
         if len(carried) <= place.cap:
@@ -172,7 +174,7 @@ class Claim(Choosing):
     def _all_fresh(self, connection: Connection, some: Sequence[DueRequest]) -> list[Lease]:
         """Lease requests of one message each, by as many statements as there are accounts."""
         self._permits.prepare(connection)
-        chosen: dict[str, list[tuple[Place, DueRequest]]] = defaultdict(list)
+        chosen: dict[str, list[tuple[AccountChoice, DueRequest]]] = defaultdict(list)
         waits: dict[float, list[int]] = defaultdict(list)
         for fresh in some:
             place = self._choose(connection, self._asked(connection, fresh))
@@ -192,7 +194,7 @@ class Claim(Choosing):
         return taken + (self._all_fresh(connection, left) if left else [])
 
     def _open_all(
-        self, connection: Connection, picked: Sequence[tuple[Place, DueRequest]]
+        self, connection: Connection, picked: Sequence[tuple[AccountChoice, DueRequest]]
     ) -> list[Lease]:
         """Lease the first so many that an account permits."""
         account = picked[0][0].account
@@ -220,7 +222,11 @@ class Claim(Choosing):
         return opened
 
     def _sizes(
-        self, connection: Connection, place: Place, one: DueRequest | Planned, alone: list[int]
+        self,
+        connection: Connection,
+        place: AccountChoice,
+        one: DueRequest | PlannedSubmission,
+        alone: list[int],
     ) -> list[int]:
         """Return the sizes of the submissions that would begin: none when it waits for others."""
         if place.probe:
@@ -232,8 +238,8 @@ class Claim(Choosing):
     def _together(
         self,
         connection: Connection,
-        place: Place,
-        first: DueRequest | Planned,
+        place: AccountChoice,
+        first: DueRequest | PlannedSubmission,
         singles: Sequence[Single],
         permit: str,
     ) -> list[Lease]:
@@ -284,8 +290,11 @@ class Claim(Choosing):
         )
 
     def _admit(
-        self, connection: Connection, asked: Asked, sizes: Callable[[Place], list[int]]
-    ) -> tuple[Place, list[str]] | float:
+        self,
+        connection: Connection,
+        asked: RoutingQuery,
+        sizes: Callable[[AccountChoice], list[int]],
+    ) -> tuple[AccountChoice, list[str]] | float:
         """Choose an account that permits to begin: the receipts of the first so many submissions.
 
         Else the seconds until to ask again; 0.0 when that need not be written down.
@@ -315,9 +324,9 @@ class Claim(Choosing):
         """The accounts that take nothing now; what names one of them need not be looked at."""
         return {name for name, places in self.room.items() if places <= 0} | self.held
 
-    def _asked(self, connection: Connection, fresh: DueRequest) -> Asked:
+    def _asked(self, connection: Connection, fresh: DueRequest) -> RoutingQuery:
         single = fresh.total == 1
-        return Asked(
+        return RoutingQuery(
             self.message_class,
             fresh.content,
             _kinds(fresh.kinds),
@@ -327,10 +336,10 @@ class Claim(Choosing):
             carrier=self._carrier(connection, fresh.id, fresh.next_n) if single else None,
         )
 
-    def _asked_again(self, connection: Connection, waiting: Planned) -> Asked:
+    def _asked_again(self, connection: Connection, waiting: PlannedSubmission) -> RoutingQuery:
         single = waiting.size == 1
         known = single and waiting.lo is not None
-        return Asked(
+        return RoutingQuery(
             self.message_class,
             waiting.content,
             _kinds(waiting.kinds),
@@ -348,7 +357,7 @@ class Claim(Choosing):
         msisdn = submission_messages.number(connection, request_id, n)
         return carriers.carrier(msisdn) if msisdn else None
 
-    def _noted(self, place: Place, leases: Sequence[Lease]) -> list[Lease]:
+    def _noted(self, place: AccountChoice, leases: Sequence[Lease]) -> list[Lease]:
         """Keep why an account was chosen, where it was a choice; and which leases are probes."""
         why = routing.trace(place.options)
         if why is not None:
@@ -364,12 +373,12 @@ def look(
     owner: str,
     throttle: Throttle | None = None,
     resting: Mapping[str, float] | None = None,
-) -> Claim:
+) -> ClaimBatch:
     """Return a claim that knows how all accounts stand now; some may rest, for so many seconds."""
     asking, seen = permits.look(
         connection, settings, message_class, throttle or Throttle(None), resting or {}
     )
-    return Claim(
+    return ClaimBatch(
         settings,
         message_class,
         owner,
@@ -386,7 +395,9 @@ def look(
     )
 
 
-def _ranges(connection: Connection, place: Place, fresh: DueRequest) -> list[tuple[int, int]]:
+def _ranges(
+    connection: Connection, place: AccountChoice, fresh: DueRequest
+) -> list[tuple[int, int]]:
     """Cut what is left of a request by the batch cap, into as many as there is room for.
 
     Where messages have values of their own, also where these change.

@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from worker.domain.enums import Advice, MessageClass
 from worker.gateways.base import Account, Content
 from worker.store import accounts, events, gather
-from worker.store.claims import Lease, Planned
+from worker.store.claims import Lease, PlannedSubmission
 from worker.store.gather import Single
-from worker.store.outcomes import Recorded
+from worker.store.outcomes import CallOutcome
 from worker.store.requests import DueRequest
 
 #: How long singles are gathered after the gateway asked for it, in seconds.
@@ -27,7 +27,7 @@ MOMENT = 2.0
 MOST = 4000
 
 
-def heard(connection: Connection, calls: Iterable[Recorded]) -> None:
+def heard(connection: Connection, calls: Iterable[CallOutcome]) -> None:
     """Remember which accounts were told to send fewer submissions."""
     for account in sorted({x.lease.account for x in calls if x.result.advice is Advice.GATHER}):
         accounts.ensure(connection, account)
@@ -46,14 +46,20 @@ class Gathering:
     _waiting: dict[str, list[Single]] | None = None
     _together: list[Single] = field(default_factory=list)
 
-    def dealt_with(self, one: DueRequest | Planned) -> bool:
+    def dealt_with(self, one: DueRequest | PlannedSubmission) -> bool:
         """Whether this was put together with others already, or waits for them."""
         if not self.accounts:
             return False
-        return one.id in (self._submissions if isinstance(one, Planned) else self._requests)
+        return one.id in (
+            self._submissions if isinstance(one, PlannedSubmission) else self._requests
+        )
 
     def sizes(
-        self, connection: Connection, account: Account, cap: int, one: DueRequest | Planned
+        self,
+        connection: Connection,
+        account: Account,
+        cap: int,
+        one: DueRequest | PlannedSubmission,
     ) -> list[int] | None:
         """Return how many would go together through an account: [] when they wait for others.
 
@@ -62,7 +68,7 @@ class Gathering:
         self.leave()
         if account.name not in self.accounts or not _alone(one):
             return None
-        named = one.named if isinstance(one, Planned) else one.account
+        named = one.named if isinstance(one, PlannedSubmission) else one.account
         alike = self._alike(connection, named, one.content, one.kinds)
         if not any(_is(single, one) for single in alike):
             # It has ended meanwhile.
@@ -125,14 +131,14 @@ def look(message_class: MessageClass, seen: Sequence[Any]) -> Gathering:
     return Gathering(message_class, frozenset(row.account for row in seen if row.gathers))
 
 
-def _alone(one: DueRequest | Planned) -> bool:
-    if isinstance(one, Planned):
+def _alone(one: DueRequest | PlannedSubmission) -> bool:
+    if isinstance(one, PlannedSubmission):
         return one.size == 1 and one.resend_of is None
     return one.total == 1 and one.next_n == 0 and not one.personal
 
 
-def _is(single: Single, one: DueRequest | Planned) -> bool:
-    if isinstance(one, Planned):
+def _is(single: Single, one: DueRequest | PlannedSubmission) -> bool:
+    if isinstance(one, PlannedSubmission):
         return single.submission_id == one.id
     return single.submission_id is None and single.request_id == one.id
 

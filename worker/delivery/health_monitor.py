@@ -20,7 +20,7 @@ from worker.policy.account_health import (
     Count,
     Gauges,
     Health,
-    Seen,
+    HealthSample,
 )
 from worker.store import (
     accounts,
@@ -83,7 +83,7 @@ def examine(engine: Engine, settings: Settings, owner: str) -> None:
 
 def _look(
     connection: Connection, settings: Settings, memory: Memory, last: int, at: float
-) -> tuple[dict[str, Seen], Memory]:
+) -> tuple[dict[str, HealthSample], Memory]:
     """Count what ended since, and what reports came in time; returns what to remember."""
     fresh, still = health_samples.calls(connection, memory.last, last)
     late, later_still = health_samples.calls_of(connection, memory.open)
@@ -97,7 +97,8 @@ def _look(
         for name, count in counted.items():
             calls[name] += count
     seen = {
-        name: Seen(calls.get(name, Count()), reported.get(name, {})) for name in settings.accounts
+        name: HealthSample(calls.get(name, Count()), reported.get(name, {}))
+        for name in settings.accounts
     }
     marks = [mark for mark in memory.marks if mark not in past]
     if not marks or at - marks[-1][0] >= within / MARKS:
@@ -107,7 +108,7 @@ def _look(
 
 
 def _moved(
-    settings: Settings, memory: Memory, seen: Mapping[str, Seen], at: float
+    settings: Settings, memory: Memory, seen: Mapping[str, HealthSample], at: float
 ) -> dict[str, Gauges]:
     seconds = max(0.0, at - memory.at)
     return {

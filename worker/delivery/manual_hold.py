@@ -36,4 +36,4 @@ def is_refused_again(logins: Logins, state: AccountState) -> bool:
     first.
     """
     held = state.held and state.held_login is not None
-    return held and logins.of.get(state.account, state.held_login) == state.held_login
+    return held and logins.fingerprints.get(state.account, state.held_login) == state.held_login

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Connection
 
 from worker.config.settings import Settings
-from worker.delivery.throttle import Throttle, Wanted
+from worker.delivery.throttle import PermitRequest, Throttle
 from worker.domain.enums import MessageClass
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.base import Account
@@ -193,9 +193,9 @@ class Permits:
         receipts: Sequence[str],
         costs: Sequence[Cost],
         lease: float,
-    ) -> Wanted:
+    ) -> PermitRequest:
         name, one = account.name, account.settings
-        return Wanted(
+        return PermitRequest(
             name,
             self._otp,
             through,

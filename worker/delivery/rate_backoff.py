@@ -12,17 +12,19 @@ from worker.policy import adaptive_rate
 from worker.policy.adaptive_rate import Learned
 from worker.store import account_pace, events
 from worker.store.account_pace import Pacing
-from worker.store.outcomes import Recorded
+from worker.store.outcomes import CallOutcome
 
 log = structlog.get_logger()
 
 
-def heed(connection: Connection, calls: Sequence[Recorded], settings: Settings, owner: str) -> None:
+def heed(
+    connection: Connection, calls: Sequence[CallOutcome], settings: Settings, owner: str
+) -> None:
     """Slow accounts down whose gateways refused these calls because of our pace.
 
     Each account learns for itself, from what was taken of all that are one at the gateway.
     """
-    refused: dict[str, list[Recorded]] = defaultdict(list)
+    refused: dict[str, list[CallOutcome]] = defaultdict(list)
     for call in calls:
         too_fast = call.result.outcome is Outcome.THROTTLED
         if too_fast and (call.result.advice is Advice.SLOW_DOWN or call.result.retry_after):
@@ -40,7 +42,7 @@ def heed(connection: Connection, calls: Sequence[Recorded], settings: Settings, 
 def _heed(
     connection: Connection,
     sharing: Sequence[str],
-    calls: Sequence[Recorded],
+    calls: Sequence[CallOutcome],
     pacing: Pacing,
     began: Mapping[int, float],
     owner: str,

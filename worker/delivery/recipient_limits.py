@@ -21,7 +21,7 @@ from worker.domain.enums import (
     Outcome,
     SubmissionState,
 )
-from worker.domain.recipient_windows import Call, Window
+from worker.domain.recipient_windows import CountedCall, Window
 from worker.store import (
     events,
     messages,
@@ -30,10 +30,10 @@ from worker.store import (
     unknown,
 )
 from worker.store.claims import Lease
-from worker.store.outcomes import Recorded
+from worker.store.outcomes import CallOutcome
 from worker.store.recipient_calls import First, Key
-from worker.store.submission_messages import Member
-from worker.store.unknown import Doubtful
+from worker.store.submission_messages import SubmissionMessage
+from worker.store.unknown import UnknownSubmission
 
 #: The code of what waits for its recipient, or was rejected because it would have to for too long.
 CODE = "per_msisdn"
@@ -57,9 +57,9 @@ class Book:
 
     at: int
     patience: int
-    calls: dict[Key, list[Call]]
+    calls: dict[Key, list[CountedCall]]
     #: The turns of those who wait: each of them has to wait for the one before.
-    turns: dict[Key, list[Call]] = field(default_factory=lambda: defaultdict(list))
+    turns: dict[Key, list[CountedCall]] = field(default_factory=lambda: defaultdict(list))
     changed: set[Key] = field(default_factory=set)
 
     def ask(
@@ -68,7 +68,7 @@ class Book:
         """Enter a call and return 0, or return how long to wait; None if that is past `left`."""
         wait = self._wait(limits, self.calls)
         if wait == 0:
-            call = Call(submission, self.at, self.at + self.patience)
+            call = CountedCall(submission, self.at, self.at + self.patience)
             for key in limits:
                 self.calls[key].append(call)
                 self.changed.add(key)
@@ -81,11 +81,11 @@ class Book:
             wait = turn
         then = self.at + wait
         for key in limits:
-            self.turns[key].append(Call(submission, then, then))
+            self.turns[key].append(CountedCall(submission, then, then))
         return wait
 
     def _wait(
-        self, limits: Mapping[Key, Collection[Window]], calls: Mapping[Key, Sequence[Call]]
+        self, limits: Mapping[Key, Collection[Window]], calls: Mapping[Key, Sequence[CountedCall]]
     ) -> int:
         return max(
             recipient_windows.wait(each, calls[key], self.at, self.patience)
@@ -105,7 +105,7 @@ def spare(
     leases: Sequence[Lease],
     opt_out_classes: Collection[str],
     seconds: float,
-) -> tuple[list[Lease], list[Member] | None]:
+) -> tuple[list[Lease], list[SubmissionMessage] | None]:
     """Take out whoever may not be called now, and count the calls to the others.
 
     Returns the leases that are left and their messages; None in place of these when no account has
@@ -120,8 +120,10 @@ def spare(
         one for one in found if one.state is None and held[one.submission_id].account in limits
     ]
     waits = _decide(connection, limits, held, asking, int(seconds * 1000))
-    left_out: dict[int, dict[int | None, list[Member]]] = defaultdict(lambda: defaultdict(list))
-    stay: dict[int, list[Member]] = {one: [] for one in held}
+    left_out: dict[int, dict[int | None, list[SubmissionMessage]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    stay: dict[int, list[SubmissionMessage]] = {one: [] for one in held}
     for member in found:
         wait = waits.get((member.request_id, member.n), 0)
         if wait == 0:
@@ -143,7 +145,7 @@ def _decide(
     connection: Connection,
     limits: Limits,
     held: Mapping[int, Lease],
-    asking: Sequence[Member],
+    asking: Sequence[SubmissionMessage],
     patience: int,
 ) -> dict[tuple[int, int], int | None]:
     """Enter the calls that may begin now; return how long the other messages wait, by id."""
@@ -177,7 +179,7 @@ def _decide(
 
 def _begun(
     connection: Connection,
-    asking: Sequence[Member],
+    asking: Sequence[SubmissionMessage],
     of: Mapping[tuple[int, int], Mapping[Key, Collection[Window]]],
     patience: int,
 ) -> set[tuple[int, int]]:
@@ -200,7 +202,7 @@ def _begun(
 def _leave_out(
     connection: Connection,
     lease: Lease,
-    waiting: Mapping[int | None, list[Member]],
+    waiting: Mapping[int | None, list[SubmissionMessage]],
     *,
     whole: bool,
 ) -> bool:
@@ -217,7 +219,7 @@ def _leave_out(
     return False
 
 
-def _reject(connection: Connection, lease: Lease, late: Sequence[Member]) -> None:
+def _reject(connection: Connection, lease: Lease, late: Sequence[SubmissionMessage]) -> None:
     """End messages that would have to wait for longer than they are valid."""
     if lease.resend_of is not None:
         # The first may have been taken: they are unknown, as before.
@@ -237,7 +239,9 @@ def _reject(connection: Connection, lease: Lease, late: Sequence[Member]) -> Non
 
 
 def _write(
-    connection: Connection, at: int, rows: Mapping[Key, tuple[Collection[Window], list[Call]]]
+    connection: Connection,
+    at: int,
+    rows: Mapping[Key, tuple[Collection[Window], list[CountedCall]]],
 ) -> None:
     """Write calls down, without those that count no more."""
     written = {}
@@ -248,7 +252,7 @@ def _write(
     recipient_calls.write(connection, written)
 
 
-def or_rejected(connection: Connection, calls: Sequence[Recorded]) -> list[Recorded]:
+def or_rejected(connection: Connection, calls: Sequence[CallOutcome]) -> list[CallOutcome]:
     """Make one message `rejected` that has to wait for its recipient longer than it is valid."""
     told = [call.lease for call in calls if call.result.advice in _UNTIL and call.lease.size == 1]
     if not told:
@@ -268,7 +272,7 @@ def or_rejected(connection: Connection, calls: Sequence[Recorded]) -> list[Recor
 
 
 def numbers(
-    connection: Connection, settings: Settings, calls: Iterable[Recorded]
+    connection: Connection, settings: Settings, calls: Iterable[CallOutcome]
 ) -> Mapping[int, Sequence[str]]:
     """Return the numbers of the calls whose outcome changes what counts; ask before it is written.
 
@@ -280,7 +284,7 @@ def numbers(
     return known | (recipient_calls.numbers_of(connection, wanted) if wanted else {})
 
 
-def _matters(settings: Settings, call: Recorded) -> bool:
+def _matters(settings: Settings, call: CallOutcome) -> bool:
     limits = settings.per_msisdn.get(call.lease.account, {})
     return bool(limits) and (
         call.state in NOT_TAKEN or any(map(recipient_windows.needs_ends, limits.values()))
@@ -290,7 +294,7 @@ def _matters(settings: Settings, call: Recorded) -> bool:
 def ended(
     connection: Connection,
     settings: Settings,
-    calls: Iterable[Recorded],
+    calls: Iterable[CallOutcome],
     called: Mapping[int, Sequence[str]],
 ) -> None:
     """Write down that calls are over: when, or that they count no more, and what it was that said.
@@ -298,7 +302,7 @@ def ended(
     `called` is what `numbers` returned. The last thing in a transaction: whoever holds these locks
     waits for no others.
     """
-    touched: dict[Key, list[Recorded]] = defaultdict(list)
+    touched: dict[Key, list[CallOutcome]] = defaultdict(list)
     for call in calls:
         for name in settings.per_msisdn.get(call.lease.account, {}):
             for number in called.get(call.lease.id, ()):
@@ -322,12 +326,14 @@ def ended(
     _write(connection, locked.at, rows)
 
 
-def _only_over(calls: Sequence[Recorded]) -> bool:
+def _only_over(calls: Sequence[CallOutcome]) -> bool:
     """Whether nothing is to be said of calls but that the one that there is has ended."""
     return len(calls) == 1 and calls[0].state not in NOT_TAKEN
 
 
-def _after(calls: list[Call], call: Recorded, at: int, *, meant: bool) -> list[Call]:
+def _after(
+    calls: list[CountedCall], call: CallOutcome, at: int, *, meant: bool
+) -> list[CountedCall]:
     """Return a number's calls as they are once this one has ended; `meant` by what was said."""
     if call.state not in NOT_TAKEN:
         # Rounded up: the moment was rounded down.
@@ -337,10 +343,10 @@ def _after(calls: list[Call], call: Recorded, at: int, *, meant: bool) -> list[C
         ]
     others = [one for one in calls if one.submission != call.lease.id]
     until = _UNTIL.get(call.result.advice) if call.result.advice and meant else None
-    return others if until is None else [*others, Call(0, at, until(at))]
+    return others if until is None else [*others, CountedCall(0, at, until(at))]
 
 
-def not_taken(connection: Connection, settings: Settings, one: Doubtful) -> bool:
+def not_taken(connection: Connection, settings: Settings, one: UnknownSubmission) -> bool:
     """End a doubt by proof that nothing was taken, and count the calls no more."""
     limits = settings.per_msisdn.get(one.account, {})
     called = recipient_calls.numbers_of(connection, [one.id]) if limits else {}

@@ -17,7 +17,7 @@ from worker.delivery import (
     rate_backoff,
     recipient_limits,
 )
-from worker.delivery.submit import Answer
+from worker.delivery.submit import CallAnswer
 from worker.domain.enums import (
     MessageClass,
     MessageState,
@@ -34,20 +34,26 @@ from worker.store import (
 from worker.store import (
     unknown as unknown_store,
 )
-from worker.store.outcomes import Recorded
+from worker.store.outcomes import CallOutcome
 
 
-def recorded(answer: Answer) -> Recorded:
+def recorded(answer: CallAnswer) -> CallOutcome:
     """Return what is written of an answer."""
     ready, results = answer.ready, answer.results
-    told = sum(one in results.each for one in ready.parcel.msisdns) if results.each else 0
-    state = batch_split.end(ready.account, results.one, len(ready.parcel.msisdns) - told)
-    return Recorded(ready.lease, state, results.one, results.each, ready.parcel.msisdns)
+    told = (
+        sum(one in results.per_recipient for one in ready.parcel.msisdns)
+        if results.per_recipient
+        else 0
+    )
+    state = batch_split.end(ready.account, results.default, len(ready.parcel.msisdns) - told)
+    return CallOutcome(
+        ready.lease, state, results.default, results.per_recipient, ready.parcel.msisdns
+    )
 
 
 def record(
     connection: Connection,
-    calls: Sequence[Recorded],
+    calls: Sequence[CallOutcome],
     settings: Settings,
     owner: str,
     *,
@@ -97,7 +103,7 @@ def record(
 
 
 def _follow(
-    connection: Connection, written: Recorded, owner: str, cancelled: Collection[int]
+    connection: Connection, written: CallOutcome, owner: str, cancelled: Collection[int]
 ) -> None:
     lease, result = written.lease, written.result
     if written.state is SubmissionState.NOT_SENT and lease.request_id in cancelled:
@@ -111,7 +117,7 @@ def _follow(
         unknown(connection, lease.id, lease.account, owner, result.code, mapped=result.mapped)
 
 
-def _go_on(connection: Connection, written: Recorded, owner: str) -> None:
+def _go_on(connection: Connection, written: CallOutcome, owner: str) -> None:
     """Plan how messages go on that the gateway did not take."""
     lease, result = written.lease, written.result
     if result.outcome is Outcome.REJECTED:

@@ -21,7 +21,7 @@ from worker.delivery.claim import parts
 from worker.domain import placeholders
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, WireError
-from worker.gateways.base import Account, Content, Parcel
+from worker.gateways.base import Account, Content, OutgoingSubmission
 from worker.gateways.results import Result, Results
 from worker.store import (
     accounts,
@@ -32,27 +32,27 @@ from worker.store import (
     unknown,
 )
 from worker.store.claims import Lease
-from worker.store.submission_messages import Member
+from worker.store.submission_messages import SubmissionMessage
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class PreparedSubmission:
     """A submission in flight: its lease, its account, its messages; to be called now."""
 
     lease: Lease
     account: Account
-    parcel: Parcel
+    parcel: OutgoingSubmission
     #: The boot clock when its write-ahead began, in seconds.
     since: float
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallAnswer:
     """How a call ended."""
 
-    ready: Ready
+    ready: PreparedSubmission
     results: Results
     seconds: float
 
@@ -62,7 +62,9 @@ def boot_clock() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def write_ahead(connection: Connection, settings: Settings, leases: Sequence[Lease]) -> list[Ready]:
+def write_ahead(
+    connection: Connection, settings: Settings, leases: Sequence[Lease]
+) -> list[PreparedSubmission]:
     """Fix what submissions in flight carry, in the transaction that claimed them.
 
     Returns what is to be called once that is committed: nothing of what has nothing to send.
@@ -115,11 +117,13 @@ def _parted(
     connection: Connection,
     leases: Sequence[Lease],
     whole: Collection[int],
-    carried: Sequence[Member],
-) -> dict[int, list[Member]]:
+    carried: Sequence[SubmissionMessage],
+) -> dict[int, list[SubmissionMessage]]:
     """Return what is to be sent of leases that are not `whole`, and give the rest its end."""
-    to_send: dict[int, list[Member]] = {one.id: [] for one in leases if one.id not in whole}
-    ended: dict[int, list[Member]] = {one: [] for one in to_send}
+    to_send: dict[int, list[SubmissionMessage]] = {
+        one.id: [] for one in leases if one.id not in whole
+    }
+    ended: dict[int, list[SubmissionMessage]] = {one: [] for one in to_send}
     for member in carried:
         if member.submission_id in to_send:
             (to_send if member.state is None else ended)[member.submission_id].append(member)
@@ -131,7 +135,7 @@ def _parted(
     return to_send
 
 
-def again(connection: Connection, settings: Settings, lease: Lease) -> Ready | None:
+def again(connection: Connection, settings: Settings, lease: Lease) -> PreparedSubmission | None:
     """Return an unknown submission as it was sent; None when it cannot be sent so any more."""
     found = submission_messages.of(connection, [lease.id], ())
     if not found or len(found) != lease.size or any(one.state for one in found):
@@ -140,7 +144,7 @@ def again(connection: Connection, settings: Settings, lease: Lease) -> Ready | N
     return _ready(settings, once_more, found, boot_clock())
 
 
-def _end(connection: Connection, lease: Lease, ended: list[Member]) -> None:
+def _end(connection: Connection, lease: Lease, ended: list[SubmissionMessage]) -> None:
     """Give messages that are not sent any more their end; those of a resend are unknown again."""
     if lease.resend_of is None:
         messages.end(connection, ended)
@@ -149,7 +153,9 @@ def _end(connection: Connection, lease: Lease, ended: list[Member]) -> None:
         unknown.give_back(connection, lease.id, lease.resend_of, ids)
 
 
-def _ready(settings: Settings, lease: Lease, carried: list[Member], since: float) -> Ready:
+def _ready(
+    settings: Settings, lease: Lease, carried: list[SubmissionMessage], since: float
+) -> PreparedSubmission:
     content = lease.content
     own = carried[0].variables
     if own and content.template:
@@ -161,16 +167,16 @@ def _ready(settings: Settings, lease: Lease, carried: list[Member], since: float
 
 def _called(
     settings: Settings, lease: Lease, numbers: tuple[str, ...], content: Content, since: float
-) -> Ready:
-    parcel = Parcel(numbers, content, lease.reference)
-    return Ready(lease, settings.accounts[lease.account], parcel, since)
+) -> PreparedSubmission:
+    parcel = OutgoingSubmission(numbers, content, lease.reference)
+    return PreparedSubmission(lease, settings.accounts[lease.account], parcel, since)
 
 
 async def call(
-    ready: Ready,
+    ready: PreparedSubmission,
     send: Callable[[httpx.Request, float], Awaitable[httpx.Response]],
     settings: Settings,
-) -> Answer:
+) -> CallAnswer:
     """Send one submission and read its answer; whatever happens is an answer."""
     try:
         return await _call(ready, send, settings)
@@ -178,27 +184,27 @@ async def call(
         # A fault of ours, perhaps after the first byte: nobody knows.
         log.exception("call.failed", submission=ready.lease.id, why=type(error).__name__)
         fault = Result(Outcome.UNKNOWN, "fault", type(error).__name__, mapped=False)
-        return Answer(ready, Results(fault), 0.0)
+        return CallAnswer(ready, Results(fault), 0.0)
 
 
 async def _call(
-    ready: Ready,
+    ready: PreparedSubmission,
     send: Callable[[httpx.Request, float], Awaitable[httpx.Response]],
     settings: Settings,
-) -> Answer:
+) -> CallAnswer:
     failpoints.reach("call.before")
     began = boot_clock()
     gateway, timeout = ready.account.gateway, ready.account.settings.timeout
     if began - ready.since > settings.top.lease:
         # The process slept: somebody may have taken the lease over.
         late = Result(Outcome.NOT_SENT, "late", "the process was stopped before it could send")
-        return Answer(ready, Results(late), 0.0)
+        return CallAnswer(ready, Results(late), 0.0)
     try:
         request = gateway.submit_request(ready.parcel, datetime.now(UTC))
     except (ValueError, TypeError) as error:
         # It was checked when it was enqueued; the account's settings may have changed since.
         unsayable = Result(Outcome.REJECTED, "unsayable", type(error).__name__, fault=Fault.TEXT)
-        return Answer(ready, Results(unsayable), 0.0)
+        return CallAnswer(ready, Results(unsayable), 0.0)
     failpoints.reach("call.sending")
     try:
         response = await send(request, timeout)
@@ -208,10 +214,10 @@ async def _call(
     else:
         results = _read(ready, response)
     failpoints.reach("call.after")
-    return Answer(ready, results, boot_clock() - began)
+    return CallAnswer(ready, results, boot_clock() - began)
 
 
-def _read(ready: Ready, response: httpx.Response) -> Results:
+def _read(ready: PreparedSubmission, response: httpx.Response) -> Results:
     """Read an answer; whatever a reader stumbles over, the gateway may have taken the messages."""
     try:
         return ready.account.gateway.read_results(response, ready.parcel)

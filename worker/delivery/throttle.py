@@ -92,7 +92,7 @@ return {granted, string.format('%.0f', wait), full, started, string.format('%.0f
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PermitRequest:
     """What is asked of the throttle: permits for some submissions at one account."""
 
     account: str
@@ -113,7 +113,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PermitAnswer:
     """What the throttle answers: the first `granted` may begin."""
 
     granted: int
@@ -156,7 +156,7 @@ class Throttle:
             return PAUSE
         return max(0.0, self._closed_until - time.monotonic())
 
-    def ask(self, wanted: Wanted) -> Said | None:
+    def ask(self, wanted: PermitRequest) -> PermitAnswer | None:
         """Take permits; None when Redis is gone, which `pause` then remembers."""
         if self._client is None:
             return None
@@ -176,7 +176,7 @@ class Throttle:
         except redis.RedisError:
             self._closed_until = time.monotonic() + PAUSE
             return None
-        return Said(said[0], int(said[1]), bool(said[2]), bool(said[3]), int(said[4]))
+        return PermitAnswer(said[0], int(said[1]), bool(said[2]), bool(said[3]), int(said[4]))
 
     def release(self, places: Sequence[tuple[str, bool, str]]) -> None:
         """Give places back: account, whether it was otp, receipt.

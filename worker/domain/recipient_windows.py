@@ -41,7 +41,7 @@ class Window(NamedTuple):
     length: int | None
 
 
-class Call(NamedTuple):
+class CountedCall(NamedTuple):
     """A call to a number: when it was written ahead, and when it ended, or will have at the latest.
 
     Submission 0 is none of ours: the gateway said that the number has to wait until `ended`.
@@ -90,7 +90,7 @@ def milliseconds(at: datetime) -> int:
     return math.floor(at.timestamp() * 1000)
 
 
-def wait(windows: Collection[Window], calls: Sequence[Call], at: int, patience: int) -> int:
+def wait(windows: Collection[Window], calls: Sequence[CountedCall], at: int, patience: int) -> int:
     """Return the milliseconds until one more call may begin; 0 when it may at `at`.
 
     `patience` is how long it may take to arrive. Calls that begin later are the turns of others.
@@ -110,7 +110,9 @@ def wait(windows: Collection[Window], calls: Sequence[Call], at: int, patience: 
     return max(moment - at, RECHECK if soonest != counted else 1)
 
 
-def _opens(windows: Collection[Window], calls: Sequence[Call], at: int, patience: int) -> int:
+def _opens(
+    windows: Collection[Window], calls: Sequence[CountedCall], at: int, patience: int
+) -> int:
     """Return `at` if every window has room then, else a moment before which one of them has not."""
     return max(
         (
@@ -123,12 +125,12 @@ def _opens(windows: Collection[Window], calls: Sequence[Call], at: int, patience
     )
 
 
-def _span_opens(most: int, length: int, calls: Iterable[Call], at: int) -> int:
+def _span_opens(most: int, length: int, calls: Iterable[CountedCall], at: int) -> int:
     recent = sorted(call.ended for call in calls if call.ended > at - length)
     return at if len(recent) < most else recent[-most] + length
 
 
-def _day_opens(most: int, calls: Sequence[Call], at: int, patience: int) -> int:
+def _day_opens(most: int, calls: Sequence[CountedCall], at: int, patience: int) -> int:
     for day in range(_day(at - MARGIN), _day(at + patience + MARGIN) + 1):
         there = sum(_day(one.began - MARGIN) <= day <= _day(one.ended + MARGIN) for one in calls)
         if there >= most:
@@ -149,7 +151,7 @@ def tomorrow(at: int) -> int:
     return _midnight(_day(at) + 1) + MARGIN
 
 
-def counts_until(windows: Collection[Window], call: Call) -> int:
+def counts_until(windows: Collection[Window], call: CountedCall) -> int:
     """Return the moment from which a call counts for none of the windows."""
     if not call.submission:
         return call.ended
@@ -170,7 +172,9 @@ def longest(windows: Collection[Window], patience: int) -> int:
     return patience + max(ended, default=0)
 
 
-def counting(windows: Collection[Window], calls: Iterable[Call], at: int) -> list[Call]:
+def counting(
+    windows: Collection[Window], calls: Iterable[CountedCall], at: int
+) -> list[CountedCall]:
     """Return the calls that may count from `at` on, the oldest first; as many as windows allow."""
     still = [call for call in calls if counts_until(windows, call) > at]
     most = sum(window.most for window in windows) + 1

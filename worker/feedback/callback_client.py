@@ -31,7 +31,7 @@ _WIRE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PostResult:
     """How a POST ended: the answer's status, or None with what went wrong."""
 
     status: int | None
@@ -101,7 +101,7 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         await self._inner.sleep(seconds)
 
 
-class Outward:
+class CallbackClient:
     """Connections to applications, for one event loop. `close` it when the loop ends."""
 
     def __init__(self, allowed: Collection[Network]) -> None:
@@ -113,19 +113,21 @@ class Outward:
             network_backend=_Guarded(allowed),
         )
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Said:
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], seconds: float
+    ) -> PostResult:
         """Post `body` within `seconds`; whatever happens is an answer, and none names the URL."""
         try:
             async with asyncio.timeout(seconds):
                 return await self._post(httpx.URL(url), body, headers, seconds)
         except PrivateAddress:
-            return Said(None, "private address")
+            return PostResult(None, "private address")
         except (TimeoutError, OSError, httpx.InvalidURL, *_WIRE) as error:
-            return Said(None, type(error).__name__)
+            return PostResult(None, type(error).__name__)
 
     async def _post(
         self, url: httpx.URL, body: bytes, headers: Mapping[str, str], seconds: float
-    ) -> Said:
+    ) -> PostResult:
         named = {"user-agent": "xinshi", **headers}
         made = httpx.Request("POST", url, headers=named, content=body)
         request = httpcore.Request(
@@ -146,7 +148,7 @@ class Outward:
                     break
         finally:
             await response.aclose()
-        return Said(response.status, retry_after=_seconds(httpx.Headers(response.headers)))
+        return PostResult(response.status, retry_after=_seconds(httpx.Headers(response.headers)))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -18,14 +18,14 @@ from sqlalchemy import Connection, Engine, Row
 from worker import failpoints
 from worker.config.settings import Settings
 from worker.delivery import account_guard
-from worker.delivery.account_guard import Asker
+from worker.delivery.account_guard import GuardedClient
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotAsked, WireError, XinshiError
 from worker.feedback import inbound as inbound_module
 from worker.feedback import reports as reports_module
 from worker.gateways.base import Account
 from worker.gateways.results import Balance, Page, Result
-from worker.gateways.transport.client import Wire
+from worker.gateways.transport.client import GatewayClient
 from worker.policy import inbound_cursor
 from worker.store import accounts, inbox, spool, spool_entries, ticks
 from worker.store.db import database
@@ -65,11 +65,11 @@ def lease(account: Account) -> float:
 class Collector:
     """Asks accounts for what they keep; the caller holds the account's tick."""
 
-    def __init__(self, settings: Settings, engine: Engine, wire: Wire, owner: str) -> None:
+    def __init__(self, settings: Settings, engine: Engine, wire: GatewayClient, owner: str) -> None:
         self.settings = settings
         self.engine = engine
         self.owner = owner
-        self._asker = Asker(settings, engine, wire)
+        self._asker = GuardedClient(settings, engine, wire)
 
     async def reports(self, account: Account) -> Collected:
         """Read reports until there are no more."""
@@ -106,7 +106,7 @@ class Collector:
         if request is None:
             return Balance()
         try:
-            found = account.gateway.read_balance(await self._asker.ask(account, request))
+            found = account.gateway.read_balance(await self._asker.send(account, request))
             await self._in_transaction(lambda c: self._said(c, account, found.refusal))
             sent = await self.sent_count(account) if found.refusal is None else None
         except WireError as error:
@@ -123,7 +123,7 @@ class Collector:
         request = account.gateway.sent_count_request(datetime.now(UTC))
         if request is None:
             return None
-        found = account.gateway.read_sent_count(await self._asker.ask(account, request))
+        found = account.gateway.read_sent_count(await self._asker.send(account, request))
         await self._in_transaction(lambda c: self._said(c, account, found.refusal))
         return found.sent
 
@@ -157,7 +157,7 @@ class Collector:
     ) -> tuple[int, int, str | None]:
         """Fetch, keep and read one page: rows, how many were new, and what went wrong."""
         try:
-            response = await self._asker.ask(account, request)
+            response = await self._asker.send(account, request)
         except NotAsked:
             raise
         except WireError as error:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker.feedback import reports
-from worker.gateways.results import Inbound
+from worker.gateways.results import InboundMessage
 from worker.store import callback_outbox, events, inbox
 
 #: A reply that is one of these, as a whole, in any case or width, means "no more": what Chinese
@@ -15,12 +15,16 @@ from worker.store import callback_outbox, events, inbox
 OPT_OUT_WORDS = frozenset({"r", "t", "td", "n", "退订", "拒收"})
 
 
-def take(connection: Connection, account: str, inbox_id: int, inbound: Iterable[Inbound]) -> int:
+def take(
+    connection: Connection, account: str, inbox_id: int, inbound: Iterable[InboundMessage]
+) -> int:
     """Store a page's inbound messages; returns how many were new."""
     return take_many(connection, account, ((inbox_id, one) for one in inbound))
 
 
-def take_many(connection: Connection, account: str, inbound: Iterable[tuple[int, Inbound]]) -> int:
+def take_many(
+    connection: Connection, account: str, inbound: Iterable[tuple[int, InboundMessage]]
+) -> int:
     """Do as `take` does for inbound messages of several pages, each with its page's id."""
     rows = {one["digest"]: one for one in (row(account, *each) for each in inbound)}
     new = inbox.add_inbound(connection, list(rows.values()))
@@ -43,7 +47,7 @@ def is_opt_out(text: str) -> bool:
     return folded in OPT_OUT_WORDS
 
 
-def row(account: str, inbox_id: int, inbound: Inbound) -> dict[str, Any]:
+def row(account: str, inbox_id: int, inbound: InboundMessage) -> dict[str, Any]:
     """Return an inbound message as it is stored."""
     facts = (
         inbound.gateway_id or "",

@@ -38,7 +38,7 @@ CALLED = frozenset({SubmissionState.IN_FLIGHT, SubmissionState.ACCEPTED, Submiss
 Told = Report | Row[Any]
 
 
-class Matched(NamedTuple):
+class MatchedReport(NamedTuple):
     """A report, the submission that it names, and the message that its number means there."""
 
     report: Told
@@ -66,14 +66,14 @@ def take_many(
     each, count = iter(reports), 0
     while some := list(islice(each, AT_ONCE)):
         places = _places(connection, accounts, [one for _, one in some])
-        read: dict[str, tuple[Report, Matched | None, bool]] = {}
+        read: dict[str, tuple[Report, MatchedReport | None, bool]] = {}
         rows = []
         for (inbox_id, one), (matched, named) in zip(some, places, strict=True):
             rows.append(row(accounts[0], inbox_id, one, matched.place if matched else None))
             read[rows[-1]["digest"]] = one, matched, named
         new = stored.add(connection, rows)
         apart: dict[int, Report] = {}
-        those: dict[int, Matched] = {}
+        those: dict[int, MatchedReport] = {}
         for digest, its in new.items():
             one, matched, named = read[digest]
             if matched is not None:
@@ -88,7 +88,7 @@ def take_many(
 
 def apply(connection: Connection, accounts: Sequence[str], reports: Sequence[Row[Any]]) -> int:
     """Match stored reports with messages and move these; returns how many were matched."""
-    those: dict[int, Matched] = {}
+    those: dict[int, MatchedReport] = {}
     apart: dict[int, Told] = {}
     for one, (matched, named) in zip(reports, _places(connection, accounts, reports), strict=True):
         if matched is not None:
@@ -101,7 +101,7 @@ def apply(connection: Connection, accounts: Sequence[str], reports: Sequence[Row
 
 def _places(
     connection: Connection, accounts: Sequence[str], reports: Sequence[Told]
-) -> Iterator[tuple[Matched | None, bool]]:
+) -> Iterator[tuple[MatchedReport | None, bool]]:
     """Say of each report which message it belongs to, and whether a submission has its name."""
     by_name = _named(connection, accounts, reports)
     origins = [
@@ -111,7 +111,7 @@ def _places(
     found = _found(connection, pairs)
     for one, origin in zip(reports, origins, strict=True):
         place = found.get((origin.id, one.msisdn)) if origin else None
-        matched = Matched(one, origin, place) if origin and place else None
+        matched = MatchedReport(one, origin, place) if origin and place else None
         yield matched, origin is not None
 
 
@@ -160,7 +160,9 @@ def _unmasked(masked: str, carried: Sequence[Row[Any]]) -> Row[Any] | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _match(connection: Connection, those: Mapping[int, Matched], *, adopting: bool = False) -> None:
+def _match(
+    connection: Connection, those: Mapping[int, MatchedReport], *, adopting: bool = False
+) -> None:
     """Write down which messages stored reports belong to, by their ids, and move these."""
     stored.match(
         connection,
@@ -173,7 +175,7 @@ def _match(connection: Connection, those: Mapping[int, Matched], *, adopting: bo
 
 
 def _follow(
-    connection: Connection, those: Mapping[int, Matched], *, adopting: bool = False
+    connection: Connection, those: Mapping[int, MatchedReport], *, adopting: bool = False
 ) -> None:
     """Do what follows from reports that are matched: settle submissions, move messages.
 
@@ -205,7 +207,7 @@ def _settle(connection: Connection, origin: Origin, evidence: int, gateway_id: s
         )
 
 
-def _move(connection: Connection, those: Mapping[int, Matched], *, single: bool) -> None:
+def _move(connection: Connection, those: Mapping[int, MatchedReport], *, single: bool) -> None:
     """Move messages by their reports; a text of several parts failed if one of them did."""
     by_state: dict[MessageState, list[messages.Reported]] = defaultdict(list)
     for one, (report, _, place) in those.items():
@@ -242,7 +244,7 @@ def _adopt(connection: Connection, accounts: Sequence[str], apart: Mapping[int, 
                 candidates.remove(fitting[0])
     found = _found(connection, [(report, origin) for _, report, origin in adopted])
     those = {
-        one: Matched(report, origin, found[origin.id, report.msisdn])
+        one: MatchedReport(report, origin, found[origin.id, report.msisdn])
         for one, report, origin in adopted
         if (origin.id, report.msisdn) in found
     }

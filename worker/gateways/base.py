@@ -21,7 +21,7 @@ from worker.gateways.account_settings import AccountSettings
 from worker.gateways.code_table import CodeTable
 from worker.gateways.results import (
     Balance,
-    Inbound,
+    InboundMessage,
     Page,
     Pushed,
     Report,
@@ -47,7 +47,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class OutgoingSubmission:
     """The messages of one submission as an adapter sees them.
 
     `msisdns` holds 1 to the batch cap numbers, each once; `reference` is ours and unique, 32
@@ -123,11 +123,11 @@ class Gateway(ABC):
         return content.text
 
     @abstractmethod
-    def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
+    def submit_request(self, parcel: OutgoingSubmission, at: datetime) -> httpx.Request:
         """Build the one request that submits `parcel`, as of `at` (aware)."""
 
     @abstractmethod
-    def read_results(self, response: httpx.Response, parcel: Parcel) -> Results:
+    def read_results(self, response: httpx.Response, parcel: OutgoingSubmission) -> Results:
         """Read the answer to `submit_request`. Never raises: what cannot be read is `unknown`."""
 
     def reports_request(self, at: datetime) -> httpx.Request | None:
@@ -142,7 +142,7 @@ class Gateway(ABC):
         """Build the request that reads inbound messages, of one `hour` where that is possible."""
         return None
 
-    def read_inbound(self, response: httpx.Response) -> Page[Inbound]:
+    def read_inbound(self, response: httpx.Response) -> Page[InboundMessage]:
         """Read a page of inbound messages. Never raises."""
         raise NotImplementedError
 

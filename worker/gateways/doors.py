@@ -14,7 +14,7 @@ import httpx
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class DoorRequest:
     """What was asked through a door: who (the name of an API key), with which key, and what."""
 
     name: str
@@ -23,7 +23,7 @@ class Call:
     text: str
 
 
-class Opening(ABC):
+class Door(ABC):
     """A door: its path below the web process, and both halves of what is said through it."""
 
     #: The gateway that it belongs to: what a configuration writes in `web.doors`.
@@ -31,7 +31,7 @@ class Opening(ABC):
     path: ClassVar[str]
 
     @abstractmethod
-    def read(self, request: httpx.Request) -> Call | None:
+    def read(self, request: httpx.Request) -> DoorRequest | None:
         """Read what was asked; None when it is no such call. Never raises."""
 
     @abstractmethod

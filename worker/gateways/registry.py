@@ -1,7 +1,7 @@
 """Finds the gateways: every module of `worker.gateways.adapters` that holds one.
 
 A subclass of `worker.gateways.base.Gateway` is a gateway, a subclass of
-`worker.gateways.doors.Opening` is a door. No list names them.
+`worker.gateways.doors.Door` is a door. No list names them.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from functools import cache
 
 from worker.gateways import adapters
 from worker.gateways.base import Gateway
-from worker.gateways.doors import Opening
+from worker.gateways.doors import Door
 
 
 @cache
@@ -22,9 +22,9 @@ def registered() -> Mapping[str, type[Gateway]]:
 
 
 @cache
-def doors() -> Mapping[str, Opening]:
+def doors() -> Mapping[str, Door]:
     """Return every door by the name of its gateway."""
-    return {door.name: door() for door in _classes() if issubclass(door, Opening)}
+    return {door.name: door() for door in _classes() if issubclass(door, Door)}
 
 
 def _classes() -> list[type]:

@@ -40,12 +40,12 @@ class Result:
 class Results:
     """What became of each message: `each` by MSISDN where the gateway tells, else `one` for all."""
 
-    one: Result
-    each: Mapping[str, Result] = field(default_factory=dict)
+    default: Result
+    per_recipient: Mapping[str, Result] = field(default_factory=dict)
 
     def of(self, msisdn: str) -> Result:
         """Return the result of one message."""
-        return self.each.get(msisdn, self.one)
+        return self.per_recipient.get(msisdn, self.default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Inbound:
+class InboundMessage:
     """One text from a handset as the gateway gave it.
 
     `extension` is the sub-extension it was sent to, where the gateway tells; `service_number` the
@@ -126,5 +126,5 @@ class Pushed:
     """What a push brought: reports, inbound messages, or both."""
 
     reports: tuple[Report, ...] = ()
-    inbound: tuple[Inbound, ...] = ()
+    inbound: tuple[InboundMessage, ...] = ()
     damaged: int = 0

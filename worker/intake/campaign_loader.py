@@ -21,8 +21,8 @@ from worker.domain.enums import CampaignState, NumberKind
 from worker.domain.errors import Problem, Refused
 from worker.gateways.base import Account, Content
 from worker.intake import enqueue
-from worker.intake.campaign_writer import Filler
-from worker.intake.enqueue import Order
+from worker.intake.campaign_writer import CampaignWriter
+from worker.intake.enqueue import EnqueueRequest
 from worker.policy import routing
 from worker.store import (
     callbacks,
@@ -89,7 +89,7 @@ def load(
     engine: Engine,
     settings: Settings,
     name: str,
-    order: Order,
+    order: EnqueueRequest,
     rows: Iterable[Row | Plain],
     *,
     retry_of: int | None = None,
@@ -116,7 +116,9 @@ def load(
         held_back = order.message_class in settings.opt_out_classes
         most = campaign_rows.at_once(engine.dialect.name)
         with ThreadPoolExecutor(most, thread_name_prefix="loading") as threads:
-            filler = Filler(engine, stored.id, stored.total, threads, able.said, opt_outs=held_back)
+            filler = CampaignWriter(
+                engine, stored.id, stored.total, threads, able.said, opt_outs=held_back
+            )
             for block in blocks:
                 filler.take(block)
             filler.finish(seal.hexdigest(), invalid=loaded.invalid, personal=seal.personal)
@@ -192,7 +194,7 @@ class _Able:
         return next((each.what for each in found), None)
 
 
-def _checked(settings: Settings, order: Order) -> _Able:
+def _checked(settings: Settings, order: EnqueueRequest) -> _Able:
     """Return who can carry an order's content; raises `Refused` when nobody can."""
     found: list[Problem] = []
     content = enqueue.content_of(order, found)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from worker.domain import msisdn as numbers
 from worker.domain.enums import CampaignState, NumberKind
 from worker.domain.errors import KeyConflict, Problem, TooLate
-from worker.intake.number_set import Seen
+from worker.intake.number_set import NumberSet
 from worker.store import campaign_rows, campaigns
 from worker.store import opt_outs as opt_outs_store
 from worker.store.campaign_rows import Batch, Variables
@@ -63,7 +63,7 @@ class _Turn:
                 raise LookupError(msg)
 
 
-class Filler:
+class CampaignWriter:
     """Stores good rows: each number once, nobody who opted out, equal texts together.
 
     The database has the last blocks while the next one is read: each in one of `threads`, as many
@@ -97,7 +97,7 @@ class Filler:
         self._threads = threads
         self._storing: deque[Future[None]] = deque()
         self._last: _Turn | None = None
-        self._seen = Seen()
+        self._seen = NumberSet()
         self._kinds: set[str] = set()
 
     def take(self, block: Batch) -> None:

@@ -15,8 +15,8 @@ from worker.domain.errors import NotFound, TooLate, ValidityOver
 from worker.domain.transitions import FAILED
 from worker.intake import campaign_loader
 from worker.intake.campaign_loader import Loaded, Plain, Row
-from worker.intake.enqueue import Order
-from worker.intake.number_set import Seen
+from worker.intake.enqueue import EnqueueRequest
+from worker.intake.number_set import NumberSet
 from worker.store import (
     campaign_rows,
     campaigns,
@@ -25,7 +25,7 @@ from worker.store import (
     requests,
     unknown,
 )
-from worker.store.campaigns import Progress
+from worker.store.campaigns import CampaignProgress
 from worker.store.db.clock import now
 from worker.store.db.database import reading, writing
 
@@ -41,7 +41,7 @@ def create(
     engine: Engine,
     settings: Settings,
     name: str,
-    order: Order,
+    order: EnqueueRequest,
     rows: Iterable[Row | Plain],
     *,
     start: bool = True,
@@ -71,7 +71,7 @@ def _goes(loaded: Loaded, *, start: bool, skip_bad: bool) -> bool:
     return bool(start and loaded.total and (skip_bad or not loaded.invalid))
 
 
-def run(engine: Engine, campaign_id: int, until: datetime | None = None) -> Progress:
+def run(engine: Engine, campaign_id: int, until: datetime | None = None) -> CampaignProgress:
     """Start a campaign that is ready, or resume one that is paused.
 
     Raises `ValidityOver` when its validity is over and `until` gives no new one, and `TooLate` when
@@ -90,7 +90,7 @@ def run(engine: Engine, campaign_id: int, until: datetime | None = None) -> Prog
     return show(engine, campaign_id)
 
 
-def pause(engine: Engine, campaign_id: int) -> Progress:
+def pause(engine: Engine, campaign_id: int) -> CampaignProgress:
     """Hand out no more of a campaign until it is resumed; what is under way finishes."""
     with writing(engine) as connection:
         _lock(connection, campaign_id)
@@ -100,7 +100,7 @@ def pause(engine: Engine, campaign_id: int) -> Progress:
     return show(engine, campaign_id)
 
 
-def cancel(engine: Engine, campaign_id: int) -> Progress:
+def cancel(engine: Engine, campaign_id: int) -> CampaignProgress:
     """End a campaign: what was not handed over yet is `cancelled`, for good.
 
     Nothing of it is handed out any more from its first moment on. What had come back and waits is
@@ -158,7 +158,7 @@ def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None
             file.write(json.dumps([msisdn, own]).encode() + b"\n")
         if not count:
             return None
-        order = Order(
+        order = EnqueueRequest(
             (),
             row.content.text,
             row.message_class,
@@ -180,7 +180,7 @@ def _failed(
     engine: Engine, campaign_id: int, total: int
 ) -> Iterator[tuple[str, Sequence[Sequence[str]]]]:
     """Yield number and variables of failed messages, without those that a retry carries."""
-    carried = Seen()
+    carried = NumberSet()
     with reading(engine) as connection:
         retries = campaigns.retries(connection, campaign_id)
     for one, its_total in retries.items():
@@ -198,7 +198,7 @@ def _failed(
                 yield row.msisdn, row.variables or ()
 
 
-def show(engine: Engine, campaign_id: int) -> Progress:
+def show(engine: Engine, campaign_id: int) -> CampaignProgress:
     """Return a campaign as it stands, or raise `NotFound`."""
     with reading(engine) as connection:
         found = campaigns.progress(connection, campaign_id)

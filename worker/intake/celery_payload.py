@@ -17,14 +17,14 @@ from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import KeyConflict, Problem, Refused
 from worker.intake import enqueue
-from worker.intake.enqueue import Order
+from worker.intake.enqueue import EnqueueRequest
 from worker.store.db import database
 
 log = structlog.get_logger()
 
 VERSION = 1
 SENDER = "celery"
-_FIELDS = frozenset(Order.__dataclass_fields__) - {"sender"}
+_FIELDS = frozenset(EnqueueRequest.__dataclass_fields__) - {"sender"}
 
 
 def accept(settings: Settings, payload: Mapping[str, Any]) -> None:
@@ -46,7 +46,7 @@ def accept(settings: Settings, payload: Mapping[str, Any]) -> None:
         log.warning("door.refused", problems=[problem.where for problem in refused.problems])
 
 
-def order(payload: Mapping[str, Any]) -> Order:
+def order(payload: Mapping[str, Any]) -> EnqueueRequest:
     """Read a payload, or raise `Refused` with what is wrong with its form."""
     found = [Problem(name, "is unknown") for name in payload if name not in _FIELDS | {"version"}]
     if payload.get("version") != VERSION:
@@ -67,4 +67,4 @@ def order(payload: Mapping[str, Any]) -> Order:
         found.append(Problem("to", "has to be a list of texts"))
     if found:
         raise Refused(found)
-    return Order(**values, sender=SENDER)
+    return EnqueueRequest(**values, sender=SENDER)

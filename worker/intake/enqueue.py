@@ -50,7 +50,7 @@ class Enqueued:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class EnqueueRequest:
     """What a caller asks for, as given; `check` turns it into what is stored."""
 
     to: Sequence[str]
@@ -69,7 +69,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedRequest:
     """An order without a fault: what is stored, and which message each given number became."""
 
     request: NewRequest
@@ -77,7 +77,7 @@ class Checked:
     places: tuple[int, ...]
 
 
-def check(settings: Settings, order: Order) -> Checked:
+def check(settings: Settings, order: EnqueueRequest) -> CheckedRequest:
     """Return what will be stored, or raise `Refused` with every problem of the order."""
     found: list[Problem] = []
     content = content_of(order, found)
@@ -88,12 +88,12 @@ def check(settings: Settings, order: Order) -> Checked:
         found += carriers(settings, order.message_class, order.account, content, kinds)
     if found:
         raise Refused(found)
-    return Checked(new_request(settings, order, content, kinds, msisdns), msisdns, places)
+    return CheckedRequest(new_request(settings, order, content, kinds, msisdns), msisdns, places)
 
 
 def new_request(
     settings: Settings,
-    order: Order,
+    order: EnqueueRequest,
     content: Content,
     kinds: set[NumberKind],
     msisdns: Sequence[str],
@@ -147,7 +147,7 @@ def commit(engine: Engine, write: Callable[[Connection, int | None], Enqueued]) 
     raise CommitUnknown(msg) from failure
 
 
-def store(connection: Connection, checked: Checked, again: int | None = None) -> Enqueued:
+def store(connection: Connection, checked: CheckedRequest, again: int | None = None) -> Enqueued:
     """Write an order within the caller's transaction; the caller commits.
 
     `again` is the request's id of a try whose commit was cut off: it is written once. Raises
@@ -169,7 +169,7 @@ def same_request(asked: NewRequest, stored: requests.StoredRequest) -> None:
         raise KeyConflict([Problem("key", what)])
 
 
-def content_of(order: Order, found: list[Problem]) -> Content:
+def content_of(order: EnqueueRequest, found: list[Problem]) -> Content:
     """Render the order's text; without a template every `{name}` needs a value."""
     variables = {name: str(value) for name, value in (order.variables or {}).items()}
     text = order.text
@@ -214,7 +214,7 @@ def carriers(
     return list(dict.fromkeys(found))
 
 
-def fingerprint(order: Order, content: Content, msisdns: Sequence[str]) -> str:
+def fingerprint(order: EnqueueRequest, content: Content, msisdns: Sequence[str]) -> str:
     """Hash what makes a request this request and no other."""
     facts = {
         "to": list(msisdns),
@@ -249,12 +249,12 @@ def _recipients(to: Sequence[str], found: list[Problem]) -> tuple[tuple[str, ...
     return tuple(nth), tuple(places)
 
 
-def terms_of(order: Order) -> list[Problem]:
+def terms_of(order: EnqueueRequest) -> list[Problem]:
     """Say what is wrong with an order's times, key and sender."""
     return [*_times(order), *_names(order)]
 
 
-def _times(order: Order) -> list[Problem]:
+def _times(order: EnqueueRequest) -> list[Problem]:
     found = []
     for name in ("not_before", "not_after"):
         moment = getattr(order, name)
@@ -275,7 +275,7 @@ def callback_problems(settings: Settings, url: str | None) -> list[Problem]:
     return [Problem("callback_url", wrong)] if wrong else []
 
 
-def _names(order: Order) -> list[Problem]:
+def _names(order: EnqueueRequest) -> list[Problem]:
     found = []
     if order.key is not None and not (0 < len(order.key) <= LONGEST_KEY):
         found.append(Problem("key", f"has to have 1 to {LONGEST_KEY} characters"))

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, Row
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
 from worker.store import campaigns, events, messages, reports, requests
-from worker.store.campaigns import Progress
+from worker.store.campaigns import CampaignProgress
 from worker.store.db import database
 
 #: No id has more digits: the databases could not even look for it.
@@ -98,7 +98,7 @@ def message(row: Row[Any]) -> Message:
     )
 
 
-def campaign(progress: Progress) -> dict[str, Any]:
+def campaign(progress: CampaignProgress) -> dict[str, Any]:
     """Return a campaign as JSON shows it."""
     return {
         "id": progress.id,
@@ -242,7 +242,7 @@ def _exported(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def progress(engine: Engine, limit: int) -> list[Progress]:
+def progress(engine: Engine, limit: int) -> list[CampaignProgress]:
     """Return the newest campaigns as they stand."""
     with database.reading(engine) as connection:
         found = [campaigns.progress(connection, one) for one in campaigns.listed(connection, limit)]

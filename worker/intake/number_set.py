@@ -22,7 +22,7 @@ PLACES = 32
 _STEP = 0x9E3779
 
 
-class Seen:
+class NumberSet:
     """Numbers that were seen: 32 MiB for the first 15 million mobile numbers, and as much for more.
 
     Others, which few gateways take, are kept as they are.

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Engine
 
 from worker.domain.errors import KeyConflict
 from worker.intake import enqueue
-from worker.intake.enqueue import Checked, Enqueued
+from worker.intake.enqueue import CheckedRequest, Enqueued
 from worker.store import allowances, callbacks, shared_commit
-from worker.store.allowances import Claim
+from worker.store.allowances import AllowanceClaim
 from worker.store.requests import StoredRequest
 from worker.store.shared_commit import Arrival
 
@@ -20,11 +20,11 @@ _NOTHING = Enqueued(0, (), repeated=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class OfferedRequest:
     """A checked order, and what it takes of the allowances."""
 
-    checked: Checked
-    claims: Sequence[Claim] = ()
+    checked: CheckedRequest
+    claims: Sequence[AllowanceClaim] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,15 @@ class Exhausted:
     wait: float
 
 
-Answer = Enqueued | KeyConflict | Exhausted
+CommitAnswer = Enqueued | KeyConflict | Exhausted
 
 
-def accept(engine: Engine, offers: Sequence[Offer]) -> list[Answer]:
+def accept(engine: Engine, offers: Sequence[OfferedRequest]) -> list[CommitAnswer]:
     """Store orders in one transaction; returns what became of each, in their order.
 
     Raises `Unavailable` as `enqueuing.commit` does: then nobody is answered.
     """
-    answers: list[Answer] = []
+    answers: list[CommitAnswer] = []
 
     def write(connection: Connection, _again: int | None) -> Enqueued:
         nonlocal answers
@@ -57,12 +57,12 @@ def accept(engine: Engine, offers: Sequence[Offer]) -> list[Answer]:
     return answers
 
 
-def _first_new(answers: Sequence[Answer]) -> Enqueued | None:
+def _first_new(answers: Sequence[CommitAnswer]) -> Enqueued | None:
     made = (one for one in answers if isinstance(one, Enqueued) and not one.repeated)
     return next(made, None)
 
 
-def store(connection: Connection, offers: Sequence[Offer]) -> list[Answer]:
+def store(connection: Connection, offers: Sequence[OfferedRequest]) -> list[CommitAnswer]:
     """Write orders within the caller's transaction; the caller commits."""
     stored = shared_commit.add(connection, _arrivals(connection, offers))
     # A repeated call sends nothing more, and takes nothing more.
@@ -83,7 +83,7 @@ def store(connection: Connection, offers: Sequence[Offer]) -> list[Answer]:
     return answers
 
 
-def _arrivals(connection: Connection, offers: Sequence[Offer]) -> list[Arrival]:
+def _arrivals(connection: Connection, offers: Sequence[OfferedRequest]) -> list[Arrival]:
     orders = [one.checked for one in offers]
     senders = {one.request.sender for one in orders}
     standing = callbacks.standing(connection, senders)
@@ -93,11 +93,11 @@ def _arrivals(connection: Connection, offers: Sequence[Offer]) -> list[Arrival]:
     return [Arrival(one.request, len(one.msisdns), told[_whom(one)]) for one in orders]
 
 
-def _whom(one: Checked) -> tuple[str, str]:
+def _whom(one: CheckedRequest) -> tuple[str, str]:
     return one.request.sender, one.request.callback_url or ""
 
 
-def _answer(offer: Offer, stored: StoredRequest, wait: float | None) -> Answer:
+def _answer(offer: OfferedRequest, stored: StoredRequest, wait: float | None) -> CommitAnswer:
     if wait is not None:
         return Exhausted(wait)
     if stored.existed:

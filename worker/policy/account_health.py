@@ -23,7 +23,7 @@ OLD = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class StepRule:
     """The share of failures from which a window is bad, and the one up to which it is good."""
 
     worse: float
@@ -35,9 +35,9 @@ class Rule:
 
 
 #: Submissions that failed: hardly any should.
-CALLS = Rule(0.25, 0.10, 10, "calls failed")
+CALLS = StepRule(0.25, 0.10, 10, "calls failed")
 #: Reports are bad for many reasons that no account is to blame for.
-REPORTS = Rule(0.40, 0.20, 20, "reports bad or late")
+REPORTS = StepRule(0.40, 0.20, 20, "reports bad or late")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Gauge:
         return LADDER[self.step]
 
 
-def judged(gauge: Gauge, more: Count, seconds: float, rule: Rule) -> Gauge:
+def judged(gauge: Gauge, more: Count, seconds: float, rule: StepRule) -> Gauge:
     """Return where a gauge stands after `seconds` that brought `more`: at most one step away."""
     count, idle = gauge.count + more, gauge.idle + seconds
     if count.seen >= rule.least:
@@ -83,7 +83,7 @@ def judged(gauge: Gauge, more: Count, seconds: float, rule: Rule) -> Gauge:
     return replace(gauge, count=count, idle=idle)
 
 
-def _window(gauge: Gauge, count: Count, rule: Rule) -> Gauge:
+def _window(gauge: Gauge, count: Count, rule: StepRule) -> Gauge:
     if count.bad >= rule.worse * count.seen:
         why = f"{count.bad} of {count.seen} {rule.says}"
         return replace(gauge, step=min(gauge.step + 1, len(LADDER) - 1), good=0, why=why)
@@ -95,7 +95,7 @@ def _window(gauge: Gauge, count: Count, rule: Rule) -> Gauge:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class HealthSample:
     """What one look at an account brought: its calls, and its reports by carrier."""
 
     calls: Count = Count()
@@ -111,7 +111,7 @@ class Gauges:
     reports: Gauge = Gauge()
     carriers: Mapping[Carrier, Gauge] = field(default_factory=dict)
 
-    def after(self, seen: Seen, seconds: float) -> "Gauges":
+    def after(self, seen: HealthSample, seconds: float) -> "Gauges":
         """Return where they stand after `seconds` that brought what was seen."""
         every = sum(seen.reports.values(), Count())
         named = {*self.carriers, *(one for one in seen.reports if one is not None)}

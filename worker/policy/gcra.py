@@ -87,7 +87,7 @@ def _bucket(name: str, unit: str, rate: float, burst: float) -> Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PacingState:
     """How full an account's buckets are, at a time; one that is not named was never filled."""
 
     at: int
@@ -100,18 +100,18 @@ class State:
         return {"at": self.at, "since": self.since, "levels": dict(self.levels)}
 
 
-def stored(value: Mapping[str, Any]) -> State:
+def stored(value: Mapping[str, Any]) -> PacingState:
     """Read a state as `as_json` wrote it."""
-    return State(value["at"], value["since"], value["levels"])
+    return PacingState(value["at"], value["since"], value["levels"])
 
 
-def fresh(at: int) -> State:
+def fresh(at: int) -> PacingState:
     """Return the state of an account of which nothing is known: as if it had just done too much."""
-    return State(at, at, {})
+    return PacingState(at, at, {})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PacingAnswer:
     """How many of those asked for may begin now, and in how many nanoseconds the next one."""
 
     granted: int
@@ -119,8 +119,8 @@ class Answer:
 
 
 def ask(
-    state: State, at: int, through: Sequence[Bucket], costs: Sequence[Cost]
-) -> tuple[Answer, State]:
+    state: PacingState, at: int, through: Sequence[Bucket], costs: Sequence[Cost]
+) -> tuple[PacingAnswer, PacingState]:
     """Grant as many submissions as may begin now, in order, all of their limits or none.
 
     One that is larger than a burst may begin when its bucket is empty, and is paid off then.
@@ -142,7 +142,7 @@ def ask(
         for one, fill in fills:
             levels[one.name] += fill
         granted += 1
-    return Answer(granted, wait), State(at, state.since, levels)
+    return PacingAnswer(granted, wait), PacingState(at, state.since, levels)
 
 
 def places(concurrency: int, reserve: float) -> int:

@@ -57,7 +57,7 @@ TURN = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RoutingQuery:
     """What has to be carried, as far as it decides which account does."""
 
     message_class: MessageClass
@@ -76,7 +76,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountStatus:
     """How an account stands now, beyond its settings."""
 
     held: bool = False
@@ -89,7 +89,7 @@ class Standing:
     places: int = 1
 
 
-class Out(StrEnum):
+class Exclusion(StrEnum):
     """Why an account is not asked now; the first that applies."""
 
     #: It is not for this class, or another account was named.
@@ -108,13 +108,13 @@ class Out(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class AccountOption:
     """An account as one of those that might carry something."""
 
     account: Account
     #: The share of its traffic that its health leaves it.
     share: float = 1.0
-    out: Out | None = None
+    out: Exclusion | None = None
     because: Sequence[Problem] = ()
     #: Seconds until its hours begin, where these keep it out.
     wait: float = 0.0
@@ -125,8 +125,8 @@ class Option:
 
 
 def explain(
-    accounts: Collection[Account], asked: Asked, stands: Callable[[str], Standing]
-) -> list[Option]:
+    accounts: Collection[Account], asked: RoutingQuery, stands: Callable[[str], AccountStatus]
+) -> list[AccountOption]:
     """Say of each account whether it may be asked now, and with what chance it is chosen.
 
     The chances of those that may be asked sum up to 1.
@@ -144,36 +144,36 @@ def explain(
     return [one if one.out is not None else _placed(one, tried, places, chances) for one in found]
 
 
-def _option(account: Account, asked: Asked, standing: Standing) -> Option:
+def _option(account: Account, asked: RoutingQuery, standing: AccountStatus) -> AccountOption:
     """Look at one account alone."""
     share = standing.health.of(asked.carrier)
     if not _may_be_asked(account, asked.message_class, asked.named):
-        return Option(account, share, Out.CLASS)
+        return AccountOption(account, share, Exclusion.CLASS)
     because = problems(account, asked.content, asked.kinds)
     if because:
-        return Option(account, share, Out.CANNOT, because)
+        return AccountOption(account, share, Exclusion.CANNOT, because)
     if standing.held:
-        return Option(account, share, Out.HELD)
+        return AccountOption(account, share, Exclusion.HELD)
     marketing = asked.message_class is MessageClass.MARKETING
     wait = until_open(account, asked.at) if marketing else 0.0
     if wait > 0:
-        return Option(account, share, Out.HOURS, wait=wait)
+        return AccountOption(account, share, Exclusion.HOURS, wait=wait)
     doubted = standing.no_singles if asked.single else standing.no_batches
-    return Option(account, share, Out.DOUBT if doubted else None)
+    return AccountOption(account, share, Exclusion.DOUBT if doubted else None)
 
 
 def _placed(
-    one: Option, tried: str | None, places: Mapping[str, int], chances: Mapping[str, float]
-) -> Option:
+    one: AccountOption, tried: str | None, places: Mapping[str, int], chances: Mapping[str, float]
+) -> AccountOption:
     """Look at one that could take it, beside the others."""
     name = one.account.name
-    out = Out.TRIED if name == tried else Out.FULL if places[name] <= 0 else None
+    out = Exclusion.TRIED if name == tried else Exclusion.FULL if places[name] <= 0 else None
     chance = chances.get(name, 0.0)
-    return Option(one.account, one.share, out, places=max(0, places[name]), chance=chance)
+    return AccountOption(one.account, one.share, out, places=max(0, places[name]), chance=chance)
 
 
 def _all_places(
-    sure: Collection[Option], standing: Mapping[str, Standing], at: datetime
+    sure: Collection[AccountOption], standing: Mapping[str, AccountStatus], at: datetime
 ) -> dict[str, int]:
     """How many submissions may begin at each: no more than its share beside the best of them.
 
@@ -194,7 +194,7 @@ def _all_places(
     return free
 
 
-def weigh(free: Collection[Option]) -> dict[str, float]:
+def weigh(free: Collection[AccountOption]) -> dict[str, float]:
     """Return the chance of each account: the highest priority first, among equals by weight.
 
     Weights count times the share that health leaves. What a priority loses because all of its
@@ -215,7 +215,7 @@ def weigh(free: Collection[Option]) -> dict[str, float]:
     return {name: chance / whole for name, chance in chances.items() if chance > 0}
 
 
-def pick(options: Iterable[Option], draw: Callable[[], float]) -> Option | None:
+def pick(options: Iterable[AccountOption], draw: Callable[[], float]) -> AccountOption | None:
     """Draw one of those that may be asked, by their chances; None when there is none.
 
     `draw` gives a number in [0, 1).
@@ -229,9 +229,9 @@ def pick(options: Iterable[Option], draw: Callable[[], float]) -> Option | None:
     return free[-1] if free else None
 
 
-def trace(options: Iterable[Option]) -> dict[str, Any] | None:
+def trace(options: Iterable[AccountOption]) -> dict[str, Any] | None:
     """Return why an account was chosen, compactly; None when only one could have carried it."""
-    able = [one for one in options if one.out not in {Out.CLASS, Out.CANNOT}]
+    able = [one for one in options if one.out not in {Exclusion.CLASS, Exclusion.CANNOT}]
     if len(able) < 2:
         return None
     said: dict[str, Any] = {

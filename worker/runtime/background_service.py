@@ -12,7 +12,7 @@ import structlog
 log = structlog.get_logger()
 
 
-class Looker(ABC):
+class BackgroundService(ABC):
     """Looks when it is rung, and by itself; `_drive` says for what."""
 
     def __init__(self, name: str) -> None:

@@ -22,8 +22,8 @@ from worker.config.settings import Settings
 from worker.domain.enums import MessageState
 from worker.domain.errors import XinshiError
 from worker.feedback import callback_signatures
-from worker.feedback.callback_client import Outward, Said
-from worker.runtime.background_service import Looker
+from worker.feedback.callback_client import CallbackClient, PostResult
+from worker.runtime.background_service import BackgroundService
 from worker.store import callbacks
 from worker.store.callbacks import Event
 from worker.store.db import database
@@ -46,7 +46,7 @@ AFTER_A_FAILURE = 1.0
 _ON_THE_WAY = frozenset({MessageState.QUEUED.value, MessageState.SUBMITTING.value})
 
 
-class Teller(Looker):
+class CallbackSender(BackgroundService):
     """Tells what is due until it is stopped."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
@@ -57,7 +57,7 @@ class Teller(Looker):
         self._calls: set[asyncio.Task[None]] = set()
 
     async def _drive(self) -> None:
-        outward = Outward(self.settings.top.callback_networks)
+        outward = CallbackClient(self.settings.top.callback_networks)
         with ThreadPoolExecutor(2, thread_name_prefix="teller-db") as threads:
             try:
                 while not self._stopping:
@@ -69,7 +69,7 @@ class Teller(Looker):
             finally:
                 await outward.close()
 
-    async def _look(self, threads: ThreadPoolExecutor, outward: Outward) -> bool:
+    async def _look(self, threads: ThreadPoolExecutor, outward: CallbackClient) -> bool:
         """Begin to tell what is due; False when there was nothing, or no room for it."""
         try:
             events = await self._in(threads, self._take)
@@ -96,10 +96,12 @@ class Teller(Looker):
                 for event in callbacks.take(connection, one, places, LEASE)
             ]
 
-    async def _tell(self, threads: ThreadPoolExecutor, outward: Outward, event: Event) -> None:
+    async def _tell(
+        self, threads: ThreadPoolExecutor, outward: CallbackClient, event: Event
+    ) -> None:
         try:
             body = await self._in(threads, partial(self._body, event))
-            said = Said(200)
+            said = PostResult(200)
             if body is not None:
                 headers = self._headers(event, body)
                 said = await outward.post(event.url, body, headers, PATIENCE)
@@ -128,7 +130,7 @@ class Teller(Looker):
         signed = callback_signatures.headers(secrets, event_id(event), int(time.time()), body)
         return {"content-type": "application/json", **signed}
 
-    def _note(self, event: Event, said: Said) -> None:
+    def _note(self, event: Event, said: PostResult) -> None:
         """Forget an event that was taken; plan the next try of one that was not."""
         wait = pause(said, event, random.random)
         with database.writing(self.engine) as connection:
@@ -151,7 +153,7 @@ def event_id(event: Event) -> str:
     return f"evt_{event.id}"
 
 
-def pause(said: Said, event: Event, draw: Callable[[], float]) -> float | None:
+def pause(said: PostResult, event: Event, draw: Callable[[], float]) -> float | None:
     """Return the seconds until an event is told again: 0 when it was taken, None to park it.
 
     5xx, 408, 425, 429 and whatever is no answer are tried again for a day; any other answer than

@@ -26,19 +26,19 @@ from worker.delivery import (
     record,
     submit,
 )
-from worker.delivery.account_choice import CROWDED
-from worker.delivery.claim import Claim
+from worker.delivery.account_choice import CROWDED_WAIT
+from worker.delivery.claim import ClaimBatch
 from worker.delivery.permits import Rests
-from worker.delivery.submit import Answer, Ready
+from worker.delivery.submit import CallAnswer, PreparedSubmission
 from worker.delivery.throttle import Throttle
 from worker.domain.enums import MessageClass, Outcome
 from worker.domain.errors import CommitUnknown, XinshiError
-from worker.gateways.transport.client import Wire
+from worker.gateways.transport.client import GatewayClient
 from worker.runtime import broker
-from worker.runtime.background_service import Looker
+from worker.runtime.background_service import BackgroundService
 from worker.store import claims, spool_entries
 from worker.store.db import database
-from worker.store.outcomes import Recorded
+from worker.store.outcomes import CallOutcome
 from worker.store.spool import Spool
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ CROWDED_SLACK = 0.02
 AFTER_A_FAILURE = 1.0
 
 
-class Lane(Looker):
+class Lane(BackgroundService):
     """Drives the submissions of one class until it is stopped."""
 
     def __init__(
@@ -77,11 +77,11 @@ class Lane(Looker):
         # Whether the last claim left something that may begin now: else a bell is waited for.
         self._more = False
         self._calls: set[asyncio.Task[None]] = set()
-        self._answers: list[Answer] = []
+        self._answers: list[CallAnswer] = []
         self._answered = asyncio.Event()
 
     async def _drive(self) -> None:
-        wire = Wire(self.settings.top.transport)
+        wire = GatewayClient(self.settings.top.transport)
         with ThreadPoolExecutor(2, thread_name_prefix="lane-db") as threads:
             recorder = asyncio.create_task(self._record_all(threads))
             try:
@@ -114,7 +114,7 @@ class Lane(Looker):
         soon = [crowded] if crowded > 0 else []
         return min([self.settings.top.look_every, *soon, *self._rests.left().values()])
 
-    async def _look(self, threads: ThreadPoolExecutor, wire: Wire) -> bool:
+    async def _look(self, threads: ThreadPoolExecutor, wire: GatewayClient) -> bool:
         """Claim and begin what there is; True when there may be more to begin at once."""
         try:
             ready = await self._in(threads, self._claim)
@@ -133,10 +133,10 @@ class Lane(Looker):
             self._calls.add(asyncio.create_task(self._submit(one, wire)))
         return bool(ready) and self._more
 
-    def _claim(self) -> list[Ready]:
+    def _claim(self) -> list[PreparedSubmission]:
         """Claim and write ahead in one transaction: nothing has to be asked in between."""
-        ready: list[Ready] = []
-        claim: Claim | None = None
+        ready: list[PreparedSubmission] = []
+        claim: ClaimBatch | None = None
         try:
             with database.writing(self.engine) as connection:
                 claim = self._look_for(connection)
@@ -157,12 +157,12 @@ class Lane(Looker):
         self._more = claim is not None and claim.more and not claim.full
         if claim is not None and claim.crowded:
             # A bell in between finds nothing yet, and must not let the lane forget it.
-            self._crowded_until = time.monotonic() + CROWDED + CROWDED_SLACK
+            self._crowded_until = time.monotonic() + CROWDED_WAIT + CROWDED_SLACK
         if ready:
             failpoints.reach("write_ahead.after")
         return ready
 
-    def _look_for(self, connection: Connection) -> Claim:
+    def _look_for(self, connection: Connection) -> ClaimBatch:
         return claim_module.look(
             connection,
             self.settings,
@@ -172,14 +172,14 @@ class Lane(Looker):
             self._rests.left(),
         )
 
-    def _give_back(self, claim: Claim | None, ready: Sequence[Ready]) -> None:
+    def _give_back(self, claim: ClaimBatch | None, ready: Sequence[PreparedSubmission]) -> None:
         """Note which accounts rest, and give back the places that a claim took in vain."""
         if claim is not None and claim.permits is not None:
             self._rests.note(claim.permits.rests)
             used = {one.lease.permit for one in ready}
             self._throttle.release([one for one in claim.permits.taken if one[2] not in used])
 
-    async def _submit(self, ready: Ready, wire: Wire) -> None:
+    async def _submit(self, ready: PreparedSubmission, wire: GatewayClient) -> None:
         answer = await submit.call(ready, wire.call, self.settings)
         self._answers.append(answer)
         # Not by a callback: the recorder has to see at once that nothing more is awaited.
@@ -202,7 +202,7 @@ class Lane(Looker):
                 await self._record(threads, answers)
                 self._bell.set()
 
-    async def _record(self, threads: ThreadPoolExecutor, answers: Sequence[Answer]) -> None:
+    async def _record(self, threads: ThreadPoolExecutor, answers: Sequence[CallAnswer]) -> None:
         """Write outcomes until the database takes them; meanwhile they are on the disk."""
         calls = [record.recorded(one) for one in answers]
         kept = False
@@ -215,7 +215,7 @@ class Lane(Looker):
         for answer in answers:
             _tell(answer)
 
-    def _write(self, calls: Sequence[Recorded]) -> bool:
+    def _write(self, calls: Sequence[CallOutcome]) -> bool:
         """Write outcomes; False when the database has to be tried again."""
         try:
             failpoints.reach("record.before")
@@ -231,7 +231,7 @@ class Lane(Looker):
             log.exception("lane.record_failed", why=type(error).__name__)
         return True
 
-    def _keep(self, calls: Sequence[Recorded]) -> bool:
+    def _keep(self, calls: Sequence[CallOutcome]) -> bool:
         try:
             self._spool.add([spool_entries.outcome(call) for call in calls])
         except OSError as error:
@@ -243,8 +243,8 @@ class Lane(Looker):
         return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
-def _tell(answer: Answer) -> None:
-    lease, result = answer.ready.lease, answer.results.one
+def _tell(answer: CallAnswer) -> None:
+    lease, result = answer.ready.lease, answer.results.default
     say = log.info if result.outcome is Outcome.ACCEPTED else log.warning
     say(
         f"submission.{result.outcome.value}",

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
-from worker.runtime.background_service import Looker
-from worker.runtime.callback_sender import Teller
+from worker.runtime.background_service import BackgroundService
+from worker.runtime.callback_sender import CallbackSender
 from worker.runtime.lane import Lane
 from worker.runtime.ticker import Ticker
 from worker.store import spool
@@ -39,7 +39,7 @@ class Runtime:
         self.ticker = Ticker(settings, self._engine(3), self.owner)
         # Without a secret nothing could be signed, and nobody can have asked to be told.
         signs = bool(settings.top.callback_secrets)
-        self.tellers = [Teller(settings, self._engine(3))] if signs else []
+        self.tellers = [CallbackSender(settings, self._engine(3))] if signs else []
 
     def _engine(self, pool_size: int, *, by_index: bool = False) -> Engine:
         """Connections of its own for each lane: none waits for another's."""
@@ -47,7 +47,7 @@ class Runtime:
         self.engines.append(database.connect(url, pool_size=pool_size, by_index=by_index))
         return self.engines[-1]
 
-    def _parts(self) -> list[Looker]:
+    def _parts(self) -> list[BackgroundService]:
         return [*self.lanes.values(), self.ticker, *self.tellers]
 
     def _spool(self, message_class: MessageClass) -> Spool:

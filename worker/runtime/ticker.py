@@ -24,10 +24,10 @@ from worker.feedback import pushes
 from worker.feedback import reports as reports_module
 from worker.feedback.collector import Collector
 from worker.gateways.base import Account
-from worker.gateways.transport.client import Wire
+from worker.gateways.transport.client import GatewayClient
 from worker.intake import campaigns
-from worker.runtime.background_service import Looker
-from worker.settlement.sent_counter import Repeater, Settler
+from worker.runtime.background_service import BackgroundService
+from worker.settlement.sent_counter import CounterSettler, RepeatSettler
 from worker.store import (
     accounts,
     allowances,
@@ -68,7 +68,7 @@ class Tick:
     wanted: Callable[[], bool] | None = None
 
 
-class Ticker(Looker):
+class Ticker(BackgroundService):
     """Looks for due ticks until it is stopped."""
 
     def __init__(self, settings: Settings, engine: Engine, owner: str) -> None:
@@ -79,7 +79,7 @@ class Ticker(Looker):
         self._running: set[asyncio.Task[None]] = set()
 
     async def _drive(self) -> None:
-        wire = Wire(self.settings.top.transport, connections=10)
+        wire = GatewayClient(self.settings.top.transport, connections=10)
         all_ticks = self._ticks(wire)
         try:
             while not self._stopping:
@@ -137,7 +137,7 @@ class Ticker(Looker):
         with database.writing(self.engine) as connection:
             ticks.leave(connection, name, self.owner)
 
-    def _ticks(self, wire: Wire) -> dict[str, Tick]:
+    def _ticks(self, wire: GatewayClient) -> dict[str, Tick]:
         """All ticks of this configuration, by name."""
         collector = Collector(self.settings, self.engine, wire, self.owner)
         top = self.settings.top
@@ -168,14 +168,14 @@ class Ticker(Looker):
                     settings.collect_inbound_every, patience, self._for(account, collector.inbound)
                 )
             if can.repeatable:
-                repeater = Repeater(self.settings, self.engine, wire, self.owner)
+                repeater = RepeatSettler(self.settings, self.engine, wire, self.owner)
                 found[f"repeat:{name}"] = Tick(
                     REPEAT_EVERY,
                     10 * settings.timeout + 60.0,
                     self._for(account, repeater.repeat),
                 )
             if can.sent_count:
-                settler = Settler(self.settings, self.engine, collector, self.owner)
+                settler = CounterSettler(self.settings, self.engine, collector, self.owner)
                 # Two readings of the counter; whoever was killed between them is not waited for.
                 reading_twice = 3 * settings.timeout + 5.0
                 found[f"settle:{name}"] = Tick(

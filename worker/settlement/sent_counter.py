@@ -23,14 +23,14 @@ from sqlalchemy import Connection, Engine
 
 from worker.config.settings import Settings
 from worker.delivery import account_guard, recipient_limits, submit
-from worker.delivery.account_guard import Asker
-from worker.delivery.submit import Ready
+from worker.delivery.account_guard import GuardedClient
+from worker.delivery.submit import PreparedSubmission
 from worker.domain.enums import Outcome
 from worker.domain.errors import WireError
 from worker.feedback.collector import Collector
 from worker.gateways.base import Account
 from worker.gateways.results import Result
-from worker.gateways.transport.client import Wire
+from worker.gateways.transport.client import GatewayClient
 from worker.store import (
     accounts,
     events,
@@ -41,7 +41,7 @@ from worker.store import (
 )
 from worker.store.db import database
 from worker.store.restored_backup import RESTORED
-from worker.store.unknown import Doubtful, Ledger
+from worker.store.unknown import Ledger, UnknownSubmission
 
 log = structlog.get_logger()
 Out = TypeVar("Out")
@@ -87,7 +87,7 @@ def judge(
     return Verdict(fitting[0], frozenset(unknown) - fitting[0])
 
 
-class Settler:
+class CounterSettler:
     """Settles the unknown submissions of accounts that have a sent counter."""
 
     def __init__(
@@ -174,7 +174,7 @@ class Settler:
         self,
         connection: Connection,
         account: str,
-        unknown: Sequence[Doubtful],
+        unknown: Sequence[UnknownSubmission],
         verdict: Verdict,
         found: int,
     ) -> None:
@@ -204,23 +204,23 @@ class Settler:
         return await asyncio.to_thread(run)
 
 
-class Repeater:
+class RepeatSettler:
     """Sends unknown submissions again under their reference, where that makes them the same.
 
     Only for accounts whose settings say that the gateway takes a reference once.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, wire: Wire, owner: str) -> None:
+    def __init__(self, settings: Settings, engine: Engine, wire: GatewayClient, owner: str) -> None:
         self._settings = settings
         self._engine = engine
-        self._asker = Asker(settings, engine, wire)
+        self._asker = GuardedClient(settings, engine, wire)
         self._owner = owner
 
     async def repeat(self, account: Account) -> None:
         """Repeat what is unknown and still valid, one by one; stop at the first that stays so."""
         for one in await asyncio.to_thread(self._waiting, account):
             answer = await submit.call(one, partial(self._send, account), self._settings)
-            result = answer.results.one
+            result = answer.results.default
             if result.outcome is not Outcome.ACCEPTED:
                 await asyncio.to_thread(self._refused, account, result)
                 return
@@ -229,19 +229,19 @@ class Repeater:
     async def _send(
         self, account: Account, request: httpx.Request, _seconds: float
     ) -> httpx.Response:
-        return await self._asker.ask(account, request)
+        return await self._asker.send(account, request)
 
     def _refused(self, account: Account, refusal: Result) -> None:
         with database.writing(self._engine) as connection:
             account_guard.said(connection, self._settings, account.name, refusal, self._owner)
 
-    def _waiting(self, account: Account) -> list[Ready]:
+    def _waiting(self, account: Account) -> list[PreparedSubmission]:
         with database.reading(self._engine) as connection:
             leases = unknown_store.repeatable(connection, account.name, limit=20)
             ready = [submit.again(connection, self._settings, lease) for lease in leases]
         return [one for one in ready if one is not None]
 
-    def _accept(self, one: Ready, gateway_id: str | None) -> None:
+    def _accept(self, one: PreparedSubmission, gateway_id: str | None) -> None:
         with database.writing(self._engine) as connection:
             lease = one.lease
             if outcomes.accept(connection, lease.id, lease.fence, gateway_id):
@@ -269,7 +269,7 @@ def mark(
     connection: Connection,
     settings: Settings,
     ids: Collection[int],
-    act: Callable[[Connection, Settings, Doubtful], bool],
+    act: Callable[[Connection, Settings, UnknownSubmission], bool],
     *,
     name: str,
     who: str,
@@ -294,7 +294,7 @@ def mark(
     return done
 
 
-def mark_submitted(connection: Connection, _: Settings, one: Doubtful) -> bool:
+def mark_submitted(connection: Connection, _: Settings, one: UnknownSubmission) -> bool:
     """A person says that the gateway took it."""
     settled = outcomes.accept(connection, one.id, one.fence, None)
     if settled:
@@ -302,12 +302,12 @@ def mark_submitted(connection: Connection, _: Settings, one: Doubtful) -> bool:
     return settled
 
 
-def mark_not_sent(connection: Connection, settings: Settings, one: Doubtful) -> bool:
+def mark_not_sent(connection: Connection, settings: Settings, one: UnknownSubmission) -> bool:
     """A person says that the gateway took nothing: its messages go back to the queue."""
     return recipient_limits.not_taken(connection, settings, one)
 
 
-def resend_once(connection: Connection, _: Settings, one: Doubtful) -> bool:
+def resend_once(connection: Connection, _: Settings, one: UnknownSubmission) -> bool:
     """A person has it sent once more, knowing that it may arrive twice.
 
     Not what stands for several messages of a restored backup: they were no one submission.

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, case, func, or_, select, update
 from worker.domain.enums import MessageClass, Outcome
 from worker.policy import adaptive_rate, gcra
 from worker.policy.adaptive_rate import NOTHING, Learned
-from worker.policy.gcra import State
+from worker.policy.gcra import PacingState
 from worker.store import accounts, claims
 from worker.store.db.clock import later, now
 from worker.store.schema.tables import account_state, submission
@@ -28,7 +28,7 @@ class Pacing:
     """How an account is paced. Times are the database's, in microseconds since 1970."""
 
     #: The limiter's state while the database paces it; None while Redis does.
-    state: State | None = None
+    state: PacingState | None = None
     #: When Redis is to be tried again.
     retry: int = 0
     learned: Learned = NOTHING
@@ -96,7 +96,7 @@ def _pacing(row: Any) -> Pacing:
     )
 
 
-def write(connection: Connection, account: str, state: State | None, retry: int = 0) -> None:
+def write(connection: Connection, account: str, state: PacingState | None, retry: int = 0) -> None:
     """Keep the limiter's state; None gives the account back to Redis."""
     kept = None if state is None else state.as_json() | {"retry": retry}
     connection.execute(

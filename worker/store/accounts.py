@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, or_, select, update
 
-from worker.config.credentials import NOBODY, Logins
+from worker.config.credentials import NO_LOGINS, Logins
 from worker.policy import account_health
 from worker.policy.account_health import WELL, Health
 from worker.store.db.clock import later, now
@@ -81,7 +81,7 @@ def seen(connection: Connection) -> Sequence[Any]:
     return connection.execute(_seen).all()
 
 
-def held(connection: Connection, logins: Logins = NOBODY) -> frozenset[str]:
+def held(connection: Connection, logins: Logins = NO_LOGINS) -> frozenset[str]:
     """Return the names of the accounts that take nothing now.
 
     One that was held for its login is held no longer for who has another one.
@@ -95,7 +95,10 @@ def held_of(rows: Sequence[Any], logins: Logins) -> frozenset[str]:
 
 
 def _concerns(row: Any, logins: Logins) -> bool:
-    return row.held_login is None or logins.of.get(row.account, row.held_login) == row.held_login
+    return (
+        row.held_login is None
+        or logins.fingerprints.get(row.account, row.held_login) == row.held_login
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ class Doubt:
         return self.unproven or self.doubts >= DOUBTS_OF_SINGLES
 
 
-def doubtful(connection: Connection, logins: Logins = NOBODY) -> dict[str, Doubt]:
+def doubtful(connection: Connection, logins: Logins = NO_LOGINS) -> dict[str, Doubt]:
     """Return the accounts that take one call at a time, by name."""
     return doubtful_of(seen(connection), logins)
 
@@ -125,13 +128,17 @@ def doubtful(connection: Connection, logins: Logins = NOBODY) -> dict[str, Doubt
 def doubtful_of(rows: Sequence[Any], logins: Logins) -> dict[str, Doubt]:
     """Return what `doubtful` does, by what was seen."""
     there = {row.account: row for row in rows}
-    found = {name: _doubt(there, name, logins) for name in there.keys() | logins.of.keys()}
+    found = {
+        name: _doubt(there, name, logins) for name in there.keys() | logins.fingerprints.keys()
+    }
     return {name: one for name, one in found.items() if one.doubts or one.unproven}
 
 
 def _doubt(there: Mapping[str, Any], name: str, logins: Logins) -> Doubt:
     row, keeper = there.get(name), there.get(logins.keeper(name))
-    unproven = name in logins.of and (keeper is None or keeper.proven != logins.of[name])
+    unproven = name in logins.fingerprints and (
+        keeper is None or keeper.proven != logins.fingerprints[name]
+    )
     doubts = row.doubts if row is not None else 0
     asked = [row] if doubts else []
     asked += [keeper] if unproven else []
@@ -286,7 +293,7 @@ def write_health(connection: Connection, account: str, now_is: Health) -> None:
     )
 
 
-def states(connection: Connection, logins: Logins = NOBODY) -> dict[str, AccountState]:
+def states(connection: Connection, logins: Logins = NO_LOGINS) -> dict[str, AccountState]:
     """Return what is known of each account that anything is known of."""
     rows = connection.execute(select(account_state, _still_held.label("held")))
     return {

@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 
 from worker.domain import recipient_windows
-from worker.domain.recipient_windows import Call, Window
+from worker.domain.recipient_windows import CountedCall, Window
 from worker.store.db.clock import now
 from worker.store.db.dialects import insert_unless_there
 from worker.store.schema.tables import allowance
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Claim:
+class AllowanceClaim:
     """One more of `what` for `who`, if the windows have room."""
 
     what: str
@@ -23,7 +23,7 @@ class Claim:
     windows: tuple[Window, ...]
 
 
-def take(connection: Connection, wanted: Sequence[Collection[Claim]]) -> list[float]:
+def take(connection: Connection, wanted: Sequence[Collection[AllowanceClaim]]) -> list[float]:
     """Count the claims of each order, all of an order or none; in the orders' order.
 
     Returns for each 0, or the seconds to wait: then nothing was counted for it. Rows are locked in
@@ -70,7 +70,7 @@ def _locked(connection: Connection, names: Sequence[Name]) -> tuple[int, dict[Na
     return at, {(row.what, row.who): list(row.taken) for row in rows}
 
 
-def _count(taken: Mapping[Name, list[int]], claims: Collection[Claim], at: int) -> float:
+def _count(taken: Mapping[Name, list[int]], claims: Collection[AllowanceClaim], at: int) -> float:
     wait = max((_wait(taken[claim.what, claim.who], claim, at) for claim in claims), default=0)
     if not wait:
         for claim in claims:
@@ -78,12 +78,12 @@ def _count(taken: Mapping[Name, list[int]], claims: Collection[Claim], at: int) 
     return wait
 
 
-def _wait(taken: Sequence[int], claim: Claim, at: int) -> int:
-    return recipient_windows.wait(claim.windows, [Call(1, one, one) for one in taken], at, 0)
+def _wait(taken: Sequence[int], claim: AllowanceClaim, at: int) -> int:
+    return recipient_windows.wait(claim.windows, [CountedCall(1, one, one) for one in taken], at, 0)
 
 
 def _row(name: Name, limits: Sequence[Window], taken: Sequence[int], at: int) -> dict[str, Any]:
-    counted = recipient_windows.counting(limits, [Call(1, one, one) for one in taken], at)
+    counted = recipient_windows.counting(limits, [CountedCall(1, one, one) for one in taken], at)
     until = max(recipient_windows.counts_until(limits, one) for one in counted)
     return {
         "one": name[0],

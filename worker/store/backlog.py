@@ -16,7 +16,7 @@ NEWEST = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ClassBacklog:
     """One class: for how many seconds its oldest due work waits; None when nothing is due."""
 
     message_class: MessageClass
@@ -31,7 +31,7 @@ def of_class(
     accounts: Collection[str],
     *,
     within: float,
-) -> Progress:
+) -> ClassBacklog:
     """Look at a class; what names another account than these waits on purpose."""
     due = [
         one
@@ -45,7 +45,7 @@ def of_class(
     if due:
         at = connection.execute(select(now())).scalar_one()
         oldest = max(0.0, (at - min(due)).total_seconds())
-    return Progress(message_class, oldest, _moves(connection, message_class, within))
+    return ClassBacklog(message_class, oldest, _moves(connection, message_class, within))
 
 
 def _request(message_class: MessageClass, accounts: Collection[str]) -> Any:

@@ -10,7 +10,7 @@ from worker.domain.enums import Outcome
 from worker.domain.enums import SubmissionState as S
 from worker.gateways.results import Result
 from worker.store import submission_messages
-from worker.store.claims import Lease, Planned
+from worker.store.claims import Lease, PlannedSubmission
 from worker.store.db.clock import now
 from worker.store.db.dialects import new_id
 from worker.store.schema.tables import (
@@ -27,7 +27,7 @@ MANY = 400
 One = tuple[int, int]
 
 
-class Part(NamedTuple):
+class SplitPart(NamedTuple):
     """A submission that was planned for a part; `lo` and `hi` are None when messages name it."""
 
     id: int
@@ -51,8 +51,11 @@ def carried(connection: Connection, one: int) -> list[One]:
 
 
 def part(
-    connection: Connection, parent: Lease | Planned, parts: Sequence[Sequence[One]], tries: int
-) -> list[Part]:
+    connection: Connection,
+    parent: Lease | PlannedSubmission,
+    parts: Sequence[Sequence[One]],
+    tries: int,
+) -> list[SplitPart]:
     """Plan a submission for each part of what another carried, due now, and return them.
 
     A range is parted into ranges, in order; where messages name their submission, they name the new
@@ -66,7 +69,7 @@ def part(
             lo = parent.lo if nth == 0 else some[0][1]
             hi = parent.hi if nth == len(parts) - 1 else parts[nth + 1][0][1]
         one = _planned(connection, parent, lo, hi, len(some), tries)
-        made.append(Part(one, lo, hi, len(some)))
+        made.append(SplitPart(one, lo, hi, len(some)))
         if named:
             _name(connection, some, one)
     return made
@@ -79,7 +82,7 @@ def _named(connection: Connection, one: int) -> bool:
 
 def _planned(
     connection: Connection,
-    parent: Lease | Planned,
+    parent: Lease | PlannedSubmission,
     lo: int | None,
     hi: int | None,
     size: int,
@@ -106,7 +109,7 @@ def _planned(
     return new_id(connection.execute(planning))
 
 
-def _resend_of(connection: Connection, parent: Lease | Planned) -> int | None:
+def _resend_of(connection: Connection, parent: Lease | PlannedSubmission) -> int | None:
     if parent.resend_of is None:
         return None
     its_own = select(submission.c.resend_of).where(submission.c.id == parent.id)

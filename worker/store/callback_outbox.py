@@ -23,7 +23,7 @@ MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class MessageRange:
     """Messages `lo <= n < hi` of a request."""
 
     request_id: int
@@ -31,9 +31,9 @@ class Span:
     hi: int
 
 
-def note(connection: Connection, spans: Iterable[Span]) -> None:
+def note(connection: Connection, spans: Iterable[MessageRange]) -> None:
     """Note that messages changed, for the callbacks of their requests; others cost one look."""
-    by_request: dict[int, list[Span]] = defaultdict(list)
+    by_request: dict[int, list[MessageRange]] = defaultdict(list)
     for span in spans:
         by_request[span.request_id].append(span)
     if not by_request:
@@ -61,11 +61,13 @@ def of_submissions(connection: Connection, ids: Collection[int]) -> None:
         .join(request, request.c.id == submission.c.request_id)
         .where(submission.c.id.in_(list(ids)), request.c.callback_id.is_not(None))
     )
-    spans = [Span(row.request_id, row.lo, row.hi) for row in rows.all() if row.lo is not None]
+    spans = [
+        MessageRange(row.request_id, row.lo, row.hi) for row in rows.all() if row.lo is not None
+    ]
     named = connection.execute(
         select(message.c.request_id, message.c.n).where(message.c.submission_id.in_(list(ids)))
     )
-    spans += [Span(one, n, n + 1) for one, n in named]
+    spans += [MessageRange(one, n, n + 1) for one, n in named]
     note(connection, spans)
 
 
@@ -81,7 +83,7 @@ def came_in(connection: Connection, inbound_ids: Sequence[int]) -> None:
         connection.execute(insert(callback_event).values(created_at=now(), next_at=now()), rows)
 
 
-def _pieces(spans: Sequence[Span]) -> Iterable[tuple[int, int]]:
+def _pieces(spans: Sequence[MessageRange]) -> Iterable[tuple[int, int]]:
     """Join what touches, and cut it into pieces that one event tells."""
     joined: list[list[int]] = []
     for span in sorted(spans, key=lambda one: one.lo):

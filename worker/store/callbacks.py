@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, RowMapping, delete, func, insert, select, update
 
-from worker.store.callback_outbox import Span
+from worker.store.callback_outbox import MessageRange
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import new_id
 from worker.store.messages import seen
@@ -42,7 +42,7 @@ class Event:
     url: str
     attempts: int
     age: float
-    span: Span | None
+    span: MessageRange | None
     inbound_id: int | None
 
 
@@ -161,12 +161,12 @@ def take(connection: Connection, callback_id: int, limit: int, seconds: float) -
 
 
 def _event(row: Row[Any]) -> Event:
-    span = None if row.request_id is None else Span(row.request_id, row.lo, row.hi)
+    span = None if row.request_id is None else MessageRange(row.request_id, row.lo, row.hi)
     age = (row.at - row.created_at).total_seconds()
     return Event(row.id, row.callback_id, row.url, row.attempts, age, span, row.inbound_id)
 
 
-def messages_of(connection: Connection, span: Span) -> list[RowMapping]:
+def messages_of(connection: Connection, span: MessageRange) -> list[RowMapping]:
     """Return the view's rows of the messages that an event tells of, with the time of this look."""
     rows = connection.execute(
         select(seen, now().label("looked_at"))

@@ -34,7 +34,7 @@ from worker.store.schema.tables import (
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CampaignProgress:
     """A campaign as it stands: `states` counts its messages, and sums up to `total`."""
 
     id: int
@@ -259,7 +259,7 @@ def exported(
     )
 
 
-def progress(connection: Connection, request_id: int) -> Progress | None:
+def progress(connection: Connection, request_id: int) -> CampaignProgress | None:
     """Count a campaign's messages by state, from its submissions and the exceptions among them."""
     row = connection.execute(
         select(campaign, request)
@@ -268,7 +268,7 @@ def progress(connection: Connection, request_id: int) -> Progress | None:
     ).first()
     if row is None:
         return None
-    return Progress(
+    return CampaignProgress(
         request_id,
         row.name,
         CampaignState(row.state),

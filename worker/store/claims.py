@@ -67,7 +67,7 @@ class Lease:
     #: Whether it has the right to ask a doubtful account, which waits for its answer.
     probe: bool = False
     #: The one message of a fresh single, where it was read with the claim; () when it has ended.
-    alone: "tuple[Alone, ...] | None" = None
+    alone: "tuple[SingleMessage, ...] | None" = None
 
     @property
     def plain(self) -> bool:
@@ -75,7 +75,7 @@ class Lease:
         return self.fresh and self.size > 1 and not self.personal
 
 
-class Alone(NamedTuple):
+class SingleMessage(NamedTuple):
     """What a single message is sent to, and its own values."""
 
     msisdn: str
@@ -83,7 +83,7 @@ class Alone(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedSubmission:
     """A submission that waits, with what is needed to choose its account anew."""
 
     id: int
@@ -128,7 +128,9 @@ _planned_ones = (
 )
 
 
-def planned(connection: Connection, message_class: MessageClass, limit: int) -> list[Planned]:
+def planned(
+    connection: Connection, message_class: MessageClass, limit: int
+) -> list[PlannedSubmission]:
     """Lock up to `limit` submissions whose time has come, the longest waiting first."""
     rows = connection.execute(_planned_ones, {"of": message_class.value, "most": limit}).all()
     wanted = {row.request_id for row in rows}
@@ -137,8 +139,8 @@ def planned(connection: Connection, message_class: MessageClass, limit: int) -> 
     return [_planned(row, requests[row.request_id]) for row in rows]
 
 
-def _planned(row: Any, its_request: Any) -> Planned:
-    return Planned(
+def _planned(row: Any, its_request: Any) -> PlannedSubmission:
+    return PlannedSubmission(
         row.id,
         row.fence,
         row.account,
@@ -157,7 +159,7 @@ def _planned(row: Any, its_request: Any) -> Planned:
 
 def lease(
     connection: Connection,
-    waiting: Planned,
+    waiting: PlannedSubmission,
     account: str,
     segments: int,
     reference: str,
@@ -250,7 +252,7 @@ def open_singles(
 
 
 def _single(one: Lease, row: Any) -> Lease:
-    alone = Alone(row.msisdn, dict(row.variables) if row.variables else None)
+    alone = SingleMessage(row.msisdn, dict(row.variables) if row.variables else None)
     return replace(one, id=row.id, alone=() if row.msisdn is None else (alone,))
 
 

@@ -11,7 +11,7 @@ from worker.store.db.dialects import in_parts, insert_unless_there, one_of
 from worker.store.db.pg_arrays import given, lists
 
 
-def add(
+def add_new(
     connection: Connection, table: Table, stamp: str, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, int]:
     """Store rows of an account that are new, stamped with the time; their ids by their digests."""

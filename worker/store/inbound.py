@@ -20,7 +20,7 @@ LOOKED_AT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class InboundFilter:
     """Which inbound messages: of these accounts, each with those that share its login."""
 
     accounts: Mapping[str, Sequence[str]]
@@ -40,7 +40,7 @@ class Page:
     before: int | None
 
 
-def page(connection: Connection, wanted: Wanted, limit: int) -> Page:
+def page(connection: Connection, wanted: InboundFilter, limit: int) -> Page:
     """Return a page; it may hold less than `limit`, even nothing, and still have a `before`."""
     most = limit + 1 if wanted.sender is None else LOOKED_AT
     looked = connection.execute(_query(wanted).limit(most)).mappings().all()
@@ -50,7 +50,7 @@ def page(connection: Connection, wanted: Wanted, limit: int) -> Page:
     return Page(found, looked[-1]["id"] if len(looked) == LOOKED_AT else None)
 
 
-def _query(wanted: Wanted) -> Select[Any]:
+def _query(wanted: InboundFilter) -> Select[Any]:
     answered = (
         select(seen.c.id)
         .where(

@@ -96,7 +96,7 @@ def parsed(connection: Connection, inbox_id: int, rows: int, damaged: int) -> No
 
 def add_inbound(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Store inbound messages that are new, by account and digest; their ids by their digests."""
-    return deduplication.add(connection, inbound_message, "stored_at", rows)
+    return deduplication.add_new(connection, inbound_message, "stored_at", rows)
 
 
 def correct_inbound(

@@ -20,13 +20,13 @@ from sqlalchemy import (
 
 from worker.domain.enums import MessageState, SubmissionState
 from worker.store import callback_outbox
-from worker.store.callback_outbox import Span
+from worker.store.callback_outbox import MessageRange
 from worker.store.db.clock import now
 from worker.store.db.dialects import by_index, one_of
 from worker.store.schema import views
 from worker.store.schema.tables import message, request, submission
 from worker.store.schema.tables import report as told
-from worker.store.submission_messages import Member, carried_by
+from worker.store.submission_messages import SubmissionMessage, carried_by
 
 #: How often it is looked who carries a message that goes from one submission to the next.
 LOOKS = 10
@@ -99,7 +99,9 @@ def search(
     return list(connection.execute(newest))
 
 
-def end(connection: Connection, ended: Iterable[Member], code: str | None = None) -> None:
+def end(
+    connection: Connection, ended: Iterable[SubmissionMessage], code: str | None = None
+) -> None:
     """Give messages the ends that a write-ahead found for them, unless they have one already."""
     ending = [one for one in ended if one.state is not None]
     rows = [
@@ -121,7 +123,9 @@ def end(connection: Connection, ended: Iterable[Member], code: str | None = None
             ),
             rows,
         )
-        callback_outbox.note(connection, [Span(one.request_id, one.n, one.n + 1) for one in ending])
+        callback_outbox.note(
+            connection, [MessageRange(one.request_id, one.n, one.n + 1) for one in ending]
+        )
 
 
 def end_members(connection: Connection, ids: Collection[int], state: MessageState) -> int:
@@ -207,7 +211,7 @@ def cancel(connection: Connection, request_id: int, n: int) -> MessageState | No
             .where(message.c.request_id == request_id, message.c.n == n, message.c.state.is_(None))
             .values(state=MessageState.CANCELLED.value, finished_at=now())
         )
-        callback_outbox.note(connection, [Span(request_id, n, n + 1)])
+        callback_outbox.note(connection, [MessageRange(request_id, n, n + 1)])
     state = connection.execute(
         select(seen.c.state).where(seen.c.request_id == request_id, seen.c.n == n)
     ).scalar()
@@ -265,7 +269,7 @@ def report(
     if to is wins:
         lesser |= {MessageState.DELIVERED, MessageState.UNDELIVERED} - {to}
     first = {(one.request_id, one.n): one for one in reversed(reports)}
-    callback_outbox.note(connection, [Span(one, n, n + 1) for one, n in first])
+    callback_outbox.note(connection, [MessageRange(one, n, n + 1) for one, n in first])
     # Not by IN: it cannot be part of a statement that is run for many rows.
     movable = or_(message.c.state.is_(None), *(message.c.state == one.value for one in lesser))
     if connection.dialect.name == "postgresql":

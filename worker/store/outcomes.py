@@ -20,7 +20,7 @@ from worker.domain.enums import MessageState, Outcome
 from worker.domain.enums import SubmissionState as S
 from worker.gateways.results import Result
 from worker.store import callback_outbox
-from worker.store.claims import Lease, Planned, stopped
+from worker.store.claims import Lease, PlannedSubmission, stopped
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import new_id, one_of
 from worker.store.db.pg_arrays import given, lists
@@ -32,7 +32,7 @@ _TOLD = frozenset({S.ACCEPTED, S.REJECTED, S.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class CallOutcome:
     """What is written of one call."""
 
     lease: Lease
@@ -49,14 +49,14 @@ class Sorted:
     """Calls by what their submissions are when their outcomes come in."""
 
     #: In flight under our fence: ours to write.
-    ours: list[Recorded]
+    ours: list[CallOutcome]
     #: Written by us before; the commit's answer was lost.
-    written: list[Recorded]
+    written: list[CallOutcome]
     #: Settled by somebody else: these calls are evidence now, nothing else.
-    late: list[Recorded]
+    late: list[CallOutcome]
 
 
-def record(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
+def record(connection: Connection, calls: Sequence[CallOutcome]) -> Sorted:
     """Write outcomes: `in_flight` → the state of each, guarded by its fence.
 
     Returns which could be written, and what the others are.
@@ -70,7 +70,7 @@ def record(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
     return found
 
 
-def _written(connection: Connection, calls: Sequence[Recorded]) -> set[int]:
+def _written(connection: Connection, calls: Sequence[CallOutcome]) -> set[int]:
     """Write what may be written in one statement, as only PostgreSQL can; returns whose it is."""
     if not calls or connection.dialect.name != "postgresql":
         return set()
@@ -109,7 +109,7 @@ _writing = _writes(given(_LIKE).c).returning(submission.c.id)
 _writing_each = _writes({name: bindparam(name, type_=like.type) for name, like in _LIKE.items()})
 
 
-def _sort(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
+def _sort(connection: Connection, calls: Sequence[CallOutcome]) -> Sorted:
     """Lock the submissions of calls, and tell which outcomes may still be written."""
     if not calls:
         return Sorted([], [], [])
@@ -132,14 +132,14 @@ def _sort(connection: Connection, calls: Sequence[Recorded]) -> Sorted:
     return sorted_calls
 
 
-def _record(connection: Connection, calls: Sequence[Recorded]) -> None:
+def _record(connection: Connection, calls: Sequence[CallOutcome]) -> None:
     """Write the outcomes of calls whose submissions are locked, and ours."""
     if not calls:
         return
     connection.execute(_writing_each, [_facts(call) for call in calls])
 
 
-def settle(connection: Connection, call: Recorded) -> bool:
+def settle(connection: Connection, call: CallOutcome) -> bool:
     """End a doubt by evidence: `unknown` → the state that the evidence shows, same fence."""
     facts = _facts(call)
     done = connection.execute(
@@ -233,7 +233,7 @@ def close_out(connection: Connection, account: str, after: int, seconds: float, 
     return ids[-1] if ids else 0
 
 
-def _facts(call: Recorded) -> dict[str, Any]:
+def _facts(call: CallOutcome) -> dict[str, Any]:
     return {
         "one": call.lease.id,
         "held": call.lease.fence,
@@ -247,7 +247,7 @@ def _facts(call: Recorded) -> dict[str, Any]:
 
 def succeed(
     connection: Connection,
-    lease: Lease | Planned,
+    lease: Lease | PlannedSubmission,
     bounds: tuple[int, int] | None,
     *,
     wait: float,
@@ -284,7 +284,7 @@ def succeed(
     return made
 
 
-def valid_until(lease: Lease | Planned) -> Select[Any]:
+def valid_until(lease: Lease | PlannedSubmission) -> Select[Any]:
     """Select until when the messages of a submission are valid, all of them: they may differ."""
     if lease.lo is not None:
         return select(request.c.not_after).where(request.c.id == lease.request_id)

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 from worker.domain.enums import SubmissionState as S
-from worker.domain.recipient_windows import Call, milliseconds
+from worker.domain.recipient_windows import CountedCall, milliseconds
 from worker.store.claims import Lease
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import (
@@ -46,7 +46,7 @@ from worker.store.schema.tables import (
     request,
     submission,
 )
-from worker.store.submission_messages import Member
+from worker.store.submission_messages import SubmissionMessage
 
 #: Whose limits count a call, and the number: a row's key.
 Key = tuple[str, str]
@@ -60,7 +60,7 @@ class Locked:
 
     #: The database's time in milliseconds, not later than the locks.
     at: int
-    calls: dict[Key, list[Call]]
+    calls: dict[Key, list[CountedCall]]
 
 
 def lock(connection: Connection, keys: Collection[Key], *, make: bool) -> Locked:
@@ -154,7 +154,7 @@ def _ensure(connection: Connection, keys: Sequence[Key]) -> None:
 
 
 def _insert(
-    connection: Connection, statement: Any, rows: Iterable[tuple[Key, Sequence[Call], int]]
+    connection: Connection, statement: Any, rows: Iterable[tuple[Key, Sequence[CountedCall], int]]
 ) -> None:
     """Insert rows in their order: in one statement where the database can."""
     values = [
@@ -174,11 +174,11 @@ def _insert(
 
 
 def _locked(connection: Connection, keys: Sequence[Key]) -> Locked:
-    calls: dict[Key, list[Call]] = {}
+    calls: dict[Key, list[CountedCall]] = {}
     at: int | None = None
     for account, numbers in _parts(keys):
         rows = connection.execute(_locking(connection, account, numbers)).all()
-        calls |= {(account, row.msisdn): [Call(*call) for call in row.calls] for row in rows}
+        calls |= {(account, row.msisdn): [CountedCall(*call) for call in row.calls] for row in rows}
         if rows:
             at = milliseconds(rows[0].at) if at is None else at
     return Locked(at or 0, calls)
@@ -210,7 +210,7 @@ def _parts(keys: Sequence[Key]) -> Iterator[tuple[str, list[str]]]:
             yield account, numbers[first : first + MANY]
 
 
-def write(connection: Connection, rows: Mapping[Key, tuple[Sequence[Call], int]]) -> None:
+def write(connection: Connection, rows: Mapping[Key, tuple[Sequence[CountedCall], int]]) -> None:
     """Write down the calls of locked rows, and when (in milliseconds) to forget them."""
     _insert(
         connection,
@@ -280,7 +280,11 @@ def put_back(connection: Connection, one: Lease, seconds: float, code: str) -> N
 
 
 def part(
-    connection: Connection, one: Lease, members: Sequence[Member], seconds: float, code: str
+    connection: Connection,
+    one: Lease,
+    members: Sequence[SubmissionMessage],
+    seconds: float,
+    code: str,
 ) -> int:
     """Plan some of a lease's messages as a submission of their own, and return its id."""
     its_own = select(submission.c.not_after).where(submission.c.id == one.id)

@@ -33,7 +33,7 @@ FEW = 200
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Store reports that are new (by account and digest); returns their ids by their digests."""
-    return deduplication.add(connection, report, "received_at", rows)
+    return deduplication.add_new(connection, report, "received_at", rows)
 
 
 def correct(

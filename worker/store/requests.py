@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from worker.domain.enums import MessageClass, MessageState, SubmissionState
 from worker.gateways.base import Content
 from worker.store import callback_outbox
-from worker.store.callback_outbox import Span
+from worker.store.callback_outbox import MessageRange
 from worker.store.db.clock import Instant, later, now
 from worker.store.db.dialects import insert_unless_there, new_id, one_of
 from worker.store.schema.tables import callback as callbacks
@@ -349,7 +349,9 @@ def end_rest(connection: Connection, request_id: int, state: MessageState) -> bo
     )
     if done.rowcount == 1:
         bounds = select(request.c.next_n, request.c.total).where(request.c.id == request_id)
-        callback_outbox.note(connection, [Span(request_id, *connection.execute(bounds).one())])
+        callback_outbox.note(
+            connection, [MessageRange(request_id, *connection.execute(bounds).one())]
+        )
     return done.rowcount == 1
 
 

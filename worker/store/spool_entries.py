@@ -18,7 +18,7 @@ from worker.gateways.base import Content
 from worker.gateways.results import Result
 from worker.store import inbox
 from worker.store.claims import Lease
-from worker.store.outcomes import Recorded
+from worker.store.outcomes import CallOutcome
 
 #: What a lease is without the text that it carried: outcomes need none.
 _NOTHING = Content("")
@@ -26,7 +26,7 @@ _NOTHING = Content("")
 _STRANGE = (ValueError, KeyError, TypeError)
 
 
-def outcome(call: Recorded) -> dict[str, Any]:
+def outcome(call: CallOutcome) -> dict[str, Any]:
     """Return an outcome as it is kept."""
     lease, result, state = call.lease, call.result, call.state
     if call.each:
@@ -55,14 +55,14 @@ def outcome(call: Recorded) -> dict[str, Any]:
     }
 
 
-def outcomes(rows: Iterable[Any]) -> Iterator[Recorded]:
+def outcomes(rows: Iterable[Any]) -> Iterator[CallOutcome]:
     """Yield the outcomes that rows are."""
     for row in rows:
         with contextlib.suppress(*_STRANGE):
             yield _outcome(row)
 
 
-def _outcome(kept: Mapping[str, Any]) -> Recorded:
+def _outcome(kept: Mapping[str, Any]) -> CallOutcome:
     lease = Lease(
         kept["id"],
         kept["fence"],
@@ -87,7 +87,7 @@ def _outcome(kept: Mapping[str, Any]) -> Recorded:
         kept["hold"],
         kept["mapped"],
     )
-    return Recorded(lease, SubmissionState(kept["state"]), result)
+    return CallOutcome(lease, SubmissionState(kept["state"]), result)
 
 
 def page(

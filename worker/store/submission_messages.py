@@ -18,7 +18,7 @@ from worker.store.schema.tables import message, request, submission
 _LOOKED_AT = 64
 
 
-class Member(NamedTuple):
+class SubmissionMessage(NamedTuple):
     """One message of a submission; `state` is the end that it has to take instead of being sent."""
 
     submission_id: int
@@ -31,7 +31,7 @@ class Member(NamedTuple):
 
 def of(
     connection: Connection, ids: Collection[int], opt_out_classes: Collection[str]
-) -> list[Member]:
+) -> list[SubmissionMessage]:
     """Return the messages that submissions carry, each with the end it must take, if any.
 
     An end is `expired` (past its validity) or `suppressed` (opted out, for the classes where
@@ -58,8 +58,8 @@ def of(
 
 
 def _suppressed(
-    connection: Connection, found: list[Member], heeding: Collection[int]
-) -> list[Member]:
+    connection: Connection, found: list[SubmissionMessage], heeding: Collection[int]
+) -> list[SubmissionMessage]:
     """Give those their end who have opted out, in submissions that heed it."""
     gone = opt_outs.among(connection, [one.msisdn for one in found if one.submission_id in heeding])
     if not gone:
@@ -74,7 +74,7 @@ def _suppressed(
 
 def carried(
     connection: Connection, leases: Collection[Lease], opt_out_classes: Collection[str]
-) -> list[Member]:
+) -> list[SubmissionMessage]:
     """Return the messages of leases, as `of` does; of fresh singles by one short statement.
 
     Those that were read with the claim are not read again.
@@ -85,7 +85,7 @@ def carried(
     heeding = {one.id for one in fresh if one.message_class.value in opt_out_classes}
     alone = list(_alone(connection, [one.id for one in fresh if one.alone is None]))
     alone += [
-        Member(one.id, one.request_id, one.lo, *said, None)
+        SubmissionMessage(one.id, one.request_id, one.lo, *said, None)
         for one in fresh
         for said in one.alone or ()
         if one.lo is not None
@@ -120,7 +120,7 @@ def numbers(
     return found
 
 
-def _alone(connection: Connection, ids: Collection[int]) -> Iterator[Member]:
+def _alone(connection: Connection, ids: Collection[int]) -> Iterator[SubmissionMessage]:
     """Find the messages of submissions whose range is one message, all in one go."""
     if not ids:
         return
@@ -143,10 +143,10 @@ def _alone(connection: Connection, ids: Collection[int]) -> Iterator[Member]:
     )
     for one, request_id, n, msisdn, own, late in rows:
         state = MessageState.EXPIRED if late else None
-        yield Member(one, request_id, n, msisdn, dict(own) if own else None, state)
+        yield SubmissionMessage(one, request_id, n, msisdn, dict(own) if own else None, state)
 
 
-def _by_range(connection: Connection, carriers: Sequence[Any]) -> Iterator[Member]:
+def _by_range(connection: Connection, carriers: Sequence[Any]) -> Iterator[SubmissionMessage]:
     """Find the messages in the ranges of submissions; those that follow each other in one go."""
     ranged = sorted(carriers, key=lambda one: (one.request_id, one.lo))
     while ranged:
@@ -172,11 +172,13 @@ def _by_range(connection: Connection, carriers: Sequence[Any]) -> Iterator[Membe
             end = bisect_left(rows, one.hi, lo=at, key=itemgetter(0))
             state = MessageState.EXPIRED if one.late else None
             for n, msisdn, own in rows[at:end]:
-                yield Member(one.id, one.request_id, n, msisdn, dict(own) if own else None, state)
+                yield SubmissionMessage(
+                    one.id, one.request_id, n, msisdn, dict(own) if own else None, state
+                )
             at = end
 
 
-def _by_name(connection: Connection, ids: Collection[int]) -> Iterator[Member]:
+def _by_name(connection: Connection, ids: Collection[int]) -> Iterator[SubmissionMessage]:
     """Find the messages that name their submission, which may be of several requests."""
     rows = connection.execute(
         select(
@@ -193,7 +195,7 @@ def _by_name(connection: Connection, ids: Collection[int]) -> Iterator[Member]:
     )
     for one, of, n, msisdn, own, late in rows:
         state = MessageState.EXPIRED if late else None
-        yield Member(one, of, n, msisdn, dict(own) if own else None, state)
+        yield SubmissionMessage(one, of, n, msisdn, dict(own) if own else None, state)
 
 
 def carried_by(row: Any) -> Any:

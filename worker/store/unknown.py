@@ -34,7 +34,7 @@ UNSEEN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Doubtful:
+class UnknownSubmission:
     """An unknown submission, as whoever settles it sees it."""
 
     id: int
@@ -72,7 +72,7 @@ class Ledger:
     floor: int
     #: What was accepted since, in the counter's unit.
     accepted: int
-    unknown: tuple[Doubtful, ...]
+    unknown: tuple[UnknownSubmission, ...]
     under_way: int
     #: Seconds since the last call; None when there was none.
     silent: float | None
@@ -117,7 +117,7 @@ def ledger(connection: Connection, account: str, baseline: Mapping[str, Any], un
     )
 
 
-def _since(one: Doubtful, after: str | None) -> bool:
+def _since(one: UnknownSubmission, after: str | None) -> bool:
     called = one.called_at
     return after is None or (called is not None and called > datetime.fromisoformat(after))
 
@@ -139,7 +139,7 @@ def unknown_ones(
     account: str | None = None,
     ids: Collection[int] | None = None,
     limit: int = 1000,
-) -> list[Doubtful]:
+) -> list[UnknownSubmission]:
     """Return unknown submissions, the oldest first."""
     again = submission.alias("again")
     resent = select(again.c.id).where(again.c.resend_of == submission.c.id).exists()
@@ -149,7 +149,7 @@ def unknown_ones(
     if ids is not None:
         query = query.where(submission.c.id.in_(list(ids)))
     return [
-        Doubtful(
+        UnknownSubmission(
             row.id,
             row.fence,
             row.account,

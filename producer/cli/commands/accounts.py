@@ -14,7 +14,7 @@ from producer.cli import (
 from producer.cli.session import Session, opened
 
 if TYPE_CHECKING:
-    from producer.cli.account_calls import Answer
+    from producer.cli.account_calls import AccountAnswer
     from worker.gateways.base import Account
     from worker.store.accounts import AccountState
 
@@ -85,7 +85,7 @@ def balance(
     with opened(config) as here:
         from producer.cli import account_calls
 
-        answers = account_calls.ask(here, account_calls.Kind.BALANCE, account)
+        answers = account_calls.ask(here, account_calls.CallKind.BALANCE, account)
         states = _states(here)
     if as_json:
         output.as_json([_balance(one, states.get(one.account)) for one in answers])
@@ -267,7 +267,7 @@ def _amount(pool: Mapping[str, Any]) -> str:
     return "postpaid" if pool["remaining"] is None else str(pool["remaining"])
 
 
-def _balance(answer: "Answer", state: "AccountState | None") -> dict[str, Any]:
+def _balance(answer: "AccountAnswer", state: "AccountState | None") -> dict[str, Any]:
     from worker.intake.lookup import stamp
 
     said = (state and state.balance) or {}
@@ -281,7 +281,7 @@ def _balance(answer: "Answer", state: "AccountState | None") -> dict[str, Any]:
     }
 
 
-def _pools(answer: "Answer", state: "AccountState | None") -> list[Sequence[Any]]:
+def _pools(answer: "AccountAnswer", state: "AccountState | None") -> list[Sequence[Any]]:
     said = (state and state.balance) or {}
     at = state.balance_at if state else None
     pools = [

@@ -108,9 +108,9 @@ def _load(
 ) -> "Loaded":
     from worker.intake import campaigns as loading
     from worker.intake import csv_reader
-    from worker.intake.enqueue import Order
+    from worker.intake.enqueue import EnqueueRequest
 
-    order = Order((), text, **words)
+    order = EnqueueRequest((), text, **words)
     cut_off = _cut_off(name, order.key)
     with (
         csv_reader.reading(file, text) as found,

@@ -17,7 +17,7 @@ from producer.cli.session import Session, opened
 from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
-    from worker.store.campaigns import Progress
+    from worker.store.campaigns import CampaignProgress
 
 _Id = Annotated[int, typer.Argument(metavar="ID", help="The campaign's number.")]
 
@@ -143,7 +143,7 @@ def resume(
         shown(found, as_json=as_json, waits_for=waiting_reasons.why(here, found))
 
 
-def _run(here: Session, campaign_id: int, until: datetime | None) -> "Progress":
+def _run(here: Session, campaign_id: int, until: datetime | None) -> "CampaignProgress":
     """Start a campaign; of one that is late ask whoever sits there until when it may be sent."""
     from worker.domain.errors import ValidityOver
     from worker.intake import campaigns
@@ -223,7 +223,7 @@ def export(
 
 
 def shown(
-    found: "Progress", *, as_json: bool, waits_for: Sequence[str] | None = None, **more: Any
+    found: "CampaignProgress", *, as_json: bool, waits_for: Sequence[str] | None = None, **more: Any
 ) -> None:
     """Print a campaign and what it waits for; `more` goes into its JSON."""
     from worker.intake import lookup

@@ -72,7 +72,7 @@ def _collect(what: str, account: str | None, config: "Path | None", *, as_json: 
         from producer.cli import account_calls
 
         with failures.interruptible(lambda: "what was read is stored; workers collect the rest"):
-            answers = account_calls.ask(here, account_calls.Kind(what), account)
+            answers = account_calls.ask(here, account_calls.CallKind(what), account)
     if as_json:
         output.as_json([one.collected() for one in answers])
     elif answers:

@@ -11,7 +11,7 @@ import typer
 from producer.cli import failures, options, output
 
 if TYPE_CHECKING:
-    from producer.local.demo import Line, Watch
+    from producer.local.demo import DemoLine, Watch
 
 _WORDS = {
     "send": "single texts stored",
@@ -100,7 +100,7 @@ def _watching() -> Iterator["Watch"]:
         yield watch
 
 
-def _row(line: "Line") -> list[str]:
+def _row(line: "DemoLine") -> list[str]:
     states = ", ".join(f"{count} {state}" for state, count in sorted(line.states.items()))
     return [
         line.account,
@@ -113,7 +113,7 @@ def _row(line: "Line") -> list[str]:
     ]
 
 
-def _as_json(line: "Line") -> dict[str, object]:
+def _as_json(line: "DemoLine") -> dict[str, object]:
     return {
         "account": line.account,
         "gateway": line.gateway,

@@ -70,7 +70,7 @@ def _probed(config: "Path | None", parts: list[str], late: str) -> "list[Check]"
     from worker.domain import durations
 
     try:
-        wanted, seconds = [liveness_probe.Part(one) for one in parts], durations.parse(late)
+        wanted, seconds = [liveness_probe.ProbedWork(one) for one in parts], durations.parse(late)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     with opened(config) as here:

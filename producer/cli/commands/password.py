@@ -65,9 +65,9 @@ async def _send(transport: str, account: "Account", request: "httpx.Request") ->
     from worker.domain.enums import Outcome
     from worker.domain.errors import NotSent, OutcomeUnknown
     from worker.gateways.results import Result
-    from worker.gateways.transport.client import Wire
+    from worker.gateways.transport.client import GatewayClient
 
-    wire = Wire(transport, connections=1)
+    wire = GatewayClient(transport, connections=1)
     try:
         response = await wire.call(request, account.settings.timeout)
     except NotSent as error:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from worker.domain.errors import Problem
-    from worker.intake.enqueue import Order
-    from worker.policy.routing import Asked, Option
+    from worker.intake.enqueue import EnqueueRequest
+    from worker.policy.routing import AccountOption, RoutingQuery
     from worker.store.accounts import AccountState
 
 _To = Annotated[str, typer.Option("--to", metavar="NUMBER", help="The number.")]
@@ -50,11 +50,11 @@ def route(
     """
     msisdn = number(to, "--to")
     with opened(config) as here:
-        from worker.intake.enqueue import Order
+        from worker.intake.enqueue import EnqueueRequest
 
         if account is not None:
             here.account(account)
-        order = Order(
+        order = EnqueueRequest(
             [msisdn],
             send.body(text),
             message_class,
@@ -77,7 +77,7 @@ def route(
         raise typer.Exit(failures.FAILED)
 
 
-def _problems(here: Session, order: "Order") -> "Sequence[Problem]":
+def _problems(here: Session, order: "EnqueueRequest") -> "Sequence[Problem]":
     """Say what `send` would refuse."""
     from worker.domain.errors import Refused
     from worker.intake import enqueue
@@ -89,10 +89,10 @@ def _problems(here: Session, order: "Order") -> "Sequence[Problem]":
     return ()
 
 
-def _looked(here: Session, order: "Order") -> list[dict[str, Any]]:
+def _looked(here: Session, order: "EnqueueRequest") -> list[dict[str, Any]]:
     """Ask as a worker does that looks for work now."""
     from worker.delivery import claim as claim_module
-    from worker.policy.routing import Out
+    from worker.policy.routing import Exclusion
     from worker.store import accounts
     from worker.store.db import database
 
@@ -104,8 +104,8 @@ def _looked(here: Session, order: "Order") -> list[dict[str, Any]]:
     for one in found:
         name = one.account.name
         row = _as_json(one, order, states.get(name))
-        row["probe"] = one.out is Out.DOUBT and claim.may_probe(name)
-        if one.out is Out.DOUBT:
+        row["probe"] = one.out is Exclusion.DOUBT and claim.may_probe(name)
+        if one.out is Exclusion.DOUBT:
             row["why"] = doubt(unproven=claim.doubts[name].unproven, probe=row["probe"])
         rows.append(row)
     return rows
@@ -117,17 +117,17 @@ def doubt(*, unproven: bool, probe: bool) -> str:
     return f"{why}: {'the next one is its probe' if probe else 'it waits for its probe'}"
 
 
-def _asked(order: "Order") -> "Asked":
+def _asked(order: "EnqueueRequest") -> "RoutingQuery":
     from datetime import UTC, datetime
 
     from worker.domain import carriers
     from worker.domain import msisdn as numbers
     from worker.intake import enqueue
-    from worker.policy.routing import Asked
+    from worker.policy.routing import RoutingQuery
 
     (msisdn,) = order.to
     kind = numbers.kind(msisdn)
-    return Asked(
+    return RoutingQuery(
         order.message_class,
         enqueue.content_of(order, []),
         [kind] if kind else [],
@@ -144,7 +144,9 @@ def _all(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"likely": likely["name"] if likely and takes else None, "accounts": rows}
 
 
-def _as_json(one: "Option", order: "Order", state: "AccountState | None") -> dict[str, Any]:
+def _as_json(
+    one: "AccountOption", order: "EnqueueRequest", state: "AccountState | None"
+) -> dict[str, Any]:
     settings = one.account.settings
     return {
         "name": one.account.name,
@@ -159,21 +161,21 @@ def _as_json(one: "Option", order: "Order", state: "AccountState | None") -> dic
 
 
 def why(
-    one: "Option",
+    one: "AccountOption",
     message_class: MessageClass,
     named: str | None,
     state: "AccountState | None",
 ) -> str:
     """Say why an account is not asked; of one that is, why it gets less than all."""
-    from worker.policy.routing import Out
+    from worker.policy.routing import Exclusion
 
     less = state.health.why if state and one.share < 1.0 else ""
     said = {
-        Out.CLASS: f"{named} was named" if named else f"does not serve {message_class.value}",
-        Out.CANNOT: "; ".join(problem.what for problem in one.because),
-        Out.HELD: f"held: {accounts.why(state)}" if state else "held",
-        Out.HOURS: f"its sending hours begin in {_span(one.wait)}",
-        Out.FULL: "; ".join(filter(None, ["as much is under way as may be", less])),
+        Exclusion.CLASS: f"{named} was named" if named else f"does not serve {message_class.value}",
+        Exclusion.CANNOT: "; ".join(problem.what for problem in one.because),
+        Exclusion.HELD: f"held: {accounts.why(state)}" if state else "held",
+        Exclusion.HOURS: f"its sending hours begin in {_span(one.wait)}",
+        Exclusion.FULL: "; ".join(filter(None, ["as much is under way as may be", less])),
     }
     return said.get(one.out, less) if one.out else less
 

@@ -16,7 +16,7 @@ from producer.cli.session import Session, opened
 from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
-    from worker.intake.enqueue import Order
+    from worker.intake.enqueue import EnqueueRequest
     from worker.intake.lookup import Message
 
 _To = Annotated[
@@ -96,9 +96,9 @@ def send(
         "options": options_of(option) or None,
     }
     with opened(config) as here:
-        from worker.intake.enqueue import Order
+        from worker.intake.enqueue import EnqueueRequest
 
-        order = Order(numbers(to), body(text), **words)
+        order = EnqueueRequest(numbers(to), body(text), **words)
         if dry_run:
             _preview(here, order, as_json=as_json)
         else:
@@ -140,7 +140,7 @@ def options_of(given: Sequence[str] | None) -> Mapping[str, Any]:
     return {name: known.get(value, value) for name, value in pairs(given, "--option").items()}
 
 
-def _preview(here: Session, order: "Order", *, as_json: bool) -> None:
+def _preview(here: Session, order: "EnqueueRequest", *, as_json: bool) -> None:
     from producer.cli.preview import preview
     from worker.store import accounts
     from worker.store.db import database
@@ -174,7 +174,7 @@ def _carriers(shown: Mapping[str, Any]) -> None:
     output.table(("account", "gateway", "segments each", "can carry it"), rows)
 
 
-def _send(here: Session, order: "Order", wait: float | None, *, as_json: bool) -> None:
+def _send(here: Session, order: "EnqueueRequest", wait: float | None, *, as_json: bool) -> None:
     from worker.intake import enqueue, lookup
 
     checked = enqueue.check(here.settings, order)

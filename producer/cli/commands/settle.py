@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from worker.config.settings import Settings
-    from worker.store.unknown import Doubtful
+    from worker.store.unknown import UnknownSubmission
 
 _Ids = Annotated[
     list[int], typer.Argument(metavar="ID…", help="Submissions, as `list` shows them.")
@@ -202,7 +202,7 @@ _COLUMNS = ("id", "account", "class", "request", "messages", "called", "code", "
 
 def _mark(
     ids: list[int],
-    act: "Callable[[Connection, Settings, Doubtful], bool]",
+    act: "Callable[[Connection, Settings, UnknownSubmission], bool]",
     name: str,
     why: str,
     who: str | None,
@@ -238,7 +238,7 @@ def _mark(
         raise typer.Exit(failures.FAILED)
 
 
-def _row(one: "Doubtful", names: list[str]) -> list[Any]:
+def _row(one: "UnknownSubmission", names: list[str]) -> list[Any]:
     return [
         one.id,
         one.account,
@@ -252,7 +252,7 @@ def _row(one: "Doubtful", names: list[str]) -> list[Any]:
     ]
 
 
-def _as_json(one: "Doubtful") -> dict[str, Any]:
+def _as_json(one: "UnknownSubmission") -> dict[str, Any]:
     return {
         "id": one.id,
         "account": one.account,

@@ -1,1 +1,1 @@
-"""The HTTP API: one module for each noun, each with a `router`; what comes in and out is in schemas."""
+"""The HTTP API: one module for each noun, each with a `router`; bodies are in `schemas`."""

@@ -11,8 +11,8 @@ from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from producer.web.context import Desk
-from producer.web.problems import Told
+from producer.web.context import AppContext
+from producer.web.problems import HttpProblem
 from worker.domain import api_keys
 from worker.domain.enums import Scope
 from worker.store import keys
@@ -61,7 +61,7 @@ class Keyring:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
 
-    async def find(self, here: Desk, shown: str) -> Key | None:
+    async def find(self, here: AppContext, shown: str) -> Key | None:
         """Return the key that was shown, unless it is unknown or revoked."""
         if not api_keys.looks_like_one(shown):
             return None
@@ -76,7 +76,7 @@ class Keyring:
         self._remember(here, digest, found)
         return found
 
-    def _remember(self, here: Desk, digest: str, key: Key) -> None:
+    def _remember(self, here: AppContext, digest: str, key: Key) -> None:
         at = time.monotonic()
         known = self._known.get(digest)
         if known is not None:
@@ -86,7 +86,7 @@ class Keyring:
             self._known.clear()
         self._known[digest] = _Known(key, at + BELIEVED, rate(here, key), at)
 
-    def spend(self, here: Desk, shown: str) -> float:
+    def spend(self, here: AppContext, shown: str) -> float:
         """Count one call; returns 0, or the seconds until the key may call again."""
         known = self._known[api_keys.digest(shown)]
         at, allowed = time.monotonic(), rate(here, known.key)
@@ -99,12 +99,12 @@ class Keyring:
         return 0.0
 
 
-def rate(here: Desk, key: Key) -> float:
+def rate(here: AppContext, key: Key) -> float:
     """How many calls a key has in a second; so many may also come at once."""
     return key.rate or here.settings.top.web.key_rate
 
 
-def _look_up(here: Desk, digest: str) -> Key | None:
+def _look_up(here: AppContext, digest: str) -> Key | None:
     with database.reading(here.engine) as connection:
         found = keys.by_digest(connection, digest)
     if found is not None and _stale(found):
@@ -117,16 +117,16 @@ def _stale(key: Key) -> bool:
     return key.used_at is None or time.time() - key.used_at.timestamp() > keys.COARSE
 
 
-async def authenticated(here: Desk, ring: Keyring, shown: str) -> Caller:
+async def authenticated(here: AppContext, ring: Keyring, shown: str) -> Caller:
     """Return who shows a key, or raise what has to be told."""
     key = await ring.find(here, shown)
     if key is None:
         what = "show an API key: Authorization: Bearer xinshi_live_…"
-        raise Told(401, "no-key", what, headers={"WWW-Authenticate": "Bearer"})
+        raise HttpProblem(401, "no-key", what, headers={"WWW-Authenticate": "Bearer"})
     wait = ring.spend(here, shown)
     if wait:
         what = f"this key may call {rate(here, key):g} times in a second"
-        raise Told(429, "too-fast", what, headers={"Retry-After": str(max(1, round(wait)))})
+        raise HttpProblem(429, "too-fast", what, headers={"Retry-After": str(max(1, round(wait)))})
     return Caller(key)
 
 
@@ -148,9 +148,9 @@ class Allowed(SecurityBase):
         state = connection.app.state
         kind, _, shown = connection.headers.get("authorization", "").partition(" ")
         shown = shown.strip() if kind.lower() == "bearer" else ""
-        found = await authenticated(state.desk, state.keyring, shown)
+        found = await authenticated(state.context, state.keyring, shown)
         if not self.scopes & found.key.scopes:
-            raise Told(
+            raise HttpProblem(
                 403, "no-scope", f"this key has not the scope {' or '.join(sorted(self.scopes))}"
             )
         return found

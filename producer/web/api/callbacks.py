@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from producer.web.api import ownership, schemas
 from producer.web.api.authentication import Allowed, Caller
-from producer.web.context import Desk, Here
-from producer.web.problems import Told, responses
+from producer.web.context import AppContext, Context
+from producer.web.problems import HttpProblem, responses
 from worker.domain.enums import Scope
 from worker.domain.errors import NotFound, Problem, Refused
 from worker.feedback import callback_signatures
@@ -64,25 +64,25 @@ class Replayed(BaseModel):
     summary="Be told what becomes of messages",
     responses=responses(400, 401, 403, 408, 413, 422, 429, 503),
 )
-async def create(new: NewCallback, here: Here, caller: Sender) -> Created:
+async def create(new: NewCallback, here: Context, caller: Sender) -> Created:
     """Tell a URL of all that this sender enqueues from now on; the same again changes nothing."""
     problems = enqueue.callback_problems(here.settings, new.url)
     if problems:
         raise Refused([Problem("url", one.what) for one in problems])
     if new.inbound and Scope.INBOUND not in caller.key.scopes:
-        raise Told(403, "no-scope", f"this key has not the scope {Scope.INBOUND.value}")
+        raise HttpProblem(403, "no-scope", f"this key has not the scope {Scope.INBOUND.value}")
     made = await here.run(_create, here, caller.sender, new)
     master = here.settings.top.callback_secrets[0].get_secret_value()
     return Created(id=made, secret=callback_signatures.secret(master, made))
 
 
-def _create(here: Desk, sender: str, new: NewCallback) -> int:
+def _create(here: AppContext, sender: str, new: NewCallback) -> int:
     with database.writing(here.engine) as connection:
         return callbacks.ensure(connection, sender, new.url, standing=True, inbound=new.inbound)
 
 
 @router.get("", summary="List callbacks", responses=responses(401, 403, 429, 503))
-async def listed(here: Here, caller: Sender) -> Callbacks:
+async def listed(here: Context, caller: Sender) -> Callbacks:
     """Return this sender's callbacks, with what waits for each."""
     found = await here.run(_mine, here, caller.sender)
     return Callbacks(callbacks=[Callback(**_shown(one)) for one in found])
@@ -92,7 +92,7 @@ def _shown(one: callbacks.Callback) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Callback.model_fields}
 
 
-def _mine(here: Desk, sender: str) -> list[callbacks.Callback]:
+def _mine(here: AppContext, sender: str) -> list[callbacks.Callback]:
     with database.reading(here.engine) as connection:
         return callbacks.all_of(connection, sender)
 
@@ -103,12 +103,12 @@ def _mine(here: Desk, sender: str) -> list[callbacks.Callback]:
     summary="Be told nothing more",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def remove(callback_id: Id, here: Here, caller: Sender) -> None:
+async def remove(callback_id: Id, here: Context, caller: Sender) -> None:
     """Tell a URL nothing more; what waits for it is dropped."""
     await here.run(_remove, here, caller.sender, callback_id)
 
 
-def _remove(here: Desk, sender: str, callback_id: int) -> None:
+def _remove(here: AppContext, sender: str, callback_id: int) -> None:
     _owned(here, sender, callback_id)
     with database.writing(here.engine) as connection:
         callbacks.remove(connection, callback_id)
@@ -119,18 +119,18 @@ def _remove(here: Desk, sender: str, callback_id: int) -> None:
     summary="Be told again what was given up",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def replay(callback_id: Id, here: Here, caller: Sender) -> Replayed:
+async def replay(callback_id: Id, here: Context, caller: Sender) -> Replayed:
     """Tell again what was parked, for another day."""
     return Replayed(events=await here.run(_replay, here, caller.sender, callback_id))
 
 
-def _replay(here: Desk, sender: str, callback_id: int) -> int:
+def _replay(here: AppContext, sender: str, callback_id: int) -> int:
     _owned(here, sender, callback_id)
     with database.writing(here.engine) as connection:
         return callbacks.replay(connection, callback_id)
 
 
-def _owned(here: Desk, sender: str, callback_id: int) -> None:
+def _owned(here: AppContext, sender: str, callback_id: int) -> None:
     if callback_id not in {one.id for one in _mine(here, sender)}:
         msg = f"there is no callback {callback_id}"
         raise NotFound(msg)

@@ -16,13 +16,13 @@ from starlette.datastructures import FormData, UploadFile
 from producer.web.api import enqueue, schemas
 from producer.web.api.authentication import Allowed, Caller
 from producer.web.api.messages import content
-from producer.web.context import Desk, Here
-from producer.web.problems import Told, responses
+from producer.web.context import AppContext, Context
+from producer.web.problems import HttpProblem, responses
 from worker.domain.enums import Scope
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaigns, csv_reader, lookup
 from worker.intake.campaign_loader import Loaded, Plain, Row
-from worker.intake.enqueue import Order
+from worker.intake.enqueue import EnqueueRequest
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
@@ -58,7 +58,7 @@ def _described() -> dict[str, Any]:
     openapi_extra=_described(),
     responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
 )
-async def create(request: Request, here: Here, caller: Loader, key: schemas.Key = None) -> Any:
+async def create(request: Request, here: Context, caller: Loader, key: schemas.Key = None) -> Any:
     """Load a campaign: a list as JSON, or a CSV file as the field `recipients` of a form.
 
     It answers when all rows are in the database. Nothing is sent before, and nothing while a row is
@@ -66,14 +66,14 @@ async def create(request: Request, here: Here, caller: Loader, key: schemas.Key 
     that brought no answer with its `Idempotency-Key`: it stays one campaign.
     """
     async with _given(request, here) as (new, file):
-        order = Order((), key=key, **content(new), message_class=new.message_class)
+        order = EnqueueRequest((), key=key, **content(new), message_class=new.message_class)
         order = enqueue.addressed(here, caller, order)
         with _alone(here, caller, key):
             return await here.run_long(_load, here, new, order, file)
 
 
 def _load(
-    here: Desk, new: schemas.CampaignTerms, order: Order, file: BinaryIO | None
+    here: AppContext, new: schemas.CampaignTerms, order: EnqueueRequest, file: BinaryIO | None
 ) -> dict[str, Any]:
     with _rows(new, file) as rows:
         loaded = campaigns.create(
@@ -110,12 +110,12 @@ def _row(nth: int, one: str | schemas.Row) -> Row:
 
 
 @contextmanager
-def _alone(here: Desk, caller: Caller, key: str | None) -> Iterator[None]:
+def _alone(here: AppContext, caller: Caller, key: str | None) -> Iterator[None]:
     """Refuse the repetition of a call that is still loading: it would load beside it."""
     mark = (caller.sender, key)
     if key is not None and mark in here.loading:
         what = "this campaign is being loaded; look again when that call has ended"
-        raise Told(409, "loading", what, headers={"Retry-After": "5"})
+        raise HttpProblem(409, "loading", what, headers={"Retry-After": "5"})
     here.loading.add(mark)
     try:
         yield
@@ -125,7 +125,7 @@ def _alone(here: Desk, caller: Caller, key: str | None) -> Iterator[None]:
 
 @asynccontextmanager
 async def _given(
-    request: Request, here: Desk
+    request: Request, here: AppContext
 ) -> AsyncIterator[tuple[schemas.CampaignTerms, BinaryIO | None]]:
     """Read what was sent, whichever of the two it is; a file lives as long as the block."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -139,7 +139,7 @@ async def _given(
             yield new, file
     else:
         what = "send application/json, or multipart/form-data with a file"
-        raise Told(415, "unsupported", what)
+        raise HttpProblem(415, "unsupported", what)
 
 
 def _validated(model: type[BaseModel], given: Any) -> Any:

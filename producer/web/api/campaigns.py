@@ -10,12 +10,12 @@ from fastapi.responses import StreamingResponse
 
 from producer.web.api import ownership, schemas
 from producer.web.api.authentication import Allowed, Caller
-from producer.web.context import Desk, Here
+from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain.enums import MessageClass, Scope
 from worker.intake import campaigns, lookup
 from worker.store import sender_pages
-from worker.store.campaigns import Progress
+from worker.store.campaigns import CampaignProgress
 from worker.store.db import database
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
@@ -37,7 +37,7 @@ _ERRORS = responses(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
     responses=responses(401, 403, 422, 429, 503),
 )
 async def listed(
-    here: Here,
+    here: Context,
     caller: Runner,
     before: Annotated[int | None, Query(ge=1, le=ownership.MOST_ID)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -60,7 +60,7 @@ async def listed(
     summary="Look at one of your campaigns",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def show(campaign_id: Id, here: Here, caller: Runner) -> Any:
+async def show(campaign_id: Id, here: Context, caller: Runner) -> Any:
     """Return a campaign with its messages counted by state."""
     return await _moved(here, caller, campaign_id, campaigns.show)
 
@@ -72,7 +72,7 @@ async def show(campaign_id: Id, here: Here, caller: Runner) -> Any:
     responses=_ERRORS,
 )
 async def start(
-    campaign_id: Id, here: Here, caller: Runner, how: schemas.Resumed | None = None
+    campaign_id: Id, here: Context, caller: Runner, how: schemas.Resumed | None = None
 ) -> Any:
     """Start a campaign; one whose validity is over needs `until`."""
     return await _run(here, caller, campaign_id, how)
@@ -85,7 +85,7 @@ async def start(
     responses=_ERRORS,
 )
 async def resume(
-    campaign_id: Id, here: Here, caller: Runner, how: schemas.Resumed | None = None
+    campaign_id: Id, here: Context, caller: Runner, how: schemas.Resumed | None = None
 ) -> Any:
     """Go on; one whose validity is over needs `until`."""
     return await _run(here, caller, campaign_id, how)
@@ -97,7 +97,7 @@ async def resume(
     summary="Pause a campaign",
     responses=_ERRORS,
 )
-async def pause(campaign_id: Id, here: Here, caller: Runner) -> Any:
+async def pause(campaign_id: Id, here: Context, caller: Runner) -> Any:
     """Submit no more of it until it is resumed; what is under way is finished."""
     return await _moved(here, caller, campaign_id, campaigns.pause)
 
@@ -108,12 +108,14 @@ async def pause(campaign_id: Id, here: Here, caller: Runner) -> Any:
     summary="End a campaign",
     responses=_ERRORS,
 )
-async def cancel(campaign_id: Id, here: Here, caller: Runner) -> Any:
+async def cancel(campaign_id: Id, here: Context, caller: Runner) -> Any:
     """Cancel for good what was not handed over yet."""
     return await _moved(here, caller, campaign_id, campaigns.cancel)
 
 
-async def _run(here: Desk, caller: Caller, campaign_id: int, how: schemas.Resumed | None) -> Any:
+async def _run(
+    here: AppContext, caller: Caller, campaign_id: int, how: schemas.Resumed | None
+) -> Any:
     until = how.until if how else None
     found = await _moved(
         here, caller, campaign_id, lambda engine, one: campaigns.run(engine, one, until)
@@ -123,7 +125,7 @@ async def _run(here: Desk, caller: Caller, campaign_id: int, how: schemas.Resume
 
 
 async def _moved(
-    here: Desk, caller: Caller, campaign_id: int, move: Callable[[Any, int], Progress]
+    here: AppContext, caller: Caller, campaign_id: int, move: Callable[[Any, int], CampaignProgress]
 ) -> dict[str, Any]:
     def work() -> dict[str, Any]:
         ownership.check(here, caller, campaign_id, f"campaign {campaign_id}")
@@ -141,13 +143,13 @@ async def _moved(
         **responses(401, 403, 404, 422, 429, 503),
     },
 )
-async def export(campaign_id: Id, here: Here, caller: Runner) -> StreamingResponse:
+async def export(campaign_id: Id, here: Context, caller: Runner) -> StreamingResponse:
     """Stream the messages of a campaign, a line each, UTF-8; times in UTC."""
     found = await _moved(here, caller, campaign_id, campaigns.show)
     return exported(here, campaign_id, found["total"])
 
 
-def exported(here: Desk, campaign_id: int, total: int) -> StreamingResponse:
+def exported(here: AppContext, campaign_id: int, total: int) -> StreamingResponse:
     """Return all messages of a campaign as a file of CSV, made while it is sent."""
     name = f'attachment; filename="campaign-{campaign_id}.csv"'
     return StreamingResponse(
@@ -157,7 +159,7 @@ def exported(here: Desk, campaign_id: int, total: int) -> StreamingResponse:
     )
 
 
-async def _lines(here: Desk, campaign_id: int, total: int) -> AsyncIterator[str]:
+async def _lines(here: AppContext, campaign_id: int, total: int) -> AsyncIterator[str]:
     parts = lookup.every(here.engine, campaign_id, total)
 
     def some() -> str:

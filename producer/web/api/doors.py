@@ -12,17 +12,17 @@ from starlette.responses import Response
 
 from producer.web.api import enqueue, schemas
 from producer.web.api.authentication import Caller, authenticated
-from producer.web.context import Desk
-from producer.web.problems import Told
+from producer.web.context import AppContext
+from producer.web.problems import HttpProblem
 from worker.domain.enums import Scope
 from worker.domain.errors import Refused
 from worker.feedback.pushes import quoted
-from worker.gateways.doors import Call, Opening
+from worker.gateways.doors import Door, DoorRequest
 from worker.gateways.registry import doors
-from worker.intake.enqueue import Order
+from worker.intake.enqueue import EnqueueRequest
 
 
-def install(app: FastAPI, here: Desk) -> None:
+def install(app: FastAPI, here: AppContext) -> None:
     """Open the doors that the configuration names."""
     for name in here.settings.top.web.doors:
         opening = doors()[name]
@@ -35,7 +35,7 @@ def install(app: FastAPI, here: Desk) -> None:
         )
 
 
-def _route(here: Desk, opening: Opening) -> Callable[[Request], Awaitable[Response]]:
+def _route(here: AppContext, opening: Door) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         asked = opening.read(await _plain(request))
         said = await _told(here, opening, request, asked)
@@ -51,7 +51,7 @@ async def _plain(request: Request) -> httpx.Request:
 
 
 async def _told(
-    here: Desk, opening: Opening, request: Request, asked: Call | None
+    here: AppContext, opening: Door, request: Request, asked: DoorRequest | None
 ) -> httpx.Response:
     try:
         if asked is None:
@@ -60,16 +60,16 @@ async def _told(
         most = here.settings.top.web.max_recipients
         if len(asked.to) > most or len(asked.text) > schemas.LONGEST_TEXT:
             return opening.refused("too long")
-        done = await enqueue.accept(request.app, here, caller, Order(asked.to, asked.text))
+        done = await enqueue.accept(request.app, here, caller, EnqueueRequest(asked.to, asked.text))
     except Refused as error:
         return opening.refused("; ".join(map(str, error.problems)))
-    except Told as error:
+    except HttpProblem as error:
         return opening.refused(str(error.detail))
     return opening.accepted(done.ids)
 
 
-async def _caller(here: Desk, request: Request, asked: Call) -> Caller:
+async def _caller(here: AppContext, request: Request, asked: DoorRequest) -> Caller:
     found = await authenticated(here, request.app.state.keyring, asked.secret)
     if found.sender != asked.name or Scope.SEND not in found.key.scopes:
-        raise Told(401, "no-key", "unknown sender, or wrong password")
+        raise HttpProblem(401, "no-key", "unknown sender, or wrong password")
     return found

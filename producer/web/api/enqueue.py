@@ -13,16 +13,16 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from fastapi import FastAPI
 
 from producer.web.api.authentication import Caller
-from producer.web.context import Desk
-from producer.web.problems import Told
-from producer.web.shared_commit import Bounds, Together
+from producer.web.context import AppContext
+from producer.web.problems import HttpProblem
+from producer.web.shared_commit import Bounds, SharedCommit
 from worker.config.web_settings import WebSettings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.intake import enqueue, shared_commit
-from worker.intake.enqueue import Checked, Enqueued, Order
-from worker.intake.shared_commit import Answer, Exhausted, Offer
-from worker.store.allowances import Claim
+from worker.intake.enqueue import CheckedRequest, Enqueued, EnqueueRequest
+from worker.intake.shared_commit import CommitAnswer, Exhausted, OfferedRequest
+from worker.store.allowances import AllowanceClaim
 
 #: Numbers that are checked without leaving the event loop; a call with more goes by itself.
 FEW = 50
@@ -32,17 +32,17 @@ BOUNDS = Bounds(parts=200, size=1000, goes=2, waiting=5000)
 IPV6_PREFIX = 64
 
 
-def prepare(app: FastAPI, here: Desk) -> None:
+def prepare(app: FastAPI, here: AppContext) -> None:
     """Give an application its intake: it stores the orders that come at the same time."""
 
-    async def take(offers: Sequence[Offer]) -> Sequence[Answer]:
+    async def take(offers: Sequence[OfferedRequest]) -> Sequence[CommitAnswer]:
         return await here.run(shared_commit.accept, here.engine, offers)
 
-    app.state.intake = Together(take, BOUNDS)
+    app.state.intake = SharedCommit(take, BOUNDS)
 
 
 async def accept(
-    app: FastAPI, here: Desk, caller: Caller, order: Order, client: str | None = None
+    app: FastAPI, here: AppContext, caller: Caller, order: EnqueueRequest, client: str | None = None
 ) -> Enqueued:
     """Store what a caller orders, together with what others order at the same time.
 
@@ -65,17 +65,23 @@ async def accept(
             raise answer
 
 
-def _alone(here: Desk, caller: Caller, order: Order, client: str | None) -> Answer:
+def _alone(
+    here: AppContext, caller: Caller, order: EnqueueRequest, client: str | None
+) -> CommitAnswer:
     (answer,) = shared_commit.accept(here.engine, [_offer(here, caller, order, client)])
     return answer
 
 
-def _offer(here: Desk, caller: Caller, order: Order, client: str | None) -> Offer:
+def _offer(
+    here: AppContext, caller: Caller, order: EnqueueRequest, client: str | None
+) -> OfferedRequest:
     checked = enqueue.check(here.settings, order)
-    return Offer(checked, claimed(here.settings.top.web, checked, client, test=caller.test))
+    return OfferedRequest(
+        checked, claimed(here.settings.top.web, checked, client, test=caller.test)
+    )
 
 
-def addressed(here: Desk, caller: Caller, order: Order) -> Order:
+def addressed(here: AppContext, caller: Caller, order: EnqueueRequest) -> EnqueueRequest:
     """Say who sends; what a test key sends goes to the sandbox, or is refused."""
     order = replace(order, sender=caller.sender)
     sandbox = here.settings.top.web.test_account
@@ -92,8 +98,8 @@ def addressed(here: Desk, caller: Caller, order: Order) -> Order:
 
 
 def claimed(
-    web: WebSettings, checked: Checked, client: str | None, *, test: bool
-) -> Sequence[Claim]:
+    web: WebSettings, checked: CheckedRequest, client: str | None, *, test: bool
+) -> Sequence[AllowanceClaim]:
     """Return what an order takes of the allowances: nothing, unless it is a code."""
     if checked.request.message_class is not MessageClass.OTP:
         return ()
@@ -101,10 +107,11 @@ def claimed(
     found = []
     if web.otp_per_recipient:
         found += [
-            Claim(f"{kind}otp_recipient", one, web.otp_per_recipient) for one in checked.msisdns
+            AllowanceClaim(f"{kind}otp_recipient", one, web.otp_per_recipient)
+            for one in checked.msisdns
         ]
     if client is not None and web.otp_per_client:
-        found.append(Claim(f"{kind}otp_client", client_of(client), web.otp_per_client))
+        found.append(AllowanceClaim(f"{kind}otp_client", client_of(client), web.otp_per_client))
     return found
 
 
@@ -125,6 +132,6 @@ def client_of(named: str) -> str:
     return str(address)
 
 
-def _refused(wait: float) -> Told:
+def _refused(wait: float) -> HttpProblem:
     what = "this number, or this client, has had as many codes as it may; nothing was sent"
-    return Told(429, "too-many-codes", what, headers={"Retry-After": str(math.ceil(wait))})
+    return HttpProblem(429, "too-many-codes", what, headers={"Retry-After": str(math.ceil(wait))})

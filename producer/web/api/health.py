@@ -6,8 +6,8 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from producer.web.context import STUCK, Desk, Here
-from producer.web.problems import Told, responses
+from producer.web.context import STUCK, AppContext, Context
+from producer.web.problems import HttpProblem, responses
 from worker.store import migrations
 
 router = APIRouter(tags=["health"])
@@ -23,15 +23,15 @@ class Health(BaseModel):
 
 
 @router.get("/healthz", summary="Does it make progress?", responses=responses(503))
-async def lives(here: Here) -> Health:
+async def lives(here: Context) -> Health:
     """Answer, unless calls wait and none has been finished for a minute: then restart it."""
     if here.stuck_for > STUCK:
-        raise Told(503, "stuck", "calls wait and none is finished; restart this process")
+        raise HttpProblem(503, "stuck", "calls wait and none is finished; restart this process")
     return Health()
 
 
 @router.get("/readyz", summary="Can it serve?", responses=responses(503))
-async def ready(here: Here) -> Health:
+async def ready(here: Context) -> Health:
     """Answer when the database does, and its schema is this version's."""
     try:
         async with asyncio.timeout(PATIENCE):
@@ -39,11 +39,11 @@ async def ready(here: Here) -> Health:
     except TimeoutError:
         behind = "the database does not answer"
     if behind:
-        raise Told(503, "not-ready", behind)
+        raise HttpProblem(503, "not-ready", behind)
     return Health()
 
 
-def _behind(here: Desk) -> str | None:
+def _behind(here: AppContext) -> str | None:
     there, newest = migrations.revision(here.engine), migrations.newest()
     if there == newest:
         return None

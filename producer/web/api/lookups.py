@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping
 
 from producer.web.api import ownership, schemas
 from producer.web.api.authentication import Allowed, Caller
-from producer.web.context import Desk, Here
+from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass, Scope
@@ -19,7 +19,7 @@ from worker.store import accounts
 from worker.store import inbound as replies
 from worker.store.accounts import AccountState
 from worker.store.db import database
-from worker.store.inbound import Page, Wanted
+from worker.store.inbound import InboundFilter, Page
 
 router = APIRouter(prefix="/v1")
 
@@ -36,7 +36,7 @@ _COLUMNS = ("id", "account", "msisdn", "text", "extension", "service_number", "a
     responses=responses(401, 403, 422, 429, 503),
 )
 async def inbound(
-    here: Here,
+    here: Context,
     caller: Listener,
     sent_from: Annotated[str | None, Query(alias="from", max_length=64)] = None,
     account: Annotated[str | None, Query(max_length=64)] = None,
@@ -54,7 +54,7 @@ async def inbound(
     except ValueError as error:
         raise Refused([Problem("from", str(error))]) from None
     names = visible(here, caller) & ({account} if account else visible(here, caller))
-    wanted = Wanted(
+    wanted = InboundFilter(
         {one: here.settings.sharing(one) for one in names},
         None if caller.may(Scope.INBOUND) else caller.sender,
         number,
@@ -70,7 +70,7 @@ async def inbound(
     return {"inbound": [_inbound(row) for row in found.rows], "before": found.before}
 
 
-def visible(here: Desk, caller: Caller) -> set[str]:
+def visible(here: AppContext, caller: Caller) -> set[str]:
     """Return the accounts that a caller sees: the sandbox's with a test key, else the others."""
     sandbox = {here.settings.top.web.test_account} - {None}
     names = set(here.settings.accounts)
@@ -89,7 +89,7 @@ def _inbound(row: RowMapping) -> dict[str, Any]:
     summary="See the accounts and their holds",
     responses=responses(401, 403, 429, 503),
 )
-async def listed(here: Here, caller: Operator) -> Any:
+async def listed(here: Context, caller: Operator) -> Any:
     """Return what each account serves, and whether it is held and why."""
     states = await here.run(_states, here)
     names = visible(here, caller)
@@ -104,14 +104,14 @@ async def listed(here: Here, caller: Operator) -> Any:
     summary="See what is left",
     responses=responses(401, 403, 429, 503),
 )
-async def balance(here: Here, caller: Operator) -> Any:
+async def balance(here: Context, caller: Operator) -> Any:
     """Return what each gateway said last; workers ask every `check_balance_every`."""
     states = await here.run(_states, here)
     names = [name for name in here.settings.accounts if name in visible(here, caller)]
     return {"balances": [_balance(name, states.get(name)) for name in names]}
 
 
-def _states(here: Desk) -> Mapping[str, AccountState]:
+def _states(here: AppContext) -> Mapping[str, AccountState]:
     with database.reading(here.engine) as connection:
         return accounts.states(connection, here.settings.logins)
 

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from producer.web.api import enqueue, ownership, schemas
 from producer.web.api.authentication import Allowed, Caller
-from producer.web.context import Desk, Here
+from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass, MessageState, Scope
 from worker.domain.errors import NotFound, Problem, Refused
 from worker.intake import lookup
-from worker.intake.enqueue import Order
+from worker.intake.enqueue import EnqueueRequest
 from worker.store import sender_pages
 from worker.store.db import database
 from worker.store.sender_pages import Filters
@@ -31,7 +31,11 @@ Id = Annotated[str, Path(max_length=40, examples=["17-0"])]
     responses=responses(400, 401, 403, 408, 409, 413, 422, 429, 503),
 )
 async def send(
-    request: Request, new: schemas.NewMessages, here: Here, caller: Sender, key: schemas.Key = None
+    request: Request,
+    new: schemas.NewMessages,
+    here: Context,
+    caller: Sender,
+    key: schemas.Key = None,
 ) -> schemas.Accepted:
     """Store messages, all or none: once this answers 202 they are in the database.
 
@@ -43,7 +47,7 @@ async def send(
     most = here.settings.top.web.max_recipients
     if len(to) > most:
         raise Refused([Problem("to", f"has {len(to)} numbers and may have {most}")])
-    order = Order(to, key=key, **content(new), message_class=new.message_class)
+    order = EnqueueRequest(to, key=key, **content(new), message_class=new.message_class)
     done = await enqueue.accept(request.app, here, caller, order, new.client)
     return schemas.Accepted(ids=list(done.ids), repeated=done.repeated)
 
@@ -60,7 +64,7 @@ def content(given: schemas.Content) -> dict[str, Any]:
     responses=responses(401, 403, 404, 422, 429, 503),
 )
 async def search(
-    here: Here,
+    here: Context,
     caller: Reader,
     to: Annotated[str | None, Query(max_length=64, examples=["13800138000"])] = None,
     state: MessageState | None = None,
@@ -87,7 +91,7 @@ def _number(to: str | None) -> str | None:
 
 
 def _page(
-    here: Desk, caller: Caller, filters: Filters, limit: int, after: str | None
+    here: AppContext, caller: Caller, filters: Filters, limit: int, after: str | None
 ) -> dict[str, Any]:
     try:
         past = lookup.parse_id(after) if after else None
@@ -107,7 +111,7 @@ def _page(
     summary="Look at one of your messages",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def show(message_id: Id, here: Here, caller: Reader) -> Any:
+async def show(message_id: Id, here: Context, caller: Reader) -> Any:
     """Return a message as it stands, with its submissions and reports."""
 
     def look() -> dict[str, Any]:
@@ -123,7 +127,7 @@ async def show(message_id: Id, here: Here, caller: Reader) -> Any:
     summary="Take a message back",
     responses=responses(401, 403, 404, 409, 422, 429, 503),
 )
-async def cancel(message_id: Id, here: Here, caller: Sender) -> Any:
+async def cancel(message_id: Id, here: Context, caller: Sender) -> Any:
     """Take a message back that was not handed over yet; 409 when it is too late."""
 
     def take_back() -> dict[str, Any]:

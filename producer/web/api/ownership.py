@@ -4,7 +4,7 @@ Ids can be guessed: each is checked before anything is shown or done.
 """
 
 from producer.web.api.authentication import Caller
-from producer.web.context import Desk
+from producer.web.context import AppContext
 from worker.domain.errors import NotFound
 from worker.intake import lookup
 from worker.store import sender_pages
@@ -14,7 +14,7 @@ from worker.store.db import database
 MOST_ID = 2**63 - 1
 
 
-def check(here: Desk, caller: Caller, request_id: int, what: str) -> None:
+def check(here: AppContext, caller: Caller, request_id: int, what: str) -> None:
     """Raise `NotFound` unless a request is the caller's own; runs in a thread."""
     with database.reading(here.engine) as connection:
         found = sender_pages.owner(connection, request_id) if request_id <= MOST_ID else None
@@ -23,7 +23,7 @@ def check(here: Desk, caller: Caller, request_id: int, what: str) -> None:
         raise NotFound(msg)
 
 
-def check_message(here: Desk, caller: Caller, message_id: str) -> None:
+def check_message(here: AppContext, caller: Caller, message_id: str) -> None:
     """Raise `NotFound` unless a message is the caller's own."""
     request_id, _ = lookup.parse_id(message_id)
     check(here, caller, request_id, f"message {message_id}")

@@ -13,9 +13,9 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
 from producer.web import peers
-from producer.web.context import Desk, Here
-from producer.web.problems import Told
-from producer.web.shared_commit import Bounds, Together
+from producer.web.context import AppContext, Context
+from producer.web.problems import HttpProblem
+from producer.web.shared_commit import Bounds, SharedCommit
 from worker.feedback.pushes import target
 from worker.gateways.base import Account
 from worker.store import pushes
@@ -32,7 +32,7 @@ BOUNDS = Bounds(parts=500, size=8 * 1024 * 1024, goes=1, waiting=5000)
 _NO_TOKEN = "x" * 32
 
 
-def prepare(app: FastAPI, here: Desk) -> None:
+def prepare(app: FastAPI, here: AppContext) -> None:
     """Give an application its letterbox: it commits the pushes that come at the same time."""
 
     async def keep(rows: Sequence[Row]) -> Sequence[None]:
@@ -40,17 +40,17 @@ def prepare(app: FastAPI, here: Desk) -> None:
         here.tick()
         return [None] * len(rows)
 
-    app.state.letterbox = Together(keep, BOUNDS)
+    app.state.letterbox = SharedCommit(keep, BOUNDS)
 
 
-def _store(here: Desk, rows: Sequence[Row]) -> None:
+def _store(here: AppContext, rows: Sequence[Row]) -> None:
     with database.writing(here.engine) as connection:
         pushes.keep(connection, rows)
 
 
 @router.api_route("/{account}/{token}", methods=["GET", "POST"])
 @router.api_route("/{account}/{token}/{_what:path}", methods=["GET", "POST"])
-async def take(account: str, token: str, request: Request, here: Here) -> Response:
+async def take(account: str, token: str, request: Request, here: Context) -> Response:
     """Keep whatever was pushed, commit, and answer; a wrong token is told that nothing is here."""
     receiver = _admitted(here, account, token, request)
     body = await request.body()
@@ -65,18 +65,18 @@ async def take(account: str, token: str, request: Request, here: Here) -> Respon
     return Response(answer.content, answer.status_code, dict(answer.headers))
 
 
-def _admitted(here: Desk, name: str, token: str, request: Request) -> Account:
+def _admitted(here: AppContext, name: str, token: str, request: Request) -> Account:
     """Return the account whose token this is, or raise what an unknown address is told."""
     account = here.settings.accounts.get(name)
     tokens = [one.get_secret_value() for one in account.settings.push_tokens] if account else []
     given = token.encode("utf-8", "surrogateescape")
     fits = [hmac.compare_digest(one.encode(), given) for one in tokens or [_NO_TOKEN]]
     if account is None or not tokens or not any(fits) or not _from_there(here, account, request):
-        raise Told(404, "not-found", "there is nothing at this address")
+        raise HttpProblem(404, "not-found", "there is nothing at this address")
     return account
 
 
-def _from_there(here: Desk, account: Account, request: Request) -> bool:
+def _from_there(here: AppContext, account: Account, request: Request) -> bool:
     allowed = account.settings.push_from
     if not allowed:
         return True

@@ -4,17 +4,17 @@ from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from producer.web.api.campaigns import exported
-from producer.web.context import Desk, Here
+from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking, operator
-from producer.web.problems import Told
+from producer.web.problems import HttpProblem
 from worker.domain.enums import CampaignState
 from worker.domain.errors import NotFound
 from worker.domain.transitions import CAMPAIGN_MOVES
 from worker.intake import campaigns, lookup
 from worker.store import requests
-from worker.store.campaigns import Progress
+from worker.store.campaigns import CampaignProgress
 from worker.store.db import database
 
 router = page_routes.router("/campaigns")
@@ -29,14 +29,14 @@ _ACTS = {
 
 
 @router.get("")
-async def listed(request: Request, here: Here, who: Looking) -> Response:
+async def listed(request: Request, here: Context, who: Looking) -> Response:
     """Draw the newest campaigns."""
     found = await here.run(lookup.progress, here.engine, MOST)
     return draw(request, "campaigns.html", who, campaigns=found)
 
 
 @router.get("/{campaign_id}")
-async def one(request: Request, here: Here, who: Looking, campaign_id: int) -> Response:
+async def one(request: Request, here: Context, who: Looking, campaign_id: int) -> Response:
     """Draw one campaign; its block `now` is drawn again every two seconds."""
     found, text = await here.run(_one, here, campaign_id)
     acts = [name for name, (to, _) in _ACTS.items() if to in CAMPAIGN_MOVES[found.state]]
@@ -50,7 +50,7 @@ async def one(request: Request, here: Here, who: Looking, campaign_id: int) -> R
     )
 
 
-def _one(here: Desk, campaign_id: int) -> tuple[Progress, str]:
+def _one(here: AppContext, campaign_id: int) -> tuple[CampaignProgress, str]:
     found = campaigns.show(here.engine, campaign_id)
     with database.reading(here.engine) as connection:
         row = requests.by_id(connection, campaign_id)
@@ -58,16 +58,16 @@ def _one(here: Desk, campaign_id: int) -> tuple[Progress, str]:
 
 
 @router.get("/{campaign_id}/export")
-async def export(here: Here, who: Looking, campaign_id: int) -> Response:
+async def export(here: Context, who: Looking, campaign_id: int) -> Response:
     """Stream every message of a campaign as CSV: it holds whole numbers."""
     if not who.operates:
-        raise Told(403, "no-scope", "this key may look and not export: it has not operate")
+        raise HttpProblem(403, "no-scope", "this key may look and not export: it has not operate")
     found = await here.run(campaigns.show, here.engine, campaign_id)
     return exported(here, campaign_id, found.total)
 
 
 @router.post("/{campaign_id}/{act}", dependencies=[Depends(operator)])
-async def act(here: Here, campaign_id: int, act: str) -> Response:
+async def act(here: Context, campaign_id: int, act: str) -> Response:
     """Start, pause, resume or cancel a campaign."""
     if act not in _ACTS:
         msg = "a campaign can be run, paused and cancelled"

@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 from fastapi import Form as Field
 from starlette.responses import RedirectResponse, Response
 
-from producer.web.context import Desk, Here
+from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking, operator, own_origin
@@ -24,7 +24,7 @@ MOST = 100
 
 @router.get("")
 async def listed(
-    request: Request, here: Here, who: Looking, state: str = "", account: str = ""
+    request: Request, here: Context, who: Looking, state: str = "", account: str = ""
 ) -> Response:
     """Draw the newest single messages that fit."""
     filters = _filters(here, state, account)
@@ -34,7 +34,7 @@ async def listed(
 @router.post("")
 async def search(
     request: Request,
-    here: Here,
+    here: Context,
     who: Looking,
     number: Annotated[str, Field()] = "",
     state: Annotated[str, Field()] = "",
@@ -52,7 +52,7 @@ async def search(
     return await _found(request, here, who, filters, number, problem)
 
 
-def _filters(here: Desk, state: str, account: str) -> dict[str, Any]:
+def _filters(here: AppContext, state: str, account: str) -> dict[str, Any]:
     known = {"state": state in set(MessageState), "account": account in here.settings.accounts}
     given = {"state": state, "account": account}
     return {name: given[name] for name, fits in known.items() if fits}
@@ -60,7 +60,7 @@ def _filters(here: Desk, state: str, account: str) -> dict[str, Any]:
 
 async def _found(
     request: Request,
-    here: Desk,
+    here: AppContext,
     who: Looking,
     filters: dict[str, Any],
     number: str = "",
@@ -81,14 +81,14 @@ async def _found(
 
 
 @router.get("/{message_id}")
-async def one(request: Request, here: Here, who: Looking, message_id: str) -> Response:
+async def one(request: Request, here: Context, who: Looking, message_id: str) -> Response:
     """Draw a message and its history."""
     found, text = await here.run(_one, here, message_id)
     shown = text if who.operates else None
     return draw(request, "message.html", who, found=found, message=found.message, text=shown)
 
 
-def _one(here: Desk, message_id: str) -> tuple[History, str | None]:
+def _one(here: AppContext, message_id: str) -> tuple[History, str | None]:
     """Return a message with its text; the text of a code is nobody's to read here."""
     found = lookup.history(here.engine, message_id)
     if found.message.message_class is MessageClass.OTP:
@@ -100,7 +100,7 @@ def _one(here: Desk, message_id: str) -> tuple[History, str | None]:
 
 
 @router.post("/{message_id}/cancel", dependencies=[Depends(operator)])
-async def cancel(here: Here, message_id: str) -> Response:
+async def cancel(here: Context, message_id: str) -> Response:
     """Take a message back, unless it was handed over."""
     await here.run(lookup.cancel, here.engine, message_id)
     return RedirectResponse(f"/messages/{message_id}", 303)

@@ -7,7 +7,7 @@ from fastapi import Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
-from producer.web.context import Desk, Here
+from producer.web.context import AppContext, Context
 from producer.web.pages import chart, page_routes
 from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking, Operating
@@ -21,13 +21,13 @@ router = page_routes.router()
 
 
 @router.get("/")
-async def overview(request: Request, here: Here, who: Looking) -> Response:
+async def overview(request: Request, here: Context, who: Looking) -> Response:
     """Draw the page; its block `now` is drawn again every few seconds."""
     facts = await here.run(_facts, here)
     return draw(request, "overview.html", who, **facts)
 
 
-def _facts(here: Desk) -> dict[str, Any]:
+def _facts(here: AppContext) -> dict[str, Any]:
     with database.reading(here.engine) as connection:
         hour = throughput.last_hour(connection)
         return {
@@ -39,7 +39,7 @@ def _facts(here: Desk) -> dict[str, Any]:
         }
 
 
-def _accounts(here: Desk, connection: Connection) -> list[dict[str, Any]]:
+def _accounts(here: AppContext, connection: Connection) -> list[dict[str, Any]]:
     states = accounts.states(connection, here.settings.logins)
     doubts = accounts.doubtful(connection, here.settings.logins)
     under_way = claims.under_way(connection)
@@ -58,7 +58,7 @@ def _accounts(here: Desk, connection: Connection) -> list[dict[str, Any]]:
 
 @router.post("/accounts/{name}/hold")
 async def hold(
-    name: str, here: Here, who: Operating, why: Annotated[str, Field()] = ""
+    name: str, here: Context, who: Operating, why: Annotated[str, Field()] = ""
 ) -> Response:
     """Hold an account until somebody releases it."""
     _check(here, name)
@@ -70,7 +70,7 @@ async def hold(
 async def release(
     request: Request,
     name: str,
-    here: Here,
+    here: Context,
     who: Operating,
     sure: Annotated[bool, Field()] = False,  # noqa: FBT002 - a field of a form
 ) -> Response:
@@ -84,12 +84,12 @@ async def release(
     return RedirectResponse("/", 303)
 
 
-def _check(here: Desk, name: str) -> None:
+def _check(here: AppContext, name: str) -> None:
     if name not in here.settings.accounts:
         msg = "there is no such account"
         raise NotFound(msg)
 
 
-def _state(here: Desk, name: str) -> AccountState:
+def _state(here: AppContext, name: str) -> AccountState:
     with database.reading(here.engine) as connection:
         return accounts.states(connection, here.settings.logins).get(name, AccountState(name))

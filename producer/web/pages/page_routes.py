@@ -12,7 +12,7 @@ from producer.web import problems
 from producer.web.pages.rendering import draw
 
 
-class Drawn(APIRoute):
+class PageRoute(APIRoute):
     """A route whose errors are drawn."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -34,4 +34,4 @@ class Drawn(APIRoute):
 
 def router(prefix: str = "") -> APIRouter:
     """Return a router for pages: in no schema, drawn to the last."""
-    return APIRouter(include_in_schema=False, prefix=prefix, route_class=Drawn)
+    return APIRouter(include_in_schema=False, prefix=prefix, route_class=PageRoute)

@@ -8,7 +8,7 @@ from fastapi import Request
 from sqlalchemy import Row
 from starlette.responses import Response
 
-from producer.web.context import Desk, Here
+from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking
@@ -24,7 +24,7 @@ MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ConversationLine:
     """One turn of a conversation. `text` is None where it is nobody's to read here."""
 
     at: datetime
@@ -37,19 +37,19 @@ class Said:
 
 
 @router.get("")
-async def listed(request: Request, here: Here, who: Looking) -> Response:
+async def listed(request: Request, here: Context, who: Looking) -> Response:
     """Draw the newest inbound messages."""
     found = await here.run(_newest, here)
     return draw(request, "replies.html", who, replies=found)
 
 
-def _newest(here: Desk) -> list[Row[Any]]:
+def _newest(here: AppContext) -> list[Row[Any]]:
     with database.reading(here.engine) as connection:
         return inbox.inbound(connection, MOST)
 
 
 @router.get("/{inbound_id}")
-async def conversation(request: Request, here: Here, who: Looking, inbound_id: int) -> Response:
+async def conversation(request: Request, here: Context, who: Looking, inbound_id: int) -> Response:
     """Draw all that was said with the number that an inbound message came from.
 
     By the message's id, so that no address holds the number.
@@ -58,14 +58,16 @@ async def conversation(request: Request, here: Here, who: Looking, inbound_id: i
     return draw(request, "conversation.html", who, msisdn=msisdn, said=said)
 
 
-def _said(here: Desk, inbound_id: int) -> tuple[str, list[Said]]:
+def _said(here: AppContext, inbound_id: int) -> tuple[str, list[ConversationLine]]:
     with database.reading(here.engine) as connection:
         start = inbound(connection, inbound_id)
         if start is None:
             msg = "there is no such inbound message"
             raise NotFound(msg)
         theirs = [
-            Said(row.received_at or row.stored_at, ours=False, text=row.text, account=row.account)
+            ConversationLine(
+                row.received_at or row.stored_at, ours=False, text=row.text, account=row.account
+            )
             for row in inbox.inbound(connection, MOST, msisdn=start.msisdn)
         ]
         sent = messages.search(connection, limit=MOST, msisdn=start.msisdn)
@@ -75,7 +77,14 @@ def _said(here: Desk, inbound_id: int) -> tuple[str, list[Said]]:
             if its_request and its_request.message_class is not MessageClass.OTP:
                 texts[one] = its_request.content.text
     ours = [
-        Said(row.created_at, True, texts.get(row.request_id), row.account, row.state, row.id)  # noqa: FBT003
+        ConversationLine(
+            row.created_at,
+            ours=True,
+            text=texts.get(row.request_id),
+            account=row.account,
+            state=row.state,
+            message_id=row.id,
+        )
         for row in sent
     ]
     return start.msisdn, sorted(theirs + ours, key=lambda one: one.at)

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from starlette.responses import Response
 
-from producer.web.context import Here
-from producer.web.problems import Told
+from producer.web.context import Context
+from producer.web.problems import HttpProblem
 from worker.config.settings import Settings
 from worker.domain import api_keys
 from worker.domain.enums import Scope
@@ -94,7 +94,7 @@ class Signer:
     def _mac(self, kind: bytes, said: bytes) -> bytes:
         return hmac.digest(self._secret, kind + b"\0" + said, hashlib.sha256)
 
-    async def find(self, here: Here, key_id: int) -> Key | None:
+    async def find(self, here: Context, key_id: int) -> Key | None:
         """Return a key that is not revoked."""
         known = self._known.get(key_id)
         if known is None or known[0] < time.monotonic():
@@ -103,7 +103,7 @@ class Signer:
         return known[1]
 
 
-def _look_up(here: Here, key_id: int) -> Key | None:
+def _look_up(here: Context, key_id: int) -> Key | None:
     with database.reading(here.engine) as connection:
         return keys.by_id(connection, key_id)
 
@@ -124,7 +124,7 @@ def signer(request: Request) -> Signer:
 Signing = Annotated[Signer, Depends(signer)]
 
 
-async def person(request: Request, here: Here, signing: Signing) -> Person:
+async def person(request: Request, here: Context, signing: Signing) -> Person:
     """Return who is signed in, or raise `NotSignedIn`."""
     cookie = request.cookies.get(COOKIE, "")
     key_id = signing.key_id(cookie)
@@ -147,9 +147,13 @@ async def operator(request: Request, who: Looking) -> Person:
     own_origin(request)
     form = await request.form()
     if not hmac.compare_digest(str(form.get("token", "")).encode(), who.token.encode()):
-        raise Told(403, "stale-form", "this form is another session's; go back and load it again")
+        raise HttpProblem(
+            403, "stale-form", "this form is another session's; go back and load it again"
+        )
     if not who.operates:
-        raise Told(403, "no-scope", "this key may look and not act: it has not the scope operate")
+        raise HttpProblem(
+            403, "no-scope", "this key may look and not act: it has not the scope operate"
+        )
     return who
 
 
@@ -163,10 +167,10 @@ def own_origin(request: Request) -> None:
     origin = request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
     if site not in {"same-origin", "none"} or foreign:
-        raise Told(403, "foreign-form", "this form was sent by another site's page")
+        raise HttpProblem(403, "foreign-form", "this form was sent by another site's page")
 
 
-async def sign_in(here: Here, signing: Signer, shown: str) -> str | None:
+async def sign_in(here: Context, signing: Signer, shown: str) -> str | None:
     """Return the cookie for a key that was typed in; None when it opens nothing."""
     if not api_keys.looks_like_one(shown):
         return None
@@ -192,5 +196,5 @@ def keep(request: Request, response: Response, cookie: str) -> None:
 
 
 def _behind_tls(request: Request) -> bool:
-    public = request.app.state.desk.settings.top.web.public_url
+    public = request.app.state.context.settings.top.web.public_url
     return bool(public and public.startswith("https:"))

@@ -8,7 +8,7 @@ from fastapi import Form as Field
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from producer.web.context import Here
+from producer.web.context import Context
 from producer.web.pages import (
     campaigns,
     messages,
@@ -42,7 +42,7 @@ async def sign_in_page(request: Request, after: str = "/") -> Response:
 @router.post("/sign-in")
 async def sign_in(
     request: Request,
-    here: Here,
+    here: Context,
     signer: Signing,
     key: Annotated[str, Field()] = "",
     after: Annotated[str, Field()] = "/",

@@ -8,7 +8,7 @@ from fastapi import Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
-from producer.web.context import Desk, Here
+from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking, Operating
@@ -22,13 +22,13 @@ from worker.domain.errors import (
 from worker.settlement import sent_counter
 from worker.store import events, unknown
 from worker.store.db import database
-from worker.store.unknown import Doubtful
+from worker.store.unknown import UnknownSubmission
 
 router = page_routes.router("/unknown")
 
 MOST = 100
 #: What a person may say, and the event that keeps it, as the command line writes them.
-ACTS: dict[str, tuple[Callable[[Connection, Settings, Doubtful], bool], str]] = {
+ACTS: dict[str, tuple[Callable[[Connection, Settings, UnknownSubmission], bool], str]] = {
     "submitted": (sent_counter.mark_submitted, "settle.submitted"),
     "not_sent": (sent_counter.mark_not_sent, "settle.not_sent"),
     "resend": (sent_counter.resend_once, "settle.resent"),
@@ -36,13 +36,13 @@ ACTS: dict[str, tuple[Callable[[Connection, Settings, Doubtful], bool], str]] = 
 
 
 @router.get("")
-async def listed(request: Request, here: Here, who: Looking) -> Response:
+async def listed(request: Request, here: Context, who: Looking) -> Response:
     """Draw what is unknown, the oldest first, with the evidence."""
     facts = await here.run(_facts, here)
     return draw(request, "doubts.html", who, acts=list(ACTS), **facts)
 
 
-def _facts(here: Desk) -> dict[str, Any]:
+def _facts(here: AppContext) -> dict[str, Any]:
     with database.reading(here.engine) as connection:
         found = unknown.unknown_ones(connection, limit=MOST)
         evidence = {one.id: events.of_submission(connection, one.id) for one in found}
@@ -51,7 +51,7 @@ def _facts(here: Desk) -> dict[str, Any]:
 
 @router.post("/{submission_id}")
 async def settle(
-    here: Here,
+    here: Context,
     who: Operating,
     submission_id: int,
     act: Annotated[str, Field()],
@@ -67,7 +67,7 @@ async def settle(
     return RedirectResponse("/unknown", 303)
 
 
-def _settle(here: Desk, submission_id: int, act: str, who: str, why: str) -> None:
+def _settle(here: AppContext, submission_id: int, act: str, who: str, why: str) -> None:
     mark, name = ACTS[act]
     with database.writing(here.engine) as connection:
         done = sent_counter.mark(

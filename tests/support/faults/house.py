@@ -111,7 +111,7 @@ class House:
     def prove(self) -> None:
         """Let all logins have been accepted before: else one call alone goes first."""
         with writing(self.engine) as connection:
-            for name, login in self.settings.logins.of.items():
+            for name, login in self.settings.logins.fingerprints.items():
                 stored.ensure(connection, name)
                 stored.prove(connection, name, login)
 

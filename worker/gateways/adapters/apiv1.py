@@ -21,7 +21,7 @@ from worker.gateways.base import (
     Capabilities,
     Content,
     Gateway,
-    Parcel,
+    OutgoingSubmission,
 )
 from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits, json_reader
@@ -39,7 +39,7 @@ from worker.gateways.formats.values import (
 )
 from worker.gateways.results import (
     Balance,
-    Inbound,
+    InboundMessage,
     Page,
     Pool,
     Pushed,
@@ -123,7 +123,7 @@ class ApiV1(Gateway):
             found.append(Problem("extension", "is a positive whole number; no 0 in front"))
         return found
 
-    def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
+    def submit_request(self, parcel: OutgoingSubmission, at: datetime) -> httpx.Request:
         """Build a `send` call: `taskId` is always ours, `extNo` only where there is one."""
         told = {"content": parcel.content.text}
         if parcel.content.extension:
@@ -132,7 +132,7 @@ class ApiV1(Gateway):
             f"{self._login}&taskId={parcel.reference}&mobiles={numbers(parcel.msisdns)}&{form(told)}"
         )
 
-    def read_results(self, response: httpx.Response, parcel: Parcel) -> Results:
+    def read_results(self, response: httpx.Response, parcel: OutgoingSubmission) -> Results:
         """Read `code` and `data.taskId`, which may be empty (section send prints it so)."""
         answer = self._answer(response)
         if isinstance(answer, Result):
@@ -157,7 +157,7 @@ class ApiV1(Gateway):
         """Build a `mo` call; it knows no hours."""
         return self._mo.request(self._login)
 
-    def read_inbound(self, response: httpx.Response) -> Page[Inbound]:
+    def read_inbound(self, response: httpx.Response) -> Page[InboundMessage]:
         """Read rows of `mobile`, `content`, `times` and `extNo` (section mo)."""
         rows, damaged = self._rows(response)
         if isinstance(rows, Result):
@@ -192,7 +192,7 @@ class ApiV1(Gateway):
         items = [_report(row) if "status" in row else _inbound(row) for row in rows]
         return Pushed(
             tuple(item for item in items if isinstance(item, Report)),
-            tuple(item for item in items if isinstance(item, Inbound)),
+            tuple(item for item in items if isinstance(item, InboundMessage)),
             damaged + items.count(None),
         )
 
@@ -246,11 +246,11 @@ def _status(status: str) -> ReportStatus:
     return ReportStatus.UNKNOWN if status in UNDECIDED else ReportStatus.UNDELIVERED
 
 
-def _inbound(row: Mapping[str, Any]) -> Inbound | None:
+def _inbound(row: Mapping[str, Any]) -> InboundMessage | None:
     msisdn, text = number(row.get("mobile")), said(row.get("content"))
     if msisdn is None or text is None:
         return None
-    return Inbound(
+    return InboundMessage(
         msisdn,
         text,
         extension=word(row.get("extNo")) or None,

@@ -20,7 +20,7 @@ from worker.gateways.base import (
     Capabilities,
     Content,
     Gateway,
-    Parcel,
+    OutgoingSubmission,
 )
 from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits
@@ -42,7 +42,7 @@ from worker.gateways.formats.values import (
 )
 from worker.gateways.results import (
     Balance,
-    Inbound,
+    InboundMessage,
     Page,
     Pool,
     Result,
@@ -130,7 +130,7 @@ class C123(Gateway):
             found.append(Problem("options.time", str(error)))
         return found
 
-    def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
+    def submit_request(self, parcel: OutgoingSubmission, at: datetime) -> httpx.Request:
         """Build a `tx` call; `time` and `mid` are left out where there are none (section 4)."""
         content = parcel.content
         optional = {"time": _scheduled(content.options.get("time")), "mid": content.extension}
@@ -142,7 +142,7 @@ class C123(Gateway):
             f"{self._login}&mobile={numbers(parcel.msisdns)}&{written}{self._ending}"
         )
 
-    def read_results(self, response: httpx.Response, parcel: Parcel) -> Results:
+    def read_results(self, response: httpx.Response, parcel: OutgoingSubmission) -> Results:
         """Read a bare status code, which speaks for all numbers (section 4)."""
         failed = failure(self.table, response)
         if failed:
@@ -158,7 +158,7 @@ class C123(Gateway):
         named = f"&time={hour.astimezone(BEIJING):%Y-%m-%d_%H}" if hour else ""
         return self._rx.request(self._login + named)
 
-    def read_inbound(self, response: httpx.Response) -> Page[Inbound]:
+    def read_inbound(self, response: httpx.Response) -> Page[InboundMessage]:
         """Read `100{&}number||text||time||gateway number{&}…`; an empty body is no replies.
 
         Section 5. A text may hold the separators itself: a row begins where digits and `||` follow
@@ -210,7 +210,7 @@ class C123(Gateway):
             return unreadable(self.table, text) if count is None else count
         return self._refusal(code.strip()) or unreadable(self.table, text)
 
-    def _inbound(self, row: str) -> Inbound | None:
+    def _inbound(self, row: str) -> InboundMessage | None:
         sender, *middle = row.split("||")
         msisdn = number(sender)
         if msisdn is None or len(middle) < 3:
@@ -219,7 +219,7 @@ class C123(Gateway):
         service = bare(called)
         if not (service.isascii() and service.isdigit()):
             return None
-        return Inbound(
+        return InboundMessage(
             msisdn,
             clean("||".join(text)),
             extension=self._extension(service),

@@ -21,7 +21,7 @@ from worker.gateways.base import (
     Capabilities,
     Content,
     Gateway,
-    Parcel,
+    OutgoingSubmission,
 )
 from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits, json_reader
@@ -79,12 +79,12 @@ class Fetion(Gateway):
             *content_limits.no_extension(self.name, content),
         ]
 
-    def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
+    def submit_request(self, parcel: OutgoingSubmission, at: datetime) -> httpx.Request:
         """Build the one call of document 000 (1)."""
         to = "" if parcel.msisdns == (self._sender,) else f"&to={numbers(parcel.msisdns)}"
         return self._endpoint.request(f"{self._login}{to}&{form({'msg': parcel.content.text})}")
 
-    def read_results(self, response: httpx.Response, parcel: Parcel) -> Results:
+    def read_results(self, response: httpx.Response, parcel: OutgoingSubmission) -> Results:
         """Read `sendCode`, a text or a number, and never `info` (document 000 (2)).
 
         One code speaks for all numbers.

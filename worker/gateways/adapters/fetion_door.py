@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from worker.gateways.doors import Call, Opening
+from worker.gateways.doors import Door, DoorRequest
 from worker.gateways.formats.forms import fields
 
 #: Document 000 (2) prints it with its escapes eaten; a success is told by the text "200".
@@ -19,20 +19,20 @@ FAILED = -1
 _FAILED = "发送失败！"
 
 
-class FetionDoor(Opening):
+class FetionDoor(Door):
     """Document 000 (1): to oneself without `to`, several numbers with commas."""
 
     name = "fetion"
     path = "/fetion"
 
-    def read(self, request: httpx.Request) -> Call | None:
+    def read(self, request: httpx.Request) -> DoorRequest | None:
         """Read the four parameters, from the query and the form alike."""
         said = fields(request.url.query) | fields(request.content)
         name = said.get("from", "").strip()
         to = [one.strip() for one in said.get("to", "").split(",") if one.strip()]
         if not name or "pswd" not in said:
             return None
-        return Call(name, said["pswd"], tuple(to) or (name,), said.get("msg", ""))
+        return DoorRequest(name, said["pswd"], tuple(to) or (name,), said.get("msg", ""))
 
     def accepted(self, ids: Sequence[str]) -> httpx.Response:
         """Say that it is sent, as far as that service ever knew: here it is queued."""

@@ -21,7 +21,7 @@ from worker.gateways.base import (
     Capabilities,
     Content,
     Gateway,
-    Parcel,
+    OutgoingSubmission,
 )
 from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits, json_reader, xml_reader
@@ -39,7 +39,7 @@ from worker.gateways.formats.values import (
 )
 from worker.gateways.results import (
     Balance,
-    Inbound,
+    InboundMessage,
     Pool,
     Pushed,
     Report,
@@ -137,7 +137,7 @@ class Ihuyi(Gateway):
             names.sort(key=int)
         return "|".join(content.variables[name] for name in names)
 
-    def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
+    def submit_request(self, parcel: OutgoingSubmission, at: datetime) -> httpx.Request:
         """Build a `Submit` call; `method` stays in the query, also with POST."""
         (msisdn,) = parcel.msisdns
         content = self.body(parcel.content)
@@ -146,7 +146,7 @@ class Ihuyi(Gateway):
             told["templateid"] = parcel.content.template
         return self._submit.request(form(self._signed(at, msisdn, content) | told | self._tail()))
 
-    def read_results(self, response: httpx.Response, parcel: Parcel) -> Results:
+    def read_results(self, response: httpx.Response, parcel: OutgoingSubmission) -> Results:
         """Read `code`, `msg` and `smsid`, which is kept as text: it has 20 digits; 0 is none."""
         answer = self._answer(response)
         if isinstance(answer, Result):
@@ -180,7 +180,7 @@ class Ihuyi(Gateway):
         items = [self._report(row) or self._inbound(row) for row in found]
         return Pushed(
             tuple(item for item in items if isinstance(item, Report)),
-            tuple(item for item in items if isinstance(item, Inbound)),
+            tuple(item for item in items if isinstance(item, InboundMessage)),
             damaged + items.count(None),
         )
 
@@ -224,12 +224,12 @@ class Ihuyi(Gateway):
             reported_at=beijing(_first(row, self._names.reported_at)),
         )
 
-    def _inbound(self, row: Mapping[str, Any]) -> Inbound | None:
+    def _inbound(self, row: Mapping[str, Any]) -> InboundMessage | None:
         msisdn = number(_first(row, self._names.msisdn))
         text = said(_first(row, self._names.text))
         if msisdn is None or text is None:
             return None
-        return Inbound(
+        return InboundMessage(
             msisdn,
             text,
             gateway_id=word(_first(row, self._names.gateway_id)) or None,

@@ -29,7 +29,7 @@ from worker.gateways.base import (
     Capabilities,
     Content,
     Gateway,
-    Parcel,
+    OutgoingSubmission,
 )
 from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits
@@ -48,7 +48,7 @@ from worker.gateways.formats.values import (
 )
 from worker.gateways.results import (
     Balance,
-    Inbound,
+    InboundMessage,
     Page,
     Report,
     Result,
@@ -153,7 +153,7 @@ class Jzyyun(Gateway):
             found.append(Problem("text", "holds control characters, which XML cannot carry"))
         return found
 
-    def submit_request(self, parcel: Parcel, at: datetime) -> httpx.Request:
+    def submit_request(self, parcel: OutgoingSubmission, at: datetime) -> httpx.Request:
         """Build a `sendSMS` call (part one, 1), or `sendSms` over SOAP (part two, 1)."""
         content = parcel.content
         extension = content.extension if self._capabilities.extension else None
@@ -173,7 +173,7 @@ class Jzyyun(Gateway):
         text = form({"content": content.text}, self._charset)
         return self._http.request(f"{begin}{middle}&mobile={numbers(parcel.msisdns)}&{text}")
 
-    def read_results(self, response: httpx.Response, parcel: Parcel) -> Results:
+    def read_results(self, response: httpx.Response, parcel: OutgoingSubmission) -> Results:
         """Read `success;batch id`, the id missing over SOAP, or `failure;` and words.
 
         Part one, 1 and part two, 1. Failure texts are listed nowhere: the account's own codes may
@@ -203,7 +203,7 @@ class Jzyyun(Gateway):
         """Build a `getRecvSMS` call (part one, 4; part two, 4); it knows no hours."""
         return self._read("getRecvSMS", reports=True)
 
-    def read_inbound(self, response: httpx.Response) -> Page[Inbound]:
+    def read_inbound(self, response: httpx.Response) -> Page[InboundMessage]:
         """Read `psrerecv` rows; `content` is BASE64 of the charset's bytes (part one, 4)."""
         text = self._returned(response)
         if isinstance(text, Result):

@@ -15,7 +15,7 @@ from worker.gateways.formats.values import (
     word,
 )
 from worker.gateways.results import (
-    Inbound,
+    InboundMessage,
     Page,
     Pool,
     Report,
@@ -43,7 +43,7 @@ def reports(text: str) -> Page[Report] | None:
     return Page(tuple(found), damaged=damaged + len(rows) - len(found))
 
 
-def inbound(text: str, charsets: Sequence[str]) -> Page[Inbound] | None:
+def inbound(text: str, charsets: Sequence[str]) -> Page[InboundMessage] | None:
     """Read `smsrerecv` (their spelling); None when the text is no such page."""
     read = xml_reader.rows(text, "smsrerecv", "psrerecv")
     if read is None:
@@ -79,7 +79,7 @@ def _report(row: Mapping[str, str]) -> Report | None:
     )
 
 
-def _inbound(row: Mapping[str, str], charsets: Sequence[str]) -> Inbound | None:
+def _inbound(row: Mapping[str, str], charsets: Sequence[str]) -> InboundMessage | None:
     """`receiver` is the account's name, not the number that was written to: it tells nothing."""
     msisdn, written = number(row.get("mobile")), row.get("content")
     if msisdn is None or written is None:
@@ -89,4 +89,6 @@ def _inbound(row: Mapping[str, str], charsets: Sequence[str]) -> Inbound | None:
         raw = b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except ValueError:
         return None
-    return Inbound(msisdn, clean(decoded(raw, *charsets)), received_at=beijing(row.get("sendtime")))
+    return InboundMessage(
+        msisdn, clean(decoded(raw, *charsets)), received_at=beijing(row.get("sendtime"))
+    )

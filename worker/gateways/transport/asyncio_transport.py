@@ -12,9 +12,9 @@ from collections import defaultdict
 
 import httpx
 
-from worker.gateways.transport.connection import Connection
+from worker.gateways.transport.connection import ServerConnection
 from worker.gateways.transport.http1 import written
-from worker.gateways.transport.protocol import Answer, Sent, trusted
+from worker.gateways.transport.protocol import RawResponse, RequestTrace, trusted
 
 #: How long an unused connection is kept, in seconds: shorter than servers do, since one that
 #: they close just as a request is written makes its outcome unknown.
@@ -26,19 +26,19 @@ _NEXT_ADDRESS = 0.25
 Origin = tuple[str, bytes, int]
 
 
-class OwnTransport:
+class AsyncioTransport:
     """Keeps at most so many unused connections; there are as many used ones as there are calls."""
 
     def __init__(self, connections: int, longest: int, trust: ssl.SSLContext | None = None) -> None:
         self._most = connections
         self._longest = longest
         self._trust = trust
-        self._open: set[Connection] = set()
+        self._open: set[ServerConnection] = set()
         #: The last one used is at the end: it is the least likely to be closed.
-        self._unused: defaultdict[Origin, list[Connection]] = defaultdict(list)
+        self._unused: defaultdict[Origin, list[ServerConnection]] = defaultdict(list)
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def exchange(self, request: httpx.Request, sent: Sent) -> Answer:
+    async def exchange(self, request: httpx.Request, sent: RequestTrace) -> RawResponse:
         """Send a request once, and return the whole answer."""
         data = written(request)
         origin = _origin(request.url)
@@ -58,7 +58,7 @@ class OwnTransport:
             one.close()
         await asyncio.gather(*(one.gone for one in opened))
 
-    async def _connect(self, origin: Origin) -> Connection:
+    async def _connect(self, origin: Origin) -> ServerConnection:
         scheme, host, port = origin
         name = host.decode("ascii")
         loop = asyncio.get_running_loop()
@@ -67,7 +67,7 @@ class OwnTransport:
             self._trust = trusted()
         secured = scheme == "https"
         _, connection = await loop.create_connection(
-            lambda: Connection(self._longest),
+            lambda: ServerConnection(self._longest),
             name,
             port,
             ssl=self._trust if secured else None,
@@ -77,7 +77,7 @@ class OwnTransport:
         self._open.add(connection)
         return connection
 
-    def _kept(self, origin: Origin) -> Connection | None:
+    def _kept(self, origin: Origin) -> ServerConnection | None:
         """Take the connection that was used last, if it is still good."""
         unused = self._unused.get(origin)
         oldest = asyncio.get_running_loop().time() - KEPT
@@ -88,7 +88,7 @@ class OwnTransport:
             connection.close()
         return None
 
-    def _keep(self, origin: Origin, connection: Connection) -> None:
+    def _keep(self, origin: Origin, connection: ServerConnection) -> None:
         if not connection.open() or len(self._open) > self._most:
             connection.close()
             return

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 import httpx
 
 from worker.domain.errors import NotSent, OutcomeUnknown
-from worker.gateways.transport.asyncio_transport import OwnTransport
+from worker.gateways.transport.asyncio_transport import AsyncioTransport
 from worker.gateways.transport.httpx_transport import HttpxTransport
 from worker.gateways.transport.protocol import (
-    Answer,
     Broken,
-    Sent,
+    RawResponse,
+    RequestTrace,
     TooLong,
     Transport,
     Unreadable,
@@ -38,15 +38,15 @@ FAILURES = (
     zlib.error,
 )
 #: By their names in the configuration.
-TRANSPORTS: Mapping[str, type[HttpxTransport] | type[OwnTransport]] = {
-    "own": OwnTransport,
+TRANSPORTS: Mapping[str, type[HttpxTransport] | type[AsyncioTransport]] = {
+    "own": AsyncioTransport,
     "httpx": HttpxTransport,
 }
 #: They say how the body travelled; it has been put together.
 _TRAVELLED = {b"transfer-encoding", b"content-length", b"content-encoding"}
 
 
-class Wire:
+class GatewayClient:
     """A pool of connections, for one event loop. `close` it when the loop ends.
 
     `trust` replaces the public authorities that a server's certificate is held to.
@@ -67,7 +67,7 @@ class Wire:
         """
         if "user-agent" not in request.headers:
             request.headers["User-Agent"] = USER_AGENT
-        sent = Sent()
+        sent = RequestTrace()
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
@@ -81,7 +81,7 @@ class Wire:
         await self._transport.close()
 
 
-def _response(answer: Answer) -> httpx.Response:
+def _response(answer: RawResponse) -> httpx.Response:
     plain, codings = [], []
     for pair in answer.headers:
         name = pair[0].lower()

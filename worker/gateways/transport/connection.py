@@ -5,11 +5,11 @@ import contextlib
 import select
 from typing import cast
 
-from worker.gateways.transport.http1 import Reader
-from worker.gateways.transport.protocol import Answer, Broken, Disconnected
+from worker.gateways.transport.http1 import ResponseParser
+from worker.gateways.transport.protocol import Broken, Disconnected, RawResponse
 
 
-class Connection(asyncio.Protocol):
+class ServerConnection(asyncio.Protocol):
     """A connection that is opened by an event loop, and ends with its first fault.
 
     It carries another request only after a whole answer with nothing behind it.
@@ -22,16 +22,16 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         #: Done when it is closed.
         self.gone: asyncio.Future[None] = self._loop.create_future()
-        self._reader: Reader | None = None
-        self._waiting: asyncio.Future[Answer] | None = None
+        self._reader: ResponseParser | None = None
+        self._waiting: asyncio.Future[RawResponse] | None = None
         self._poll = select.poll()
 
-    async def exchange(self, request: bytes) -> Answer:
+    async def exchange(self, request: bytes) -> RawResponse:
         """Write a request and return its answer. Whatever else happens closes the connection.
 
         Raises `Broken`, or what the system says. It may be cancelled at any time.
         """
-        self._reader = Reader(self._longest)
+        self._reader = ResponseParser(self._longest)
         self._waiting = self._loop.create_future()
         try:
             self._transport.write(request)
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         self.gone.set_result(None)
         self._fail(error or Disconnected())
 
-    def _finish(self, reader: Reader) -> None:
+    def _finish(self, reader: ResponseParser) -> None:
         if self._waiting is not None:
             self._waiting.set_result(reader.answer())
         self.since = self._loop.time()

@@ -4,8 +4,8 @@ import httptools
 import httpx
 
 from worker.gateways.transport.protocol import (
-    Answer,
     Disconnected,
+    RawResponse,
     TooLong,
     Unreadable,
 )
@@ -29,7 +29,7 @@ def written(request: httpx.Request) -> bytes:
     return head + request.content
 
 
-class Reader:
+class ResponseParser:
     """Reads one answer, however it is cut into pieces. `longest` is all that it takes, in bytes.
 
     `keep` says, once it is complete, whether its connection may carry another request: not when
@@ -101,9 +101,9 @@ class Reader:
             raise Disconnected
         self.complete = True
 
-    def answer(self) -> Answer:
+    def answer(self) -> RawResponse:
         """Return the answer, once it is complete."""
-        return Answer(self._status, self._headers, b"".join(self._body))
+        return RawResponse(self._status, self._headers, b"".join(self._body))
 
     # httptools calls these.
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from worker.gateways.transport.asyncio_transport import KEPT
-from worker.gateways.transport.protocol import Answer, Sent, TooLong
+from worker.gateways.transport.protocol import RawResponse, RequestTrace, TooLong
 
 _FIRST_BYTE = "send_request_headers.started"
 
@@ -16,7 +16,7 @@ _FIRST_BYTE = "send_request_headers.started"
 class _Trace:
     """Learns when the transport begins to write."""
 
-    sent: Sent
+    sent: RequestTrace
 
     async def __call__(self, event: str, _info: Any) -> None:
         if event.endswith(_FIRST_BYTE):
@@ -37,7 +37,7 @@ class HttpxTransport:
             verify=True if trust is None else trust, limits=limits, retries=0, trust_env=False
         )
 
-    async def exchange(self, request: httpx.Request, sent: Sent) -> Answer:
+    async def exchange(self, request: httpx.Request, sent: RequestTrace) -> RawResponse:
         """Send a request once, and return the whole answer."""
         request.extensions = {"trace": _Trace(sent)}
         response = await self._transport.handle_async_request(request)
@@ -49,7 +49,7 @@ class HttpxTransport:
                     raise TooLong
         finally:
             await response.aclose()
-        return Answer(response.status_code, response.headers.raw, bytes(body))
+        return RawResponse(response.status_code, response.headers.raw, bytes(body))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import httpx
 
 
-class Answer(NamedTuple):
+class RawResponse(NamedTuple):
     """An answer as it travelled: the body is put together, and still in its content coding."""
 
     status: int
@@ -22,7 +22,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(slots=True)
-class Sent:
+class RequestTrace:
     """What is known of one request while it is under way."""
 
     #: Whether a byte of it may have left: False is a proof that none did.
@@ -48,7 +48,7 @@ class TooLong(Broken):
 class Transport(Protocol):
     """Carries requests from one event loop, each once. `close` it when the loop ends."""
 
-    async def exchange(self, request: httpx.Request, sent: Sent) -> Answer:
+    async def exchange(self, request: httpx.Request, sent: RequestTrace) -> RawResponse:
         """Send a request and return the whole answer, or raise; a cancelled call leaves nothing."""
 
     async def close(self) -> None:
