@@ -6,7 +6,8 @@ The shape, for whoever adds a route:
   in `app.state.context`, and includes the `router` of each module in `api/` and of the pages.
 - `context.AppContext` is what all routes stand on: `settings`, `producer`, `engine`,
   `await context.run(f, …)` for whatever touches the database (the store is synchronous: never call
-  it in the event loop), `context.ring(message_class)` after a commit. A route gets it as `context: Context`.
+  it in the event loop), `context.ring(message_class)` after a commit. A route gets it as
+  `context: Context`.
 - `api/authentication.py`: who asks. `caller: Annotated[Caller, Depends(Allowed(Scope.SEND))]` lets
   a key with that scope in; `caller.sender` is the name under which it sends and whose messages it
   sees.
