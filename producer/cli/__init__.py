@@ -1,4 +1,7 @@
-"""The command line, `xinshi`: one module for each noun, one function for each verb.
+"""The command line, `xinshi`.
+
+`commands` has a module for each noun and in it a function for each verb; the modules beside it are
+what several commands share. No command module is imported by another module than `app`.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, input or configuration, 130 interrupted. Errors go to
 standard error, one line each; `--json` prints data as JSON. Heavy imports stand inside the commands
@@ -7,8 +10,8 @@ that need them, so that `--help` answers at once.
 
 import sys
 
-#: What the extra `cli` brings; an application that only enqueues goes without.
-_EXTRA = {"alembic", "rich", "typer"}
+#: The packages of the extra `cli`, which an application that only enqueues does not install.
+_CLI_PACKAGES = {"alembic", "rich", "typer"}
 
 
 def main() -> None:
@@ -16,7 +19,7 @@ def main() -> None:
     try:
         from producer.cli.app import app
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
+        if error.name not in _CLI_PACKAGES:
             raise
         sys.exit(f"error: {error.name} is not installed; pip install 'xinshi[cli]'")
     app(prog_name="xinshi")

@@ -1,10 +1,9 @@
-"""Asking accounts by hand for what ticks ask them: the same calls under the same rules.
+"""Ask accounts by hand for what ticks ask them for: the same calls under the same rules.
 
-A held account is asked for nothing, and an account that a worker is asking is left alone.
+A held account is not asked, nor is an account that a worker is asking at that moment.
 """
 
 import asyncio
-import getpass
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +15,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from producer.cli import output
-from producer.cli.session import Session
+from producer.cli.account_report import hold_reason
+from producer.cli.session import Session, operator_name
 from worker.config.settings import Settings
 from worker.domain.enums import Reports
 from worker.domain.errors import (
@@ -26,7 +26,7 @@ from worker.domain.errors import (
     Problem,
     Refused,
 )
-from worker.feedback.collector import Collected, Collector
+from worker.feedback.collector import CollectionResult, Collector
 from worker.gateways.base import Account
 from worker.gateways.results import Balance
 from worker.gateways.transport.client import GatewayClient
@@ -34,11 +34,11 @@ from worker.store import accounts, ticks
 from worker.store.accounts import AccountState
 from worker.store.db import database
 
-#: What the wire says instead of a gateway's code.
-_NO_ANSWER = {NotSent.__name__, OutcomeUnknown.__name__}
+#: Codes that stand for a call without an answer, in place of a gateway's code.
+_NO_ANSWER_CODES = {NotSent.__name__, OutcomeUnknown.__name__}
 
 
-class CallKind(StrEnum):
+class AccountCall(StrEnum):
     """What an account can be asked for; also the first part of its tick's name."""
 
     REPORTS = "reports"
@@ -48,65 +48,62 @@ class CallKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountAnswer:
-    """What came of asking one account."""
+    """What one account answered, or why it was not asked."""
 
     account: str
-    pages: int = 0
-    new: int = 0
-    #: What went wrong, or why it was not asked.
+    page_count: int = 0
+    new_count: int = 0
+    #: What went wrong, or why the account was not asked.
     problem: str | None = None
-    #: Seconds until it may be asked.
-    wait: float = 0.0
+    #: Seconds until the account may be asked.
+    wait_seconds: float = 0.0
     held: bool = False
-    #: Another process is asking it just now.
+    #: Another process is asking the account at this moment.
     busy: bool = False
 
     @property
     def failed(self) -> bool:
-        """Tell whether the gateway refused or did not answer."""
-        return bool(self.problem) and not (self.wait or self.held or self.busy)
+        """Whether the gateway refused the call or did not answer it."""
+        return bool(self.problem) and not (self.wait_seconds or self.held or self.busy)
 
-    def said(self) -> str | None:
-        """Say what there is to say of it, with the time when it may be asked again."""
-        if not self.wait:
+    def notice(self) -> str | None:
+        """Return the problem, or the time at which the account may be asked; None for neither."""
+        if not self.wait_seconds:
             return self.problem
-        at = datetime.now(UTC) + timedelta(seconds=self.wait)
-        return f"may run again at {output.local(at)}, in {self.wait:.0f} s"
+        moment = datetime.now(UTC) + timedelta(seconds=self.wait_seconds)
+        return f"may run again at {output.local_time(moment)}, in {self.wait_seconds:.0f} s"
 
-    def collected(self) -> dict[str, Any]:
-        """Return it as JSON shows it."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer to a call for reports or inbound messages as JSON shows it."""
         return {
             "account": self.account,
-            "pages": self.pages,
-            "new": self.new,
+            "pages": self.page_count,
+            "new": self.new_count,
             "problem": self.problem,
-            "wait": self.wait,
+            "wait": self.wait_seconds,
         }
 
 
-def ask(here: Session, kind: CallKind, name: str | None = None) -> list[AccountAnswer]:
-    """Ask one account, or all that have such a thing. Raises `Refused` for one that has not."""
-    asked = [one for one in here.accounts(name) if _has(one, kind)]
-    if name and not asked:
-        raise Refused([Problem("account", f"{name} has no {kind} to ask for")])
-    with database.reading(here.engine) as connection:
-        states = accounts.states(connection, here.settings.logins)
-    return asyncio.run(_ask_all(here.settings, here.engine, kind, asked, states))
+def ask(session: Session, call: AccountCall, name: str | None = None) -> list[AccountAnswer]:
+    """Ask the named account, or all accounts that can be asked; each gives one answer.
+
+    Raises `Refused` when the named account cannot be asked for that.
+    """
+    accounts_to_ask = [
+        account for account in session.accounts(name) if _can_be_asked(account, call)
+    ]
+    if name and not accounts_to_ask:
+        raise Refused([Problem("account", f"{name} has no {call} to ask for")])
+    with database.reading(session.engine) as connection:
+        states = accounts.states(connection, session.settings.logins)
+    return asyncio.run(_ask_all(session.settings, session.engine, call, accounts_to_ask, states))
 
 
-def person() -> str:
-    """Return the name under which a person's doings are recorded."""
-    try:
-        return getpass.getuser()[:60]
-    except (KeyError, OSError):
-        return "somebody"
-
-
-def _has(account: Account, kind: CallKind) -> bool:
+def _can_be_asked(account: Account, call: AccountCall) -> bool:
     now = datetime.now(UTC)
-    if kind is CallKind.REPORTS:
+    if call is AccountCall.REPORTS:
         return account.reports is Reports.PULL
-    if kind is CallKind.INBOUND:
+    if call is AccountCall.INBOUND:
         return account.gateway.inbound_request(now) is not None
     return account.gateway.balance_request(now) is not None
 
@@ -114,75 +111,88 @@ def _has(account: Account, kind: CallKind) -> bool:
 async def _ask_all(
     settings: Settings,
     engine: Engine,
-    kind: CallKind,
-    asked: Sequence[Account],
+    call: AccountCall,
+    accounts_to_ask: Sequence[Account],
     states: dict[str, AccountState],
 ) -> list[AccountAnswer]:
-    wire = GatewayClient(settings.top.transport, connections=10)
-    owner = f"{person()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
-    collector = Collector(settings, engine, wire, owner)
+    """Ask accounts at the same time, each under its tick."""
+    client = GatewayClient(settings.top.transport, connections=10)
+    owner = f"{operator_name()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
+    collector = Collector(settings, engine, client, owner)
     try:
         return list(
             await asyncio.gather(
-                *(_ask_one(collector, kind, one, states.get(one.name)) for one in asked)
+                *(
+                    _ask_account(collector, call, account, states.get(account.name))
+                    for account in accounts_to_ask
+                )
             )
         )
     finally:
-        await wire.close()
+        await client.close()
 
 
-async def _ask_one(
-    collector: Collector, kind: CallKind, account: Account, state: AccountState | None
+async def _ask_account(
+    collector: Collector, call: AccountCall, account: Account, state: AccountState | None
 ) -> AccountAnswer:
+    """Ask one account, unless it is held or another process has its tick."""
     if state and state.held:
-        why = " ".join(filter(None, [state.held_code, state.held_why]))
-        return AccountAnswer(account.name, problem=f"held: {why}", held=True)
-    tick = f"{kind}:{account.name}"
-    if not await asyncio.to_thread(_take, collector, tick, account, kind):
+        return AccountAnswer(account.name, problem=f"held: {hold_reason(state)}", held=True)
+    tick = f"{call}:{account.name}"
+    if not await asyncio.to_thread(_take_tick, collector, tick, account, call):
         return AccountAnswer(
             account.name, problem="a worker is asking it now; look again", busy=True
         )
     try:
-        calls: dict[CallKind, Callable[[Account], Awaitable[Collected | Balance]]] = {
-            CallKind.REPORTS: collector.reports,
-            CallKind.INBOUND: collector.inbound,
-            CallKind.BALANCE: collector.balance,
+        collect_by_call: dict[
+            AccountCall, Callable[[Account], Awaitable[CollectionResult | Balance]]
+        ] = {
+            AccountCall.REPORTS: collector.collect_reports,
+            AccountCall.INBOUND: collector.collect_inbound,
+            AccountCall.BALANCE: collector.fetch_balance,
         }
-        return _answer(account, await calls[kind](account))
+        return _account_answer(account, await collect_by_call[call](account))
     finally:
-        await asyncio.to_thread(_leave, collector, tick)
+        await asyncio.to_thread(_leave_tick, collector, tick)
 
 
-def _answer(account: Account, found: Collected | Balance) -> AccountAnswer:
-    if isinstance(found, Collected):
+def _account_answer(account: Account, gateway_answer: CollectionResult | Balance) -> AccountAnswer:
+    """Return what the collector returned as an `AccountAnswer`."""
+    if isinstance(gateway_answer, CollectionResult):
         return AccountAnswer(
-            account.name, found.pages, found.new, found.problem, found.wait, busy=not found.asked
+            account.name,
+            gateway_answer.pages,
+            gateway_answer.new_rows,
+            gateway_answer.problem,
+            gateway_answer.wait_seconds,
+            busy=not gateway_answer.was_asked,
         )
-    if found.refusal is None:
+    if gateway_answer.refusal is None:
         return AccountAnswer(account.name)
-    code, words = found.refusal.code, found.refusal.words
+    code, words = gateway_answer.refusal.code, gateway_answer.refusal.words
     if code == NotAsked.__name__:
         return AccountAnswer(account.name, problem=words, busy=True)
-    if code in _NO_ANSWER:
+    if code in _NO_ANSWER_CODES:
         return AccountAnswer(account.name, problem=f"did not answer: {words}")
     return AccountAnswer(account.name, problem=f"refused: {code} {words}".strip())
 
 
-def _take(collector: Collector, tick: str, account: Account, kind: CallKind) -> bool:
+def _take_tick(collector: Collector, tick: str, account: Account, call: AccountCall) -> bool:
+    """Take the account's tick, even before it is due; False when another process has it."""
     settings = account.settings
-    every = {
-        CallKind.REPORTS: settings.collect_reports_every,
-        CallKind.INBOUND: settings.collect_inbound_every,
-        CallKind.BALANCE: settings.check_balance_every,
-    }[kind]
-    patience = 10 * settings.timeout + 60.0
+    interval = {
+        AccountCall.REPORTS: settings.collect_reports_every,
+        AccountCall.INBOUND: settings.collect_inbound_every,
+        AccountCall.BALANCE: settings.check_balance_every,
+    }[call]
+    lease_seconds = 10 * settings.timeout + 60.0
     with database.writing(collector.engine) as connection:
         ticks.ensure(connection, {tick})
         return ticks.take(
-            connection, tick, collector.owner, every=every, lease=patience, force=True
+            connection, tick, collector.owner, every=interval, lease=lease_seconds, force=True
         )
 
 
-def _leave(collector: Collector, tick: str) -> None:
+def _leave_tick(collector: Collector, tick: str) -> None:
     with database.writing(collector.engine) as connection:
-        ticks.leave(connection, tick, collector.owner)
+        ticks.release(connection, tick, collector.owner)

@@ -1,15 +1,10 @@
-"""All commands together: each module has a function `register` that adds its own."""
+"""The Typer app with all commands, which the `register` function of each command module adds."""
 
 from typing import Annotated
 
 import typer
 
-from producer.cli import (
-    failures,
-    options,
-    output,
-    session,
-)
+from producer.cli import failures, options, output
 from producer.cli.commands import (
     accounts,
     callbacks,
@@ -21,6 +16,8 @@ from producer.cli.commands import (
     keys,
     messages,
     migrate,
+    password,
+    push_url,
     route,
     sandbox,
     send,
@@ -29,21 +26,22 @@ from producer.cli.commands import (
     verify,
     web,
 )
+from producer.cli.session import GlobalOptions
 
 app = typer.Typer(
     name="xinshi",
-    cls=failures.Root,
+    cls=failures.RootGroup,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help=options.prose("""
+    help=options.join_lines("""
         Send text messages through Chinese SMS gateways, and see what became of them.
 
         Times are in Asia/Shanghai. Exit codes: 0 done, 1 failed, 2 wrong usage, input or
         configuration, 130 interrupted.
     """),
-    epilog=options.examples(
+    epilog=options.example_lines(
         "xinshi migrate",
         'xinshi send --to 13812345678 --text "【Shop】Your code is 4711" --class otp',
         "xinshi messages --to 13812345678",
@@ -53,13 +51,13 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer hands the flag over by position
-    if asked:
-        output.line(f"xinshi {_installed()}")
+def _print_version(is_requested: bool) -> None:  # noqa: FBT001 - typer hands the flag over by position
+    if is_requested:
+        output.print_line(f"xinshi {_installed_version()}")
         raise typer.Exit
 
 
-def _installed() -> str:
+def _installed_version() -> str:
     from importlib import metadata
 
     try:
@@ -80,7 +78,7 @@ def _root(
     ] = False,
 ) -> None:
     """Send text messages through Chinese SMS gateways, and see what became of them."""
-    session.Chosen.config = config
+    GlobalOptions.config = config
 
 
 for module in (
@@ -95,6 +93,8 @@ for module in (
     campaign_create,
     collect,
     accounts,
+    password,
+    push_url,
     route,
     keys,
     settle,

@@ -1,4 +1,7 @@
-"""What came of a campaign as CSV: as a stream, or a file that takes its place once it is whole."""
+"""Export a campaign's messages as CSV, to standard output or into a file.
+
+An existing file is replaced only once the new one is whole.
+"""
 
 import csv
 import io
@@ -13,60 +16,65 @@ from sqlalchemy import Engine
 from producer.cli import failures, output
 from worker.intake import campaigns, lookup
 
-#: What makes a spreadsheet read a file as UTF-8.
-MARK = "\ufeff"
+#: The mark at the begin of a file by which spreadsheets know UTF-8.
+BYTE_ORDER_MARK = "\ufeff"
 
 
-def export(engine: Engine, campaign_id: int, to: Path | None, *, mark: bool = False) -> int:
-    """Write a campaign's messages, and return how many; `mark` is for spreadsheets.
+def export(
+    engine: Engine, campaign_id: int, target_file: Path | None, *, byte_order_mark: bool = False
+) -> int:
+    """Write a campaign's messages to a file, or to standard output; returns how many there are.
 
-    In memory that does not grow. Where it is interrupted or the disk is full, `to` is as it was.
+    Memory does not grow with the campaign. When the export is interrupted or the disk is full,
+    `target_file` is unchanged. `byte_order_mark` is for spreadsheets.
     """
     total = campaigns.show(engine, campaign_id).total
     with (
-        failures.interruptible(lambda: "the export is not whole" if to is None else _kept(to)),
-        output.bar("exporting", total) as watch,
-        _target(to) as file,
+        failures.interruptible(lambda: _interruption_notice(target_file)),
+        output.progress_bar("exporting", total) as show_progress,
+        _open_target(target_file) as file,
     ):
-        file.write(MARK if mark else "")
+        file.write(BYTE_ORDER_MARK if byte_order_mark else "")
         writer = csv.writer(file)
-        writer.writerow(lookup.EXPORTED)
+        writer.writerow(lookup.EXPORT_COLUMNS)
         count = 0
-        for rows in lookup.exported(engine, campaign_id, total):
+        for rows in lookup.export_parts(engine, campaign_id, total):
             writer.writerows(rows)
             count += len(rows)
-            watch(count)
+            show_progress(count)
     return count
 
 
-def _kept(to: Path) -> str:
-    return f"{to} is as it was before"
+def _interruption_notice(target_file: Path | None) -> str:
+    if target_file is None:
+        return "the export is not whole"
+    return f"{target_file} is as it was before"
 
 
 @contextmanager
-def _target(to: Path | None) -> Iterator[TextIO]:
-    """Lend standard output, or a file that takes its place only once it is whole."""
-    if to is None:
-        yield from _printed()
+def _open_target(target_file: Path | None) -> Iterator[TextIO]:
+    """Lend standard output, or a file that replaces `target_file` when the block succeeds."""
+    if target_file is None:
+        yield from _open_stdout()
         return
-    part = to.with_name(f"{to.name}.part")
+    partial_file = target_file.with_name(f"{target_file.name}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with partial_file.open("w", encoding="utf-8", newline="") as file:
             yield file
-        part.replace(to)
+        partial_file.replace(target_file)
     except OSError as error:
-        # A write does not say where.
-        error.filename = error.filename or str(to)
+        # The error of a write names no file.
+        error.filename = error.filename or str(target_file)
         raise
     finally:
-        part.unlink(missing_ok=True)
+        partial_file.unlink(missing_ok=True)
 
 
-def _printed() -> Iterator[TextIO]:
-    """Lend standard output in UTF-8, whatever the terminal's encoding is."""
-    lines = io.TextIOWrapper(typer.get_binary_stream("stdout"), "utf-8", newline="")
+def _open_stdout() -> Iterator[TextIO]:
+    """Lend standard output in UTF-8, whatever the encoding of the terminal is."""
+    stream = io.TextIOWrapper(typer.get_binary_stream("stdout"), "utf-8", newline="")
     try:
-        yield lines
-        lines.flush()
+        yield stream
+        stream.flush()
     finally:
-        lines.detach()
+        stream.detach()

@@ -1,4 +1,4 @@
-"""A campaign as it goes: how much is done, how fast, how long it will take."""
+"""Show the progress of a campaign: how much is done, how fast, how long the rest will take."""
 
 import json
 import time
@@ -16,136 +16,158 @@ from producer.cli import output, waiting_reasons
 from producer.cli.session import Session
 from worker.domain.enums import CampaignState
 from worker.intake import campaigns, lookup
-from worker.store.campaigns import CampaignProgress
+from worker.store.campaign_progress import CampaignProgress
 
-#: Seconds between two looks, and how many times as long as the last one took.
-PACE = 1.0
-IDLE = 5
-#: Seconds between two lines where nobody looks at a terminal.
-LINES = 10.0
-#: Looks over which the rate is taken.
-WINDOW = 15
-_ENDS = {CampaignState.DONE, CampaignState.CANCELLED}
-
-
-class Rate:
-    """How many messages have left the queue each second, over the last looks."""
-
-    def __init__(self) -> None:
-        self._looks: deque[tuple[float, int]] = deque(maxlen=WINDOW)
-
-    def after(self, at: float, done: int) -> float:
-        """Take one more look into account; returns messages per second."""
-        self._looks.append((at, done))
-        (first, then), (last, now) = self._looks[0], self._looks[-1]
-        return max(0.0, (now - then) / (last - first)) if last > first else 0.0
+#: Seconds between two readings of a campaign; at least this many times what a reading takes.
+POLL_SECONDS = 1.0
+POLL_COST_FACTOR = 5
+#: Seconds between two lines about the same state, where there is no terminal.
+LINE_SECONDS = 10.0
+#: Readings from which the rate is computed.
+RATE_SAMPLES = 15
+_END_STATES = {CampaignState.DONE, CampaignState.CANCELLED}
 
 
-class _Lines:
-    """Writes a line when a campaign's state has changed, and now and then while it moves."""
+class RateMeter:
+    """Measures how many messages leave the queue each second, over the last readings."""
 
     def __init__(self) -> None:
-        self._last: Look | None = None
-        self._at = 0.0
+        self._samples: deque[tuple[float, int]] = deque(maxlen=RATE_SAMPLES)
 
-    def __call__(self, look: "Look") -> None:
-        """Write a line, unless it says nothing new or it is too soon."""
-        last, now = self._last, time.monotonic()
-        new = last is None or last.found.state is not look.found.state
-        moved = last is None or last.found.states != look.found.states or last.why != look.why
-        if new or (moved and now >= self._at + LINES):
-            self._last, self._at = look, now
-            output.hint(look.words())
+    def add_sample(self, read_at: float, done_count: int) -> float:
+        """Add a reading, made at a time in seconds, and return the messages per second."""
+        self._samples.append((read_at, done_count))
+        (first_at, first_done), (last_at, last_done) = self._samples[0], self._samples[-1]
+        if last_at <= first_at:
+            return 0.0
+        return max(0.0, (last_done - first_done) / (last_at - first_at))
 
 
-class _Json:
-    """Writes a line of JSON whenever a campaign has moved."""
+class _LinePrinter:
+    """Prints a line when a campaign's state changes, and every `LINE_SECONDS` while it moves."""
 
     def __init__(self) -> None:
-        self._last: dict[str, Any] | None = None
+        self._printed: CampaignSnapshot | None = None
+        self._printed_at = 0.0
 
-    def __call__(self, look: "Look") -> None:
-        """Write a line, unless it is the last one again."""
-        data = lookup.campaign(look.found) | {"waits_for": look.why}
-        if data != self._last:
-            self._last = data
-            more = {"rate": round(look.rate, 1), "seconds_left": look.seconds_left}
-            output.line(json.dumps(data | more, ensure_ascii=False))
+    def __call__(self, snapshot: "CampaignSnapshot") -> None:
+        """Print a line, unless nothing has changed or the last line is too recent."""
+        previous, now = self._printed, time.monotonic()
+        state_changed = previous is None or previous.campaign.state is not snapshot.campaign.state
+        has_moved = (
+            previous is None
+            or previous.campaign.states != snapshot.campaign.states
+            or previous.waits_for != snapshot.waits_for
+        )
+        if state_changed or (has_moved and now >= self._printed_at + LINE_SECONDS):
+            self._printed, self._printed_at = snapshot, now
+            output.print_hint(snapshot.as_line())
 
 
-def watch(here: Session, campaign_id: int, *, as_json: bool = False) -> CampaignProgress:
+class _JsonPrinter:
+    """Prints a line of JSON whenever a campaign has moved."""
+
+    def __init__(self) -> None:
+        self._printed: dict[str, Any] | None = None
+
+    def __call__(self, snapshot: "CampaignSnapshot") -> None:
+        """Print a line, unless nothing but the rate has changed since the last one."""
+        campaign_json = lookup.campaign_json(snapshot.campaign) | {"waits_for": snapshot.waits_for}
+        if campaign_json != self._printed:
+            self._printed = campaign_json
+            rate_json = {"rate": round(snapshot.rate, 1), "seconds_left": snapshot.seconds_left}
+            output.print_line(json.dumps(campaign_json | rate_json, ensure_ascii=False))
+
+
+def watch_campaign(
+    session: Session, campaign_id: int, *, as_json: bool = False
+) -> CampaignProgress:
     """Show a campaign until it is done or cancelled; returns it as it is then.
 
-    On a terminal as a picture that moves, on standard error; elsewhere there are lines. As JSON
-    there is a line on standard output for each change.
+    A terminal gets a display that is redrawn, anything else gets lines, both on standard error.
+    With `as_json` each change is a line of JSON on standard output.
     """
     console = output.console(stderr=True)
     if as_json:
-        return _looking(here, campaign_id, _Json())
+        return _follow(session, campaign_id, _JsonPrinter())
     if not console.is_terminal:
-        return _looking(here, campaign_id, _Lines())
+        return _follow(session, campaign_id, _LinePrinter())
     with Live(console=console, transient=True, auto_refresh=False) as live:
-        return _looking(here, campaign_id, lambda look: live.update(look.drawn(), refresh=True))
+        return _follow(
+            session,
+            campaign_id,
+            lambda snapshot: live.update(snapshot.as_display(), refresh=True),
+        )
 
 
-def _looking(here: Session, campaign_id: int, tell: Callable[["Look"], None]) -> CampaignProgress:
-    rate = Rate()
+def _follow(
+    session: Session, campaign_id: int, show: Callable[["CampaignSnapshot"], None]
+) -> CampaignProgress:
+    """Read a campaign and show it, again and again until it has ended."""
+    rate_meter = RateMeter()
     while True:
         began = time.monotonic()
-        found = campaigns.show(here.engine, campaign_id)
-        speed = rate.after(began, found.total - found.open)
-        tell(Look(found, speed, () if speed else tuple(waiting_reasons.why(here, found))))
-        if found.state in _ENDS:
-            return found
-        # Looking itself is work for the database, and more for many submissions.
-        time.sleep(max(PACE, IDLE * (time.monotonic() - began)))
+        campaign = campaigns.show(session.engine, campaign_id)
+        rate = rate_meter.add_sample(began, campaign.total - campaign.open)
+        waits_for = () if rate else tuple(waiting_reasons.reasons_of(session, campaign))
+        show(CampaignSnapshot(campaign, rate, waits_for))
+        if campaign.state in _END_STATES:
+            return campaign
+        # A reading is work for the database too, more for a campaign of many submissions.
+        time.sleep(max(POLL_SECONDS, POLL_COST_FACTOR * (time.monotonic() - began)))
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A campaign as it stands: its messages a second, and what it waits for if it stands still."""
+class CampaignSnapshot:
+    """A campaign at one moment, with its rate in messages per second.
 
-    found: CampaignProgress
+    When the rate is zero, `waits_for` has the reasons.
+    """
+
+    campaign: CampaignProgress
     rate: float
-    why: Sequence[str] = ()
+    waits_for: Sequence[str] = ()
 
     @property
-    def done(self) -> str:
-        """How many of its messages have left the queue."""
-        return f"{self.found.total - self.found.open} of {self.found.total}"
+    def done_of_total(self) -> str:
+        """How many of the messages have left the queue, as text."""
+        return f"{self.campaign.total - self.campaign.open} of {self.campaign.total}"
 
     @property
     def seconds_left(self) -> int | None:
-        """How long the rest will take at this rate; None when nobody knows."""
-        if not self.found.open:
+        """How long the rest will take at this rate; None when it is not known."""
+        if not self.campaign.open:
             return 0
-        return round(self.found.open / self.rate) if self.rate else None
+        return round(self.campaign.open / self.rate) if self.rate else None
 
     @property
-    def left(self) -> str:
-        """How long the rest will take, in words."""
-        if not self.found.open:
+    def time_left(self) -> str:
+        """How long the rest will take, as text."""
+        if not self.campaign.open:
             return "nothing"
         seconds = self.seconds_left
         return "unknown time" if seconds is None else str(timedelta(seconds=seconds))
 
-    def words(self) -> str:
-        """Say in one line how far it is."""
-        counts = sorted(self.found.states.items())
-        states = ", ".join(f"{number} {state}" for state, number in counts)
-        said = f"{self.found.state.value}: {self.done} ({states}), {self.rate:.0f}/s"
-        return "; ".join([f"{said}, {self.left} left", *self.why])
+    def as_line(self) -> str:
+        """Return the progress in one line."""
+        states = ", ".join(
+            f"{count} {state}" for state, count in sorted(self.campaign.states.items())
+        )
+        progress = (
+            f"{self.campaign.state.value}: {self.done_of_total} ({states}), {self.rate:.0f}/s"
+        )
+        return "; ".join([f"{progress}, {self.time_left} left", *self.waits_for])
 
-    def drawn(self) -> Group:
-        """Draw it: a bar, and what is known of it."""
-        total, left = max(1, self.found.total), self.found.open
+    def as_display(self) -> Group:
+        """Return the progress as a table of facts above a bar."""
+        total, open_count = max(1, self.campaign.total), self.campaign.open
         facts = {
-            f"campaign {self.found.id}": self.found.name,
-            "state": self.found.state.value,
-            "done": self.done,
+            f"campaign {self.campaign.id}": self.campaign.name,
+            "state": self.campaign.state.value,
+            "done": self.done_of_total,
             "rate": f"{self.rate:.0f}/s",
-            "time left": self.left,
-            "waits": "; ".join(self.why),
-        } | {f"  {state}": number for state, number in sorted(self.found.states.items())}
-        bar = ProgressBar(total=total, completed=total - left, width=60)
-        return Group(output.facts_made(facts), bar)
+            "time left": self.time_left,
+            "waits": "; ".join(self.waits_for),
+        } | {f"  {state}": count for state, count in sorted(self.campaign.states.items())}
+        bar = ProgressBar(total=total, completed=total - open_count, width=60)
+        return Group(output.facts_table(facts), bar)

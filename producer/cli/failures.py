@@ -1,4 +1,4 @@
-"""What goes wrong, as a person reads it: one line for each fault, and the exit code it means."""
+"""Turn errors into lines on standard error, one for each problem, and an exit code."""
 
 import contextlib
 import errno
@@ -24,53 +24,57 @@ USAGE = 2
 INTERRUPTED = 130
 
 
-class Root(TyperGroup):
-    """The group of all commands: whatever is foreseeable ends in words, not in a traceback."""
+class RootGroup(TyperGroup):
+    """The group of all commands, which reports every foreseeable error without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""
-        with reported():
+        with report_errors():
             return super().invoke(ctx)
 
 
 @contextlib.contextmanager
-def reported() -> Iterator[None]:
-    """Turn the errors of the block into lines on standard error and an exit code."""
+def report_errors() -> Iterator[None]:
+    """Print the error that ends the block, and raise `typer.Exit` with its exit code instead."""
     try:
         yield
     except ConfigurationError as error:
-        _each("configuration: ", error)
+        _print_problems("configuration: ", error)
         raise typer.Exit(USAGE) from None
     except Refused as error:
-        _each("", error)
+        _print_problems("", error)
         raise typer.Exit(FAILED if isinstance(error, KeyConflict) else USAGE) from None
     except ValidityOver as error:
-        output.error(str(error))
+        output.print_error(str(error))
         raise typer.Exit(USAGE) from None
     except XinshiError as error:
-        output.error(str(error))
+        output.print_error(str(error))
         raise typer.Exit(FAILED) from None
     except (KeyboardInterrupt, typer.Abort):
-        output.error("interrupted")
+        output.print_error("interrupted")
         raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
         # A reader that has gone away (`| head`) is no fault.
         if error.errno in {None, errno.EPIPE}:
             raise
-        output.error(": ".join(filter(None, [str(error.filename or ""), error.strerror])))
+        output.print_error(": ".join(filter(None, [str(error.filename or ""), error.strerror])))
         raise typer.Exit(FAILED) from None
 
 
 @contextlib.contextmanager
-def interruptible(word: Callable[[], str]) -> Iterator[None]:
-    """Let Ctrl-C end the block with exit code 130 and `word`: what is stored and what goes on."""
+def interruptible(describe_state: Callable[[], str]) -> Iterator[None]:
+    """Let Ctrl-C end the block with exit code 130 and an error line.
+
+    The line ends with what `describe_state` returns: what is stored, and what goes on.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        output.error(f"interrupted; {word()}")
+        output.print_error(f"interrupted; {describe_state()}")
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _each(before: str, error: ConfigurationError | Refused) -> None:
+def _print_problems(prefix: str, error: ConfigurationError | Refused) -> None:
+    """Print an error line for each problem."""
     for problem in error.problems:
-        output.error(f"{before}{problem}")
+        output.print_error(f"{prefix}{problem}")

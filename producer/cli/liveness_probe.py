@@ -1,30 +1,26 @@
-"""`xinshi doctor --probe`: whether work moves on, for whoever restarts what does not.
+"""Check whether work makes progress (`xinshi doctor --probe`), so that a stuck worker is restarted.
 
-A running process proves nothing; progress does. Late is what has been due for longer than allowed
-while nothing of its class was called: a long queue that moves is not late.
+That a process runs does not prove that it works. A class is stuck when its work has been due for
+longer than allowed while no submission of the class was called: a long queue that moves is not.
 """
 
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 
+from producer.cli import tick_delay
 from producer.cli.doctor_checks import Check
 from producer.cli.session import Session
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
-from worker.store import (
-    account_pace,
-    accounts,
-    backlog,
-    ticks,
-)
+from worker.store import account_pace, accounts, backlog
 from worker.store.db import database
 
-#: The tick that stands for all: each worker process runs them in one thread.
-TICK = "sweep"
+#: What to do about every problem that the probe finds.
+RESTART_ADVICE = "restart its worker"
 
 
 class ProbedWork(StrEnum):
-    """What can be looked at: a class, or the ticks."""
+    """What can be probed: the work of a class, or the ticks."""
 
     OTP = "otp"
     NOTICE = "notice"
@@ -32,44 +28,51 @@ class ProbedWork(StrEnum):
     TICKS = "ticks"
 
 
-def look(here: Session, parts: Collection[ProbedWork], late: float) -> list[Check]:
-    """Say of each part whether it moves on; work that is due may wait `late` seconds.
+def probe(session: Session, probed_work: Collection[ProbedWork], max_delay: float) -> list[Check]:
+    """Return a check for each kind of work, or for all kinds when none is named.
 
-    A database that does not answer is no fault of a worker's: it is said, and not called a problem.
+    Work that is due may wait `max_delay` seconds. A database that does not answer is no fault of a
+    worker, so that check has advice and no problem.
     """
     try:
-        return list(_look(here, parts or list(ProbedWork), late))
+        return list(_probe(session, probed_work or list(ProbedWork), max_delay))
     except Unavailable as error:
         return [Check("database", advice=f"nothing is known of progress: {error}")]
 
 
-def _look(here: Session, parts: Collection[ProbedWork], late: float) -> Iterator[Check]:
-    with database.reading(here.engine) as connection:
-        free = set(here.settings.accounts) - accounts.held(connection)
+def _probe(
+    session: Session, probed_work: Collection[ProbedWork], max_delay: float
+) -> Iterator[Check]:
+    with database.reading(session.engine) as connection:
+        free_accounts = set(session.settings.accounts) - accounts.held_names(connection)
         # Marketing waits for Redis where an account's limits are kept without it meanwhile.
-        apart = {name for name, one in account_pace.standing(connection).items() if one.state}
-        for part in parts:
-            if part is ProbedWork.TICKS:
-                yield _ticks(ticks.late(connection, TICK), late)
-            elif part is ProbedWork.MARKETING and apart & free:
-                yield Check(part.value, advice="waits: Redis is gone for an account with limits")
+        database_paced = {
+            name for name, pacing in account_pace.pacings(connection).items() if pacing.state
+        }
+        for work in probed_work:
+            if work is ProbedWork.TICKS:
+                yield _check_ticks(tick_delay.read_delay(connection), max_delay)
+            elif work is ProbedWork.MARKETING and database_paced & free_accounts:
+                yield Check(work.value, advice="waits: Redis is gone for an account with limits")
             else:
-                yield _class(
-                    backlog.of_class(connection, MessageClass(part), free, within=late), late
+                yield _check_class(
+                    backlog.of_class(
+                        connection, MessageClass(work), free_accounts, within=max_delay
+                    ),
+                    max_delay,
                 )
 
 
-def _ticks(waited: float | None, late: float) -> Check:
-    if waited is None or waited <= late:
+def _check_ticks(delay: float | None, max_delay: float) -> Check:
+    if delay is None or delay <= max_delay:
         return Check(ProbedWork.TICKS.value)
-    return Check(ProbedWork.TICKS.value, f"none was run for {waited:.0f} s", _ADVICE)
+    return Check(ProbedWork.TICKS.value, f"none was run for {delay:.0f} s", RESTART_ADVICE)
 
 
-def _class(found: backlog.ClassBacklog, late: float) -> Check:
-    what = found.message_class.value
-    if found.oldest is None or found.oldest <= late or found.moves:
-        return Check(what)
-    return Check(what, f"due for {found.oldest:.0f} s, and nothing is called", _ADVICE)
-
-
-_ADVICE = "restart its worker"
+def _check_class(class_backlog: backlog.ClassBacklog, max_delay: float) -> Check:
+    class_name = class_backlog.message_class.value
+    if class_backlog.oldest is None or class_backlog.oldest <= max_delay or class_backlog.moves:
+        return Check(class_name)
+    return Check(
+        class_name, f"due for {class_backlog.oldest:.0f} s, and nothing is called", RESTART_ADVICE
+    )

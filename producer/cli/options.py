@@ -1,4 +1,4 @@
-"""Options that several commands share, and how examples are written below their help."""
+"""Options that several commands share, and commands whose help is made from their docstring."""
 
 import inspect
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import typer
 
 from worker.domain.enums import MessageClass
 
-Verb = TypeVar("Verb", bound=Callable[..., Any])
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 Config = Annotated[
     Path | None,
@@ -25,7 +25,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="How many at the most
 AccountName = Annotated[
     str | None, typer.Option("--account", metavar="NAME", help="Only this account.")
 ]
-Carrier = Annotated[
+RequiredAccount = Annotated[
     str | None,
     typer.Option(
         "--account", metavar="NAME", help="The account that has to carry it; else one is chosen."
@@ -51,23 +51,41 @@ Extension = Annotated[
     str | None, typer.Option("--extension", help="The sub-extension that leads replies home.")
 ]
 
+Text = Annotated[str, typer.Option("--text", help="The text; - reads it from standard input.")]
+Template = Annotated[
+    str | None, typer.Option("--template", help="A template of the gateway's, in a text's place.")
+]
+Var = Annotated[
+    list[str] | None,
+    typer.Option("--var", metavar="NAME=VALUE", help="A value for {NAME} in the text or template."),
+]
+GatewayOption = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="What only one gateway knows."),
+]
 
-def command(app: typer.Typer, *lines: str, name: str | None = None) -> Callable[[Verb], Verb]:
-    """Add a function to an app as a command; its docstring is the help, `lines` the examples."""
 
-    def add(verb: Verb) -> Verb:
-        app.command(name, help=prose(verb.__doc__ or ""), epilog=examples(*lines))(verb)
-        return verb
+def command(app: typer.Typer, *lines: str, name: str | None = None) -> Callable[[Command], Command]:
+    """Return a decorator that adds a function to an app as a command.
+
+    The function's docstring is the help, `lines` are the examples below it.
+    """
+
+    def add(function: Command) -> Command:
+        app.command(name, help=join_lines(function.__doc__ or ""), epilog=example_lines(*lines))(
+            function
+        )
+        return function
 
     return add
 
 
-def prose(text: str) -> str:
-    """Let the terminal break the lines of a docstring; paragraphs stay."""
+def join_lines(text: str) -> str:
+    """Join the lines of each paragraph of a docstring, so that the terminal breaks them."""
     paragraphs = inspect.cleandoc(text).split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def examples(*lines: str) -> str:
-    """Write commands as the end of a help page: one line each."""
+def example_lines(*lines: str) -> str:
+    """Return the end of a help page: the heading "Examples" and one line for each command."""
     return "\n".join(["[bold]Examples[/bold]", *lines])

@@ -1,6 +1,6 @@
-"""What commands print: tables, JSON, errors; colours only where a terminal shows them.
+"""Print tables, lines, JSON, errors and hints, in colour where a terminal shows colours.
 
-Data goes to standard output, everything else to standard error.
+Data goes to standard output, errors, hints and progress bars to standard error.
 """
 
 import json
@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
-#: Where nobody looks, no line is cut.
-_WIDE = 100_000
+from worker.domain.timezone import SHANGHAI
+
+#: Columns of the output where it is no terminal: no line is cut.
+UNCUT_WIDTH = 100_000
+#: Colours of a cell's first word.
 _STYLES = {
     "delivered": "green",
     "submitted": "green",
@@ -34,96 +35,96 @@ _STYLES = {
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that prints words as they are: no markup, no highlights, no emoji names."""
-    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
-    if not made.is_terminal:
-        made.width = _WIDE
-    return made
+    """Return a console that prints text as it is: no markup, no highlights, no emoji names."""
+    text_console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not text_console.is_terminal:
+        text_console.width = UNCUT_WIDTH
+    return text_console
 
 
 def is_attended() -> bool:
-    """Tell whether somebody sits at a terminal, who can be asked."""
+    """Tell whether a person at a terminal can be asked a question."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def line(text: str, style: str = "") -> None:
+def print_line(text: str, style: str = "") -> None:
     """Print a line of data."""
     console().print(Text(text, style=style), soft_wrap=True)
 
 
-def error(text: str) -> None:
-    """Say on standard error what went wrong."""
-    said = Text.assemble(("error: ", "bold red"), " ".join(text.split()))
-    console(stderr=True).print(said, soft_wrap=True)
+def print_error(text: str) -> None:
+    """Print on standard error what went wrong, as one line."""
+    error_line = Text.assemble(("error: ", "bold red"), " ".join(text.split()))
+    console(stderr=True).print(error_line, soft_wrap=True)
 
 
-def hint(text: str) -> None:
-    """Say on standard error what is worth knowing."""
+def print_hint(text: str) -> None:
+    """Print on standard error what is worth knowing."""
     console(stderr=True).print(Text(text, style="dim"), soft_wrap=True)
 
 
-def as_json(data: Any) -> None:
-    """Print data as JSON."""
-    line(json.dumps(data, ensure_ascii=False, indent=2))
+def print_json(json_value: Any) -> None:
+    """Print a value as indented JSON."""
+    print_line(json.dumps(json_value, ensure_ascii=False, indent=2))
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows under headers; None is an empty cell, a moment is shown as `local` does."""
-    console().print(made(headers, rows))
-
-
-def made(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Return rows under headers as a table that something else prints."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows under headers; None is an empty cell, a moment is written by `local_time`."""
+    rich_table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        shown.add_column(header, overflow="fold")
+        rich_table.add_column(header, overflow="fold")
     for row in rows:
-        shown.add_row(*map(_cell, row))
-    return shown
+        rich_table.add_row(*map(_cell, row))
+    console().print(rich_table)
 
 
-def facts(pairs: Mapping[str, Any]) -> None:
-    """Print names and values, one line each; what is None or empty is left out."""
-    console().print(facts_made(pairs))
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Print names and values, one line each, without those that are None or empty."""
+    console().print(facts_table(facts))
 
 
-def facts_made(pairs: Mapping[str, Any]) -> Table:
-    """Return names and values as a table that something else prints."""
-    shown = Table(box=None, pad_edge=False, show_header=False)
-    shown.add_column(style="bold")
-    shown.add_column(overflow="fold")
-    for name, value in pairs.items():
-        if value not in {None, ""}:
-            shown.add_row(name, _cell(value))
-    return shown
+def facts_table(facts: Mapping[str, Any]) -> Table:
+    """Return the table that `print_facts` prints, for a display that is drawn again and again."""
+    rich_table = Table(box=None, pad_edge=False, show_header=False)
+    rich_table.add_column(style="bold")
+    rich_table.add_column(overflow="fold")
+    for name, fact in facts.items():
+        if fact not in {None, ""}:
+            rich_table.add_row(name, _cell(fact))
+    return rich_table
 
 
-def local(moment: datetime | None) -> str:
+def local_time(moment: datetime | None) -> str:
     """Write a moment in Asia/Shanghai, to the second."""
     return "" if moment is None else f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
 
 
-def brief(moment: datetime | None) -> str:
-    """Write a moment in Asia/Shanghai without its year, where many stand below each other."""
+def short_local_time(moment: datetime | None) -> str:
+    """Write a moment in Asia/Shanghai without its year, for columns of a table."""
     return "" if moment is None else f"{moment.astimezone(SHANGHAI):%m-%d %H:%M:%S}"
 
 
 @contextmanager
-def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Lend a function that moves a progress bar; without a terminal there is none."""
+def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar while the block runs; lends the function that sets how much is done.
+
+    Where standard error is no terminal, nothing is shown.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    here = console(stderr=True)
-    if not here.is_terminal:
+    stderr_console = console(stderr=True)
+    if not stderr_console.is_terminal:
         yield lambda _rows: None
         return
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=here, transient=True) as progress:
-        task = progress.add_task(what, total=total)
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stderr_console, transient=True) as progress:
+        task = progress.add_task(label, total=total)
         yield lambda rows: progress.update(task, completed=rows)
 
 
-def _cell(value: Any) -> Text:
-    text = local(value) if isinstance(value, datetime) else "" if value is None else str(value)
+def _cell(content: Any) -> Text:
+    if isinstance(content, datetime):
+        content = local_time(content)
+    text = "" if content is None else str(content)
     # A word may stand before its details: "held: wrong password".
     return Text(text, style=_STYLES.get(text.partition(":")[0], ""))

@@ -1,23 +1,23 @@
-"""What would become of an order, without storing it: who could carry it, and what is billed."""
+"""Check a request without storing it: which accounts could carry it, and what they would bill."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from worker.config.settings import Settings
-from worker.domain import msisdn as numbers
-from worker.domain import segments
+from worker.domain import msisdn, segments
+from worker.domain.enums import NumberKind
 from worker.domain.errors import Problem, Refused
 from worker.gateways.base import Account
 from worker.intake import enqueue
 from worker.intake.enqueue import EnqueueRequest
-from worker.policy import routing
+from worker.policy import eligibility
 from worker.store.accounts import AccountState
 
 
 @dataclass(frozen=True, slots=True)
-class Carrier:
-    """An account that may be asked: what its bill counts, and why it cannot carry the order."""
+class AccountPreview:
+    """An account that serves the request: the segments it bills, and why it cannot carry it."""
 
     account: Account
     segments: int
@@ -25,58 +25,63 @@ class Carrier:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """What `send` would say: the messages it would make, or every problem."""
+class SendPreview:
+    """What `send` would do: the number of messages it would store, or every problem."""
 
     messages: int
-    carriers: Sequence[Carrier]
+    accounts: Sequence[AccountPreview]
     problems: Sequence[Problem]
 
     def as_json(self, states: Mapping[str, AccountState]) -> dict[str, Any]:
         """Return it as JSON shows it."""
         return {
             "messages": self.messages,
-            "problems": [{"where": one.where, "what": one.what} for one in self.problems],
-            "accounts": [_carrier(one, states) for one in self.carriers],
+            "problems": [
+                {"where": problem.where, "what": problem.what} for problem in self.problems
+            ],
+            "accounts": [_account_json(account, states) for account in self.accounts],
         }
 
 
-def preview(settings: Settings, order: EnqueueRequest) -> Preview:
-    """Check an order as `send` does, and look at each account that may be asked."""
+def preview_request(settings: Settings, request: EnqueueRequest) -> SendPreview:
+    """Check a request as `send` does, and preview each account that serves it, by priority."""
     problems: Sequence[Problem] = ()
     messages = 0
     try:
-        messages = len(enqueue.check(settings, order).msisdns)
+        messages = len(enqueue.check(settings, request).msisdns)
     except Refused as refused:
         problems = refused.problems
-    content = enqueue.content_of(order, [])
-    kinds = {kind for kind in map(_kind, order.to) if kind}
-    asked = routing.candidates(settings.accounts.values(), order.message_class, order.account)
-    asked.sort(key=lambda one: -one.settings.priority)
-    carriers = [
-        Carrier(
-            one,
-            segments.count(one.gateway.body(content), one.settings.added_signature),
-            routing.problems(one, content, kinds),
+    content = enqueue.render_content(request, [])
+    number_kinds = {number_kind for number_kind in map(_number_kind, request.to) if number_kind}
+    candidates = eligibility.candidates(
+        settings.accounts.values(), request.message_class, request.account
+    )
+    candidates.sort(key=lambda account: -account.settings.priority)
+    accounts = [
+        AccountPreview(
+            account,
+            segments.count(account.gateway.body(content), account.settings.added_signature),
+            eligibility.problems(account, content, number_kinds),
         )
-        for one in asked
+        for account in candidates
     ]
-    return Preview(messages, carriers, problems)
+    return SendPreview(messages, accounts, problems)
 
 
-def _kind(number: str) -> Any:
+def _number_kind(number: str) -> NumberKind | None:
+    """Return the kind of a number; None when it is no number."""
     try:
-        return numbers.kind(numbers.normalise(number))
+        return msisdn.kind(msisdn.normalise(number))
     except ValueError:
         return None
 
 
-def _carrier(one: Carrier, states: Mapping[str, AccountState]) -> dict[str, Any]:
-    state = states.get(one.account.name)
+def _account_json(preview: AccountPreview, states: Mapping[str, AccountState]) -> dict[str, Any]:
+    state = states.get(preview.account.name)
     return {
-        "name": one.account.name,
-        "gateway": one.account.gateway.name,
-        "segments": one.segments,
+        "name": preview.account.name,
+        "gateway": preview.account.gateway.name,
+        "segments": preview.segments,
         "held": bool(state and state.held),
-        "problems": [problem.what for problem in one.problems],
+        "problems": [problem.what for problem in preview.problems],
     }

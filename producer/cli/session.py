@@ -1,4 +1,4 @@
-"""What one command works on: the configuration that it was given and, when needed, its database."""
+"""The session of one command: its configuration and, once it is needed, its database."""
 
 import contextlib
 from collections.abc import Iterator
@@ -22,119 +22,145 @@ if TYPE_CHECKING:
     from worker.gateways.base import Account
 
 
-class Chosen:
-    """What was said before the command's name."""
+class GlobalOptions:
+    """The options that were given before the command's name."""
 
     config: ClassVar[Path | None] = None
 
 
 class Session:
-    """A configuration that was read, and its producer and database once they are asked for."""
+    """The settings that a command works with, and their producer and database.
+
+    The producer and the engine are made when they are first used.
+    """
 
     def __init__(self, settings: "Settings") -> None:
         self.settings = settings
 
     @cached_property
     def producer(self) -> "Producer":
-        """Enqueues and rings."""
+        """The producer of the settings, which enqueues and rings the doorbell."""
         from producer import Producer
 
         return Producer(self.settings)
 
     @property
     def engine(self) -> "Engine":
-        """The database. Raises `ConfigurationError` when its URL cannot be used."""
+        """The engine of the database. Raises `ConfigurationError` when its URL cannot be used."""
         from sqlalchemy.exc import ArgumentError
 
         try:
             return self.producer.engine
         except ArgumentError:
-            what = "is no URL of a database that can be read; see docs/configuration.md"
+            problem = "is no URL of a database that can be read; see docs/configuration.md"
         except ValueError as error:
-            what = str(error)
+            problem = str(error)
         except OSError as error:
-            what = f"its folder cannot be made: {error.strerror}"
-        raise ConfigurationError([Problem("database_url", what)])
+            problem = f"its folder cannot be made: {error.strerror}"
+        raise ConfigurationError([Problem("database_url", problem)])
 
-    def ring(self, message_class: "MessageClass", stored: str) -> None:
-        """Ring the bell; when nobody hears it, say that what is `stored` waits."""
+    def ring(self, message_class: "MessageClass", what_happened: str) -> None:
+        """Ring the doorbell of a class; when no worker hears it, print a hint that the work waits.
+
+        `what_happened` begins the hint: "stored", "loaded", "started".
+        """
         from producer.cli import output
 
         if not self.producer.ring(message_class):
-            output.hint(
-                f"{stored}; no worker heard the bell: it waits until one looks (`xinshi up`)"
+            output.print_hint(
+                f"{what_happened}; no worker heard the bell: it waits until one looks (`xinshi up`)"
             )
 
     def account(self, name: str) -> "Account":
-        """Return the account of that name, or raise `Refused` naming those that there are."""
+        """Return the account of a name. Raises `Refused`, listing all names, when there is none."""
         if name not in self.settings.accounts:
-            known = ", ".join(self.settings.accounts) or "none is configured"
-            raise Refused([Problem("account", f"there is no {name!r}; the accounts are: {known}")])
+            account_names = ", ".join(self.settings.accounts) or "none is configured"
+            raise Refused(
+                [Problem("account", f"there is no {name!r}; the accounts are: {account_names}")]
+            )
         return self.settings.accounts[name]
 
     def accounts(self, name: str | None) -> "list[Account]":
-        """Return the one account that was named, else all."""
+        """Return the account of a name, or all accounts when no name is given."""
         return [self.account(name)] if name else list(self.settings.accounts.values())
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database's connections, if any were opened."""
         if "producer" in self.__dict__:
             self.producer.close()
 
 
-def read(config: Path | None) -> "Settings":
-    """Read the configuration: the one named after the command, else before it, else as always."""
+def read_settings(config: Path | None) -> "Settings":
+    """Read the configuration from the file named after the command, else from that before it.
+
+    Where neither was given, `worker.config.settings.load` finds it.
+    """
     from worker.config import settings
 
-    return settings.load(config or Chosen.config)
+    return settings.load(config or GlobalOptions.config)
 
 
 @contextlib.contextmanager
-def opened(config: Path | None) -> Iterator[Session]:
-    """Lend a session to the block; a database without our tables is named as such."""
+def open_session(config: Path | None) -> Iterator[Session]:
+    """Lend a session to the block, and close it.
+
+    A database error of the block is raised as `Unavailable`, with the reason: where the schema is
+    missing or of another version, that.
+    """
     from sqlalchemy.exc import DBAPIError
 
-    _quieten()
-    here = Session(read(config))
+    _log_errors_only()
+    session = Session(read_settings(config))
     try:
-        yield here
+        yield session
     except (Unavailable, DBAPIError) as error:
-        raise _explained(here, error) from error
+        raise _explained_failure(session, error) from error
     finally:
-        here.close()
+        session.close()
+
+
+def operator_name() -> str:
+    """Return the name under which the acts of the person who runs a command are recorded."""
+    import getpass
+
+    try:
+        return getpass.getuser()[:60]
+    except (KeyError, OSError):
+        return "somebody"
 
 
 def schema_problem(engine: "Engine") -> str | None:
     """Say what is wrong with the schema of a database that answers; None when nothing is."""
     from worker.store import migrations
 
-    there, newest = migrations.revision(engine), migrations.newest()
-    if there == newest:
+    current, newest = migrations.revision(engine), migrations.newest_revision()
+    if current == newest:
         return None
-    if there is None:
+    if current is None:
         return "the database has no tables of Xinshi yet; run `xinshi migrate`"
     return (
-        f"the database's schema is at {there} and this version needs {newest};"
+        f"the database's schema is at {current} and this version needs {newest};"
         " run `xinshi migrate`, or install the version that made it"
     )
 
 
-def _explained(here: Session, error: Exception) -> Unavailable:
+def _explained_failure(session: Session, error: Exception) -> Unavailable:
+    """Return the error to raise for a failure of the database, with the reason for it."""
     from sqlalchemy.exc import DBAPIError
 
     from worker.store.db import database
 
     with contextlib.suppress(Exception):
-        behind = schema_problem(here.engine)
-        if behind:
-            return Unavailable(behind)
+        problem = schema_problem(session.engine)
+        if problem:
+            return Unavailable(problem)
     if isinstance(error, DBAPIError):
         return Unavailable(f"the database does not answer as it should: {database.reason(error)}")
     return Unavailable(str(error))
 
 
-def _quieten() -> None:
-    """Only errors are logged by a command, to standard error; its own words say the rest."""
+def _log_errors_only() -> None:
+    """Log nothing but errors, to standard error: a command prints everything else itself."""
     import structlog
 
     from worker.runtime import logs

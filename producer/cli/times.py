@@ -1,80 +1,85 @@
-"""Times as they are written on the command line: without a zone they are in Asia/Shanghai."""
+"""Parse times as they are written on the command line; without a zone they are in Asia/Shanghai."""
 
 import re
 from datetime import UTC, datetime, time, timedelta
 
 import typer
 
-from producer.cli.output import SHANGHAI
+from worker.domain.timezone import SHANGHAI
 
-_CLOCK = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?")
-_HOW = 'write "2026-11-22 08:00", "08:00" or "+10m"; without a zone it is Asia/Shanghai'
-_HOW_BEFORE = 'write "2026-11-22 08:00", "2026-11-22", "08:00" or "2h"'
+_TIME_OF_DAY = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?")
+FUTURE_FORMS = 'write "2026-11-22 08:00", "08:00" or "+10m"; without a zone it is Asia/Shanghai'
+PAST_FORMS = 'write "2026-11-22 08:00", "2026-11-22", "08:00" or "2h"'
 
 
-def ahead(text: str | None, option: str, at: datetime | None = None) -> datetime | None:
-    """Read a time to come: a date and a time, the next such time of day, or `+10m`.
+def parse_future(text: str | None, option: str, now: datetime | None = None) -> datetime | None:
+    """Read a future time: a date and a time, the next such time of day, or `+10m`.
 
-    Raises `typer.BadParameter`, naming `option`, for what is no time or is over.
+    Raises `typer.BadParameter`, naming `option`, for what is no time or is past.
     """
     if text is None:
         return None
-    at = at or datetime.now(UTC)
-    word = text.strip()
-    if word.startswith("+"):
-        return at + _span(word[1:], option, _HOW)
-    found = _of_day(word, at, option)
-    if found is not None:
-        return found if found > at else found + timedelta(days=1)
-    found = _absolute(word, option, _HOW)
-    if found <= at:
-        msg = f"{option}: {word} is over"
+    now = now or datetime.now(UTC)
+    trimmed = text.strip()
+    if trimmed.startswith("+"):
+        return now + _parse_duration(trimmed[1:], option, FUTURE_FORMS)
+    moment = _parse_time_of_day(trimmed, now, option)
+    if moment is not None:
+        return moment if moment > now else moment + timedelta(days=1)
+    moment = _parse_iso(trimmed, option, FUTURE_FORMS)
+    if moment <= now:
+        msg = f"{option}: {trimmed} is over"
         raise typer.BadParameter(msg)
-    return found
+    return moment
 
 
-def before(text: str | None, option: str, at: datetime | None = None) -> datetime | None:
-    """Read a time gone by: a date, a date and a time, the last such time of day, or `2h`."""
+def parse_past(text: str | None, option: str, now: datetime | None = None) -> datetime | None:
+    """Read a past time: a date, a date and a time, the last such time of day, or `2h` ago.
+
+    Raises `typer.BadParameter`, naming `option`, for what is no time.
+    """
     if text is None:
         return None
-    at = at or datetime.now(UTC)
-    word = text.strip()
-    if re.fullmatch(r"-?[\d.]+\s*[a-z]+", word):
-        return at - _span(word.removeprefix("-"), option, _HOW_BEFORE)
-    found = _of_day(word, at, option)
-    if found is not None:
-        return found if found <= at else found - timedelta(days=1)
-    return _absolute(word, option, _HOW_BEFORE)
+    now = now or datetime.now(UTC)
+    trimmed = text.strip()
+    if re.fullmatch(r"-?[\d.]+\s*[a-z]+", trimmed):
+        return now - _parse_duration(trimmed.removeprefix("-"), option, PAST_FORMS)
+    moment = _parse_time_of_day(trimmed, now, option)
+    if moment is not None:
+        return moment if moment <= now else moment - timedelta(days=1)
+    return _parse_iso(trimmed, option, PAST_FORMS)
 
 
-def _span(word: str, option: str, how: str) -> timedelta:
+def _parse_duration(duration: str, option: str, accepted_forms: str) -> timedelta:
+    """Read `10m` or `2h`."""
     from worker.domain import durations
 
     try:
-        return timedelta(seconds=durations.parse(word))
+        return timedelta(seconds=durations.parse(duration))
     except ValueError:
-        msg = f"{option}: {how}"
+        msg = f"{option}: {accepted_forms}"
         raise typer.BadParameter(msg) from None
 
 
-def _of_day(word: str, at: datetime, option: str) -> datetime | None:
-    """Return a time of day on the day that it is in Shanghai; None when it is written otherwise."""
-    match = _CLOCK.fullmatch(word)
+def _parse_time_of_day(clock_time: str, now: datetime, option: str) -> datetime | None:
+    """Read `8:00` or `08:00:30` as that time today in Shanghai; None for any other form."""
+    match = _TIME_OF_DAY.fullmatch(clock_time)
     if match is None:
         return None
     try:
-        hour, minute, second = (int(part or 0) for part in match.groups())
-        clock = time(hour, minute, second)
+        hour, minute, second = (int(digits or 0) for digits in match.groups())
+        time_of_day = time(hour, minute, second)
     except ValueError:
-        msg = f"{option}: {word} is no time of day"
+        msg = f"{option}: {clock_time} is no time of day"
         raise typer.BadParameter(msg) from None
-    return datetime.combine(at.astimezone(SHANGHAI).date(), clock, SHANGHAI)
+    return datetime.combine(now.astimezone(SHANGHAI).date(), time_of_day, SHANGHAI)
 
 
-def _absolute(word: str, option: str, how: str) -> datetime:
+def _parse_iso(iso_time: str, option: str, accepted_forms: str) -> datetime:
+    """Read a date, or a date and a time, in the form of ISO 8601 with a `T` or a space."""
     try:
-        found = datetime.fromisoformat(word)
+        moment = datetime.fromisoformat(iso_time)
     except ValueError:
-        msg = f"{option}: {how}"
+        msg = f"{option}: {accepted_forms}"
         raise typer.BadParameter(msg) from None
-    return found if found.tzinfo else found.replace(tzinfo=SHANGHAI)
+    return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)

@@ -1,10 +1,10 @@
-"""Why a campaign does not move: what it waits for, in words, with the command that helps."""
+"""Find the reasons why a campaign does not move, with the command that helps against each."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from producer.cli import output
-from producer.cli.commands import route
+from producer.cli import output, tick_delay
+from producer.cli.exclusion_reasons import doubt_reason, exclusion_reason
 from producer.cli.session import Session
 from worker.delivery import claim as claim_module
 from worker.domain.enums import (
@@ -13,75 +13,78 @@ from worker.domain.enums import (
     MessageState,
     NumberKind,
 )
-from worker.policy.routing import Exclusion, RoutingQuery
-from worker.store import accounts, requests, ticks
+from worker.policy.eligibility import Exclusion, RoutingQuery
+from worker.store import accounts, requests
 from worker.store.db import database
 
 if TYPE_CHECKING:
-    from worker.store.campaigns import CampaignProgress
-
-#: A tick that is due for so many seconds says that no worker runs.
-LATE = 30.0
+    from worker.store.campaign_progress import CampaignProgress
 
 
-def why(here: Session, found: "CampaignProgress") -> list[str]:
-    """Say what keeps a campaign from moving; nothing when it moves, or has ended."""
-    start = f"`xinshi campaign resume {found.id}`"
-    match found.state:
+def reasons_of(session: Session, campaign: "CampaignProgress") -> list[str]:
+    """Return the reasons why a campaign does not move; none when it moves or has ended."""
+    start = f"`xinshi campaign resume {campaign.id}`"
+    match campaign.state:
         case CampaignState.LOADING:
             return ["it is not wholly loaded; the command that loads it may be repeated"]
-        case CampaignState.READY if not found.total:
-            return [f"nobody is in it: `xinshi campaign cancel {found.id}` drops it"]
+        case CampaignState.READY if not campaign.total:
+            return [f"nobody is in it: `xinshi campaign cancel {campaign.id}` drops it"]
         case CampaignState.READY:
             return [f"it is not started: {start}"]
         case CampaignState.PAUSED:
             return [f"it is paused: {start}"]
-        case CampaignState.RUNNING if found.open and not _is_under_way(found):
-            return _of_running(here, found)
+        case CampaignState.RUNNING if campaign.open and not _is_under_way(campaign):
+            return _running_reasons(session, campaign)
     return []
 
 
-def _is_under_way(found: "CampaignProgress") -> bool:
-    return bool(found.states.get(MessageState.SUBMITTING.value))
+def _is_under_way(campaign: "CampaignProgress") -> bool:
+    return bool(campaign.states.get(MessageState.SUBMITTING.value))
 
 
-def _of_running(here: Session, found: "CampaignProgress") -> list[str]:
-    if found.not_before and found.not_before > datetime.now(UTC):
-        return [f"it begins at {output.local(found.not_before)}"]
-    return [*_no_worker(here), *_accounts(here, found)]
+def _running_reasons(session: Session, campaign: "CampaignProgress") -> list[str]:
+    """Return why a running campaign, none of whose messages is under way, does not move."""
+    if campaign.not_before and campaign.not_before > datetime.now(UTC):
+        return [f"it begins at {output.local_time(campaign.not_before)}"]
+    return [*_worker_reasons(session), *_account_reasons(session, campaign)]
 
 
-def _no_worker(here: Session) -> list[str]:
-    with database.reading(here.engine) as connection:
-        late = ticks.late(connection, "sweep")
-    if late is None or late > LATE:
+def _worker_reasons(session: Session) -> list[str]:
+    with database.reading(session.engine) as connection:
+        delay = tick_delay.read_delay(connection)
+    if delay is None or delay > tick_delay.MAX_DELAY:
         return ["no worker runs: `xinshi up`"]
     return []
 
 
-def _accounts(here: Session, found: "CampaignProgress") -> list[str]:
-    """Say of each account that might carry it why it takes nothing; nothing when one does."""
-    asked = MessageClass(found.message_class)
-    with database.reading(here.engine) as connection:
-        row = requests.by_id(connection, found.id)
-        claim = claim_module.look(connection, here.settings, asked, "")
-        states = accounts.states(connection, here.settings.logins)
+def _account_reasons(session: Session, campaign: "CampaignProgress") -> list[str]:
+    """Return why each account of its class takes none of its messages; none when one takes them."""
+    message_class = MessageClass(campaign.message_class)
+    with database.reading(session.engine) as connection:
+        row = requests.by_id(connection, campaign.id)
+        selector = claim_module.begin_claim(
+            connection, session.settings, message_class, ""
+        ).selector
+        states = accounts.states(connection, session.settings.logins)
     if row is None:
         return []
-    kinds = [NumberKind(one) for one in row.kinds.split(",") if one]
-    options = claim.options(
-        RoutingQuery(asked, row.content, kinds, datetime.now(UTC), found.account)
+    number_kinds = [NumberKind(number_kind) for number_kind in row.kinds.split(",") if number_kind]
+    account_options = selector.options(
+        RoutingQuery(message_class, row.content, number_kinds, datetime.now(UTC), campaign.account)
     )
     reasons = []
-    for one in options:
-        name = one.account.name
-        if one.out in {None, Exclusion.FULL} or (
-            one.out is Exclusion.DOUBT and claim.may_probe(name)
+    for account_option in account_options:
+        name = account_option.account.name
+        if account_option.exclusion in {None, Exclusion.FULL} or (
+            account_option.exclusion is Exclusion.DOUBT and selector.may_probe(name)
         ):
             return []
-        if one.out is Exclusion.DOUBT:
-            doubt = route.doubt(unproven=claim.doubts[name].unproven, probe=False)
+        if account_option.exclusion is Exclusion.DOUBT:
+            doubt = doubt_reason(unproven=selector.doubts[name].unproven, probe=False)
             reasons.append(f"{name}: {doubt}")
-        elif one.out is not Exclusion.CLASS:
-            reasons.append(f"{name}: {route.why(one, asked, found.account, states.get(name))}")
+        elif account_option.exclusion is not Exclusion.CLASS:
+            reason = exclusion_reason(
+                account_option, message_class, campaign.account, states.get(name)
+            )
+            reasons.append(f"{name}: {reason}")
     return reasons or ["no account serves its class"]

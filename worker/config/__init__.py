@@ -1,1 +1,1 @@
-"""What an operator writes: the configuration read, checked and explained, and who an account is."""
+"""What an operator configures: read, checked, its faults explained; fingerprints of the logins."""

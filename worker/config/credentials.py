@@ -1,7 +1,8 @@
-"""Logins: fingerprints of what accounts say that they are, to tell an old login from a new one.
+"""Derive fingerprints of the accounts' logins, by which an old login is told from a new one.
 
-A fingerprint is derived slowly (scrypt), salted with what the login is for: whoever reads it in a
-table learns no password from it, and equal passwords of different accounts look different.
+A fingerprint is derived slowly (scrypt) and salted with the gateway, host and name that the login
+is for: nobody who reads it in a table learns a password from it, and equal passwords of different
+accounts look different.
 """
 
 import hashlib
@@ -15,13 +16,14 @@ from pydantic import SecretStr
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.base import Account
 
-#: What one derivation costs: some 50 ms and 16 MB, once in a process for each login.
-_N, _R, _P = 2**14, 8, 1
+#: The parameters of scrypt. A derivation costs some 50 ms and 16 MB, once in a process for each
+#: login.
+_COST, _BLOCK_SIZE, _PARALLELISM = 2**14, 8, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Logins:
-    """The logins of a configuration, and under which account's name each is proven.
+    """The logins of a configuration, and the account in whose row each of them is proven.
 
     Accounts with the same login at the same gateway have one fingerprint, and are proven together.
     """
@@ -30,21 +32,22 @@ class Logins:
     fingerprints: Mapping[str, str]
 
     def keeper(self, account: str) -> str:
-        """Return the account whose row says whether a login was ever accepted."""
-        return self.same(account)[0]
+        """Return the account whose row says whether an account's login was ever accepted."""
+        return self.accounts_sharing(account)[0]
 
-    def same(self, account: str) -> list[str]:
-        """Return the accounts with the same login, itself among them, in order."""
-        mine = self.fingerprints.get(account)
-        return sorted(name for name, one in self.fingerprints.items() if one == mine) or [account]
+    def accounts_sharing(self, account: str) -> list[str]:
+        """Return the names of the accounts with the same login, this one among them, sorted."""
+        own = self.fingerprints.get(account)
+        sharing = [name for name, fingerprint in self.fingerprints.items() if fingerprint == own]
+        return sorted(sharing) or [account]
 
 
-#: No logins at all, for who only looks at what is stored.
+#: No logins at all, for callers that only read what is stored.
 NO_LOGINS = Logins({})
 
 
 def logins_of(accounts: Mapping[str, Account]) -> Logins:
-    """Return the logins of accounts; slow the first time that a process asks."""
+    """Return the logins of accounts; slow the first time in a process."""
     return Logins({name: fingerprint(account) for name, account in accounts.items()})
 
 
@@ -54,23 +57,28 @@ def fingerprint(account: Account) -> str:
     It changes with the login's name, its host, its secrets, and how the login is written.
     """
     settings = account.settings
-    kind = type(settings)
-    own = kind.model_fields.keys() - AccountSettings.model_fields.keys()
-    values = {name: getattr(settings, name) for name in own}
+    schema = type(settings)
+    gateway_fields = schema.model_fields.keys() - AccountSettings.model_fields.keys()
+    values = {name: getattr(settings, name) for name in gateway_fields}
     secrets = {
         name: value.get_secret_value()
         for name, value in values.items()
         if isinstance(value, SecretStr)
     }
-    written = {name: str(values[name]) for name in kind.LOGIN_WRITTEN}
-    return _derived(
-        json.dumps([secrets, written], sort_keys=True), "\n".join(map(str, account.login))
-    )
+    forms = {name: str(values[name]) for name in schema.LOGIN_FORMAT_FIELDS}
+    return _derive(json.dumps([secrets, forms], sort_keys=True), "\n".join(map(str, account.login)))
 
 
 @lru_cache(maxsize=1024)
-def _derived(secret: str, salt: str) -> str:
+def _derive(secret: str, salt: str) -> str:
+    """Return the scrypt hash of a secret, in hexadecimal."""
     derived = hashlib.scrypt(
-        secret.encode(), salt=salt.encode(), n=_N, r=_R, p=_P, maxmem=2**26, dklen=32
+        secret.encode(),
+        salt=salt.encode(),
+        n=_COST,
+        r=_BLOCK_SIZE,
+        p=_PARALLELISM,
+        maxmem=2**26,
+        dklen=32,
     )
     return derived.hex()

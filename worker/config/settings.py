@@ -1,4 +1,4 @@
-"""The configuration: one TOML file and `XINSHI_…` environment variables, read once.
+"""Read the configuration, once: one TOML file and `XINSHI_…` environment variables.
 
 `load` reports every fault at once, each with its key, and suggests the nearest name for a
 misspelt one. An environment variable wins over the file; a double underscore goes one table down:
@@ -20,20 +20,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from worker.config import credentials
 from worker.config.credentials import Logins
 from worker.config.problems import explain, gateway_problem
-from worker.config.web_settings import WebSettings, unfit
+from worker.config.web_settings import WebSettings, mismatches
 from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass
 from worker.domain.errors import ConfigurationError, Problem
 from worker.domain.recipient_windows import Window, Windows
 from worker.domain.secret_fields import Secret
 from worker.gateways.base import Account
-from worker.gateways.registry import doors, registered
+from worker.gateways.registry import doors_by_gateway, gateway_classes
 
-FILE = "xinshi.toml"
-PREFIX = "XINSHI_"
-#: Not settings: where the file is, and what the test suite reads.
-_RESERVED = re.compile(r"XINSHI_(CONFIG$|TEST_)")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+DEFAULT_FILE = "xinshi.toml"
+VARIABLE_PREFIX = "XINSHI_"
+#: Variables that are no settings: where the file is, and what the test suite reads.
+_NO_SETTINGS = re.compile(r"XINSHI_(CONFIG$|TEST_)")
+_ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class TopSettings(BaseModel):
@@ -50,19 +50,19 @@ class TopSettings(BaseModel):
     #: Where this machine keeps its spool and the embedded server: on a volume that lasts. None
     #: means `.xinshi` beside the SQLite database, else beside this file.
     state_dir: str | None = None
-    #: Takes messages through the broker by a Celery task, numbers and texts included.
+    #: Whether messages are taken through the broker by a Celery task, numbers and texts included.
     celery_door: bool = False
     #: How long a claim holds beyond its account's `timeout`, before others may take it over.
     lease: Annotated[Duration, Field(gt=0, le=600)] = 15.0
     #: How often each process looks for work by itself.
     look_every: Annotated[Duration, Field(gt=0, le=60)] = 1.0
-    #: How often what was left behind (leases, validity, unmatched reports) is swept.
+    #: How often leases and validities that are over, and reports without a message, are swept.
     sweep_every: Annotated[Duration, Field(gt=0, le=600)] = 5.0
-    #: How often each account's share of the traffic follows how it did.
+    #: How often each account's share of the traffic is adapted to how the account did.
     health_every: Annotated[Duration, Field(gt=0, le=600)] = 10.0
     #: A report that comes later than this counts against its account.
     reports_within: Annotated[Duration, Field(gt=0, le=24 * 3600)] = 300.0
-    #: After this a message without a report is closed out, and shown as such.
+    #: After this time a message without a report is closed out, and shown as such.
     close_out_after: Annotated[Duration, Field(gt=0)] = 72 * 3600.0
     #: How long a message may wait, by class, unless its sender says otherwise.
     valid_otp: Annotated[Duration, Field(gt=0)] = 300.0
@@ -116,70 +116,78 @@ class TopSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Settings:
-    """The configuration as the program uses it."""
+    """The configuration, checked, as all other rooms use it."""
 
     top: TopSettings
     accounts: Mapping[str, Account]
-    #: Where the file lies: relative paths and the embedded server start here.
+    #: The directory of the file, at which relative paths start.
     directory: Path
 
     @property
     def opt_out_classes(self) -> list[str]:
-        """The classes for which opt-outs hold: never otp."""
+        """The classes for which opt-outs hold; otp is never among them."""
         classes = [MessageClass.MARKETING.value]
         return [*classes, MessageClass.NOTICE.value] if self.top.opt_out_notice else classes
 
-    def sharing(self, account: str) -> list[str]:
-        """Return the accounts that are one with this one at the gateway, itself among them.
+    def accounts_sharing_login(self, account: str) -> list[str]:
+        """Return the names of the accounts with this account's login, its own name first.
 
-        What the gateway keeps for one of them, whoever asks first is given.
+        A gateway gives what it keeps for one of them to the first of them that asks.
         """
-        mine = self.accounts.get(account)
-        if mine is None:
+        configured = self.accounts.get(account)
+        if configured is None:
             return [account]
-        return [name for name, one in self.accounts.items() if one.login == mine.login]
+        others = (
+            name
+            for name, other in self.accounts.items()
+            if name != account and other.login == configured.login
+        )
+        return [account, *others]
 
     @cached_property
     def logins(self) -> Logins:
-        """The fingerprints of the accounts' logins; slow the first time."""
+        """The fingerprints of the accounts' logins; slow the first time that they are asked for."""
         return credentials.logins_of(self.accounts)
 
     @cached_property
     def per_msisdn(self) -> Mapping[str, Mapping[str, frozenset[Window]]]:
-        """The limits for each number, by account and by the name that its calls are counted under.
+        """The limits for each number: by account, then by the key that calls are counted under.
 
-        Accounts that are one at the gateway count together, by the limits of all of them; "" counts
-        the calls of all accounts. An account without limits is left out.
+        Accounts with the same login count together, under the first of their names and by the
+        limits of all of them; the key "" counts the calls of all accounts. An account without
+        limits is left out.
         """
-        found = {}
-        for name in self.accounts:
-            one = self.sharing(name)
-            its_own = frozenset(
-                window for each in one for window in self.accounts[each].settings.per_msisdn
+        limits_by_account = {}
+        for account_name in self.accounts:
+            sharing = self.accounts_sharing_login(account_name)
+            windows_of_login = frozenset(
+                window for name in sharing for window in self.accounts[name].settings.per_msisdn
             )
-            limits = {min(one): its_own, "": frozenset(self.top.per_msisdn)}
-            found[name] = {key: windows for key, windows in limits.items() if windows}
-        return {name: limits for name, limits in found.items() if limits}
+            limits = {min(sharing): windows_of_login, "": frozenset(self.top.per_msisdn)}
+            limits_by_account[account_name] = {
+                key: windows for key, windows in limits.items() if windows
+            }
+        return {name: limits for name, limits in limits_by_account.items() if limits}
 
     @property
     def database_url(self) -> str:
-        """The database's URL, an SQLite file's relative path resolved at the file's directory."""
+        """The URL of the database, with the path of an SQLite file made absolute."""
         scheme, slashes, path = self.top.database_url.partition(":///")
         if scheme.partition("+")[0] != "sqlite" or path in {"", ":memory:"} or path[0] == "/":
             return self.top.database_url
         return f"{scheme}{slashes}{(self.directory / path).absolute()}"
 
     @property
-    def folder(self) -> Path:
-        """Where this machine keeps what belongs to it: its spool, its embedded server."""
+    def state_folder(self) -> Path:
+        """The directory of this machine's own state: its spool and its embedded server."""
         if self.top.state_dir is not None:
             return (self.directory / Path(self.top.state_dir).expanduser()).absolute()
         scheme, _, path = self.database_url.partition(":///")
-        beside = Path(path).parent if scheme.startswith("sqlite") else self.directory
-        return beside.absolute() / ".xinshi"
+        parent = Path(path).parent if scheme.startswith("sqlite") else self.directory
+        return parent.absolute() / ".xinshi"
 
-    def validity(self, message_class: MessageClass) -> float:
-        """How many seconds a message of a class is good for, unless its sender says otherwise."""
+    def valid_seconds(self, message_class: MessageClass) -> float:
+        """Return for how long a message of a class is valid, unless its sender says otherwise."""
         return {
             MessageClass.OTP: self.top.valid_otp,
             MessageClass.NOTICE: self.top.valid_notice,
@@ -190,66 +198,68 @@ class Settings:
 def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Read the configuration, or raise `ConfigurationError` with every fault in it.
 
-    The file is `path`, else `XINSHI_CONFIG`, else `./xinshi.toml`; without any, the environment
-    alone has to say something.
+    The file is `path`, else `XINSHI_CONFIG`, else `./xinshi.toml`. Without any of them the
+    environment has to hold at least one setting.
     """
     environ = os.environ if environ is None else environ
-    named = path or environ.get("XINSHI_CONFIG")
-    file = Path(named or FILE)
-    overrides = _from_environment(environ)
-    raw = _from_file(file) if named or file.exists() or not overrides else {}
-    return parse(_merged(raw, overrides), file.absolute().parent, environ)
+    named_file = path or environ.get("XINSHI_CONFIG")
+    file = Path(named_file or DEFAULT_FILE)
+    overrides = _read_environment(environ)
+    raw = _read_file(file) if named_file or file.exists() or not overrides else {}
+    return parse(_merge(raw, overrides), file.absolute().parent, environ)
 
 
 def parse(
     raw: Mapping[str, Any], directory: Path, environ: Mapping[str, str] | None = None
 ) -> Settings:
-    """Check a configuration that was read into tables; `load` says what is raised."""
+    """Check a configuration given as tables; raises `ConfigurationError` as `load` does."""
     problems: list[Problem] = []
     sections = raw.get("accounts", {})
     context = {"directory": directory, "environ": os.environ if environ is None else environ}
-    of_top = {key: value for key, value in raw.items() if key != "accounts"}
-    top = _checked(TopSettings, "", of_top, problems, context)
+    top_level = {key: value for key, value in raw.items() if key != "accounts"}
+    top = _validate(TopSettings, "", top_level, problems, context)
     accounts: dict[str, Account] = {}
     if not isinstance(sections, Mapping):
         problems.append(Problem("accounts", "has to be tables, one an account: [accounts.NAME]"))
         sections = {}
     for name, section in sections.items():
-        account = _account(name, section, problems, context)
+        account = _read_account(name, section, problems, context)
         if account is not None:
             accounts[name] = account
     if top is not None and not problems:
-        problems += unfit(top.web, accounts, doors())
+        problems += mismatches(top.web, accounts, doors_by_gateway())
     if problems or top is None:
         raise ConfigurationError(problems)
     return Settings(top, accounts, directory)
 
 
-def _account(
+def _read_account(
     name: str, section: Any, problems: list[Problem], context: Mapping[str, Any]
 ) -> Account | None:
+    """Return an account of the configuration; None after adding what is wrong to `problems`."""
     key = f"accounts.{name}"
-    if not _NAME.fullmatch(name):
+    if not _ACCOUNT_NAME.fullmatch(name):
         problems.append(Problem(key, "a name is letters, digits, - and _, at most 64"))
         return None
     if not isinstance(section, Mapping):
         problems.append(Problem(key, f"has to be a table: [accounts.{name}]"))
         return None
-    gateway = registered().get(str(section.get("gateway", "")))
+    gateway = gateway_classes().get(str(section.get("gateway", "")))
     if gateway is None:
-        problems.append(gateway_problem(key, section, sorted(registered())))
+        problems.append(gateway_problem(key, section, sorted(gateway_classes())))
         return None
-    settings = _checked(gateway.Settings, key, section, problems, context)
+    settings = _validate(gateway.Settings, key, section, problems, context)
     return None if settings is None else Account(name, gateway(settings))
 
 
-def _checked(
+def _validate(
     model: type[BaseModel],
     key: str,
     section: Mapping[str, Any],
     problems: list[Problem],
     context: Mapping[str, Any],
 ) -> Any:
+    """Return a section as its schema reads it; None after adding what is wrong to `problems`."""
     try:
         return model.model_validate(dict(section), context=dict(context))
     except ValidationError as error:
@@ -257,37 +267,39 @@ def _checked(
         return None
 
 
-def _from_file(file: Path) -> dict[str, Any]:
+def _read_file(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError:
-        what = "there is no such file; write one, or name it with --config or XINSHI_CONFIG"
+        reason = "there is no such file; write one, or name it with --config or XINSHI_CONFIG"
     except OSError as error:
-        what = f"cannot be read: {error.strerror}"
+        reason = f"cannot be read: {error.strerror}"
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        what = f"is not TOML: {error}"
-    raise ConfigurationError([Problem(str(file), what)])
+        reason = f"is not TOML: {error}"
+    raise ConfigurationError([Problem(str(file), reason)])
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that environment variables hold, as nested tables."""
+    overrides: dict[str, Any] = {}
     for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or _RESERVED.match(variable):
+        if not variable.startswith(VARIABLE_PREFIX) or _NO_SETTINGS.match(variable):
             continue
-        *tables, key = variable.removeprefix(PREFIX).lower().split("__")
-        place = found
-        for table in tables:
-            place = place.setdefault(table, {})
-        place[key] = value
-    return found
+        *table_names, key = variable.removeprefix(VARIABLE_PREFIX).lower().split("__")
+        table = overrides
+        for table_name in table_names:
+            table = table.setdefault(table_name, {})
+        table[key] = value
+    return overrides
 
 
-def _merged(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables in which `overrides` win, key by key, however deep they are nested."""
     merged = dict(raw)
     for key, value in overrides.items():
-        below = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            merged[key] = _merged(below, value)
+        nested = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(nested, Mapping):
+            merged[key] = _merge(nested, value)
         else:
             merged[key] = value
     return merged

@@ -1,4 +1,4 @@
-"""What the configuration says of the web process: the table `[web]`."""
+"""Define the settings of the web process: the table `[web]` of the configuration."""
 
 from collections.abc import Collection, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -16,16 +16,17 @@ from worker.gateways.base import Account
 
 
 class WebSettings(BaseModel):
-    """Where it listens, whom it believes, how much it takes. Sizes are in bytes."""
+    """Where the web process listens, whom it trusts, how much it takes. Sizes are in bytes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
-    #: 0 takes any port that is free, and the log says which.
+    #: With 0 any free port is taken, and the log says which.
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    #: How the world reaches it, for the addresses that are printed: https://sms.example.com
+    #: How the process is reached from outside, for the addresses that are printed:
+    #: https://sms.example.com
     public_url: str | None = None
-    #: Proxies whose X-Forwarded-For is believed; nobody's is unless it is named.
+    #: Proxies whose X-Forwarded-For is believed; that of others is not.
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     #: Calls of one API key in a second, unless the key has a rate of its own; each process counts.
     key_rate: Annotated[float, Field(gt=0)] = 100.0
@@ -39,11 +40,12 @@ class WebSettings(BaseModel):
     #: Codes to one number, and of one client that an application names, over all API keys.
     otp_per_recipient: Windows = (Window(1, 60_000), Window(5, 3_600_000), Window(10, None))
     otp_per_client: Windows = (Window(10, 3_600_000), Window(30, None))
-    #: The account, on loopback, that carries whatever is sent with a test key.
+    #: The account, on loopback, that carries all messages sent with a test key.
     test_account: str | None = None
-    #: What signs a sign-in to the pages; without it a restart signs everybody out.
+    #: The secret that signs a sign-in to the pages; without it a restart signs everybody out.
     session_secret: Secret | None = None
-    #: Gateways whose own way of sending is offered here, for what spoke to them.
+    #: The doors that are open: gateways whose own protocol is offered here, to applications that
+    #: spoke to them before.
     doors: tuple[str, ...] = ()
 
     @field_validator("trusted_proxies", "doors", mode="before")
@@ -63,33 +65,52 @@ class WebSettings(BaseModel):
         return url.rstrip("/")
 
 
-def unfit(
+def mismatches(
     web: WebSettings, accounts: Mapping[str, Account], doors: Collection[str]
 ) -> list[Problem]:
-    """Say what does not fit the rest of the configuration; `doors` names those there are."""
-    known = ", ".join(sorted(doors))
-    found = [
-        Problem("web.doors", f"there is no door {one!r}; the doors are: {known}")
-        for one in web.doors
-        if one not in doors
+    """Return what of the web settings does not fit the rest of the configuration.
+
+    `doors` names the doors that there are.
+    """
+    return [
+        *(
+            Problem("web.doors", f"there is no door {door!r}; the doors are: {_listed(doors)}")
+            for door in web.doors
+            if door not in doors
+        ),
+        *(
+            Problem(
+                f"accounts.{name}.push_tokens",
+                f"{account.gateway.name} pushes nothing; leave it out",
+            )
+            for name, account in accounts.items()
+            if account.settings.push_tokens
+            and Reports.PUSH not in account.gateway.capabilities.reports
+        ),
+        *_test_account_problems(web.test_account, accounts),
     ]
-    found += [
-        Problem(f"accounts.{name}.push_tokens", f"{one.gateway.name} pushes nothing; leave it out")
-        for name, one in accounts.items()
-        if one.settings.push_tokens and Reports.PUSH not in one.gateway.capabilities.reports
-    ]
-    if web.test_account is None:
-        return found
-    account = accounts.get(web.test_account)
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _test_account_problems(
+    account_name: str | None, accounts: Mapping[str, Account]
+) -> list[Problem]:
+    """Return why an account cannot carry what is sent with test keys; [] when it can."""
+    if account_name is None:
+        return []
+    account = accounts.get(account_name)
     if account is None:
-        found.append(Problem("web.test_account", f"there is no account {web.test_account!r}"))
+        reason = f"there is no account {account_name!r}"
     elif not is_loopback(urlsplit(account.settings.base_url).hostname):
-        what = "has to be a sandbox on this machine: its base_url is not on loopback"
-        found.append(Problem("web.test_account", what))
+        reason = "has to be a sandbox on this machine: its base_url is not on loopback"
     elif account.settings.classes != frozenset():
-        what = f"{account.name} needs classes = [], or what customers wait for may go to it"
-        found.append(Problem("web.test_account", what))
-    return found
+        reason = f"{account.name} needs classes = [], or what customers wait for may go to it"
+    else:
+        return []
+    return [Problem("web.test_account", reason)]
 
 
 def is_loopback(host: str | None) -> bool:

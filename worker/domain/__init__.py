@@ -1,4 +1,4 @@
-"""The words: closed vocabularies, states and their moves, numbers, texts, spans of time, errors.
+"""What all rooms share: vocabularies, states and their moves, numbers, texts, durations, errors.
 
-Everything above may import this room; it imports nothing of ours but itself.
+Every other room may import this one; it imports nothing of ours but itself.
 """

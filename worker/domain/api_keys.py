@@ -1,7 +1,8 @@
-"""API keys: how they look, and what is stored of them.
+"""Make API keys, recognise them, and derive what is stored of them.
 
-A key is 32 random bytes, so that a plain SHA-256 of it is safe to keep: slow hashes protect what
-people can think of, and 256 bits cannot be guessed. The same hash finds the key, in one look.
+A key is 32 random bytes, so that a plain SHA-256 of it is safe to store: slow hashes protect
+passwords that people think up, and 256 random bits cannot be guessed. A key is found by the same
+hash with one look into the table.
 """
 
 import base64
@@ -9,21 +10,21 @@ import hashlib
 import re
 import secrets
 
-#: How every key begins, so that scanners find one that leaked; test keys say that they are.
-LIVE = "xinshi_live_"
-TEST = "xinshi_test_"
-_FORM = re.compile(r"xinshi_(live|test)_[A-Za-z0-9_-]{43}")
+#: How every key begins, so that scanners find one that leaked, and a test key can be recognised.
+LIVE_PREFIX = "xinshi_live_"
+TEST_PREFIX = "xinshi_test_"
+_KEY = re.compile(r"xinshi_(live|test)_[A-Za-z0-9_-]{43}")
 
 
 def make(*, test: bool) -> str:
-    """Return a new key. It is shown once and kept nowhere."""
+    """Return a new key. The caller shows it once; it is stored nowhere."""
     random = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-    return (TEST if test else LIVE) + random
+    return (TEST_PREFIX if test else LIVE_PREFIX) + random
 
 
-def looks_like_one(text: str) -> bool:
-    """Tell whether a text has a key's form: what has not is not even looked up."""
-    return bool(_FORM.fullmatch(text))
+def is_well_formed(text: str) -> bool:
+    """Tell whether a text has the form of a key; a text that has not is not even looked up."""
+    return bool(_KEY.fullmatch(text))
 
 
 def digest(key: str) -> str:

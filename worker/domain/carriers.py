@@ -1,10 +1,10 @@
-"""Which carrier a mobile number was given out by, from its beginning: a guess for statistics only.
+"""Tell which carrier gave a mobile number out, by its prefix: a guess, for statistics only.
 
-The beginnings are those that the Ministry of Industry and Information Technology gave out (the
+The prefixes are those that the Ministry of Industry and Information Technology gave out (the
 numbering plan of 2017, 电信网编号计划, and its later grants, the last on 24 December 2019: 190,
 192, 196, 197). Since 27 November 2019 a number may be taken to another carrier (携号转网), and
 nothing in it shows that: so nothing is refused, billed or promised by what is read here. Numbers
-of virtual operators are counted as such, whosever network they use.
+of virtual operators are counted as such, whichever network they use.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from worker.domain.enums import Carrier
 
-_GIVEN: Mapping[Carrier, str] = {
+_PREFIXES: Mapping[Carrier, str] = {
     Carrier.CHINA_MOBILE: (
         "134 135 136 137 138 139 144 147 148 150 151 152 157 158 159 172 178 182 183 184 187 188"
         " 195 197 198"
@@ -23,17 +23,17 @@ _GIVEN: Mapping[Carrier, str] = {
     Carrier.CHINA_BROADNET: "192",
     Carrier.VIRTUAL: "162 165 167 170 171",
 }
-#: By beginning, of three digits or of four: the longer one counts.
-BEGINNINGS: Mapping[str, Carrier] = MappingProxyType(
-    {one: carrier for carrier, given in _GIVEN.items() for one in given.split()}
+#: Prefixes have three digits or four; where both fit, the longer one counts.
+CARRIER_BY_PREFIX: Mapping[str, Carrier] = MappingProxyType(
+    {prefix: carrier for carrier, prefixes in _PREFIXES.items() for prefix in prefixes.split()}
 )
-#: So many digits of a number say all that can be said.
-DIGITS = 4
+#: The length of the longest prefix: no more digits of a number are looked at.
+PREFIX_DIGITS = 4
 
 
 def carrier(msisdn: str) -> Carrier | None:
-    """Tell whose number it was when it was given out; None when it is no mobile number we know.
+    """Return the carrier that gave a number out; None when its prefix is in no list.
 
-    The first `DIGITS` digits are enough; a masked number is told as well.
+    The first `PREFIX_DIGITS` digits are enough, and so is a masked number.
     """
-    return BEGINNINGS.get(msisdn[:DIGITS]) or BEGINNINGS.get(msisdn[:3])
+    return CARRIER_BY_PREFIX.get(msisdn[:PREFIX_DIGITS]) or CARRIER_BY_PREFIX.get(msisdn[:3])

@@ -1,4 +1,4 @@
-"""The closed vocabularies: every state, class and outcome that Xinshi knows, one word for each.
+"""List the closed vocabularies: every state, class, outcome and scope that Xinshi knows.
 
 These words stand in tables, the API, the command line, logs and documents alike; the moves between
 states are in `worker.domain.transitions`. This module imports nothing of ours.
@@ -68,10 +68,11 @@ class CampaignState(StrEnum):
     LOADING = "loading"
     #: Wholly loaded, and waiting for a person to start it.
     READY = "ready"
+    #: Its messages are handed out.
     RUNNING = "running"
     #: Stopped by a person; nothing new is submitted until it is resumed.
     PAUSED = "paused"
-    #: No message of it is queued or submitting.
+    #: No message of it is queued or submitting any more.
     DONE = "done"
     #: Stopped for good; what was not yet submitted is `cancelled`.
     CANCELLED = "cancelled"
@@ -89,14 +90,14 @@ class Outcome(StrEnum):
     THROTTLED = "throttled"
     #: The account is at fault, not the message; the message goes back, the account is held.
     ACCOUNT_HELD = "account_held"
-    #: Never left this machine, said by the wire alone.
+    #: No byte of it left this machine; only the transport can say that.
     NOT_SENT = "not_sent"
-    #: Not in the gateway's table, or no readable answer: never a guess.
+    #: The code is in no table, or there is no answer that can be read: never a guess.
     UNKNOWN = "unknown"
 
 
 class Fault(StrEnum):
-    """Whose fault a refusal is, where the gateway's table says so."""
+    """Whose fault a refusal is, where the gateway's code table says so."""
 
     #: One number of the batch: the others can go.
     NUMBER = "number"
@@ -104,7 +105,7 @@ class Fault(StrEnum):
     TEXT = "text"
     #: The form of the request: ours to mend.
     REQUEST = "request"
-    #: Who we say that we are: the same login again is refused again, and may lock the account.
+    #: The login: the same one once more is refused once more, and may lock the account.
     LOGIN = "login"
     #: Funds, permission, a lock.
     ACCOUNT = "account"
@@ -113,7 +114,7 @@ class Fault(StrEnum):
 
 
 class Advice(StrEnum):
-    """What the table tells us to do after a refusal, beyond its outcome."""
+    """What a code table tells us to do after a refusal, beyond its outcome."""
 
     #: We are too fast for the account: slow it down.
     SLOW_DOWN = "slow_down"
@@ -156,7 +157,7 @@ class NumberKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """What an API key may do, besides asking whether it is one."""
+    """What an API key may do; any key may ask whether it is valid."""
 
     #: Send and take back single messages.
     SEND = "send"

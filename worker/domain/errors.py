@@ -1,4 +1,4 @@
-"""Every error that Xinshi raises on purpose.
+"""Define every error that Xinshi raises on purpose.
 
 ::
 
@@ -7,12 +7,13 @@
     │   └── KeyConflict          the idempotency key stands for another request
     ├── NotFound
     ├── TooLate                  the message has already been handed over
-    │   └── ValidityOver             a campaign wants a new end of its validity
+    │   └── ValidityOver         a campaign needs a new end of its validity
     ├── ConfigurationError       the configuration's faults, all at once
     ├── Unavailable              the database does not answer; repeat with the same key
     │   └── CommitUnknown        it was cut off while it committed; read back before acting on it
-    └── WireError                raised by `worker.gateways.transport.client` alone
+    └── WireError                raised by `worker.gateways.transport.client`
         ├── NotSent              no byte of the request left this machine
+        │   └── NotAsked         the account guard let no call through
         └── OutcomeUnknown       the gateway may have taken it
 
 Messages name what is wrong, where, and what to do; never a secret, a whole number or a text.
@@ -23,12 +24,12 @@ from dataclasses import dataclass
 
 
 class XinshiError(Exception):
-    """The root: catch this to catch whatever Xinshi raises on purpose."""
+    """The root of the tree: catch it to catch every error that Xinshi raises on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with what was handed in.
+    """One fault in an argument, a file or the configuration.
 
     `where` names the argument, key or row (`"to"`, `"text"`, `"row 3"`); `what` says what is wrong
     and what to do.
@@ -38,7 +39,7 @@ class Problem:
     what: str
 
     def __str__(self) -> str:
-        """`where: what`."""
+        """Return `where: what`."""
         return f"{self.where}: {self.what}"
 
 
@@ -58,15 +59,15 @@ class KeyConflict(Refused):
 
 
 class NotFound(XinshiError):
-    """No message, campaign or account goes by that name."""
+    """There is no message, campaign or account with that id or name."""
 
 
 class TooLate(XinshiError):
-    """What was asked cannot be done any more: the message has been handed over, or has ended."""
+    """The call comes too late: the message has been handed over, or it has ended."""
 
 
 class ValidityOver(TooLate):
-    """A campaign is past its validity: whoever starts it says until when it may be sent."""
+    """A campaign is past its validity: starting it needs a new end, until which it may be sent."""
 
 
 class ConfigurationError(XinshiError):
@@ -78,7 +79,7 @@ class ConfigurationError(XinshiError):
 
 
 class Unavailable(XinshiError):
-    """The database does not answer: perhaps the call took effect; repeat it with its key."""
+    """The database does not answer. The call may have taken effect: repeat it with its key."""
 
 
 class CommitUnknown(Unavailable):
@@ -94,7 +95,7 @@ class NotSent(WireError):
 
 
 class NotAsked(NotSent):
-    """Its account is held, or it was not its turn: nothing was sent."""
+    """The account is held, or the call got no turn at it in time: nothing was sent."""
 
 
 class OutcomeUnknown(WireError):

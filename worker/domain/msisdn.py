@@ -1,4 +1,4 @@
-"""Numbers: brought to one form, told apart by kind, and masked.
+"""Normalise numbers, tell their kinds, and mask them.
 
 A mainland mobile is 11 digits, `1[3-9]` and nine more; `+86`, `86` and `0086` are stripped on the
 way in. Landlines keep their area code with its leading 0 and have 10 to 12 digits (document 001
@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from worker.domain.enums import NumberKind
 
-_NOISE = re.compile(r"[\s\-().\u00a0\u200b-\u200f\u202a-\u202e\u2010-\u2015\ufeff]+")
-_PREFIX = re.compile(r"^(?:\+|00)?86(?=1\d{10}$|10\d{11}$|14\d{11}$|0\d{9,11}$)")
-_KINDS = (
+_SEPARATORS = re.compile(r"[\s\-().\u00a0\u200b-\u200f\u202a-\u202e\u2010-\u2015\ufeff]+")
+_COUNTRY_CODE = re.compile(r"^(?:\+|00)?86(?=1\d{10}$|10\d{11}$|14\d{11}$|0\d{9,11}$)")
+_OTHER_KINDS = (
     (re.compile(r"0[1-9]\d{8,10}"), NumberKind.LANDLINE),
     (re.compile(r"1[04]\d{11}"), NumberKind.IOT),
 )
-_MOBILES = re.compile(r"(?:1[3-9][0-9]{9}\r?\n)*+")
+_MOBILE_LINES = re.compile(r"(?:1[3-9][0-9]{9}\r?\n)*+")
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９＋－", "0123456789+-")
 
 
@@ -29,28 +29,28 @@ def normalise(number: str) -> str:
     """
     if is_mobile(number):
         return number
-    bare = _NOISE.sub("", number.translate(_FULL_WIDTH))
+    bare = _SEPARATORS.sub("", number.translate(_FULL_WIDTH))
     if not bare:
         msg = "the number is empty"
         raise ValueError(msg)
-    digits = _PREFIX.sub("", bare)
+    digits = _COUNTRY_CODE.sub("", bare)
     if kind(digits) is None:
-        raise ValueError(_complaint(digits))
+        raise ValueError(_problem(digits))
     return digits
 
 
 def kind(msisdn: str) -> NumberKind | None:
-    """Tell what a normalised number is by its form; None when it is no number we know."""
+    """Return the kind of a normalised number, by its form; None when it is no number we know."""
     if is_mobile(msisdn):
         return NumberKind.MOBILE
-    for form, name in _KINDS:
+    for form, number_kind in _OTHER_KINDS:
         if form.fullmatch(msisdn) and msisdn.isascii():
-            return name
+            return number_kind
     return None
 
 
 def is_mobile(number: str) -> bool:
-    """Tell whether a number is a mobile one in the form that is stored, as most are given."""
+    """Tell whether a number is a mobile one and already in the form that is stored, as most are."""
     return (
         len(number) == 11
         and number[0] == "1"
@@ -60,23 +60,23 @@ def is_mobile(number: str) -> bool:
     )
 
 
-def are_mobile(several: Sequence[str]) -> bool:
-    """Tell whether all of some numbers are mobile ones in the form that is stored."""
-    lines = "\n".join([*several, ""])
-    # By its length too: one of them may hold a line end itself.
-    return len(lines) == 12 * len(several) and _MOBILES.fullmatch(lines) is not None
+def are_mobile(numbers: Sequence[str]) -> bool:
+    """Tell, at one go, whether all numbers are mobile ones in the form that is stored."""
+    lines = "\n".join([*numbers, ""])
+    # The length is compared too: a number may hold a line end itself.
+    return len(lines) == 12 * len(numbers) and _MOBILE_LINES.fullmatch(lines) is not None
 
 
-def mobiles(lines: str) -> list[str] | None:
-    """Return the numbers of whole lines that hold a mobile one each, in the form that is stored.
+def mobiles_in_lines(lines: str) -> list[str] | None:
+    """Return the numbers of whole lines, each of which is a mobile number as it is stored.
 
     None when a line holds anything else, a blank included.
     """
-    return lines.split() if _MOBILES.fullmatch(lines) else None
+    return lines.split() if _MOBILE_LINES.fullmatch(lines) else None
 
 
 def mask(msisdn: str) -> str:
-    """Hide the middle: `13812345678` becomes `138****5678`. Safe for logs, errors and pages."""
+    """Hide the middle of a number: `13812345678` becomes `138****5678`, safe for logs and pages."""
     if len(msisdn) < 8:
         return "*" * len(msisdn)
     return f"{msisdn[:3]}****{msisdn[-4:]}"
@@ -93,7 +93,7 @@ def matches(masked: str, msisdn: str) -> bool:
     return len(masked) == len(msisdn) and msisdn.startswith(head) and msisdn.endswith(tail)
 
 
-def _complaint(digits: str) -> str:
+def _problem(digits: str) -> str:
     shown = mask(digits)
     if digits.startswith(("+", "00")):
         return f"{shown} is a number abroad; only mainland numbers can be sent to"

@@ -1,6 +1,6 @@
-"""Secrets in the configuration: plain, `{ env = "NAME" }` or `{ file = "path" }`.
+"""Read the configuration's secrets: plain, `{ env = "NAME" }` or `{ file = "path" }`.
 
-They are kept as `pydantic.SecretStr`, so that `repr`, errors and logs show stars.
+They are held as `pydantic.SecretStr`, so that `repr`, errors and logs show stars.
 """
 
 import os
@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, SecretStr, ValidationInfo
 
 
 def resolve(value: object, info: ValidationInfo) -> object:
-    """Return the secret that `value` names, or raise `ValueError` saying why there is none.
+    """Return the secret that `value` is or names, or raise `ValueError` saying why there is none.
 
     A relative file path starts at the configuration's own directory (`context["directory"]`); one
     line break at the file's end does not belong to the secret.
@@ -24,9 +24,9 @@ def resolve(value: object, info: ValidationInfo) -> object:
         raise ValueError(msg)
     context = info.context or {}
     match dict(value):
-        case {"env": str(name), **rest} if not rest:
+        case {"env": str(name), **others} if not others:
             return _from_environment(name, context.get("environ", os.environ))
-        case {"file": str(path), **rest} if not rest:
+        case {"file": str(path), **others} if not others:
             return _from_file(Path(context.get("directory", ".")) / Path(path).expanduser())
     msg = 'a secret\'s table has exactly one key: { env = "NAME" } or { file = "path" }'
     raise ValueError(msg)

@@ -1,12 +1,13 @@
-"""How many parts of a text are billed.
+"""Count the segments of a text: the parts that are billed.
 
 A text of at most 70 characters is one segment; a longer one is cut every 67 characters, and the
 signature counts (the carriers' rule as Aliyun and Huawei print it). A character beyond the basic
 plane (an emoji) is two UTF-16 units and counts twice.
 """
 
-SINGLE = 70
-PART = 67
+#: UTF-16 units of a text of one segment, and of each segment of a longer one.
+SINGLE_SEGMENT_UNITS = 70
+PART_UNITS = 67
 
 
 def length(text: str) -> int:
@@ -17,7 +18,7 @@ def length(text: str) -> int:
 def count(text: str, signature: str = "") -> int:
     """Count the segments of `text` with the signature that the platform will add to it.
 
-    An empty text is one segment: there is no text of none.
+    An empty text counts as one segment.
     """
     units = length(text) + length(signature)
-    return 1 if units <= SINGLE else -(-units // PART)
+    return 1 if units <= SINGLE_SEGMENT_UNITS else -(-units // PART_UNITS)

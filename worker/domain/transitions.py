@@ -1,4 +1,4 @@
-"""The states' legal moves, and what a submission's state says of its messages.
+"""List the legal moves between states, and what a submission's state says of its messages.
 
 Every write that changes a state is guarded by the state that it leaves (and, for submissions, by
 the fence); `worker.store` may make no move that is not listed here, and a test holds it to that.
@@ -10,8 +10,9 @@ from worker.domain.enums import CampaignState, MessageState, SubmissionState
 from worker.domain.enums import MessageState as M
 from worker.domain.enums import SubmissionState as S
 
-#: What the messages of a submission are, unless they have a state of their own.
-MESSAGES_OF = MappingProxyType(
+#: The state of a submission's messages by the state of the submission, for messages that have no
+#: state of their own.
+MESSAGE_STATE_OF = MappingProxyType(
     {
         S.PLANNED: M.QUEUED,
         S.IN_FLIGHT: M.SUBMITTING,
@@ -25,7 +26,7 @@ MESSAGES_OF = MappingProxyType(
 
 SUBMISSION_MOVES = MappingProxyType(
     {
-        # To `unknown` without a call only after a backup was restored: there may have been one.
+        # To `unknown` only after a backup was restored: the call may have been made since.
         S.PLANNED: frozenset({S.IN_FLIGHT, S.NOT_SENT, S.UNKNOWN}),
         S.IN_FLIGHT: frozenset({S.ACCEPTED, S.REJECTED, S.NOT_SENT, S.UNKNOWN}),
         # Out of doubt by evidence, by a late answer, or by proof that nothing was taken.
@@ -82,9 +83,11 @@ CAMPAIGN_MOVES = MappingProxyType(
     }
 )
 
-#: Nothing more happens to a message in one of these; `submitted` and `unknown` await a report.
-ENDS = frozenset({M.DELIVERED, M.UNDELIVERED, M.REJECTED, M.EXPIRED, M.CANCELLED, M.SUPPRESSED})
+#: A message in one of these waits for nothing more; `submitted` and `unknown` await a report.
+END_STATES = frozenset(
+    {M.DELIVERED, M.UNDELIVERED, M.REJECTED, M.EXPIRED, M.CANCELLED, M.SUPPRESSED}
+)
 #: A campaign is done when none of its messages is in one of these.
-OPEN = frozenset({M.QUEUED, M.SUBMITTING})
-#: The failed, which `campaign retry` sends again: never the unknown.
-FAILED = frozenset({M.UNDELIVERED, M.REJECTED, M.EXPIRED})
+OPEN_STATES = frozenset({M.QUEUED, M.SUBMITTING})
+#: What `campaign retry` sends again: the messages that failed, never the unknown.
+FAILED_STATES = frozenset({M.UNDELIVERED, M.REJECTED, M.EXPIRED})

@@ -1,92 +1,101 @@
-"""How fast an account is after its gateway said "too fast": pure functions of a refusal and time.
+"""Decide how fast an account is after its gateway said "too fast". Pure.
 
-A refusal at some rate halves it, at once and once for all who are refused together. The rate is
-back at nine tenths of the refused one within seconds, and probes upward from there by small steps.
-Only a refusal is written down: what is allowed later follows from when it was.
+A refusal at some rate halves that rate, at once and once for all submissions that are refused
+together. The rate is back at nine tenths of the refused one within seconds, and probes upward from
+there by small steps. Only the refusal is stored: the rate that is allowed later follows from it and
+from the time since.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: What is left of the refused rate at once, and what it comes back to within `BACK` seconds.
-AT_ONCE = 0.5
-AFTERWARDS = 0.9
-BACK = 1.0
-#: Then it grows by `STEP` every `EVERY` seconds, until it is `FAR` times the refused one.
-STEP = 1.02
-EVERY = 5.0
-FAR = 20.0
-#: Calls that began before a change, or so many seconds after it, are not refused for the new rate:
-#: what gateways count reaches back a while.
-WINDOW = 2.0
-#: Whoever got this part of what was allowed, or more, was as fast as was allowed.
-USED = 0.7
+#: The part of the refused rate that is allowed at once, and the part that it comes back to within
+#: `RECOVERY_SECONDS`.
+REFUSED_FACTOR = 0.5
+RECOVERED_FACTOR = 0.9
+RECOVERY_SECONDS = 1.0
+#: Then the rate grows by `GROWTH_FACTOR` every `GROWTH_SECONDS`, until it is `FORGET_FACTOR` times
+#: the refused one; nothing is left of the refusal then.
+GROWTH_FACTOR = 1.02
+GROWTH_SECONDS = 5.0
+FORGET_FACTOR = 20.0
+#: A refusal of a call that began before the last change, or up to this time after it, says nothing
+#: about the new rate: what gateways count reaches back a while.
+SETTLING_SECONDS = 2.0
+#: An account that reached this part of its allowed rate, or more, counts as having used it fully.
+FULLY_USED_SHARE = 0.7
 #: No slower rate is learned: one call in two seconds proves nothing about our pace.
-SLOWEST = 0.5
-#: No gateway's wish to be left alone is heeded for longer, in seconds.
-LONGEST_REST = 3600.0
+MIN_LEARNED_RATE = 0.5
+#: No gateway's request to be left alone is heeded for longer.
+MAX_REST_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """The last refusal: the rate that was too fast, a second, and when, in seconds since 1970."""
+class LearnedRate:
+    """What the last refusal taught: the rate that was too fast, and when.
 
-    refused: float | None = None
-    at: float = 0.0
+    Rates are submissions in a second, times are seconds since 1970.
+    """
+
+    refused_rate: float | None = None
+    refused_at: float = 0.0
     #: Until then the gateway wants nothing at all.
     rest_until: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it is stored."""
-        return {"refused": self.refused, "at": self.at, "rest_until": self.rest_until}
+        """Return the refusal as it is stored."""
+        return {"refused": self.refused_rate, "at": self.refused_at, "rest_until": self.rest_until}
 
-    def allowed(self, now: float) -> float | None:
+    def allowed_rate(self, now: float) -> float | None:
         """Return the rate that is allowed now; None when nothing is left of the refusal."""
-        if self.refused is None:
+        if self.refused_rate is None:
             return None
-        past = max(0.0, now - self.at)
-        if past < BACK:
-            return self.refused * (AT_ONCE + (AFTERWARDS - AT_ONCE) * past / BACK)
-        grown = AFTERWARDS * STEP ** min((past - BACK) // EVERY, 10_000.0)
-        return None if grown > FAR else self.refused * grown
+        elapsed = max(0.0, now - self.refused_at)
+        if elapsed < RECOVERY_SECONDS:
+            recovery = (RECOVERED_FACTOR - REFUSED_FACTOR) * elapsed / RECOVERY_SECONDS
+            return self.refused_rate * (REFUSED_FACTOR + recovery)
+        growth_steps = min((elapsed - RECOVERY_SECONDS) // GROWTH_SECONDS, 10_000.0)
+        factor = RECOVERED_FACTOR * GROWTH_FACTOR**growth_steps
+        return None if factor > FORGET_FACTOR else self.refused_rate * factor
 
-    def rest(self, now: float) -> float:
+    def rest_seconds(self, now: float) -> float:
         """Return for how many seconds more the gateway wants nothing."""
-        return min(max(0.0, self.rest_until - now), LONGEST_REST)
+        return min(max(0.0, self.rest_until - now), MAX_REST_SECONDS)
 
 
-#: Nothing was ever refused.
-NOTHING = Learned()
+#: The value of an account that was never refused.
+NOTHING_LEARNED = LearnedRate()
 
 
-def stored(value: Mapping[str, Any] | None) -> Learned:
-    """Read what `as_json` wrote; None is nothing."""
-    if not value:
-        return NOTHING
-    return Learned(value.get("refused"), value.get("at", 0.0), value.get("rest_until", 0.0))
+def learned_from_json(stored: Mapping[str, Any] | None) -> LearnedRate:
+    """Read what `as_json` wrote; None is an account that was never refused."""
+    if not stored:
+        return NOTHING_LEARNED
+    return LearnedRate(stored.get("refused"), stored.get("at", 0.0), stored.get("rest_until", 0.0))
 
 
-def counts(before: Learned, began: float) -> bool:
-    """Whether a refusal of a call that began then says anything new."""
-    return before.refused is None or began >= before.at + WINDOW
+def is_news(learned: LearnedRate, call_began: float) -> bool:
+    """Tell whether a refusal of a call that began then says anything new."""
+    return learned.refused_rate is None or call_began >= learned.refused_at + SETTLING_SECONDS
 
 
-def refused(before: Learned, now: float, measured: float) -> Learned:
-    """Learn from a refusal; `measured` is what the gateway took in the fullest of the last seconds.
+def after_refusal(learned: LearnedRate, now: float, measured_rate: float) -> LearnedRate:
+    """Return what is learned when a call is refused as too fast.
 
-    Whoever got most of what was allowed was refused for that: what is measured then is a little
-    less, because no worker is always in time. Where it is more, submissions arrived unevenly: the
-    rate that they may go at is less than what was taken in that second, and more than was allowed.
+    `measured_rate` is what the gateway took in the fullest of the last seconds. An account that
+    used most of its allowed rate was refused for that rate, though the measured one may be a little
+    less, because no worker is always in time. Where the measured rate is more, submissions arrived
+    unevenly: the rate to keep to lies between what was allowed and what was taken in that second.
     """
-    known = before.allowed(now)
-    measured = max(1.0, measured)
-    if known is not None and measured >= known * USED:
-        measured = (known + max(known, measured)) / 2
-    return Learned(max(SLOWEST, measured), now, before.rest_until)
+    allowed_rate = learned.allowed_rate(now)
+    measured_rate = max(1.0, measured_rate)
+    if allowed_rate is not None and measured_rate >= allowed_rate * FULLY_USED_SHARE:
+        measured_rate = (allowed_rate + max(allowed_rate, measured_rate)) / 2
+    return LearnedRate(max(MIN_LEARNED_RATE, measured_rate), now, learned.rest_until)
 
 
-def asked_to_rest(before: Learned, now: float, seconds: float) -> Learned:
-    """Note that the gateway wants nothing for some seconds."""
-    until = now + min(max(0.0, seconds), LONGEST_REST)
-    return Learned(before.refused, before.at, max(before.rest_until, until))
+def after_rest_request(learned: LearnedRate, now: float, seconds: float) -> LearnedRate:
+    """Return what is learned when a gateway says that it wants nothing for some seconds."""
+    until = now + min(max(0.0, seconds), MAX_REST_SECONDS)
+    return LearnedRate(learned.refused_rate, learned.refused_at, max(learned.rest_until, until))

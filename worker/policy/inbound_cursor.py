@@ -1,4 +1,4 @@
-"""Which hour of inbound messages to read next: a pure policy over a durable cursor.
+"""Decide which hour of inbound messages to read next, by a cursor that is stored. Pure.
 
 For gateways that keep inbound messages by the hour and let an hour be read again, but allow a read
 only now and then (every 10 minutes, says document 001, section 5). Each hour is read once more
@@ -12,68 +12,70 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 HOUR = timedelta(hours=1)
-#: An hour counts as closed this long after its end: a late entry may still come in.
-SETTLED = timedelta(minutes=10)
+#: An hour counts as closed this long after its end, because late entries may still come in.
+CLOSING_DELAY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far the reading has come. `since` is the first hour that is ours to read."""
+class InboundCursor:
+    """How far the reading has come. `since` is the first hour that has to be read."""
 
     since: datetime
-    #: Hours from `since` on that were read after they had closed.
-    done: frozenset[datetime] = frozenset()
-    #: True when the last read was of the hour that ran then.
-    was_current: bool = False
-    last: datetime | None = None
+    #: The hours from `since` on that were read after they had closed.
+    read_hours: frozenset[datetime] = frozenset()
+    #: Whether the last read was of the hour that ran then.
+    last_was_current: bool = False
+    #: When the gateway was asked last, whatever came of it.
+    asked_at: datetime | None = None
 
 
-def next_hour(cursor: Cursor, at: datetime) -> datetime:
+def next_hour(cursor: InboundCursor, at: datetime) -> datetime:
     """Return the start of the hour to read at `at`."""
-    current = _start(at)
-    waiting = unread(cursor, at)
-    return waiting[0] if waiting and cursor.was_current else current
+    closed_hours = unread_hours(cursor, at)
+    return closed_hours[0] if closed_hours and cursor.last_was_current else _hour_start(at)
 
 
-def unread(cursor: Cursor, at: datetime) -> list[datetime]:
+def unread_hours(cursor: InboundCursor, at: datetime) -> list[datetime]:
     """Return the closed hours that were not read since they closed, the newest first."""
-    hour = _start(at - SETTLED) - HOUR
-    found = []
+    hour = _hour_start(at - CLOSING_DELAY) - HOUR
+    unread = []
     while hour >= cursor.since:
-        if hour not in cursor.done:
-            found.append(hour)
+        if hour not in cursor.read_hours:
+            unread.append(hour)
         hour -= HOUR
-    return found
+    return unread
 
 
-def asked(cursor: Cursor, at: datetime) -> Cursor:
+def after_asking(cursor: InboundCursor, at: datetime) -> InboundCursor:
     """Return the cursor after the gateway was asked, whatever comes of it."""
-    return replace(cursor, last=at)
+    return replace(cursor, asked_at=at)
 
 
-def read(cursor: Cursor, hour: datetime, at: datetime) -> Cursor:
+def after_reading(cursor: InboundCursor, hour: datetime, at: datetime) -> InboundCursor:
     """Return the cursor after `hour` was read, and its page stored, at `at`."""
-    closed = hour + HOUR + SETTLED <= at
-    done = cursor.done | {hour} if closed else cursor.done
+    closed = hour + HOUR + CLOSING_DELAY <= at
+    read_hours = cursor.read_hours | {hour} if closed else cursor.read_hours
     since = cursor.since
-    while since in done:
-        done -= {since}
+    while since in read_hours:
+        read_hours -= {since}
         since += HOUR
-    return replace(cursor, since=since, done=done, was_current=not closed, last=at)
+    return replace(
+        cursor, since=since, read_hours=read_hours, last_was_current=not closed, asked_at=at
+    )
 
 
-def wait(cursor: Cursor, spacing: float, at: datetime) -> float:
+def seconds_until_read(cursor: InboundCursor, spacing: float, at: datetime) -> float:
     """Return the seconds until the next read is allowed; 0 when it is now."""
-    if cursor.last is None:
+    if cursor.asked_at is None:
         return 0.0
-    return max(0.0, spacing - (at - cursor.last).total_seconds())
+    return max(0.0, spacing - (at - cursor.asked_at).total_seconds())
 
 
-def load(stored: Mapping[str, Any], at: datetime) -> Cursor:
+def load(stored: Mapping[str, Any], at: datetime) -> InboundCursor:
     """Read a cursor from the database; a new account begins with the hour before this one."""
     if not stored:
-        return Cursor(_start(at) - HOUR)
-    return Cursor(
+        return InboundCursor(_hour_start(at) - HOUR)
+    return InboundCursor(
         datetime.fromisoformat(stored["since"]),
         frozenset(map(datetime.fromisoformat, stored["done"])),
         stored["was_current"],
@@ -81,15 +83,15 @@ def load(stored: Mapping[str, Any], at: datetime) -> Cursor:
     )
 
 
-def dump(cursor: Cursor) -> dict[str, Any]:
+def dump(cursor: InboundCursor) -> dict[str, Any]:
     """Return the cursor as it is stored."""
     return {
         "since": cursor.since.isoformat(),
-        "done": sorted(hour.isoformat() for hour in cursor.done),
-        "was_current": cursor.was_current,
-        "last": cursor.last and cursor.last.isoformat(),
+        "done": sorted(hour.isoformat() for hour in cursor.read_hours),
+        "was_current": cursor.last_was_current,
+        "last": cursor.asked_at and cursor.asked_at.isoformat(),
     }
 
 
-def _start(at: datetime) -> datetime:
+def _hour_start(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

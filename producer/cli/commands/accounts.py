@@ -1,17 +1,14 @@
-"""`xinshi accounts`, `balance` and `account`: whether they are held, and what is left there."""
+"""`xinshi accounts`, `balance` and `account`: list accounts, ask for balances, hold, release."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import (
-    failures,
-    options,
-    output,
-    pace_report,
-)
-from producer.cli.session import Session, opened
+from producer.cli import failures, options, output, pace_report
+from producer.cli.account_report import hold_advice, hold_reason, share_notice
+from producer.cli.groups import account_group
+from producer.cli.session import Session, open_session, operator_name
 
 if TYPE_CHECKING:
     from producer.cli.account_calls import AccountAnswer
@@ -20,59 +17,51 @@ if TYPE_CHECKING:
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 
-group = typer.Typer(
-    name="account",
-    help="One account: hold it, release it, change its password.",
-    no_args_is_help=True,
-    epilog=options.examples(
-        'xinshi account hold bulk --why "contract under review"', "xinshi account release bulk"
-    ),
-)
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    options.command(app, "xinshi accounts", "xinshi accounts --json", name="accounts")(listed)
+    options.command(app, "xinshi accounts", "xinshi accounts --json", name="accounts")(
+        list_accounts
+    )
     options.command(app, "xinshi balance", "xinshi balance --account bulk")(balance)
-    app.add_typer(group)
-    from producer.cli.commands import password, push_url
-
-    options.command(group, "xinshi account password bulk")(password.password)
-    options.command(group, "xinshi account push-url codes", name="push-url")(push_url.push_url)
+    app.add_typer(account_group)
 
 
-def listed(*, as_json: options.Json = False, config: options.Config = None) -> None:
+def list_accounts(*, as_json: options.Json = False, config: options.Config = None) -> None:
     """List the accounts: what they serve, why they are held, what is left, how fast they may go."""
-    with opened(config) as here:
-        states = _states(here)
-        paces = pace_report.standing(here)
-        accounts = list(here.settings.accounts.values())
+    with open_session(config) as session:
+        states = _account_states(session)
+        pacings = pace_report.read_pacings(session)
+        accounts = list(session.settings.accounts.values())
     if as_json:
-        output.as_json(
+        output.print_json(
             [
-                _as_json(one, states.get(one.name))
-                | {"pace": pace_report.as_json(one, paces[one.name])}
-                for one in accounts
+                _account_json(account, states.get(account.name))
+                | {"pace": pace_report.as_json(account, pacings[account.name])}
+                for account in accounts
             ]
         )
         return
     if not accounts:
-        output.hint("no account is configured")
+        output.print_hint("no account is configured")
         return
     rows = [
-        (*_row(one, states.get(one.name)), pace_report.brief(one, paces[one.name]))
-        for one in accounts
+        (
+            *_account_row(account, states.get(account.name)),
+            pace_report.limits_summary(account, pacings[account.name]),
+        )
+        for account in accounts
     ]
-    standing = ("state", "since", "until", "share")
-    output.table(("account", "gateway", "classes", *standing, "balance", "pace"), rows)
-    for one in accounts:
-        state = states.get(one.name)
+    state_headers = ("state", "since", "until", "share")
+    output.print_table(("account", "gateway", "classes", *state_headers, "balance", "pace"), rows)
+    for account in accounts:
+        state = states.get(account.name)
         if state and state.held:
-            output.line(f"{one.name}: {advice(one, state)}")
-        if state and not state.health.well:
-            output.line(f"{one.name}: {share(state)}")
-        for said in pace_report.advice(one, paces[one.name]):
-            output.line(said)
+            output.print_line(f"{account.name}: {hold_advice(account, state)}")
+        if state and not state.health.is_well:
+            output.print_line(f"{account.name}: {share_notice(state)}")
+        for notice in pace_report.pace_notices(account, pacings[account.name]):
+            output.print_line(notice)
 
 
 def balance(
@@ -82,40 +71,39 @@ def balance(
     config: options.Config = None,
 ) -> None:
     """Ask the accounts now what is left; one that is held is not asked, its last word is shown."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from producer.cli import account_calls
 
-        answers = account_calls.ask(here, account_calls.CallKind.BALANCE, account)
-        states = _states(here)
+        answers = account_calls.ask(session, account_calls.AccountCall.BALANCE, account)
+        states = _account_states(session)
     if as_json:
-        output.as_json([_balance(one, states.get(one.account)) for one in answers])
+        output.print_json([_balance_json(answer, states.get(answer.account)) for answer in answers])
     elif answers:
-        rows = [row for one in answers for row in _pools(one, states.get(one.account))]
-        output.table(("account", "pool", "remaining", "paid", "sent", "as of", ""), rows)
+        rows = [row for answer in answers for row in _pool_rows(answer, states.get(answer.account))]
+        output.print_table(("account", "pool", "remaining", "paid", "sent", "as of", ""), rows)
     else:
-        output.hint("no account can be asked for its balance")
-    if any(one.failed for one in answers):
+        output.print_hint("no account can be asked for its balance")
+    if any(answer.failed for answer in answers):
         raise typer.Exit(failures.FAILED)
 
 
-@options.command(group, 'xinshi account hold bulk --why "contract under review"')
+@options.command(account_group, 'xinshi account hold bulk --why "contract under review"')
 def hold(
     name: _Name,
     *,
-    why: Annotated[str, typer.Option("--why", help="The reason; it is shown.")] = "",
+    reason: Annotated[str, typer.Option("--why", help="The reason; it is shown.")] = "",
     config: options.Config = None,
 ) -> None:
     """Send nothing through an account, until it is released; its messages wait."""
-    with opened(config) as here:
-        from producer.cli.account_calls import person
+    with open_session(config) as session:
         from worker.delivery import manual_hold
 
-        here.account(name)
-        manual_hold.hold(here.engine, name, why, person())
-    output.line(f"{name} is held; `xinshi account release {name}` lets it go on")
+        session.account(name)
+        manual_hold.hold(session.engine, name, reason, operator_name())
+    output.print_line(f"{name} is held; `xinshi account release {name}` lets it go on")
 
 
-@options.command(group, "xinshi account release bulk")
+@options.command(account_group, "xinshi account release bulk")
 def release(
     name: _Name,
     *,
@@ -126,97 +114,55 @@ def release(
 
     Asks back when the gateway refused its login and the configuration has no other yet.
     """
-    with opened(config) as here:
-        state = _states(here).get(name)
+    with open_session(config) as session:
+        state = _account_states(session).get(name)
         if state is None:
-            here.account(name)
+            session.account(name)
         if state is None or not state.held:
-            output.line(f"{name} was not held")
+            output.print_line(f"{name} was not held")
             return
-        from producer.cli.account_calls import person
         from worker.delivery import manual_hold
 
-        if manual_hold.is_refused_again(here.settings.logins, state) and not yes:
-            _ask_back(state)
-        manual_hold.release(here.engine, here.settings.logins, state, person())
+        if manual_hold.is_refused_again(session.settings.logins, state) and not yes:
+            _confirm_release(state)
+        manual_hold.release(session.engine, session.settings.logins, state, operator_name())
     follows = ": one text asks first, the rest follows once the gateway has taken it"
-    output.line(f"{name} goes on{'' if state.held_code == manual_hold.BY_HAND else follows}")
+    output.print_line(
+        f"{name} goes on{'' if state.held_code == manual_hold.HAND_HOLD_CODE else follows}"
+    )
 
 
-def _ask_back(state: "AccountState") -> None:
-    output.error(
-        f"{state.account}: the gateway refused its login ({why(state)}), and the configuration"
-        " that is read here has no other; the next call will be refused too, and repeats may lock"
-        " the account"
+def _confirm_release(state: "AccountState") -> None:
+    """Ask whether to release an account whose login was refused and has not changed."""
+    output.print_error(
+        f"{state.account}: the gateway refused its login ({hold_reason(state)}), and the"
+        " configuration that is read here has no other; the next call will be refused too, and"
+        " repeats may lock the account"
     )
     if not typer.confirm("Release it all the same?"):
         raise typer.Exit(failures.FAILED)
 
 
-def advice(account: "Account | None", state: "AccountState") -> str:
-    """Say what to do about a hold: the code table's remedy, and how the account goes on."""
-    from worker.delivery import manual_hold
-
-    release = f"`xinshi account release {state.account}`"
-    if state.held_code == manual_hold.BY_HAND:
-        return f"held by hand; {release} lets it go on"
-    parts = [_remedy(account, state)]
-    if state.held_until is not None:
-        parts.append(
-            f"goes on by itself at {output.local(state.held_until)}; {release} does so now"
-        )
-    elif state.held_login is not None:
-        parts.append(f"goes on by itself with another login; with the same one, {release}")
-    else:
-        parts.append(f"then {release}")
-    return "; ".join(filter(None, parts))
-
-
-def _remedy(account: "Account | None", state: "AccountState") -> str:
-    code, words = state.held_code or "", state.held_why or ""
-    if account is None:
-        return ""
-    table = account.gateway.table
-    if not table.read(code, words).mapped:
-        return (
-            "the gateway refuses a login that it has never accepted, in words that no table has:"
-            f" mend the login, or say under [accounts.{account.name}.codes] what they mean"
-        )
-    return table.remedy(code, words) or "mend what the gateway complains of"
-
-
-def why(state: "AccountState") -> str:
-    """Say why an account is held: the gateway's code and words."""
-    return " ".join(filter(None, [state.held_code, state.held_why]))
-
-
-def share(state: "AccountState") -> str:
-    """Say what share of its traffic an account gets, why, and since when."""
-    from datetime import datetime
-
-    health = state.health
-    parts = [f"{health.share:.0%} of its traffic"] if health.share < 1 else []
-    parts += [f"{part:.0%} of {one}'s" for one, part in health.carriers.items() if part < 1]
-    since = f" since {output.local(datetime.fromisoformat(health.since))}" if health.since else ""
-    return f"gets {', '.join(parts)}{since}: {health.why}; it comes back by itself"
-
-
-def _states(here: Session) -> "dict[str, AccountState]":
+def _account_states(session: Session) -> "dict[str, AccountState]":
     from worker.store import accounts
     from worker.store.db import database
 
-    with database.reading(here.engine) as connection:
-        return accounts.states(connection, here.settings.logins)
+    with database.reading(session.engine) as connection:
+        return accounts.states(connection, session.settings.logins)
 
 
 def _classes(account: "Account") -> list[str]:
     from worker.domain.enums import MessageClass
 
-    return [one.value for one in MessageClass if account.settings.serves(one)]
+    return [
+        message_class.value
+        for message_class in MessageClass
+        if account.settings.serves(message_class)
+    ]
 
 
-def _as_json(account: "Account", state: "AccountState | None") -> dict[str, Any]:
-    from worker.intake.lookup import stamp
+def _account_json(account: "Account", state: "AccountState | None") -> dict[str, Any]:
+    from worker.intake.lookup import iso_time
 
     held = state is not None and state.held
     return {
@@ -225,40 +171,40 @@ def _as_json(account: "Account", state: "AccountState | None") -> dict[str, Any]
         "classes": _classes(account),
         "reports": account.reports.value,
         "held": held,
-        "why": why(state) if state and held else None,
-        "since": stamp(state.held_since) if state else None,
-        "until": stamp(state.held_until) if state else None,
-        "advice": advice(account, state) if state and held else None,
+        "why": hold_reason(state) if state and held else None,
+        "since": iso_time(state.held_since) if state else None,
+        "until": iso_time(state.held_until) if state else None,
+        "advice": hold_advice(account, state) if state and held else None,
         "share": state.health.share if state else 1.0,
         "share_since": state.health.since if state else None,
-        "share_why": state.health.why or None if state else None,
-        "carriers": {one.value: part for one, part in state.health.carriers.items()}
+        "share_why": state.health.reason or None if state else None,
+        "carriers": {carrier.value: share for carrier, share in state.health.carrier_shares.items()}
         if state
         else {},
         "balance": dict(state.balance) if state and state.balance else None,
-        "balance_at": stamp(state.balance_at) if state else None,
+        "balance_at": iso_time(state.balance_at) if state else None,
     }
 
 
-def _row(account: "Account", state: "AccountState | None") -> Sequence[Any]:
+def _account_row(account: "Account", state: "AccountState | None") -> Sequence[Any]:
     classes = ", ".join(_classes(account)) or "only by name"
     if state is None:
         return (account.name, account.gateway.name, classes, "ok", None, None, "100%", None)
-    until = (output.brief(state.held_until) or "released") if state.held else None
+    until = (output.short_local_time(state.held_until) or "released") if state.held else None
     return (
         account.name,
         account.gateway.name,
         classes,
-        f"held: {why(state)}" if state.held else "ok",
-        output.brief(state.held_since),
+        f"held: {hold_reason(state)}" if state.held else "ok",
+        output.short_local_time(state.held_since),
         until,
         f"{state.health.share:.0%}",
-        _left(state.balance),
+        _remaining(state.balance),
     )
 
 
-def _left(balance: Mapping[str, Any] | None) -> str | None:
-    """Write what is left in the pools that an account draws on."""
+def _remaining(balance: Mapping[str, Any] | None) -> str | None:
+    """Return what is left in each pool that an account draws on, in one line."""
     pools = [pool for pool in (balance or {}).get("pools", ()) if pool["used"]]
     return ", ".join(_amount(pool) for pool in pools) or None
 
@@ -267,33 +213,35 @@ def _amount(pool: Mapping[str, Any]) -> str:
     return "postpaid" if pool["remaining"] is None else str(pool["remaining"])
 
 
-def _balance(answer: "AccountAnswer", state: "AccountState | None") -> dict[str, Any]:
-    from worker.intake.lookup import stamp
+def _balance_json(answer: "AccountAnswer", state: "AccountState | None") -> dict[str, Any]:
+    from worker.intake.lookup import iso_time
 
-    said = (state and state.balance) or {}
+    balance = (state and state.balance) or {}
     return {
         "account": answer.account,
-        "pools": said.get("pools", []),
-        "sent": said.get("sent"),
-        "at": stamp(state.balance_at) if state else None,
+        "pools": balance.get("pools", []),
+        "sent": balance.get("sent"),
+        "at": iso_time(state.balance_at) if state else None,
         "held": bool(state and state.held),
         "problem": answer.problem,
     }
 
 
-def _pools(answer: "AccountAnswer", state: "AccountState | None") -> list[Sequence[Any]]:
-    said = (state and state.balance) or {}
-    at = state.balance_at if state else None
+def _pool_rows(answer: "AccountAnswer", state: "AccountState | None") -> list[Sequence[Any]]:
+    balance = (state and state.balance) or {}
+    balance_at = state.balance_at if state else None
     pools = [
         (
             answer.account,
             pool["name"] + ("" if pool["used"] else " (not used)"),
             pool["remaining"],
             "postpaid" if pool["postpaid"] else "prepaid",
-            said.get("sent"),
-            at,
+            balance.get("sent"),
+            balance_at,
             answer.problem,
         )
-        for pool in said.get("pools", ())
+        for pool in balance.get("pools", ())
     ]
-    return [*pools] or [(answer.account, None, None, None, said.get("sent"), at, answer.problem)]
+    return [*pools] or [
+        (answer.account, None, None, None, balance.get("sent"), balance_at, answer.problem)
+    ]

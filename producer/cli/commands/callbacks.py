@@ -1,11 +1,11 @@
-"""`xinshi callbacks`: which applications are told, and what could not be told."""
+"""`xinshi callbacks`: add, list and remove callbacks, and replay events that were parked."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from producer.cli import options, output
-from producer.cli.session import opened
+from producer.cli.session import open_session
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
@@ -19,7 +19,7 @@ group = typer.Typer(
     name="callbacks",
     help="URLs of applications that are told what becomes of their messages.",
     no_args_is_help=True,
-    epilog=options.examples(
+    epilog=options.example_lines(
         "xinshi callbacks add https://shop.example.com/xinshi --sender shop --inbound",
         "xinshi callbacks list --secrets",
         "xinshi callbacks replay",
@@ -30,7 +30,7 @@ group = typer.Typer(
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     options.command(group, "xinshi callbacks add https://shop.example.com/xinshi", name="add")(add)
-    options.command(group, "xinshi callbacks list --secrets", name="list")(listed)
+    options.command(group, "xinshi callbacks list --secrets", name="list")(list_callbacks)
     options.command(group, "xinshi callbacks remove 3", name="remove")(remove)
     options.command(group, "xinshi callbacks replay 3", name="replay")(replay)
     app.add_typer(group)
@@ -47,66 +47,69 @@ def add(
     config: options.Config = None,
 ) -> None:
     """Have a URL told of all that a sender enqueues from now on; prints its secret."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.domain.errors import Refused
         from worker.intake import enqueue
         from worker.store import callbacks
         from worker.store.db import database
 
-        problems = enqueue.callback_problems(here.settings, url)
+        problems = enqueue.callback_problems(session.settings, url)
         if problems:
             raise Refused(problems)
-        with database.writing(here.engine) as connection:
-            made = callbacks.ensure(connection, sender, url, standing=True, inbound=inbound)
-        secret = _secret(here.settings, made)
+        with database.writing(session.engine) as connection:
+            callback_id = callbacks.ensure(connection, sender, url, standing=True, inbound=inbound)
+        secret = _secret(session.settings, callback_id)
     if as_json:
-        output.as_json({"id": made, "url": url, "sender": sender, "secret": secret})
+        output.print_json({"id": callback_id, "url": url, "sender": sender, "secret": secret})
     else:
-        output.facts({"callback": made, "secret": secret})
+        output.print_facts({"callback": callback_id, "secret": secret})
 
 
-def listed(
+def list_callbacks(
     *,
     secrets: Annotated[bool, typer.Option("--secrets", help="Show their secrets.")] = False,
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
     """List callbacks, with the events that wait for each and those that were parked."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.store import callbacks
         from worker.store.db import database
 
-        with database.reading(here.engine) as connection:
-            found = callbacks.all_of(connection)
-        shown = [_row(here.settings, one, secrets=secrets) for one in found]
+        with database.reading(session.engine) as connection:
+            stored_callbacks = callbacks.list_callbacks(connection)
+        rows = [
+            _callback_row(session.settings, callback, secrets=secrets)
+            for callback in stored_callbacks
+        ]
     if as_json:
-        output.as_json(shown)
-    elif shown:
-        output.table(tuple(shown[0]), [tuple(row.values()) for row in shown])
+        output.print_json(rows)
+    elif rows:
+        output.print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
     else:
-        output.hint("nobody is told; see `xinshi callbacks add --help`")
+        output.print_hint("nobody is told; see `xinshi callbacks add --help`")
 
 
 def remove(
-    callback: Annotated[int, typer.Argument(metavar="ID", help="As `list` shows it.")],
+    callback_id: Annotated[int, typer.Argument(metavar="ID", help="As `list` shows it.")],
     *,
     config: options.Config = None,
 ) -> None:
     """Tell a URL nothing more; what waits for it is dropped."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.domain.errors import NotFound
         from worker.store import callbacks
         from worker.store.db import database
 
-        with database.writing(here.engine) as connection:
-            if not callbacks.remove(connection, callback):
-                msg = f"there is no callback {callback}; `xinshi callbacks list` shows all"
+        with database.writing(session.engine) as connection:
+            if not callbacks.remove(connection, callback_id):
+                msg = f"there is no callback {callback_id}; `xinshi callbacks list` shows all"
                 raise NotFound(msg)
-    output.hint(f"callback {callback} is told nothing more")
+    output.print_hint(f"callback {callback_id} is told nothing more")
 
 
 def replay(
-    callback: Annotated[
+    callback_id: Annotated[
         int | None, typer.Argument(metavar="[ID]", help="Only this one's events.")
     ] = None,
     *,
@@ -114,33 +117,38 @@ def replay(
     config: options.Config = None,
 ) -> None:
     """Tell again what was parked, for another day."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.store import callbacks
         from worker.store.db import database
 
-        with database.writing(here.engine) as connection:
-            count = callbacks.replay(connection, callback)
+        with database.writing(session.engine) as connection:
+            count = callbacks.replay_parked(connection, callback_id)
     if as_json:
-        output.as_json({"events": count})
+        output.print_json({"events": count})
     else:
-        output.line(f"{count} events are told again")
+        output.print_line(f"{count} events are told again")
 
 
-def _row(settings: "Settings", one: "Callback", *, secrets: bool) -> dict[str, Any]:
+def _callback_row(settings: "Settings", callback: "Callback", *, secrets: bool) -> dict[str, Any]:
     row = {
-        "id": one.id,
-        "sender": one.sender,
-        "url": one.url,
-        "told of": "all of its sender" if one.standing else "calls that name it",
-        "inbound": "yes" if one.inbound else "",
-        "waiting": one.waiting,
-        "parked": one.parked,
+        "id": callback.id,
+        "sender": callback.sender,
+        "url": callback.url,
+        "told of": "all of its sender" if callback.standing else "calls that name it",
+        "inbound": "yes" if callback.inbound else "",
+        "waiting": callback.waiting,
+        "parked": callback.parked,
     }
-    return {**row, "secret": _secret(settings, one.id)} if secrets else row
+    return {**row, "secret": _secret(settings, callback.id)} if secrets else row
 
 
-def _secret(settings: "Settings", callback: int) -> str | None:
+def _secret(settings: "Settings", callback_id: int) -> str | None:
+    """Return the secret of a callback; None when no master secret is configured."""
     from worker.feedback import callback_signatures
 
-    masters = settings.top.callback_secrets
-    return callback_signatures.secret(masters[0].get_secret_value(), callback) if masters else None
+    master_secrets = settings.top.callback_secrets
+    return (
+        callback_signatures.derive_secret(master_secrets[0].get_secret_value(), callback_id)
+        if master_secrets
+        else None
+    )

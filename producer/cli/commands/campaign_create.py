@@ -1,4 +1,4 @@
-"""`xinshi campaign create`: load recipients from a CSV file, then start."""
+"""`xinshi campaign create`: load a campaign's recipients from a CSV file, and start it."""
 
 import shutil
 import tempfile
@@ -10,23 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
-from producer.cli import (
-    failures,
-    options,
-    output,
-    times,
-)
-from producer.cli.commands import campaigns
-from producer.cli.commands.send import body
-from producer.cli.session import Session, opened
+from producer.cli import failures, options, output, parsing, times
+from producer.cli.campaign_report import print_campaign
+from producer.cli.groups import campaign_group
+from producer.cli.session import Session, open_session
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
+from worker.domain.timezone import SHANGHAI
 
 if TYPE_CHECKING:
     from worker.intake.campaign_loader import Loaded
 
-#: Bad rows that are printed; JSON has more.
-MOST_SHOWN = 20
+#: How many bad rows are printed; JSON has more.
+MAX_PRINTED_ROWS = 20
 _Recipients = Annotated[
     str,
     typer.Option(
@@ -44,7 +40,7 @@ _SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out a
 def register(_app: typer.Typer) -> None:
     """Add the command to its group."""
     options.command(
-        campaigns.group,
+        campaign_group,
         'xinshi campaign create --text "【Shop】Sale 回T退订" --recipients customers.csv',
         'xinshi campaign create --text "【Shop】Dear {name} …" --recipients - < customers.csv',
         "xinshi campaign create --text - --recipients numbers.csv --at 09:00 --until 20:00",
@@ -56,7 +52,7 @@ def create(
     text: _Text,
     recipients: _Recipients,
     message_class: options.Class = MessageClass.MARKETING,
-    account: options.Carrier = None,
+    account: options.RequiredAccount = None,
     name: _Name = None,
     at: options.At = None,
     until: options.Until = None,
@@ -77,58 +73,69 @@ def create(
     if text == recipients == "-":
         msg = "--text and --recipients cannot both be read from standard input"
         raise typer.BadParameter(msg)
-    words = {
+    request_options = {
         "message_class": message_class,
         "account": account,
         "key": key,
-        "not_before": times.ahead(at, "--at"),
-        "not_after": times.ahead(until, "--until"),
+        "not_before": times.parse_future(at, "--at"),
+        "not_after": times.parse_future(until, "--until"),
         "extension": extension,
     }
-    with opened(config) as here, _file(recipients) as file:
+    with open_session(config) as session, _open_recipients(recipients) as file:
         loaded = _load(
-            here,
+            session,
             file,
-            body(text),
-            name or _named(recipients),
-            words,
+            parsing.text(text),
+            name or _default_name(recipients),
+            request_options,
             start=not paused,
             skip_bad=skip_bad,
         )
         if not paused and (skip_bad or not loaded.invalid):
-            here.ring(message_class, "loaded")
-        _show(here, loaded, as_json=as_json)
+            session.ring(message_class, "loaded")
+        _print_loaded(session, loaded, as_json=as_json)
     if loaded.invalid and not skip_bad:
-        _advise(loaded)
+        _print_advice(loaded)
         raise typer.Exit(failures.FAILED)
 
 
 def _load(
-    here: Session, file: BinaryIO, text: str, name: str, words: dict[str, Any], **how: bool
+    session: Session,
+    file: BinaryIO,
+    text: str,
+    name: str,
+    request_options: dict[str, Any],
+    **start_options: bool,
 ) -> "Loaded":
-    from worker.intake import campaigns as loading
-    from worker.intake import csv_reader
+    """Load the recipients with a progress bar; when it is cut off, print how to go on."""
+    from worker.intake import campaigns, csv_reader
     from worker.intake.enqueue import EnqueueRequest
 
-    order = EnqueueRequest((), text, **words)
-    cut_off = _cut_off(name, order.key)
+    request = EnqueueRequest((), text, **request_options)
+    cut_off_notice = _cut_off_notice(name, request.key)
     with (
-        csv_reader.reading(file, text) as found,
-        failures.interruptible(lambda: cut_off),
-        output.bar("loading", found.lines) as watch,
+        csv_reader.open_recipients(file, text) as csv_recipients,
+        failures.interruptible(lambda: cut_off_notice),
+        output.progress_bar("loading", csv_recipients.line_count) as show_progress,
     ):
         try:
-            return loading.create(
-                here.engine, here.settings, name, order, found.rows, watch=watch, **how
+            return campaigns.create(
+                session.engine,
+                session.settings,
+                name,
+                request,
+                csv_recipients.rows,
+                on_progress=show_progress,
+                **start_options,
             )
         except Unavailable:
-            output.hint(cut_off)
+            output.print_hint(cut_off_notice)
             raise
 
 
 @contextmanager
-def _file(recipients: str) -> Iterator[BinaryIO]:
-    """Lend the file; standard input is kept in a temporary one, which can be wound back."""
+def _open_recipients(recipients: str) -> Iterator[BinaryIO]:
+    """Lend the file; standard input is copied into a temporary file, which can be wound back."""
     if recipients != "-":
         with Path(recipients).open("rb") as file:
             yield file
@@ -138,37 +145,49 @@ def _file(recipients: str) -> Iterator[BinaryIO]:
         yield cast("BinaryIO", spool)
 
 
-def _named(recipients: str) -> str:
+def _default_name(recipients: str) -> str:
+    """Return a campaign's name where none is given: the file's name, or the time."""
     if recipients != "-":
         return Path(recipients).stem[:200]
-    return f"{datetime.now(output.SHANGHAI):%Y-%m-%d %H:%M}"
+    return f"{datetime.now(SHANGHAI):%Y-%m-%d %H:%M}"
 
 
-def _show(here: Session, loaded: "Loaded", *, as_json: bool) -> None:
+def _print_loaded(session: Session, loaded: "Loaded", *, as_json: bool) -> None:
     from producer.cli import waiting_reasons
-    from worker.intake import campaigns as stored
+    from worker.intake import campaigns
 
-    bad = [{"row": one.where, "what": one.what} for one in loaded.bad_rows]
-    found = stored.show(here.engine, loaded.id)
-    more = {"bad_rows": bad} if bad else {}
-    campaigns.shown(found, as_json=as_json, waits_for=waiting_reasons.why(here, found), **more)
-    for one in loaded.bad_rows[:MOST_SHOWN]:
-        output.error(str(one))
-    if loaded.invalid > MOST_SHOWN:
-        output.hint(f"{loaded.invalid} bad rows in all; --json lists up to {loaded.MOST_BAD_ROWS}")
+    bad_rows = [{"row": bad_row.where, "what": bad_row.what} for bad_row in loaded.bad_rows]
+    campaign = campaigns.show(session.engine, loaded.id)
+    extra_json = {"bad_rows": bad_rows} if bad_rows else {}
+    print_campaign(
+        campaign,
+        as_json=as_json,
+        waits_for=waiting_reasons.reasons_of(session, campaign),
+        **extra_json,
+    )
+    for bad_row in loaded.bad_rows[:MAX_PRINTED_ROWS]:
+        output.print_error(str(bad_row))
+    if loaded.invalid > MAX_PRINTED_ROWS:
+        output.print_hint(
+            f"{loaded.invalid} bad rows in all; --json lists up to {loaded.MAX_BAD_ROWS}"
+        )
 
 
-def _advise(loaded: "Loaded") -> None:
-    good = f"; `xinshi campaign resume {loaded.id}` sends to the good ones" if loaded.total else ""
-    output.hint(
-        f"nothing was sent: {loaded.invalid} bad row(s){good},"
+def _print_advice(loaded: "Loaded") -> None:
+    """Print what can be done with a campaign that was not started, because it has bad rows."""
+    resume_advice = (
+        f"; `xinshi campaign resume {loaded.id}` sends to the good ones" if loaded.total else ""
+    )
+    output.print_hint(
+        f"nothing was sent: {loaded.invalid} bad row(s){resume_advice},"
         f" `xinshi campaign cancel {loaded.id}` drops it"
     )
 
 
-def _cut_off(name: str, key: str | None) -> str:
+def _cut_off_notice(name: str, key: str | None) -> str:
+    """Return what is printed when loading is cut off: what is stored, and how to go on."""
     if key:
-        then = "the same command, with its --key, goes on with it"
+        advice = "the same command, with its --key, goes on with it"
     else:
-        then = "if `xinshi campaign list` shows it, `xinshi campaign cancel` drops it"
-    return f"campaign {name!r} was not wholly loaded and nothing of it will be sent; {then}"
+        advice = "if `xinshi campaign list` shows it, `xinshi campaign cancel` drops it"
+    return f"campaign {name!r} was not wholly loaded and nothing of it will be sent; {advice}"

@@ -1,71 +1,64 @@
-"""`xinshi campaign`: list, show, pause, resume, cancel, retry, export."""
+"""`xinshi campaign`: list, show, pause, resume, cancel, retry and export campaigns."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from producer.cli import (
-    failures,
-    options,
-    output,
-    times,
-)
-from producer.cli.session import Session, opened
+from producer.cli import failures, options, output, times
+from producer.cli.campaign_report import print_campaign
+from producer.cli.groups import campaign_group
+from producer.cli.session import Session, open_session
 from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
-    from worker.store.campaigns import CampaignProgress
+    from worker.store.campaign_progress import CampaignProgress
 
 _Id = Annotated[int, typer.Argument(metavar="ID", help="The campaign's number.")]
-
-group = typer.Typer(
-    name="campaign",
-    help="Campaigns: one text to many numbers, with one progress.",
-    no_args_is_help=True,
-    epilog=options.examples(
-        'xinshi campaign create --text "【Shop】Dear {name} …" --recipients customers.csv',
-        "xinshi campaign show 17 --watch",
-        "xinshi campaign export 17 --output result.csv",
-    ),
-)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(group)
+    app.add_typer(campaign_group)
 
 
-@options.command(group, "xinshi campaign list", name="list")
-def listed(
+@options.command(campaign_group, "xinshi campaign list", name="list")
+def list_campaigns(
     *,
     limit: options.Limit = 20,
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
     """List campaigns, the newest first."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.intake import lookup
 
-        found = lookup.progress(here.engine, limit)
+        progresses = lookup.newest_campaigns(session.engine, limit)
         if as_json:
-            output.as_json([lookup.campaign(one) for one in found])
+            output.print_json([lookup.campaign_json(campaign) for campaign in progresses])
             return
-    if not found:
-        output.hint("there is no campaign yet")
+    if not progresses:
+        output.print_hint("there is no campaign yet")
         return
     headers = ("id", "name", "state", "class", "total", "open", "created")
     rows = [
-        (one.id, one.name, one.state.value, one.message_class, one.total, one.open, one.created_at)
-        for one in found
+        (
+            campaign.id,
+            campaign.name,
+            campaign.state.value,
+            campaign.message_class,
+            campaign.total,
+            campaign.open,
+            campaign.created_at,
+        )
+        for campaign in progresses
     ]
-    output.table(headers, rows)
+    output.print_table(headers, rows)
 
 
 @options.command(
-    group,
+    campaign_group,
     "xinshi campaign show 17",
     "xinshi campaign show 17 --watch",
     "xinshi campaign show 17 --watch --json | jq .states",
@@ -84,32 +77,36 @@ def show(
     With --watch also how fast it is and how long it will take; with --json a line each time that
     something has changed.
     """
-    with opened(config) as here:
+    with open_session(config) as session:
         from producer.cli import campaign_progress, waiting_reasons
         from worker.intake import campaigns
 
         if not watch:
-            found = campaigns.show(here.engine, campaign_id)
-            shown(found, as_json=as_json, waits_for=waiting_reasons.why(here, found))
+            campaign = campaigns.show(session.engine, campaign_id)
+            print_campaign(
+                campaign, as_json=as_json, waits_for=waiting_reasons.reasons_of(session, campaign)
+            )
             return
         with failures.interruptible(lambda: f"campaign {campaign_id} goes on without this view"):
-            found = campaign_progress.watch(here, campaign_id, as_json=as_json)
+            campaign = campaign_progress.watch_campaign(session, campaign_id, as_json=as_json)
         if not as_json:
-            shown(found, as_json=False)
+            print_campaign(campaign, as_json=False)
 
 
-@options.command(group, "xinshi campaign pause 17")
+@options.command(campaign_group, "xinshi campaign pause 17")
 def pause(
     campaign_id: _Id, *, as_json: options.Json = False, config: options.Config = None
 ) -> None:
     """Stop handing out a campaign's messages; what is under way finishes."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.intake import campaigns
 
-        shown(campaigns.pause(here.engine, campaign_id), as_json=as_json)
+        print_campaign(campaigns.pause(session.engine, campaign_id), as_json=as_json)
 
 
-@options.command(group, "xinshi campaign start 17", "xinshi campaign start 17 --until 20:00")
+@options.command(
+    campaign_group, "xinshi campaign start 17", "xinshi campaign start 17 --until 20:00"
+)
 def start(
     campaign_id: _Id,
     *,
@@ -121,7 +118,9 @@ def start(
     resume(campaign_id, until=until, as_json=as_json, config=config)
 
 
-@options.command(group, "xinshi campaign resume 17", "xinshi campaign resume 17 --until 20:00")
+@options.command(
+    campaign_group, "xinshi campaign resume 17", "xinshi campaign resume 17 --until 20:00"
+)
 def resume(
     campaign_id: _Id,
     *,
@@ -134,45 +133,51 @@ def resume(
     One whose validity is over is not sent late by itself: a terminal is asked until when it may be
     sent; anything else has to say it by --until, or the exit code is 2.
     """
-    moment = times.ahead(until, "--until")
-    with opened(config) as here:
+    valid_until = times.parse_future(until, "--until")
+    with open_session(config) as session:
         from producer.cli import waiting_reasons
 
-        found = _run(here, campaign_id, moment)
-        here.ring(MessageClass(found.message_class), "started")
-        shown(found, as_json=as_json, waits_for=waiting_reasons.why(here, found))
+        campaign = _run_campaign(session, campaign_id, valid_until)
+        session.ring(MessageClass(campaign.message_class), "started")
+        print_campaign(
+            campaign, as_json=as_json, waits_for=waiting_reasons.reasons_of(session, campaign)
+        )
 
 
-def _run(here: Session, campaign_id: int, until: datetime | None) -> "CampaignProgress":
-    """Start a campaign; of one that is late ask whoever sits there until when it may be sent."""
+def _run_campaign(session: Session, campaign_id: int, until: datetime | None) -> "CampaignProgress":
+    """Start a campaign; when its validity is over, ask at the terminal for a new end of it."""
     from worker.domain.errors import ValidityOver
     from worker.intake import campaigns
 
     try:
-        return campaigns.run(here.engine, campaign_id, until)
+        return campaigns.run(session.engine, campaign_id, until)
     except ValidityOver:
-        valid = output.local(campaigns.show(here.engine, campaign_id).not_after)
-        output.error(f"campaign {campaign_id} was valid until {valid}")
+        valid = output.local_time(campaigns.show(session.engine, campaign_id).not_after)
+        output.print_error(f"campaign {campaign_id} was valid until {valid}")
         if not output.is_attended():
-            output.hint("say by --until until when it may be sent: --until 20:00, --until +2h")
+            output.print_hint(
+                "say by --until until when it may be sent: --until 20:00, --until +2h"
+            )
             raise typer.Exit(failures.USAGE) from None
-    asked = 'Until when may it be sent? ("20:00", "+2h"; Ctrl-C leaves it as it is)'
-    new = typer.prompt(asked, err=True, value_proc=lambda said: times.ahead(said, "the time"))
-    return campaigns.run(here.engine, campaign_id, new)
+    question = 'Until when may it be sent? ("20:00", "+2h"; Ctrl-C leaves it as it is)'
+    valid_until = typer.prompt(
+        question, err=True, value_proc=lambda answer: times.parse_future(answer, "the time")
+    )
+    return campaigns.run(session.engine, campaign_id, valid_until)
 
 
-@options.command(group, "xinshi campaign cancel 17")
+@options.command(campaign_group, "xinshi campaign cancel 17")
 def cancel(
     campaign_id: _Id, *, as_json: options.Json = False, config: options.Config = None
 ) -> None:
     """End a campaign for good: what was not handed over yet is cancelled."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.intake import campaigns
 
-        shown(campaigns.cancel(here.engine, campaign_id), as_json=as_json)
+        print_campaign(campaigns.cancel(session.engine, campaign_id), as_json=as_json)
 
 
-@options.command(group, "xinshi campaign retry 17")
+@options.command(campaign_group, "xinshi campaign retry 17")
 def retry(
     campaign_id: _Id, *, as_json: options.Json = False, config: options.Config = None
 ) -> None:
@@ -180,27 +185,31 @@ def retry(
 
     Done twice it sends nothing twice: what a retry carries already is left out.
     """
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.intake import campaigns
 
-        loaded = campaigns.retry(here.engine, here.settings, campaign_id)
+        loaded = campaigns.retry(session.engine, session.settings, campaign_id)
         if loaded is None:
             if as_json:
-                output.as_json(None)
-            output.hint(f"no message of campaign {campaign_id} failed that was not sent again")
+                output.print_json(None)
+            output.print_hint(
+                f"no message of campaign {campaign_id} failed that was not sent again"
+            )
             return
-        found = campaigns.show(here.engine, loaded.id)
-        here.ring(MessageClass(found.message_class), "started")
-        shown(found, as_json=as_json)
+        campaign = campaigns.show(session.engine, loaded.id)
+        session.ring(MessageClass(campaign.message_class), "started")
+        print_campaign(campaign, as_json=as_json)
 
 
 @options.command(
-    group, "xinshi campaign export 17 > result.csv", "xinshi campaign export 17 --output result.csv"
+    campaign_group,
+    "xinshi campaign export 17 > result.csv",
+    "xinshi campaign export 17 --output result.csv",
 )
 def export(
     campaign_id: _Id,
     *,
-    to: Annotated[
+    target_file: Annotated[
         Path | None,
         typer.Option("--output", metavar="FILE", help="Write there, not to standard output."),
     ] = None,
@@ -214,45 +223,11 @@ def export(
     FILE is replaced only once it is whole. What a campaign that still runs has become is written
     as of now.
     """
-    with opened(config) as here:
+    with open_session(config) as session:
         from producer.cli import campaign_export
 
-        count = campaign_export.export(here.engine, campaign_id, to, mark=excel)
-    if to is not None:
-        output.hint(f"{count} messages written to {to}")
-
-
-def shown(
-    found: "CampaignProgress", *, as_json: bool, waits_for: Sequence[str] | None = None, **more: Any
-) -> None:
-    """Print a campaign and what it waits for; `more` goes into its JSON."""
-    from worker.intake import lookup
-
-    if as_json:
-        waits = {} if waits_for is None else {"waits_for": list(waits_for)}
-        output.as_json(lookup.campaign(found) | waits | more)
-        return
-    output.facts(
-        {
-            "campaign": found.id,
-            "name": found.name,
-            "state": found.state.value,
-            "class": found.message_class,
-            "account": found.account,
-            "messages": found.total,
-            "left out": counts(found.left_out),
-            "retry of": found.retry_of,
-            "waits": "; ".join(waits_for or ()),
-            "not before": found.not_before,
-            "valid until": found.not_after,
-            "created": found.created_at,
-            "started": found.started_at,
-            "finished": found.finished_at,
-        }
-        | {f"  {state}": number for state, number in found.states.items()}
-    )
-
-
-def counts(of: Any) -> str:
-    """Write counts as words: `2 invalid, 1 repeated`."""
-    return ", ".join(f"{number} {what}" for what, number in of.items() if number)
+        count = campaign_export.export(
+            session.engine, campaign_id, target_file, byte_order_mark=excel
+        )
+    if target_file is not None:
+        output.print_hint(f"{count} messages written to {target_file}")

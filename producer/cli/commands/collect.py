@@ -1,28 +1,23 @@
-"""`xinshi collect` and `inbound`: what gateways keep for us, and what came from handsets."""
+"""`xinshi collect` and `inbound`: collect reports and texts from handsets, and list the texts."""
 
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import (
-    failures,
-    options,
-    output,
-    times,
-)
-from producer.cli.commands.messages import number
-from producer.cli.session import opened
+from producer.cli import failures, options, output, parsing, times
+from producer.cli.session import open_session, operator_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from worker.feedback.reparse import ReparsedPage
 
 group = typer.Typer(
     name="collect",
     help="What gateways keep for us: collect it now, or read again what was collected.",
     no_args_is_help=True,
-    epilog=options.examples(
+    epilog=options.example_lines(
         "xinshi collect reports",
         "xinshi collect inbound --account bulk",
         "xinshi collect reparse --damaged --dry-run",
@@ -34,10 +29,12 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     options.command(group, "xinshi collect reports", name="reports")(collect_reports)
     options.command(group, "xinshi collect inbound --account bulk", name="inbound")(collect_inbound)
-    again = "xinshi collect reparse --account bulk --since 2026-11-20"
-    options.command(group, again, f"{again} --dry-run", name="reparse")(reparse)
+    example = "xinshi collect reparse --account bulk --since 2026-11-20"
+    options.command(group, example, f"{example} --dry-run", name="reparse")(reparse)
     app.add_typer(group)
-    options.command(app, "xinshi inbound --from 13812345678", "xinshi inbound --json")(inbound)
+    options.command(
+        app, "xinshi inbound --from 13812345678", "xinshi inbound --json", name="inbound"
+    )(list_inbound)
 
 
 def collect_reports(
@@ -67,20 +64,24 @@ def collect_inbound(
     _collect("inbound", account, config, as_json=as_json)
 
 
-def _collect(what: str, account: str | None, config: "Path | None", *, as_json: bool) -> None:
-    with opened(config) as here:
+def _collect(call_name: str, account: str | None, config: "Path | None", *, as_json: bool) -> None:
+    """Ask one account or all for what the kind names, and print what each answered."""
+    with open_session(config) as session:
         from producer.cli import account_calls
 
         with failures.interruptible(lambda: "what was read is stored; workers collect the rest"):
-            answers = account_calls.ask(here, account_calls.CallKind(what), account)
+            answers = account_calls.ask(session, account_calls.AccountCall(call_name), account)
     if as_json:
-        output.as_json([one.collected() for one in answers])
+        output.print_json([answer.as_json() for answer in answers])
     elif answers:
-        rows = [(one.account, one.pages, one.new, one.said()) for one in answers]
-        output.table(("account", "pages", "new", ""), rows)
+        rows = [
+            (answer.account, answer.page_count, answer.new_count, answer.notice())
+            for answer in answers
+        ]
+        output.print_table(("account", "pages", "new", ""), rows)
     else:
-        output.hint(f"no account has {what} to collect")
-    if any(one.failed for one in answers):
+        output.print_hint(f"no account has {call_name} to collect")
+    if any(answer.failed for answer in answers):
         raise typer.Exit(failures.FAILED)
 
 
@@ -105,34 +106,44 @@ def reparse(
     What is read as before changes nothing; what is read otherwise is corrected, what was not read
     before is added. No gateway is asked. Exit code 1 if something still cannot be read.
     """
-    at = times.before(since, "--since")
-    with opened(config) as here:
-        from producer.cli.account_calls import person
-        from worker.feedback import reparse as reparse_module
+    received_since = times.parse_past(since, "--since")
+    with open_session(config) as session:
+        from worker.feedback.reparse import reparse_pages
         from worker.store import inbox
         from worker.store.db import database
 
-        with database.reading(here.engine) as connection:
-            wanted = inbox.kept(connection, account=account, since=at, ids=ids, damaged=damaged)
+        with database.reading(session.engine) as connection:
+            page_ids = inbox.find_ids(
+                connection, account=account, since=received_since, ids=ids, damaged=damaged
+            )
         with failures.interruptible(lambda: "what was read again is stored"):
             act = not dry_run
-            found = list(
-                reparse_module.reread(here.engine, here.settings, wanted, who=person(), act=act)
+            reparsed_pages = list(
+                reparse_pages(
+                    session.engine, session.settings, page_ids, who=operator_name(), act=act
+                )
             )
-    changed = [one for one in found if one.changes]
+    _print_reparsed(reparsed_pages, as_json=as_json)
+
+
+def _print_reparsed(reparsed_pages: "list[ReparsedPage]", *, as_json: bool) -> None:
+    """Print the pages that are read otherwise now; exit with 1 if one still cannot be read."""
+    changed_pages = [page for page in reparsed_pages if page.has_changes]
     if as_json:
-        output.as_json([asdict(one) for one in changed])
-    elif changed:
-        output.table(
+        output.print_json([asdict(page) for page in changed_pages])
+    elif changed_pages:
+        output.print_table(
             ("id", "account", "kind", "rows", "new", "corrected", "damaged", "problem"),
-            [astuple(one) for one in changed],
+            [astuple(page) for page in changed_pages],
         )
-    output.hint(f"{len(found)} read again, {len(found) - len(changed)} as before")
-    if any(one.damaged or one.problem for one in changed):
+    output.print_hint(
+        f"{len(reparsed_pages)} read again, {len(reparsed_pages) - len(changed_pages)} as before"
+    )
+    if any(page.damaged or page.problem for page in changed_pages):
         raise typer.Exit(failures.FAILED)
 
 
-def inbound(
+def list_inbound(
     *,
     sender: Annotated[
         str | None,
@@ -144,34 +155,34 @@ def inbound(
     config: options.Config = None,
 ) -> None:
     """List texts that came from handsets, the newest first."""
-    msisdn = sender and number(sender, "--from")
-    with opened(config) as here:
-        from worker.store import inbox
+    msisdn = sender and parsing.msisdn(sender, "--from")
+    with open_session(config) as session:
         from worker.store.db import database
+        from worker.store.inbound import newest_replies
 
-        with database.reading(here.engine) as connection:
-            rows = inbox.inbound(connection, limit, msisdn=msisdn, account=account)
+        with database.reading(session.engine) as connection:
+            rows = newest_replies(connection, limit, msisdn=msisdn, account=account)
     if as_json:
-        output.as_json([_as_json(row) for row in rows])
+        output.print_json([_reply_json(row) for row in rows])
     elif rows:
-        output.table(
+        output.print_table(
             ("received", "number", "account", "extension", "text"),
-            [(_received(row), row.msisdn, row.account, row.extension, row.text) for row in rows],
+            [(_received_at(row), row.msisdn, row.account, row.extension, row.text) for row in rows],
         )
     else:
-        output.hint("nothing came in that fits")
+        output.print_hint("nothing came in that fits")
 
 
-def _as_json(row: Any) -> dict[str, Any]:
+def _reply_json(row: Any) -> dict[str, Any]:
     return {
         "msisdn": row.msisdn,
         "text": row.text,
         "account": row.account,
         "extension": row.extension,
-        "received_at": _received(row).isoformat(),
+        "received_at": _received_at(row).isoformat(),
     }
 
 
-def _received(row: Any) -> Any:
-    """Return when the gateway says that it came, else when we stored it."""
+def _received_at(row: Any) -> Any:
+    """Return the time at which a text came, by the gateway, or at which we stored it."""
     return row.received_at or row.stored_at

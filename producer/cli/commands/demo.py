@@ -1,4 +1,4 @@
-"""`xinshi demo`: the whole path on this machine, checked against the sandbox's ledger."""
+"""`xinshi demo`: run the whole path on this machine, and compare it with the sandbox's ledger."""
 
 import contextlib
 import tempfile
@@ -11,9 +11,9 @@ import typer
 from producer.cli import failures, options, output
 
 if TYPE_CHECKING:
-    from producer.local.demo import DemoLine, Watch
+    from producer.local.demo import DemoLine, ShowProgress
 
-_WORDS = {
+_STEP_LABELS = {
     "send": "single texts stored",
     "campaign": "campaign submitted",
     "reports": "states reached",
@@ -41,44 +41,50 @@ def demo(
     through each gateway, and a campaign of 10,000 recipients; reports and replies are collected.
     The table at the end is checked against the sandbox's ledger: exit code 0 only if they agree.
     """
-    from producer.local import demo as demo_module
+    from producer.local.demo import run_demo
     from worker.runtime import logs
 
     logs.configure("ERROR")
-    with _folder(keep) as folder, _watching() as watch:
-        lines = demo_module.run(folder, watch)
+    with _demo_folder(keep) as folder, _progress_bars() as show_progress:
+        lines = run_demo(folder, show_progress)
     if as_json:
-        output.as_json([_as_json(line) for line in lines])
+        output.print_json([_line_json(line) for line in lines])
     else:
-        output.table(_COLUMNS, [_row(line) for line in lines])
+        output.print_table(_COLUMNS, [_line_row(line) for line in lines])
     problems = [f"{line.account}: {problem}" for line in lines for problem in line.problems]
     for problem in problems:
-        output.error(problem)
+        output.print_error(problem)
     if problems:
         raise typer.Exit(failures.FAILED)
     if not as_json:
-        taken = sum(line.in_ledger for line in lines)
-        output.line(f"{taken} messages, each in the ledger once: the database and it agree.")
+        taken_count = sum(line.in_ledger for line in lines)
+        output.print_line(
+            f"{taken_count} messages, each in the ledger once: the database and it agree."
+        )
 
 
 @contextlib.contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
+def _demo_folder(keep: Path | None) -> Iterator[Path]:
+    """Lend the folder `keep`, which must be new, or a temporary one."""
     if keep is not None:
         keep.mkdir(parents=True)
         yield keep
-        output.hint(f"everything is in {keep}")
+        output.print_hint(f"everything is in {keep}")
         return
     with tempfile.TemporaryDirectory(prefix="xinshi-demo-") as folder:
         yield Path(folder)
 
 
 @contextlib.contextmanager
-def _watching() -> Iterator["Watch"]:
-    """Show bars on a terminal, and a line for each finished step elsewhere."""
+def _progress_bars() -> Iterator["ShowProgress"]:
+    """Show a bar for each step on a terminal, or else a line for each finished step.
+
+    Lends the function that the demo calls with (step, done, total).
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = output.console(stderr=True)
-    shown = Progress(
+    progress = Progress(
         TextColumn("{task.description:20}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -86,21 +92,21 @@ def _watching() -> Iterator["Watch"]:
         console=console,
         disable=not console.is_terminal,
     )
-    with shown:
-        tasks = {step: shown.add_task(words, total=None) for step, words in _WORDS.items()}
-        told: set[str] = set()
+    with progress:
+        tasks = {step: progress.add_task(label, total=None) for step, label in _STEP_LABELS.items()}
+        reported_steps: set[str] = set()
 
-        def watch(step: str, done: int, total: int) -> None:
-            shown.update(tasks[step], completed=done, total=total)
-            if done >= total and step not in told:
-                told.add(step)
+        def show_progress(step: str, done_count: int, total: int) -> None:
+            progress.update(tasks[step], completed=done_count, total=total)
+            if done_count >= total and step not in reported_steps:
+                reported_steps.add(step)
                 if not console.is_terminal:
-                    output.hint(f"{_WORDS[step]}: {done} of {total}")
+                    output.print_hint(f"{_STEP_LABELS[step]}: {done_count} of {total}")
 
-        yield watch
+        yield show_progress
 
 
-def _row(line: "DemoLine") -> list[str]:
+def _line_row(line: "DemoLine") -> list[str]:
     states = ", ".join(f"{count} {state}" for state, count in sorted(line.states.items()))
     return [
         line.account,
@@ -113,7 +119,7 @@ def _row(line: "DemoLine") -> list[str]:
     ]
 
 
-def _as_json(line: "DemoLine") -> dict[str, object]:
+def _line_json(line: "DemoLine") -> dict[str, object]:
     return {
         "account": line.account,
         "gateway": line.gateway,

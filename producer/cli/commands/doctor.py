@@ -1,11 +1,11 @@
-"""`xinshi doctor`: what is wrong, and what to do."""
+"""`xinshi doctor`: report what is wrong and what to do, or probe whether work makes progress."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from producer.cli import failures, options, output
-from producer.cli.session import opened
+from producer.cli.session import open_session
 from worker.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _Probe = Annotated[
     bool,
     typer.Option("--probe", help="Only look whether work moves on: quick, for an orchestrator."),
 ]
-_Part = Annotated[
+_ProbedClasses = Annotated[
     list[str] | None,
     typer.Option(
         "--class", metavar="CLASS", help="With --probe: otp, notice, marketing, ticks; else all."
@@ -38,7 +38,7 @@ _Late = Annotated[
 def doctor(
     *,
     probe: _Probe = False,
-    part: _Part = None,
+    classes: _ProbedClasses = None,
     late: _Late = "60s",
     as_json: options.Json = False,
     config: options.Config = None,
@@ -52,36 +52,41 @@ def doctor(
     With --probe it looks at nothing but progress: exit code 1 if work of a class has been due for
     longer than --late and nothing of it is called, or no tick was run for so long.
     """
-    found = _probed(config, part or [], late) if probe else _checks(config)
+    checks = _run_probe(config, classes or [], late) if probe else _run_checks(config)
     if as_json:
-        output.as_json([one.as_json() for one in found])
+        output.print_json([check.as_json() for check in checks])
     else:
-        rows = [("wrong" if one.problem else "ok", one.what, one.problem) for one in found]
-        output.table(("", "what", "problem"), rows)
-        for one in found:
-            if one.advice:
-                output.line(f"{one.what}: {one.advice}")
-    if any(one.problem for one in found):
+        rows = [
+            ("wrong" if check.problem else "ok", check.subject, check.problem) for check in checks
+        ]
+        output.print_table(("", "what", "problem"), rows)
+        for check in checks:
+            if check.advice:
+                output.print_line(f"{check.subject}: {check.advice}")
+    if any(check.problem for check in checks):
         raise typer.Exit(failures.FAILED)
 
 
-def _probed(config: "Path | None", parts: list[str], late: str) -> "list[Check]":
+def _run_probe(config: "Path | None", classes: list[str], late: str) -> "list[Check]":
     from producer.cli import liveness_probe
     from worker.domain import durations
 
     try:
-        wanted, seconds = [liveness_probe.ProbedWork(one) for one in parts], durations.parse(late)
+        probed_work, late_seconds = (
+            [liveness_probe.ProbedWork(class_name) for class_name in classes],
+            durations.parse(late),
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    with opened(config) as here:
-        return liveness_probe.look(here, wanted, seconds)
+    with open_session(config) as session:
+        return liveness_probe.probe(session, probed_work, late_seconds)
 
 
-def _checks(config: "Path | None") -> "list[Check]":
+def _run_checks(config: "Path | None") -> "list[Check]":
     from producer.cli import doctor_checks
 
     try:
-        with opened(config) as here:
-            return list(doctor_checks.all_of(here))
+        with open_session(config) as session:
+            return list(doctor_checks.run_checks(session))
     except ConfigurationError as error:
-        return doctor_checks.faults_of(error)
+        return doctor_checks.configuration_checks(error)

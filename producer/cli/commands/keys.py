@@ -1,26 +1,26 @@
-"""`xinshi key`: who may use the HTTP API, and for what."""
+"""`xinshi key`: create, list and revoke API keys."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from producer.cli import failures, options, output
-from producer.cli.session import Session, opened
+from producer.cli.session import Session, open_session, operator_name
 from worker.domain.enums import Scope
 
 if TYPE_CHECKING:
-    from worker.store.keys import Key
+    from worker.store.keys import ApiKey
 
-#: What a key may do, unless it is said otherwise.
-USUAL = (Scope.SEND, Scope.READ)
-#: A key's name is a sender, and may stand in addresses.
+#: What a key may do unless `--scope` is given.
+DEFAULT_SCOPES = (Scope.SEND, Scope.READ)
+#: The form of a key's name, which is a sender and may stand in addresses.
 _NAME_FORM = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 group = typer.Typer(
     name="key",
     help="API keys: who may use the HTTP API, and for what.",
     no_args_is_help=True,
-    epilog=options.examples("xinshi key create shop", "xinshi key create ci --test"),
+    epilog=options.example_lines("xinshi key create shop", "xinshi key create ci --test"),
 )
 
 
@@ -57,40 +57,48 @@ def create(
 
     Keys of the same name are the same sender: make the next one before you revoke the last.
     """
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.domain import api_keys
         from worker.store import events, keys
         from worker.store.db import database
 
-        _check(here, name, test=test)
-        made = api_keys.make(test=test)
-        scopes = sorted(set(scope or USUAL))
-        with database.writing(here.engine) as connection:
-            key_id = keys.add(connection, name, api_keys.digest(made), scopes, test=test, rate=rate)
-            events.add(connection, "key.created", _person(), detail={"key": key_id, "name": name})
+        _refuse_unusable_name(session, name, test=test)
+        api_key = api_keys.make(test=test)
+        scopes = sorted(set(scope or DEFAULT_SCOPES))
+        with database.writing(session.engine) as connection:
+            key_id = keys.add(
+                connection, name, api_keys.digest(api_key), scopes, test=test, rate=rate
+            )
+            events.add(
+                connection, "key.created", operator_name(), detail={"key": key_id, "name": name}
+            )
     if as_json:
-        output.as_json({"id": key_id, "name": name, "scopes": scopes, "test": test, "key": made})
+        output.print_json(
+            {"id": key_id, "name": name, "scopes": scopes, "test": test, "key": api_key}
+        )
     else:
-        output.line(made)
-        output.hint(f"key {key_id} of {name}; it is shown this once and may {', '.join(scopes)}")
+        output.print_line(api_key)
+        output.print_hint(
+            f"key {key_id} of {name}; it is shown this once and may {', '.join(scopes)}"
+        )
 
 
 @options.command(group, "xinshi key list", "xinshi key list --json", name="list")
-def listed(*, as_json: options.Json = False, config: options.Config = None) -> None:
+def list_keys(*, as_json: options.Json = False, config: options.Config = None) -> None:
     """List the API keys; none of them can be shown again."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.store import keys
         from worker.store.db import database
 
-        with database.reading(here.engine) as connection:
-            found = keys.listed(connection)
+        with database.reading(session.engine) as connection:
+            api_keys = keys.list_keys(connection)
     if as_json:
-        output.as_json([_as_json(one) for one in found])
-    elif found:
+        output.print_json([_key_json(key) for key in api_keys])
+    elif api_keys:
         headers = ("id", "name", "scopes", "kind", "rate", "made", "used", "revoked")
-        output.table(headers, [_row(one) for one in found])
+        output.print_table(headers, [_key_row(key) for key in api_keys])
     else:
-        output.hint("there is no API key; `xinshi key create NAME` makes one")
+        output.print_hint("there is no API key; `xinshi key create NAME` makes one")
 
 
 @options.command(group, "xinshi key revoke 3")
@@ -100,22 +108,22 @@ def revoke(
     config: options.Config = None,
 ) -> None:
     """Make an API key worthless, within seconds and for good."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.store import events, keys
         from worker.store.db import database
 
-        with database.writing(here.engine) as connection:
+        with database.writing(session.engine) as connection:
             revoked = keys.revoke(connection, key_id)
             if revoked:
-                events.add(connection, "key.revoked", _person(), detail={"key": key_id})
+                events.add(connection, "key.revoked", operator_name(), detail={"key": key_id})
     if not revoked:
-        output.error(f"there is no key {key_id}, or it was revoked before")
+        output.print_error(f"there is no key {key_id}, or it was revoked before")
         raise typer.Exit(failures.FAILED)
-    output.line(f"key {key_id} is revoked")
+    output.print_line(f"key {key_id} is revoked")
 
 
-def _check(here: Session, name: str, *, test: bool) -> None:
-    """Refuse a name that is none, and one that has keys of the other kind."""
+def _refuse_unusable_name(session: Session, name: str, *, test: bool) -> None:
+    """Raise `Refused` for a malformed or reserved name, and for one with keys of the other kind."""
     import re
 
     from worker.domain.errors import Problem, Refused
@@ -126,22 +134,18 @@ def _check(here: Session, name: str, *, test: bool) -> None:
         raise Refused([Problem("NAME", "is letters, digits, dots, - and _, at most 64")])
     if name == "celery":
         raise Refused([Problem("NAME", "is what the Celery door sends under; choose another")])
-    with database.reading(here.engine) as connection:
-        others = [one for one in keys.listed(connection, name) if one.test is not test]
-    if others:
+    with database.reading(session.engine) as connection:
+        keys_of_other_kind = [
+            key for key in keys.list_keys(connection, name) if key.test is not test
+        ]
+    if keys_of_other_kind:
         # They would share idempotency keys, and see each other's messages.
-        kind = "live" if test else "test"
-        raise Refused([Problem("NAME", f"{name} has {kind} keys; choose another name")])
+        other_kind = "live" if test else "test"
+        raise Refused([Problem("NAME", f"{name} has {other_kind} keys; choose another name")])
 
 
-def _person() -> str:
-    from producer.cli.account_calls import person
-
-    return person()
-
-
-def _as_json(key: "Key") -> dict[str, Any]:
-    from worker.intake.lookup import stamp
+def _key_json(key: "ApiKey") -> dict[str, Any]:
+    from worker.intake.lookup import iso_time
 
     return {
         "id": key.id,
@@ -149,13 +153,13 @@ def _as_json(key: "Key") -> dict[str, Any]:
         "scopes": sorted(key.scopes),
         "test": key.test,
         "rate": key.rate,
-        "created_at": stamp(key.created_at),
-        "used_at": stamp(key.used_at),
-        "revoked_at": stamp(key.revoked_at),
+        "created_at": iso_time(key.created_at),
+        "used_at": iso_time(key.used_at),
+        "revoked_at": iso_time(key.revoked_at),
     }
 
 
-def _row(key: "Key") -> tuple[Any, ...]:
+def _key_row(key: "ApiKey") -> tuple[Any, ...]:
     return (
         key.id,
         key.name,

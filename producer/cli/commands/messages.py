@@ -1,12 +1,12 @@
-"""`xinshi show`, `cancel` and `messages`: what became of them."""
+"""`xinshi messages`, `show` and `cancel`: find messages, show their history, take them back."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import options, output, times
-from producer.cli.session import opened
+from producer.cli import options, output, parsing, times
+from producer.cli.session import open_session
 from worker.domain.enums import MessageState
 
 if TYPE_CHECKING:
@@ -29,28 +29,28 @@ def register(app: typer.Typer) -> None:
 
 def show(message_id: _Id, *, as_json: options.Json = False, config: options.Config = None) -> None:
     """Show a message and all that happened to it: submissions, reports, events."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.intake import lookup
 
-        found = lookup.history(here.engine, message_id)
+        history = lookup.history(session.engine, message_id)
     if as_json:
-        output.as_json(found.as_json())
+        output.print_json(history.as_json())
     else:
-        _history(found)
+        _print_history(history)
 
 
 def cancel(
     message_id: _Id, *, as_json: options.Json = False, config: options.Config = None
 ) -> None:
     """Take a message back that was not handed over yet."""
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.intake import lookup
 
-        found = lookup.cancel(here.engine, message_id)
+        message = lookup.cancel(session.engine, message_id)
     if as_json:
-        output.as_json(found.as_json())
+        output.print_json(message.as_json())
     else:
-        output.line(f"message {found.id} is cancelled; it was not sent and will not be")
+        output.print_line(f"message {message.id} is cancelled; it was not sent and will not be")
 
 
 def messages(
@@ -74,103 +74,98 @@ def messages(
     config: options.Config = None,
 ) -> None:
     """List messages, the newest first; those of a campaign only with --campaign."""
-    moment = times.before(since, "--since")
+    stored_since = times.parse_past(since, "--since")
     filters: dict[str, Any] = {
-        "msisdn": to and number(to, "--to"),
+        "msisdn": to and parsing.msisdn(to, "--to"),
         "state": state and state.value,
         "account": account,
-        "since": moment,
+        "since": stored_since,
         "request_id": campaign,
     }
-    with opened(config) as here:
+    with open_session(config) as session:
         from worker.intake import campaigns, lookup
 
         if campaign is not None:
-            campaigns.show(here.engine, campaign)
-        found = lookup.search(here.engine, limit, filters)
+            campaigns.show(session.engine, campaign)
+        matches = lookup.search(session.engine, limit, filters)
     if as_json:
-        output.as_json([one.as_json() for one in found])
-    elif found:
-        _table(found)
-        if len(found) == limit:
-            output.hint(f"these are the newest {limit}; --limit shows more")
+        output.print_json([message.as_json() for message in matches])
+    elif matches:
+        _print_messages(matches)
+        if len(matches) == limit:
+            output.print_hint(f"these are the newest {limit}; --limit shows more")
     else:
-        output.hint("no message fits" + ("" if campaign else "; --campaign ID looks into one"))
+        output.print_hint(
+            "no message fits" + ("" if campaign else "; --campaign ID looks into one")
+        )
 
 
-def number(given: str, option: str) -> str:
-    """Bring a number to its one form, or raise `typer.BadParameter` naming the option."""
-    from worker.domain import msisdn
-
-    try:
-        return msisdn.normalise(given)
-    except ValueError as error:
-        msg = f"{option}: {error}"
-        raise typer.BadParameter(msg) from None
-
-
-def _table(found: "list[Message]") -> None:
+def _print_messages(matches: "list[Message]") -> None:
     headers = ("id", "number", "class", "state", "account", "code", "stored", "ended")
     rows = [
         (
-            one.id,
-            one.msisdn,
-            one.message_class.value,
-            one.state.value,
-            one.account,
-            one.code,
-            output.brief(one.created_at),
-            output.brief(one.finished_at or one.submitted_at),
+            message.id,
+            message.msisdn,
+            message.message_class.value,
+            message.state.value,
+            message.account,
+            message.code,
+            output.short_local_time(message.created_at),
+            output.short_local_time(message.finished_at or message.submitted_at),
         )
-        for one in found
+        for message in matches
     ]
-    output.table(headers, rows)
+    output.print_table(headers, rows)
 
 
-def _history(found: "History") -> None:
-    one = found.message
-    output.facts(
+def _print_history(history: "History") -> None:
+    message = history.message
+    output.print_facts(
         {
-            "message": one.id,
-            "number": one.msisdn,
-            "state": one.state.value,
-            "class": one.message_class.value,
-            "account": one.account,
-            "code": " ".join(filter(None, [one.code, one.code_text])),
-            "gateway's id": one.gateway_id,
-            "segments": one.segments,
-            "attempts": one.attempts,
-            "campaign": one.campaign,
-            "stored": one.created_at,
-            "submitted": one.submitted_at,
-            "finished": one.finished_at,
-            "no longer awaited": one.closed_at,
+            "message": message.id,
+            "number": message.msisdn,
+            "state": message.state.value,
+            "class": message.message_class.value,
+            "account": message.account,
+            "code": " ".join(filter(None, [message.code, message.code_text])),
+            "gateway's id": message.gateway_id,
+            "segments": message.segments,
+            "attempts": message.attempts,
+            "campaign": message.campaign,
+            "stored": message.created_at,
+            "submitted": message.submitted_at,
+            "finished": message.finished_at,
+            "no longer awaited": message.closed_at,
         }
     )
     headers = ("when", "what", "who", "says")
-    output.line("")
-    output.table(headers, sorted(_steps(found), key=lambda step: step[0]))
+    output.print_line("")
+    output.print_table(headers, sorted(_timeline(history), key=lambda step: step[0]))
 
 
-def _steps(found: "History") -> list[tuple[Any, ...]]:
-    """Bring submissions, reports and events into one order of time."""
-    steps: list[tuple[Any, ...]] = [(found.message.created_at, "stored", None, None)]
-    for row in found.submissions:
+def _timeline(history: "History") -> list[tuple[Any, ...]]:
+    """Return the rows (time, what happened, who, details) of a message's history, unsorted."""
+    rows: list[tuple[Any, ...]] = [(history.message.created_at, "stored", None, None)]
+    for row in history.submissions:
         if row.called_at:
-            steps.append((row.called_at, f"submission {row.id} called", row.account, None))
+            rows.append((row.called_at, f"submission {row.id} called", row.account, None))
         answered = row.answered_at or row.called_at or row.created_at
-        said = " ".join(filter(None, [row.code, row.words]))
-        steps.append((answered, f"submission {row.id} {row.state}", row.account, said))
-    for row in found.reports:
-        said = " ".join(filter(None, [row.code, row.words]))
-        steps.append((row.received_at, f"report {row.status}", row.account, said))
-    happened = [(row.at, row.name, row.who, said_of(row.detail or {})) for row in found.events]
-    return [*steps, *happened]
+        answer = " ".join(filter(None, [row.code, row.words]))
+        rows.append((answered, f"submission {row.id} {row.state}", row.account, answer))
+    for row in history.reports:
+        answer = " ".join(filter(None, [row.code, row.words]))
+        rows.append((row.received_at, f"report {row.status}", row.account, answer))
+    event_rows = [
+        (row.at, row.name, row.who, _detail_line(row.detail or {})) for row in history.events
+    ]
+    return [*rows, *event_rows]
 
 
-def said_of(detail: Mapping[str, Any]) -> str:
-    """Write an event's detail in one line: `chances (bulk 0.8, jzy 0.2), out (v1 held)`."""
+def _detail_line(detail: Mapping[str, Any]) -> str:
+    """Return an event's detail in one line: `chances (bulk 0.8, jzy 0.2), out (v1 held)`."""
     return ", ".join(
-        f"{name} ({said_of(value)})" if isinstance(value, Mapping) else f"{name} {value}"
-        for name, value in detail.items()
+        f"{name} ({_detail_line(detail_value)})"
+        if isinstance(detail_value, Mapping)
+        else f"{name} {detail_value}"
+        for name, detail_value in detail.items()
     )

@@ -2,7 +2,8 @@
 
 import typer
 
-from producer.cli import options, output, session
+from producer.cli import options, output
+from producer.cli.session import open_session
 
 
 def register(app: typer.Typer) -> None:
@@ -16,15 +17,18 @@ def migrate(*, as_json: options.Json = False, config: options.Config = None) -> 
     Nothing happens when they are there already. All tables are called xinshi_…, and so is Alembic's
     version table: an application's own are not touched.
     """
-    with session.opened(config) as here:
+    with open_session(config) as session:
         from worker.store import migrations
 
-        before = migrations.revision(here.engine)
-        migrations.migrate(here.engine)
-        after = migrations.revision(here.engine)
+        previous_revision = migrations.revision(session.engine)
+        migrations.migrate(session.engine)
+        current_revision = migrations.revision(session.engine)
     if as_json:
-        output.as_json({"before": before, "after": after})
-    elif before == after:
-        output.line(f"the database is at {after} already")
+        output.print_json({"before": previous_revision, "after": current_revision})
+    elif previous_revision == current_revision:
+        output.print_line(f"the database is at {current_revision} already")
     else:
-        output.line(f"the database is at {after} now" + (f", it was at {before}" if before else ""))
+        output.print_line(
+            f"the database is at {current_revision} now"
+            + (f", it was at {previous_revision}" if previous_revision else "")
+        )

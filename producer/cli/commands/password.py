@@ -1,19 +1,24 @@
 """`xinshi account password`: change an account's password at its gateway, by hand."""
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from producer.cli import failures, options, output
-from producer.cli.commands import accounts
-from producer.cli.session import Session, opened
+from producer.cli.account_report import hold_reason
+from producer.cli.groups import account_group
+from producer.cli.session import Session, open_session, operator_name
 
 if TYPE_CHECKING:
     import httpx
 
     from worker.gateways.base import Account
     from worker.gateways.results import Result
+
+
+def register(_app: typer.Typer) -> None:
+    """Add the command to the group `account`."""
+    options.command(account_group, "xinshi account password bulk")(password)
 
 
 def password(
@@ -25,35 +30,40 @@ def password(
 
     The new password is asked for twice and stands nowhere on the command line.
     """
-    with opened(config) as here:
-        account = here.account(name)
-        _may(here, account)
-        request = _request(account)
+    import asyncio
+
+    with open_session(config) as session:
+        account = session.account(name)
+        _refuse_if_impossible(session, account)
+        request = _prompt_request(account)
         with failures.interruptible(lambda: "nobody knows whether the password was changed"):
-            result = asyncio.run(_send(here.settings.top.transport, account, request))
-        _tell(here, account, result)
+            result = asyncio.run(_send_request(session.settings.top.transport, account, request))
+        _print_result(session, account, result)
 
 
-def _may(here: Session, account: "Account") -> None:
-    """Refuse at once where it cannot be done: no such call, or the account is held."""
-    from worker.store import accounts as stored
+def _refuse_if_impossible(session: Session, account: "Account") -> None:
+    """End with an error when the gateway has no call for it, or the account is held."""
+    from worker.store import accounts
     from worker.store.db import database
 
     if account.gateway.password_request("") is None:
         _fail(f"{account.name}: its gateway has no call for that; ask its provider")
-    with database.reading(here.engine) as connection:
-        state = stored.states(connection, here.settings.logins).get(account.name)
+    with database.reading(session.engine) as connection:
+        state = accounts.states(connection, session.settings.logins).get(account.name)
     if state and state.held:
         _fail(
-            f"{account.name} is held ({accounts.why(state)}) and is asked for nothing;"
+            f"{account.name} is held ({hold_reason(state)}) and is asked for nothing;"
             f" `xinshi account release {account.name}` first"
         )
 
 
-def _request(account: "Account") -> "httpx.Request":
-    new = typer.prompt("New password", hide_input=True, confirmation_prompt="The same again")
+def _prompt_request(account: "Account") -> "httpx.Request":
+    """Ask for the new password, and return the request that sets it."""
+    new_password = typer.prompt(
+        "New password", hide_input=True, confirmation_prompt="The same again"
+    )
     try:
-        request = account.gateway.password_request(new)
+        request = account.gateway.password_request(new_password)
     except UnicodeEncodeError:
         request = None
     if request is None:
@@ -61,52 +71,57 @@ def _request(account: "Account") -> "httpx.Request":
     return request
 
 
-async def _send(transport: str, account: "Account", request: "httpx.Request") -> "Result":
+async def _send_request(transport: str, account: "Account", request: "httpx.Request") -> "Result":
+    """Send the request; returns the gateway's result, or `NOT_SENT` or `UNKNOWN` without one."""
     from worker.domain.enums import Outcome
     from worker.domain.errors import NotSent, OutcomeUnknown
     from worker.gateways.results import Result
     from worker.gateways.transport.client import GatewayClient
 
-    wire = GatewayClient(transport, connections=1)
+    client = GatewayClient(transport, connections=1)
     try:
-        response = await wire.call(request, account.settings.timeout)
+        response = await client.call(request, account.settings.timeout)
     except NotSent as error:
         return Result(Outcome.NOT_SENT, words=str(error))
     except OutcomeUnknown as error:
         return Result(Outcome.UNKNOWN, words=str(error))
     finally:
-        await wire.close()
+        await client.close()
     return account.gateway.read_password(response)
 
 
-def _tell(here: Session, account: "Account", result: "Result") -> None:
+def _print_result(session: Session, account: "Account", result: "Result") -> None:
+    """Print what to do after the change, or end with an error when the password is not changed."""
     from worker.domain.enums import Outcome
 
-    said = f"{result.code} {result.words}".strip()
+    answer = f"{result.code} {result.words}".strip()
     if result.outcome is Outcome.NOT_SENT:
-        _fail(f"the gateway was not reached, the old password holds: {said}")
+        _fail(f"the gateway was not reached, the old password holds: {answer}")
     if result.outcome is Outcome.UNKNOWN:
-        _fail(f"nobody knows whether the password was changed: {said}; try both")
+        _fail(f"nobody knows whether the password was changed: {answer}; try both")
     if result.outcome is not Outcome.ACCEPTED:
-        _fail(f"the gateway refused, the old password holds: {said}")
-    _record(here, account)
-    output.line("the password is changed; now")
-    output.line(f"1. write the new one where {' or '.join(_keys(account))} has the old one")
-    output.line("2. restart what runs: until then every call is refused, and the account is held")
-    output.line(f"3. `xinshi account release {account.name}`, if it is held by then")
+        _fail(f"the gateway refused, the old password holds: {answer}")
+    _record_event(session, account)
+    output.print_line("the password is changed; now")
+    output.print_line(
+        f"1. write the new one where {' or '.join(_secret_keys(account))} has the old one"
+    )
+    output.print_line(
+        "2. restart what runs: until then every call is refused, and the account is held"
+    )
+    output.print_line(f"3. `xinshi account release {account.name}`, if it is held by then")
 
 
-def _record(here: Session, account: "Account") -> None:
-    from producer.cli.account_calls import person
+def _record_event(session: Session, account: "Account") -> None:
     from worker.store import events
     from worker.store.db import database
 
-    with database.writing(here.engine) as connection:
-        events.add(connection, "account.password_changed", person(), account=account.name)
+    with database.writing(session.engine) as connection:
+        events.add(connection, "account.password_changed", operator_name(), account=account.name)
 
 
-def _keys(account: "Account") -> list[str]:
-    """Name the keys of the account's section that hold a secret."""
+def _secret_keys(account: "Account") -> list[str]:
+    """Return the keys of the account's section in the configuration that hold a secret."""
     from pydantic import SecretStr
 
     settings = account.settings
@@ -117,6 +132,6 @@ def _keys(account: "Account") -> list[str]:
     ]
 
 
-def _fail(what: str) -> NoReturn:
-    output.error(what)
+def _fail(reason: str) -> NoReturn:
+    output.print_error(reason)
     raise typer.Exit(failures.FAILED)

@@ -1,15 +1,20 @@
-"""`xinshi account push-url`: what to enter at the vendor, so that it pushes to us."""
+"""`xinshi account push-url`: print the address to enter at the vendor, so that it pushes to us."""
 
-import secrets
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from producer.cli import failures, options, output
-from producer.cli.session import Session, opened
+from producer.cli.groups import account_group
+from producer.cli.session import Session, open_session
 
 if TYPE_CHECKING:
     from worker.gateways.base import Account
+
+
+def register(_app: typer.Typer) -> None:
+    """Add the command to the group `account`."""
+    options.command(account_group, "xinshi account push-url codes", name="push-url")(push_url)
 
 
 def push_url(
@@ -23,30 +28,36 @@ def push_url(
     It holds a token that nobody can guess: who has it can push. With two tokens both addresses
     work: enter the new one, then take the old one out of the configuration.
     """
-    with opened(config) as here:
+    import secrets
+
+    with open_session(config) as session:
         from worker.domain.enums import Reports
 
-        account = here.account(name)
+        account = session.account(name)
         if Reports.PUSH not in account.gateway.capabilities.reports:
-            output.error(f"{name}: its gateway pushes nothing")
+            output.print_error(f"{name}: its gateway pushes nothing")
             raise typer.Exit(failures.FAILED)
-        found = addresses(here, account)
+        urls = push_urls(session, account)
     if as_json:
-        output.as_json(found)
+        output.print_json(urls)
         return
-    for one in found:
-        output.line(one)
-    if not found:
-        output.error(f"accounts.{name} has no push_tokens; add this and restart the web process:")
-        output.line(f'push_tokens = ["{secrets.token_urlsafe(24)}"]')
+    for url in urls:
+        output.print_line(url)
+    if not urls:
+        output.print_error(
+            f"accounts.{name} has no push_tokens; add this and restart the web process:"
+        )
+        output.print_line(f'push_tokens = ["{secrets.token_urlsafe(24)}"]')
         raise typer.Exit(failures.FAILED)
-    if here.settings.top.web.public_url is None:
-        output.hint("put the address in front by which the vendor reaches you; see web.public_url")
+    if session.settings.top.web.public_url is None:
+        output.print_hint(
+            "put the address in front by which the vendor reaches you; see web.public_url"
+        )
 
 
-def addresses(here: Session, account: "Account") -> list[str]:
-    """Return an account's addresses, one for each token."""
-    web = here.settings.top.web
+def push_urls(session: Session, account: "Account") -> list[str]:
+    """Return the addresses that an account's gateway can push to, one for each token."""
+    web = session.settings.top.web
     base = web.public_url or f"http://{web.host}:{web.port}"
-    tokens = (one.get_secret_value() for one in account.settings.push_tokens)
+    tokens = (push_token.get_secret_value() for push_token in account.settings.push_tokens)
     return [f"{base}/push/{account.name}/{token}" for token in tokens]

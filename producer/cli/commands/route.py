@@ -1,13 +1,12 @@
-"""`xinshi route`: which account would carry a text, and why not the others; nothing is sent."""
+"""`xinshi route`: say which account would carry a text, and why not the others; sends nothing."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import failures, options, output
-from producer.cli.commands import accounts, send
-from producer.cli.commands.messages import number
-from producer.cli.session import Session, opened
+from producer.cli import failures, options, output, parsing
+from producer.cli.exclusion_reasons import doubt_reason, exclusion_reason
+from producer.cli.session import Session, open_session
 from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from worker.domain.errors import Problem
     from worker.intake.enqueue import EnqueueRequest
-    from worker.policy.routing import AccountOption, RoutingQuery
+    from worker.policy.eligibility import AccountOption, RoutingQuery
     from worker.store.accounts import AccountState
 
 _To = Annotated[str, typer.Option("--to", metavar="NUMBER", help="The number.")]
@@ -33,13 +32,13 @@ def register(app: typer.Typer) -> None:
 def route(
     *,
     to: _To,
-    text: send.Text = "",
+    text: options.Text = "",
     message_class: options.Class = MessageClass.NOTICE,
-    account: options.Carrier = None,
+    account: options.RequiredAccount = None,
     extension: options.Extension = None,
-    template: send.Template = None,
-    var: send.Var = None,
-    option: send.Option = None,
+    template: options.Template = None,
+    var: options.Var = None,
+    option: options.GatewayOption = None,
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -48,147 +47,122 @@ def route(
     Nothing is stored or sent. The exit code is 0 if an account would take it now, 1 if it would
     have to wait, 2 if the input is wrong or no account can ever carry it.
     """
-    msisdn = number(to, "--to")
-    with opened(config) as here:
+    msisdn = parsing.msisdn(to, "--to")
+    with open_session(config) as session:
         from worker.intake.enqueue import EnqueueRequest
 
         if account is not None:
-            here.account(account)
-        order = EnqueueRequest(
+            session.account(account)
+        request = EnqueueRequest(
             [msisdn],
-            send.body(text),
+            parsing.text(text),
             message_class,
             account,
             extension=extension,
             template=template,
-            variables=send.pairs(var, "--var") or None,
-            options=send.options_of(option) or None,
+            variables=parsing.name_value_pairs(var, "--var") or None,
+            options=parsing.gateway_options(option) or None,
         )
-        problems = _problems(here, order)
-        rows = _looked(here, order)
+        problems = _find_problems(session, request)
+        rows = _account_rows(session, request)
     if as_json:
-        wrong = [{"where": one.where, "what": one.what} for one in problems]
-        output.as_json({"to": msisdn, "class": message_class.value, "problems": wrong} | _all(rows))
+        problems_json = [{"where": problem.where, "what": problem.what} for problem in problems]
+        output.print_json(
+            {"to": msisdn, "class": message_class.value, "problems": problems_json}
+            | _rows_json(rows)
+        )
     else:
-        _show(rows, problems)
+        _print_rows(rows, problems)
     if problems:
         raise typer.Exit(failures.USAGE)
     if not any(row["chance"] or row["probe"] for row in rows):
         raise typer.Exit(failures.FAILED)
 
 
-def _problems(here: Session, order: "EnqueueRequest") -> "Sequence[Problem]":
-    """Say what `send` would refuse."""
+def _find_problems(session: Session, request: "EnqueueRequest") -> "Sequence[Problem]":
+    """Return the problems for which `send` would refuse the request."""
     from worker.domain.errors import Refused
     from worker.intake import enqueue
 
     try:
-        enqueue.check(here.settings, order)
+        enqueue.check(session.settings, request)
     except Refused as refused:
         return refused.problems
     return ()
 
 
-def _looked(here: Session, order: "EnqueueRequest") -> list[dict[str, Any]]:
-    """Ask as a worker does that looks for work now."""
+def _account_rows(session: Session, request: "EnqueueRequest") -> list[dict[str, Any]]:
+    """Return a row for each account, chosen among as a worker does when it claims."""
     from worker.delivery import claim as claim_module
-    from worker.policy.routing import Exclusion
+    from worker.policy.eligibility import Exclusion
     from worker.store import accounts
     from worker.store.db import database
 
-    with database.reading(here.engine) as connection:
-        claim = claim_module.look(connection, here.settings, order.message_class, "")
-        found = claim.options(_asked(order))
-        states = accounts.states(connection, here.settings.logins)
+    with database.reading(session.engine) as connection:
+        selector = claim_module.begin_claim(
+            connection, session.settings, request.message_class, ""
+        ).selector
+        account_options = selector.options(_routing_query(request))
+        states = accounts.states(connection, session.settings.logins)
     rows = []
-    for one in found:
-        name = one.account.name
-        row = _as_json(one, order, states.get(name))
-        row["probe"] = one.out is Exclusion.DOUBT and claim.may_probe(name)
-        if one.out is Exclusion.DOUBT:
-            row["why"] = doubt(unproven=claim.doubts[name].unproven, probe=row["probe"])
+    for account_option in account_options:
+        name = account_option.account.name
+        row = _account_row(account_option, request, states.get(name))
+        row["probe"] = account_option.exclusion is Exclusion.DOUBT and selector.may_probe(name)
+        if account_option.exclusion is Exclusion.DOUBT:
+            row["why"] = doubt_reason(unproven=selector.doubts[name].unproven, probe=row["probe"])
         rows.append(row)
     return rows
 
 
-def doubt(*, unproven: bool, probe: bool) -> str:
-    """Say what a doubtful account waits for."""
-    why = "its login was not accepted yet" if unproven else "its last calls ended in doubt"
-    return f"{why}: {'the next one is its probe' if probe else 'it waits for its probe'}"
-
-
-def _asked(order: "EnqueueRequest") -> "RoutingQuery":
+def _routing_query(request: "EnqueueRequest") -> "RoutingQuery":
+    """Return the query by which a worker would look for an account for the request."""
     from datetime import UTC, datetime
 
-    from worker.domain import carriers
-    from worker.domain import msisdn as numbers
+    from worker.domain import carriers, msisdn
     from worker.intake import enqueue
-    from worker.policy.routing import RoutingQuery
+    from worker.policy.eligibility import RoutingQuery
 
-    (msisdn,) = order.to
-    kind = numbers.kind(msisdn)
+    (number,) = request.to
+    number_kind = msisdn.kind(number)
     return RoutingQuery(
-        order.message_class,
-        enqueue.content_of(order, []),
-        [kind] if kind else [],
+        request.message_class,
+        enqueue.render_content(request, []),
+        [number_kind] if number_kind else [],
         datetime.now(UTC),
-        order.account,
+        request.account,
         single=True,
-        carrier=carriers.carrier(msisdn),
+        carrier=carriers.carrier(number),
     )
 
 
-def _all(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    likely = max(rows, key=lambda row: (row["chance"], row["probe"]), default=None)
-    takes = likely is not None and bool(likely["chance"] or likely["probe"])
-    return {"likely": likely["name"] if likely and takes else None, "accounts": rows}
+def _rows_json(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the rows as JSON shows them, with the account that is likeliest to carry the text."""
+    likeliest = max(rows, key=lambda row: (row["chance"], row["probe"]), default=None)
+    is_taken = likeliest is not None and bool(likeliest["chance"] or likeliest["probe"])
+    return {"likely": likeliest["name"] if likeliest and is_taken else None, "accounts": rows}
 
 
-def _as_json(
-    one: "AccountOption", order: "EnqueueRequest", state: "AccountState | None"
+def _account_row(
+    account_option: "AccountOption", request: "EnqueueRequest", state: "AccountState | None"
 ) -> dict[str, Any]:
-    settings = one.account.settings
+    settings = account_option.account.settings
     return {
-        "name": one.account.name,
-        "gateway": one.account.gateway.name,
+        "name": account_option.account.name,
+        "gateway": account_option.account.gateway.name,
         "priority": settings.priority,
         "weight": settings.weight,
-        "share": one.share,
-        "chance": round(one.chance, 4),
-        "out": one.out.value if one.out else None,
-        "why": why(one, order.message_class, order.account, state),
+        "share": account_option.share,
+        "chance": round(account_option.chance, 4),
+        "out": account_option.exclusion.value if account_option.exclusion else None,
+        "why": exclusion_reason(account_option, request.message_class, request.account, state),
     }
 
 
-def why(
-    one: "AccountOption",
-    message_class: MessageClass,
-    named: str | None,
-    state: "AccountState | None",
-) -> str:
-    """Say why an account is not asked; of one that is, why it gets less than all."""
-    from worker.policy.routing import Exclusion
-
-    less = state.health.why if state and one.share < 1.0 else ""
-    said = {
-        Exclusion.CLASS: f"{named} was named" if named else f"does not serve {message_class.value}",
-        Exclusion.CANNOT: "; ".join(problem.what for problem in one.because),
-        Exclusion.HELD: f"held: {accounts.why(state)}" if state else "held",
-        Exclusion.HOURS: f"its sending hours begin in {_span(one.wait)}",
-        Exclusion.FULL: "; ".join(filter(None, ["as much is under way as may be", less])),
-    }
-    return said.get(one.out, less) if one.out else less
-
-
-def _span(seconds: float) -> str:
-    minutes = int(seconds // 60) + 1
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-
-
-def _show(rows: list[dict[str, Any]], problems: "Sequence[Problem]") -> None:
+def _print_rows(rows: list[dict[str, Any]], problems: "Sequence[Problem]") -> None:
     for problem in problems:
-        output.error(str(problem))
-    output.table(
+        output.print_error(str(problem))
+    output.print_table(
         ("account", "gateway", "priority", "weight", "share", "chance", ""),
         [
             (

@@ -1,6 +1,5 @@
-"""`xinshi sandbox`: the gateways' server sides on loopback, for whoever has no account yet."""
+"""`xinshi sandbox`: run the server sides of the gateways on loopback, to try Xinshi out."""
 
-import asyncio
 import json
 import signal
 from pathlib import Path
@@ -11,8 +10,10 @@ import typer
 from producer.cli import failures, options, output
 
 if TYPE_CHECKING:
+    import asyncio
+
     from worker.gateways.base import Gateway
-    from worker.sandbox import Config, Running
+    from worker.sandbox import Config, RunningSandbox
 
 _SECONDS = "SECONDS"
 
@@ -47,6 +48,8 @@ def sandbox(
     It answers as the gateways' documents say, makes reports and replies, and sends nothing. It
     prints a configuration that is ready to use.
     """
+    import asyncio
+
     from worker.sandbox import Config
 
     if fsync not in {"each", "group", "none"}:
@@ -65,75 +68,84 @@ def sandbox(
         "seed": seed,
     }
     if asyncio.run(_run(Config(**setup), as_json=as_json)) is signal.SIGINT:
-        output.hint("the sandbox has stopped" + (f"; {ledger} is whole" if ledger else ""))
+        output.print_hint("the sandbox has stopped" + (f"; {ledger} is whole" if ledger else ""))
         raise typer.Exit(failures.INTERRUPTED)
 
 
 async def _run(config: "Config", *, as_json: bool) -> signal.Signals:
-    """Run until a signal ends it, and return that."""
+    """Run the sandbox until a signal ends it; returns the signal."""
+    import asyncio
+
     from worker.sandbox import serve
 
     ended: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _end, ended, number)
-    running = await _started(config, serve)
-    _announce(running, as_json=as_json)
-    by = await ended
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(
+            signal_number, _set_signal, ended, signal_number
+        )
+    running = await _start(config, serve)
+    _print_announcement(running, as_json=as_json)
+    received_signal = await ended
     await running.close()
-    return by
+    return received_signal
 
 
-def _end(ended: "asyncio.Future[signal.Signals]", number: signal.Signals) -> None:
+def _set_signal(ended: "asyncio.Future[signal.Signals]", signal_number: signal.Signals) -> None:
     if not ended.done():
-        ended.set_result(number)
+        ended.set_result(signal_number)
 
 
-async def _started(config: "Config", serve: Any) -> "Running":
+async def _start(config: "Config", serve: Any) -> "RunningSandbox":
+    """Start the sandbox; an address that cannot be used ends the command with an error."""
     try:
-        running: Running = await serve(config)
+        running: RunningSandbox = await serve(config)
     except ValueError as error:
         msg = f"--host: {error}"
         raise typer.BadParameter(msg) from None
     except OSError as error:
-        output.error(f"cannot listen on {config.host}:{config.port}: {error.strerror}")
+        output.print_error(f"cannot listen on {config.host}:{config.port}: {error.strerror}")
         raise typer.Exit(failures.FAILED) from None
     return running
 
 
-def _announce(running: "Running", *, as_json: bool) -> None:
-    from worker.gateways.registry import registered
+def _print_announcement(running: "RunningSandbox", *, as_json: bool) -> None:
+    """Print where the sandbox listens, with a configuration for it."""
+    from worker.gateways.registry import gateway_classes
 
     if as_json:
-        urls = {name: running.url(name) for name in registered()}
-        output.as_json({"base_url": running.base_url, "gateways": urls})
+        urls = {name: running.url(name) for name in gateway_classes()}
+        output.print_json({"base_url": running.base_url, "gateways": urls})
         return
-    output.line(f"# the sandbox listens at {running.base_url}; Ctrl-C ends it")
-    output.line("# xinshi.toml to try it with:")
-    output.line(configuration(running.base_url))
+    output.print_line(f"# the sandbox listens at {running.base_url}; Ctrl-C ends it")
+    output.print_line("# xinshi.toml to try it with:")
+    output.print_line(sandbox_configuration(running.base_url))
 
 
-def configuration(base_url: str) -> str:
+def sandbox_configuration(base_url: str) -> str:
     """Return a configuration with an account at each gateway of a sandbox, as TOML."""
-    from worker.gateways.registry import registered
+    from worker.gateways.registry import gateway_classes
     from worker.sandbox.config import Config
     from worker.sandbox.sides import find
     from worker.sandbox.world import World
 
-    parts = ['database_url = "sqlite:///xinshi.db"']
-    gateways = registered()
+    sections = ['database_url = "sqlite:///xinshi.db"']
+    gateways = gateway_classes()
     for name, side in find().items():
         if name in gateways:
-            first = side(World(Config())).accounts()[0]
-            login = _login(gateways[name], first.name, first.password)
+            sample_account = side(World(Config())).accounts()[0]
+            login = _login_settings(gateways[name], sample_account.name, sample_account.password)
             section = {"gateway": name, "base_url": f"{base_url}/{name}"} | login
             section["sending_hours"] = "any"
-            lines = [f"{key} = {json.dumps(value)}" for key, value in section.items()]
-            parts.append("\n".join([f"[accounts.{name}]", *lines]))
-    return "\n\n".join(parts)
+            lines = [
+                f"{setting} = {json.dumps(setting_value)}"
+                for setting, setting_value in section.items()
+            ]
+            sections.append("\n".join([f"[accounts.{name}]", *lines]))
+    return "\n\n".join(sections)
 
 
-def _login(gateway: "type[Gateway]", name: str, password: str) -> dict[str, str]:
-    """Fill in what an account of a gateway has to say: the secret, and who it belongs to."""
+def _login_settings(gateway: "type[Gateway]", name: str, password: str) -> dict[str, str]:
+    """Return the settings that a gateway's account requires: its secrets and its login names."""
     from pydantic import SecretStr
 
     return {

@@ -1,19 +1,17 @@
-"""`xinshi up`: everything on one machine."""
+"""`xinshi up`: run everything on one machine."""
 
 import os
-import socket
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from producer.cli import (
-    failures,
-    options,
-    output,
-    session,
-)
+from producer.cli import failures, options, output
+from producer.cli.session import GlobalOptions, Session, open_session, schema_problem
+
+if TYPE_CHECKING:
+    import socket
 
 
 def register(app: typer.Typer) -> None:
@@ -38,55 +36,62 @@ def up(
     migrated first; others by `xinshi migrate`. What dies is started again. On Ctrl-C what is under
     way is finished and recorded; what waits, waits.
     """
-    with session.opened(config) as here:
+    with open_session(config) as session:
         from producer.local.supervisor import Supervisor
         from worker.runtime import broker, logs
 
-        broker.check(here.settings)
-        _prepare(here)
-        web = None if no_web else _listen(here, web_port)
-        logs.configure(here.settings.top.log_level)
-        names = ", ".join(here.settings.accounts) or "none: messages will wait"
-        output.hint(f"Xinshi is up; accounts: {names}{_served(web)}. Ctrl-C stops it.")
-        file = _file(config)
-        here.close()
-        clean = Supervisor(here.settings, None if file is None else str(file), web=web).run()
-    if not clean:
-        output.error("not everything finished in time; what was under way is shown as unknown")
+        broker.check(session.settings)
+        _prepare_database(session)
+        web_socket = None if no_web else _bind_web_socket(session, web_port)
+        logs.configure(session.settings.top.log_level)
+        names = ", ".join(session.settings.accounts) or "none: messages will wait"
+        output.print_hint(
+            f"Xinshi is up; accounts: {names}{_web_notice(web_socket)}. Ctrl-C stops it."
+        )
+        config_file = _config_file(config)
+        session.close()
+        all_finished = Supervisor(
+            session.settings, None if config_file is None else str(config_file), web=web_socket
+        ).run()
+    if not all_finished:
+        output.print_error(
+            "not everything finished in time; what was under way is shown as unknown"
+        )
         raise typer.Exit(failures.FAILED)
 
 
-def _listen(here: session.Session, port: int | None) -> socket.socket | None:
-    """Return where the web process will listen; None when it is not installed."""
+def _bind_web_socket(session: Session, port: int | None) -> "socket.socket | None":
+    """Bind the socket for the web process, and return it; None when the web is not installed."""
     from producer.web import listener
 
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
-        output.hint("without the HTTP API: pip install 'xinshi[web]' brings it")
+        output.print_hint("without the HTTP API: pip install 'xinshi[web]' brings it")
         return None
-    wanted = here.settings.top.web
-    return listener.listen(wanted.host, wanted.port if port is None else port)
+    web_settings = session.settings.top.web
+    return listener.listen(web_settings.host, web_settings.port if port is None else port)
 
 
-def _served(web: socket.socket | None) -> str:
+def _web_notice(web_socket: "socket.socket | None") -> str:
     from producer.web import listener
 
-    return "" if web is None else f"; HTTP on {listener.address(web)}"
+    return "" if web_socket is None else f"; HTTP on {listener.address(web_socket)}"
 
 
-def _prepare(here: session.Session) -> None:
+def _prepare_database(session: Session) -> None:
+    """Migrate an SQLite database; end with an error when another one has no current schema."""
     from worker.store import migrations
 
-    if here.engine.dialect.name == "sqlite":
-        migrations.migrate(here.engine)
+    if session.engine.dialect.name == "sqlite":
+        migrations.migrate(session.engine)
         return
-    behind = session.schema_problem(here.engine)
-    if behind:
-        output.error(behind)
+    problem = schema_problem(session.engine)
+    if problem:
+        output.print_error(problem)
         raise typer.Exit(failures.FAILED)
 
 
-def _file(config: Path | None) -> Path | None:
-    """The file that the processes have to read; None when the environment alone configures."""
-    named = config or session.Chosen.config or os.environ.get("XINSHI_CONFIG")
-    file = Path(named or "xinshi.toml").absolute()
-    return file if named or file.exists() else None
+def _config_file(config: Path | None) -> Path | None:
+    """Return the file that the processes read; None when only the environment configures them."""
+    named_file = config or GlobalOptions.config or os.environ.get("XINSHI_CONFIG")
+    file = Path(named_file or "xinshi.toml").absolute()
+    return file if named_file or file.exists() else None

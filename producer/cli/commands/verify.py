@@ -1,4 +1,4 @@
-"""`xinshi verify`: whether what was promised is true."""
+"""`xinshi verify`: check the database against the invariants and a sandbox's ledger."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from producer.cli import failures, options, output
-from producer.cli.session import opened
+from producer.cli.session import open_session
 
 
 def register(app: typer.Typer) -> None:
@@ -16,10 +16,14 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     *,
-    ledger: Annotated[
+    ledger_file: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", exists=True, dir_okay=False, help="A sandbox's ledger to compare with."
+            "--ledger",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="A sandbox's ledger to compare with.",
         ),
     ] = None,
     as_json: options.Json = False,
@@ -30,36 +34,39 @@ def verify(
     Without a ledger it can run beside working processes. With one everything has to be quiet: what
     is under way cannot be told from what is lost. Exit code 1 if an invariant is broken.
     """
-    with opened(config) as here:
-        from worker.settlement import invariants
-        from worker.settlement import ledger as ledger_module
+    with open_session(config) as session:
+        from worker.settlement import invariants, ledger
         from worker.store.db import database
 
-        with database.reading(here.engine) as connection:
-            findings = invariants.database(connection, here.settings)
+        with database.reading(session.engine) as connection:
+            findings = invariants.check_database(connection, session.settings)
             counts = None
-            if ledger is not None:
-                counts, more = ledger_module.ledger(connection, here.settings, ledger)
-                findings += more
-    broken = [one for one in findings if one.broken]
-    if as_json:
-        output.as_json(_as_json(findings, counts))
-    else:
-        if counts is not None:
-            output.facts(_facts(counts))
-        rows = [
-            (one.name, one.law, "ok" if not one.broken else f"{one.broken} broken")
-            for one in findings
-        ]
-        output.table(("", "invariant", ""), rows)
-    for one in broken:
-        for row in one.rows:
-            output.error(f"{one.name}: {row}")
-    if broken:
+            if ledger_file is not None:
+                counts, ledger_findings = ledger.compare(connection, session.settings, ledger_file)
+                findings += ledger_findings
+    _print_findings(findings, counts, as_json=as_json)
+    if any(finding.broken for finding in findings):
         raise typer.Exit(failures.FAILED)
 
 
-def _facts(counts: Any) -> dict[str, Any]:
+def _print_findings(findings: list[Any], counts: Any, *, as_json: bool) -> None:
+    """Print each invariant, and an error for each row that breaks one."""
+    if as_json:
+        output.print_json(_findings_json(findings, counts))
+    else:
+        if counts is not None:
+            output.print_facts(_count_facts(counts))
+        rows = [
+            (finding.name, finding.law, "ok" if not finding.broken else f"{finding.broken} broken")
+            for finding in findings
+        ]
+        output.print_table(("", "invariant", ""), rows)
+    for finding in findings:
+        for row in finding.rows:
+            output.print_error(f"{finding.name}: {row}")
+
+
+def _count_facts(counts: Any) -> dict[str, Any]:
     return {
         "enqueued": counts.enqueued,
         "taken": counts.taken,
@@ -70,11 +77,18 @@ def _facts(counts: Any) -> dict[str, Any]:
     }
 
 
-def _as_json(findings: list[Any], counts: Any) -> dict[str, Any]:
+def _findings_json(findings: list[Any], counts: Any) -> dict[str, Any]:
     return {
-        "counts": None if counts is None else {**_facts(counts), "states": dict(counts.states)},
+        "counts": None
+        if counts is None
+        else {**_count_facts(counts), "states": dict(counts.states)},
         "invariants": [
-            {"name": one.name, "law": one.law, "broken": one.broken, "rows": list(one.rows)}
-            for one in findings
+            {
+                "name": finding.name,
+                "law": finding.law,
+                "broken": finding.broken,
+                "rows": list(finding.rows),
+            }
+            for finding in findings
         ],
     }

@@ -1,15 +1,11 @@
-"""`xinshi web`: the web process alone."""
+"""`xinshi web`: run the web process alone."""
 
 from typing import Annotated
 
 import typer
 
-from producer.cli import (
-    failures,
-    options,
-    output,
-    session,
-)
+from producer.cli import failures, options, output
+from producer.cli.session import open_session
 
 Port = Annotated[
     int | None,
@@ -32,16 +28,18 @@ def web(
 
     Any number of these may run beside each other. What is under way is finished.
     """
-    with session.opened(config) as here:
+    with open_session(config) as session:
         try:
             from producer.web import listener, server
         except ModuleNotFoundError as error:
-            output.error(f"{error.name} is not installed; pip install 'xinshi[web]'")
+            output.print_error(f"{error.name} is not installed; pip install 'xinshi[web]'")
             raise typer.Exit(failures.FAILED) from None
         from worker.runtime import logs
 
-        wanted = here.settings.top.web
-        bound = listener.listen(host or wanted.host, wanted.port if port is None else port)
-        logs.configure(here.settings.top.log_level)
-    output.hint(f"listening on {listener.address(bound)}. Ctrl-C stops it.")
-    server.serve(here.settings, bound)
+        web_settings = session.settings.top.web
+        web_socket = listener.listen(
+            host or web_settings.host, web_settings.port if port is None else port
+        )
+        logs.configure(session.settings.top.log_level)
+    output.print_hint(f"listening on {listener.address(web_socket)}. Ctrl-C stops it.")
+    server.serve(session.settings, web_socket)

@@ -1,0 +1,49 @@
+"""Print a campaign: what it is, how many of its messages are in which state, what it waits for."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from producer.cli import output
+
+if TYPE_CHECKING:
+    from worker.store.campaign_progress import CampaignProgress
+
+
+def print_campaign(
+    campaign: "CampaignProgress",
+    *,
+    as_json: bool,
+    waits_for: Sequence[str] | None = None,
+    **extra_json: Any,
+) -> None:
+    """Print a campaign and what it waits for; `extra_json` is added to its JSON."""
+    from worker.intake import lookup
+
+    if as_json:
+        waits = {} if waits_for is None else {"waits_for": list(waits_for)}
+        output.print_json(lookup.campaign_json(campaign) | waits | extra_json)
+        return
+    output.print_facts(
+        {
+            "campaign": campaign.id,
+            "name": campaign.name,
+            "state": campaign.state.value,
+            "class": campaign.message_class,
+            "account": campaign.account,
+            "messages": campaign.total,
+            "left out": _counts(campaign.left_out),
+            "retry of": campaign.retry_of,
+            "waits": "; ".join(waits_for or ()),
+            "not before": campaign.not_before,
+            "valid until": campaign.not_after,
+            "created": campaign.created_at,
+            "started": campaign.started_at,
+            "finished": campaign.finished_at,
+        }
+        | {f"  {state}": count for state, count in campaign.states.items()}
+    )
+
+
+def _counts(count_by_name: Mapping[str, int]) -> str:
+    """Write counts in one line, without those that are zero: `2 invalid, 1 repeated`."""
+    return ", ".join(f"{count} {name}" for name, count in count_by_name.items() if count)

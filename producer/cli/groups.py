@@ -1,0 +1,25 @@
+"""Define the groups that several command modules add their commands to."""
+
+import typer
+
+from producer.cli import options
+
+account_group = typer.Typer(
+    name="account",
+    help="One account: hold it, release it, change its password.",
+    no_args_is_help=True,
+    epilog=options.example_lines(
+        'xinshi account hold bulk --why "contract under review"', "xinshi account release bulk"
+    ),
+)
+
+campaign_group = typer.Typer(
+    name="campaign",
+    help="Campaigns: one text to many numbers, with one progress.",
+    no_args_is_help=True,
+    epilog=options.example_lines(
+        'xinshi campaign create --text "【Shop】Dear {name} …" --recipients customers.csv',
+        "xinshi campaign show 17 --watch",
+        "xinshi campaign export 17 --output result.csv",
+    ),
+)

@@ -1,0 +1,64 @@
+"""Parse what options hold: numbers, a text, `NAME=VALUE` pairs.
+
+Each function raises `typer.BadParameter`, which names the option, for a value that it cannot read.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+
+def msisdn(number: str, option: str) -> str:
+    """Return a number in the form in which numbers are stored."""
+    from worker.domain import msisdn as msisdns
+
+    try:
+        return msisdns.normalise(number)
+    except ValueError as error:
+        msg = f"{option}: {error}"
+        raise typer.BadParameter(msg) from None
+
+
+def numbers(number_lists: Sequence[str]) -> list[str]:
+    """Split lists of numbers at their commas and semicolons, half or full width; check nothing."""
+    return [
+        number.strip()
+        for number_list in number_lists
+        for number in re.split(r"[,;，；、]", number_list)
+        if number.strip()
+    ]
+
+
+def text(argument: str) -> str:
+    """Return the text that was given, or for `-` what stands on standard input."""
+    if argument != "-":
+        return argument
+    try:
+        content: str = typer.get_text_stream("stdin", "utf-8", "strict").read()
+    except UnicodeDecodeError:
+        msg = "--text: standard input is not UTF-8"
+        raise typer.BadParameter(msg) from None
+    return content.removesuffix("\n").removesuffix("\r")
+
+
+def name_value_pairs(arguments: Sequence[str] | None, option: str) -> dict[str, str]:
+    """Read arguments of the form `NAME=VALUE`; of a name that is repeated the last value counts."""
+    values = {}
+    for argument in arguments or ():
+        name, equals, value = argument.partition("=")
+        if not (equals and name.strip()):
+            msg = f"{option}: write NAME=VALUE"
+            raise typer.BadParameter(msg)
+        values[name.strip()] = value
+    return values
+
+
+def gateway_options(arguments: Sequence[str] | None) -> Mapping[str, Any]:
+    """Read the `NAME=VALUE` arguments of --option; the values `true` and `false` become bool."""
+    booleans = {"true": True, "false": False}
+    return {
+        name: booleans.get(value, value)
+        for name, value in name_value_pairs(arguments, "--option").items()
+    }

@@ -1,0 +1,186 @@
+"""Decide whether an account may carry something now, looked at alone; if not, say why. Pure."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from worker.domain import segments
+from worker.domain.enums import Carrier, MessageClass, NumberKind
+from worker.domain.errors import Problem
+from worker.domain.timezone import SHANGHAI
+from worker.gateways.base import Account, Capabilities, Content
+from worker.policy.account_health import HEALTHY, Health
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingQuery:
+    """What has to be carried, as far as that decides which account carries it."""
+
+    message_class: MessageClass
+    content: Content
+    kinds: Collection[NumberKind]
+    #: The time of the decision, aware: marketing has sending hours.
+    at: datetime
+    #: The account that the sender named.
+    named_account: str | None = None
+    #: Whether it is a single message.
+    single: bool = False
+    #: The carrier of a single message's number, where that is known.
+    carrier: Carrier | None = None
+    #: The account that may have the message already: it is chosen only if there is no other.
+    tried_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """What is known of an account now, beyond its settings."""
+
+    held: bool = False
+    #: Whether a probe has to come before batches, and before single messages too.
+    probe_before_batches: bool = False
+    probe_before_singles: bool = False
+    health: Health = HEALTHY
+    #: How many submissions of the class may begin there now, and how many may be under way.
+    free_slots: int = 1
+    slots: int = 1
+
+
+class Exclusion(StrEnum):
+    """Why an account is not chosen from now; where several apply, the first of them."""
+
+    #: It does not serve the class, or another account was named.
+    CLASS = "class"
+    #: It can never carry this: `AccountOption.problems` says why.
+    CANNOT = "cannot"
+    HELD = "held"
+    #: Marketing waits for its sending hours.
+    HOURS = "hours"
+    #: It waits for a probe.
+    DOUBT = "doubt"
+    #: It may have the message already, and there is another account.
+    TRIED = "tried"
+    #: It has no free slot or no permit for a moment, or none beyond its share.
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOption:
+    """An account as one of those that might carry something."""
+
+    account: Account
+    #: The share of its traffic that its health leaves it.
+    share: float = 1.0
+    #: Why it is not chosen from now; None where it may be chosen.
+    exclusion: Exclusion | None = None
+    problems: Sequence[Problem] = ()
+    #: The seconds until its sending hours begin, where these exclude it.
+    wait_seconds: float = 0.0
+    #: How many submissions may begin there now.
+    free_slots: int = 0
+    #: The probability with which it is drawn.
+    chance: float = 0.0
+
+
+def candidates(
+    accounts: Iterable[Account], message_class: MessageClass, named_account: str | None
+) -> list[Account]:
+    """Return the accounts that come into question: the named one, else those of the class."""
+    return [account for account in accounts if _serves(account, message_class, named_account)]
+
+
+def _serves(account: Account, message_class: MessageClass, named_account: str | None) -> bool:
+    if named_account:
+        return account.name == named_account
+    return account.settings.serves(message_class)
+
+
+def problems(account: Account, content: Content, kinds: Collection[NumberKind]) -> list[Problem]:
+    """Return why an account cannot carry a content to numbers of these kinds; [] when it can."""
+    capabilities = account.gateway.capabilities
+    body = account.gateway.body(content)
+    return [
+        *account.gateway.problems(content),
+        *(
+            Problem("to", f"{account.name} takes no {kind} numbers")
+            for kind in set(kinds) - capabilities.kinds
+        ),
+        *_character_problems(account.name, content, body, capabilities),
+        *_length_problems(account.name, body, capabilities),
+    ]
+
+
+def _character_problems(
+    account_name: str, content: Content, body: str, capabilities: Capabilities
+) -> list[Problem]:
+    """Return the first fault in the characters of a text, if it has one."""
+    if "\0" in body or any("\0" in value for value in content.variables.values()):
+        return [Problem("text", "holds a NUL character; remove it")]
+    unencodable = _unencodable(body, capabilities.charset)
+    if unencodable:
+        cannot_say = f"{account_name} cannot say {unencodable} in {capabilities.charset}"
+        return [Problem("text", cannot_say)]
+    if not capabilities.emoji:
+        emoji = next((character for character in body if ord(character) > 0xFFFF), None)
+        if emoji:
+            return [Problem("text", f"{account_name} takes no emoji ({_describe(emoji)})")]
+    return []
+
+
+def _length_problems(account_name: str, body: str, capabilities: Capabilities) -> list[Problem]:
+    if capabilities.longest is None or segments.length(body) <= capabilities.longest:
+        return []
+    too_long = (
+        f"{account_name} takes {capabilities.longest} characters and this is"
+        f" {segments.length(body)}; shorten it"
+    )
+    return [Problem("text", too_long)]
+
+
+def _unencodable(text: str, charset: str) -> str | None:
+    """Describe the first character that a charset lacks; None when it has all of them."""
+    try:
+        text.encode(charset)
+    except UnicodeEncodeError as error:
+        return _describe(text[error.start])
+    return None
+
+
+def _describe(character: str) -> str:
+    return f"“{character}” (U+{ord(character):04X})"
+
+
+def assess(account: Account, query: RoutingQuery, status: AccountStatus) -> AccountOption:
+    """Return an account as an option, excluded where it cannot carry what is asked now.
+
+    Only the account itself is looked at: its slots are compared with those of others in
+    `worker.policy.routing`.
+    """
+    share = status.health.share_of(query.carrier)
+    if not _serves(account, query.message_class, query.named_account):
+        return AccountOption(account, share, Exclusion.CLASS)
+    carrying_problems = problems(account, query.content, query.kinds)
+    if carrying_problems:
+        return AccountOption(account, share, Exclusion.CANNOT, carrying_problems)
+    if status.held:
+        return AccountOption(account, share, Exclusion.HELD)
+    if query.message_class is MessageClass.MARKETING:
+        wait_seconds = seconds_until_open(account, query.at)
+        if wait_seconds > 0:
+            return AccountOption(account, share, Exclusion.HOURS, wait_seconds=wait_seconds)
+    in_doubt = status.probe_before_singles if query.single else status.probe_before_batches
+    return AccountOption(account, share, Exclusion.DOUBT if in_doubt else None)
+
+
+def seconds_until_open(account: Account, at: datetime) -> float:
+    """Return the seconds until marketing may be sent through an account; 0 when it may be now."""
+    local_time = at.astimezone(SHANGHAI)
+    hours = account.settings.sending_hours
+    if hours.contains(local_time.time()):
+        return 0.0
+    opening = local_time.replace(
+        hour=hours.start.hour, minute=hours.start.minute, second=0, microsecond=0
+    )
+    if opening <= local_time:
+        opening += timedelta(days=1)
+    return (opening - local_time).total_seconds()
