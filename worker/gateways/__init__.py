@@ -1,4 +1,4 @@
-"""What a gateway is: the protocol, its values, its adapters, and the transport that carries it.
+"""The gateways: their protocol, its values, the adapters, and the transport of their requests.
 
 Adapters are pure; only `worker.gateways.transport` reaches the network.
 """

@@ -1,6 +1,6 @@
-"""What every account's section of the configuration may say, whatever its gateway.
+"""The settings that every account has in the configuration, whatever its gateway.
 
-Each gateway's own schema derives from `AccountSettings` and stands in its own file.
+Each gateway's own schema derives from `AccountSettings` and stands in that gateway's file.
 """
 
 import re
@@ -16,36 +16,37 @@ from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass, Reports
 from worker.domain.recipient_windows import Windows
 from worker.domain.secret_fields import Secret
-from worker.gateways.code_table import Meaning, pattern_of
+from worker.gateways.code_table import CodeMeaning, pattern_of
 
-#: What can stand in an address and cannot be guessed.
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
+#: The form of a push token: it can stand in an address and cannot be guessed.
+_PUSH_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
 
 
-class Hours(NamedTuple):
-    """A daily span in Asia/Shanghai, from `start` to before `end`; the same twice is all day."""
+class SendingHours(NamedTuple):
+    """A daily span in Asia/Shanghai, from `start` to before `end`; all day if the two are equal."""
 
     start: time
     end: time
 
-    def holds(self, at: time) -> bool:
-        """Tell whether the clock time `at` lies in the span, which may pass midnight."""
+    def contains(self, time_of_day: time) -> bool:
+        """Tell whether `time_of_day` lies in the span, which may pass midnight."""
         if self.start <= self.end:
-            return self.start == self.end or self.start <= at < self.end
-        return at >= self.start or at < self.end
+            return self.start == self.end or self.start <= time_of_day < self.end
+        return time_of_day >= self.start or time_of_day < self.end
 
 
-def _hours(value: object) -> object:
-    if isinstance(value, Hours):
+def _parse_sending_hours(value: object) -> object:
+    """Read `"08:00-21:00"` or `"any"`; raise `ValueError` saying how it is written."""
+    if isinstance(value, SendingHours):
         return value
     match = re.fullmatch(r"(\d\d?):(\d\d)\s*[-–]\s*(\d\d?):(\d\d)", str(value).strip())
     if value == "any":
-        return Hours(time(), time())
+        return SendingHours(time(), time())
     if match is None:
         msg = 'write sending hours as "08:00-21:00", or "any"'
         raise ValueError(msg)
-    first_hour, first_minute, last_hour, last_minute = map(int, match.groups())
-    return Hours(time(first_hour, first_minute), time(last_hour % 24, last_minute))
+    start_hour, start_minute, end_hour, end_minute = map(int, match.groups())
+    return SendingHours(time(start_hour, start_minute), time(end_hour % 24, end_minute))
 
 
 class AccountSettings(BaseModel):
@@ -55,82 +56,86 @@ class AccountSettings(BaseModel):
         extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True
     )
 
-    #: Where the gateway's own number of texts per call ends, and what a caller may lower.
+    #: The most submissions under way that `concurrency` may allow.
     MAX_CONCURRENCY: ClassVar[int] = 1000
 
-    #: No account is paced by more than this.
-    MOST_A_SECOND: ClassVar[float] = 1_000_000
+    #: The fastest pace that a limit per second may set.
+    MAX_PER_SECOND: ClassVar[float] = 1_000_000
 
-    #: The field that names the login at the gateway; each gateway's own schema says which.
-    LOGIN: ClassVar[str] = ""
+    #: The field that holds the login at the gateway; each gateway's own schema names it.
+    LOGIN_FIELD: ClassVar[str] = ""
 
-    #: The fields, beside the secrets, that change how a login is written.
-    LOGIN_WRITTEN: ClassVar[tuple[str, ...]] = ()
+    #: The fields, beside the secrets, that change how the login is written on the wire.
+    LOGIN_FORMAT_FIELDS: ClassVar[tuple[str, ...]] = ()
 
     gateway: str
     base_url: str
-    #: The classes it serves unless a call names it; None means all.
+    #: The classes that the account serves unless a call names it; None means all.
     classes: frozenset[MessageClass] | None = None
-    #: The higher goes first; among equals traffic is shared by weight.
+    #: Accounts with a higher priority go first; among equals traffic is shared by weight.
     priority: int = 0
     weight: Annotated[float, Field(gt=0)] = 1.0
     #: The most messages in one submission, when fewer than the gateway allows.
     max_batch: Annotated[int, Field(ge=1)] | None = None
-    #: The total deadline of one call.
+    #: The total deadline of one call to the gateway.
     timeout: Annotated[Duration, Field(gt=0, le=120)] = 10.0
     #: Submissions under way at the same time, over all processes.
     concurrency: Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)] = 8
-    #: What may begin in a second, over all processes: submissions, messages, segments. None is no
-    #: limit.
-    submissions_per_second: Annotated[float, Field(gt=0, le=MOST_A_SECOND)] | None = None
-    messages_per_second: Annotated[float, Field(gt=0, le=MOST_A_SECOND)] | None = None
-    segments_per_second: Annotated[float, Field(gt=0, le=MOST_A_SECOND)] | None = None
-    #: How much more may reach the gateway in any second: what these limits allow in so long.
+    #: How many submissions, messages and segments may begin in a second, over all processes.
+    #: None is no limit.
+    submissions_per_second: Annotated[float, Field(gt=0, le=MAX_PER_SECOND)] | None = None
+    messages_per_second: Annotated[float, Field(gt=0, le=MAX_PER_SECOND)] | None = None
+    segments_per_second: Annotated[float, Field(gt=0, le=MAX_PER_SECOND)] | None = None
+    #: How much more than these limits may reach the gateway in any second: as much as they allow
+    #: in this time.
     burst: Annotated[Duration, Field(gt=0, le=10)] = 0.2
     #: The part of the limits that other classes leave to codes, and codes to them.
     otp_reserve: Annotated[float, Field(ge=0, le=0.9)] = 0.2
-    #: Whether an account of one place, that serves codes, takes batches of other classes too.
+    #: Whether an account with `concurrency` 1, that serves codes, takes batches of other classes
+    #: too.
     batches_beside_otp: bool = False
     #: How often one number may be called through the account, over all processes.
     per_msisdn: Windows = ()
     #: How reports come; None means as the gateway offers: pull, else none.
     reports: Reports | None = None
-    #: What the addresses hold that the gateway pushes to; two while they are changed.
+    #: The tokens in the addresses that the gateway pushes to; two while they are changed.
     push_tokens: Annotated[tuple[Secret, ...], Field(max_length=2)] = ()
-    #: Where pushes may come from; empty means anywhere.
+    #: The networks that pushes may come from; empty means anywhere.
     push_from: tuple[IPv4Network | IPv6Network, ...] = ()
-    sending_hours: Annotated[Hours, BeforeValidator(_hours)] = Hours(time(8), time(21))
+    sending_hours: Annotated[SendingHours, BeforeValidator(_parse_sending_hours)] = SendingHours(
+        time(8), time(21)
+    )
     #: True when nobody else sends on the account: its counters may then prove "taken".
     sole_user: bool = False
     #: What one step of the account's sent counter is.
     counter_unit: Literal["segments", "messages"] = "segments"
     #: True when a refusal for one number is known to take none of the others.
     refusal_takes_none: bool = False
-    #: How long after its last call a sent counter is believed.
+    #: How long after the last call the sent counter is believed.
     settling_delay: Annotated[Duration, Field(ge=0, le=3600)] = 60.0
     #: What the platform adds to each text, as 【name】: it counts in the segments.
     added_signature: str = ""
     collect_reports_every: Annotated[Duration, Field(gt=0)] = 30.0
     collect_inbound_every: Annotated[Duration, Field(gt=0)] = 60.0
     check_balance_every: Annotated[Duration, Field(gt=0)] = 600.0
-    codes: Mapping[str, Meaning] = Field(default_factory=dict)
+    codes: Mapping[str, CodeMeaning] = Field(default_factory=dict)
 
     @field_validator("push_tokens", "push_from", mode="before")
     @classmethod
-    def _one_or_more(cls, value: Any) -> Any:
+    def _as_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, str | Mapping) else value
 
     @field_validator("push_tokens")
     @classmethod
-    def _unguessable(cls, tokens: tuple[Secret, ...]) -> tuple[Secret, ...]:
-        if not all(_TOKEN.fullmatch(one.get_secret_value()) for one in tokens):
+    def _check_push_tokens(cls, tokens: tuple[Secret, ...]) -> tuple[Secret, ...]:
+        if not all(_PUSH_TOKEN.fullmatch(token.get_secret_value()) for token in tokens):
             msg = "is 20 to 100 letters, digits, - and _, by chance: `xinshi account push-url NAME`"
             raise ValueError(msg)
         return tokens
 
     @field_validator("base_url")
     @classmethod
-    def _http(cls, url: str) -> str:
+    def _check_http_url(cls, url: str) -> str:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             msg = "write it with its scheme and host, as https://sms.example.com"
@@ -142,13 +147,14 @@ class AccountSettings(BaseModel):
 
     @field_validator("codes", mode="before")
     @classmethod
-    def _short(cls, codes: Any) -> Any:
+    def _expand_outcomes(cls, codes: Any) -> Any:
         if not isinstance(codes, Mapping):
             return codes
         for key in codes:
             pattern_of(key)
         return {
-            key: {"outcome": said} if isinstance(said, str) else said for key, said in codes.items()
+            key: {"outcome": meaning} if isinstance(meaning, str) else meaning
+            for key, meaning in codes.items()
         }
 
     def serves(self, message_class: MessageClass) -> bool:

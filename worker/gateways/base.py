@@ -1,9 +1,9 @@
-"""What a gateway is: the protocol of one upstream service, as pure functions.
+"""Defines what a gateway is: the protocol of one upstream service, as pure functions.
 
 A gateway turns messages into an `httpx.Request` and an `httpx.Response` into values. It neither
 sends, sleeps, logs, retries, nor reads the clock or the environment: time comes in as an argument.
-Each gateway is one module in `worker.gateways` with its code table beside it; no other module knows
-its name. All gateways run through one conformance suite, `tests/gateways/`.
+Each gateway is one module in `worker.gateways.adapters`, with its code table in `codes/` beside it;
+no other module knows its name. All gateways run through one conformance suite, `tests/gateways/`.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ from worker.gateways.results import (
     Balance,
     InboundMessage,
     Page,
-    Pushed,
+    PushContents,
     Report,
     Result,
     Results,
@@ -33,10 +33,10 @@ from worker.gateways.results import (
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What all messages of one submission share.
+    """The content that all messages of one submission share.
 
-    `text` is the whole text, or what a template mode takes in its place; `options` is what only one
-    gateway knows, checked by `Gateway.problems`.
+    `text` is the whole text, or what a template mode takes in its place; `options` are settings of
+    the message that only one gateway knows, checked by `Gateway.problems`.
     """
 
     text: str
@@ -61,7 +61,7 @@ class OutgoingSubmission:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an account can carry. Lengths are in characters of the whole text."""
+    """The abilities and limits of an account. Lengths are in characters of the whole text."""
 
     batch_cap: int
     charset: str = "utf-8"
@@ -71,7 +71,7 @@ class Capabilities:
     extension: bool = False
     #: True where submissions carry a reference of ours.
     reference: bool = False
-    #: True where a reference that is sent again is the same submission, taken once.
+    #: True where a submission whose reference is sent again is taken only once.
     repeatable: bool = False
     templates: bool = False
     #: Ways in which reports can reach us; empty where the gateway has none.
@@ -102,7 +102,7 @@ class Gateway(ABC):
 
     def __init__(self, settings: AccountSettings) -> None:
         self.settings = settings
-        self.table = self.codes.overlaid(settings.codes)
+        self.table = self.codes.with_overrides(settings.codes)
 
     @property
     @abstractmethod
@@ -110,24 +110,24 @@ class Gateway(ABC):
         """What this account can carry, with its settings taken into account."""
 
     def problems(self, content: Content) -> list[Problem]:
-        """Say why this account cannot carry `content`: each problem with what to do; [] if it can.
+        """Return why this account cannot carry `content`, each with what to do; [] if it can.
 
         The charset, the length and what `Capabilities` states are checked by the caller for all
-        gateways alike; here stands what only this gateway knows: its `options`, its templates, the
-        form of its extensions.
+        gateways alike. A gateway adds the checks that only it knows: its `options`, its templates,
+        the form of its extensions.
         """
         return [Problem(f"options.{key}", f"is unknown at {self.name}") for key in content.options]
 
     def body(self, content: Content) -> str:
-        """The text as this gateway is given it; what it must encode and what is counted."""
+        """Return the text as this gateway is sent it: it is what is encoded and counted."""
         return content.text
 
     @abstractmethod
-    def submit_request(self, parcel: OutgoingSubmission, at: datetime) -> httpx.Request:
-        """Build the one request that submits `parcel`, as of `at` (aware)."""
+    def submit_request(self, submission: OutgoingSubmission, at: datetime) -> httpx.Request:
+        """Build the request that submits `submission`, as of `at` (aware)."""
 
     @abstractmethod
-    def read_results(self, response: httpx.Response, parcel: OutgoingSubmission) -> Results:
+    def read_results(self, response: httpx.Response, submission: OutgoingSubmission) -> Results:
         """Read the answer to `submit_request`. Never raises: what cannot be read is `unknown`."""
 
     def reports_request(self, at: datetime) -> httpx.Request | None:
@@ -147,7 +147,7 @@ class Gateway(ABC):
         raise NotImplementedError
 
     def balance_request(self, at: datetime) -> httpx.Request | None:
-        """Build the request that asks for the balance; it can be repeated."""
+        """Build the request that reads the balance; it can be repeated."""
         return None
 
     def read_balance(self, response: httpx.Response) -> Balance:
@@ -155,7 +155,7 @@ class Gateway(ABC):
         raise NotImplementedError
 
     def sent_count_request(self, at: datetime) -> httpx.Request | None:
-        """Build the request that asks for the sent counter; it can be repeated."""
+        """Build the request that reads the sent counter; it can be repeated."""
         return None
 
     def read_sent_count(self, response: httpx.Response) -> SentCount:
@@ -163,19 +163,19 @@ class Gateway(ABC):
         raise NotImplementedError
 
     def password_request(self, new_password: str) -> httpx.Request | None:
-        """Build the request that changes the account's password; never sent by itself."""
+        """Build the request that changes the account's password; only a person has it sent."""
         return None
 
     def read_password(self, response: httpx.Response) -> Result:
         """Read the answer to `password_request`. Never raises."""
         raise NotImplementedError
 
-    def read_push(self, push: httpx.Request) -> Pushed:
-        """Read what the gateway pushed to us: its method, query, headers and body. Never raises."""
+    def read_push(self, push: httpx.Request) -> PushContents:
+        """Read a push by its method, query, headers and body. Never raises."""
         raise NotImplementedError
 
     def push_answer(self) -> httpx.Response:
-        """The exact answer that the gateway expects once a push is stored."""
+        """Return the exact answer that the gateway expects once a push is stored."""
         raise NotImplementedError
 
 
@@ -193,8 +193,8 @@ class Account:
 
     @property
     def login(self) -> tuple[str, str, str]:
-        """What accounts that are one at the gateway have in common: its name, host and login."""
-        login = str(getattr(self.settings, self.settings.LOGIN, "")) or f"account {self.name}"
+        """The gateway's name, its host and the login: equal for accounts that are one there."""
+        login = str(getattr(self.settings, self.settings.LOGIN_FIELD, "")) or f"account {self.name}"
         return self.gateway.name, urlsplit(self.settings.base_url).netloc, login
 
     @property
@@ -205,7 +205,7 @@ class Account:
 
     @property
     def reports(self) -> Reports:
-        """How reports reach us: as set, else pulled where the gateway offers it, else pushed."""
+        """The way of reports: as set; else pull where offered, else push where tokens are set."""
         if self.settings.reports is not None:
             return self.settings.reports
         if Reports.PULL in self.gateway.capabilities.reports:

@@ -1,6 +1,6 @@
-"""Code tables: what a gateway's status codes mean, as data.
+"""Reads code tables: what a gateway's status codes mean, as data.
 
-A table is a TOML file in `worker/gateways/adapters/codes/`, one section a code::
+A table is a TOML file in `worker/gateways/adapters/codes/` with one section for each code::
 
     [112]
     meaning = "号码错误"            # the gateway's own words
@@ -28,12 +28,12 @@ from worker.domain.durations import Duration
 from worker.domain.enums import Advice, Fault, Outcome
 from worker.gateways.results import Result
 
-#: What a table may say; `not_sent` is the wire's alone.
-SAYABLE = frozenset(Outcome) - {Outcome.NOT_SENT}
+#: The outcomes that a table may name; only the transport says `not_sent`.
+TABLE_OUTCOMES = frozenset(Outcome) - {Outcome.NOT_SENT}
 
 
-class Meaning(BaseModel):
-    """What one code means, and who says so."""
+class CodeMeaning(BaseModel):
+    """What one code means, and the document that says so."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,36 +47,37 @@ class Meaning(BaseModel):
 
     @field_validator("outcome")
     @classmethod
-    def _sayable(cls, outcome: Outcome) -> Outcome:
-        if outcome not in SAYABLE:
-            msg = (
-                f"{outcome} cannot be said by a gateway; choose one of {', '.join(sorted(SAYABLE))}"
-            )
+    def _check_outcome(cls, outcome: Outcome) -> Outcome:
+        if outcome not in TABLE_OUTCOMES:
+            choices = ", ".join(sorted(TABLE_OUTCOMES))
+            msg = f"{outcome} cannot be said by a gateway; choose one of {choices}"
             raise ValueError(msg)
         return outcome
 
 
 @dataclass(frozen=True, slots=True)
 class CodeTable:
-    """A gateway's codes with an account's own laid over them."""
+    """A gateway's codes, with the account's own codes (`overrides`) laid over them."""
 
-    meanings: Mapping[str, Meaning]
-    own: Mapping[str, Meaning]
+    meanings: Mapping[str, CodeMeaning]
+    overrides: Mapping[str, CodeMeaning]
 
     @classmethod
-    def load(cls, gateway: str) -> "CodeTable":
-        """Read the data file of `gateway` from `worker/gateways/adapters/codes/`."""
-        text = resources.files("worker.gateways.adapters").joinpath("codes", f"{gateway}.toml")
+    def load(cls, gateway_name: str) -> "CodeTable":
+        """Read the data file of a gateway from `worker/gateways/adapters/codes/`."""
+        text = resources.files("worker.gateways.adapters").joinpath("codes", f"{gateway_name}.toml")
         sections = tomllib.loads(text.read_text("utf-8"))
-        return cls({code: Meaning.model_validate(said) for code, said in sections.items()}, {})
+        return cls(
+            {code: CodeMeaning.model_validate(fields) for code, fields in sections.items()}, {}
+        )
 
-    def overlaid(self, own: Mapping[str, Meaning]) -> "CodeTable":
-        """Return this table with an account's own codes, which come first."""
-        return CodeTable(self.meanings, own)
+    def with_overrides(self, overrides: Mapping[str, CodeMeaning]) -> "CodeTable":
+        """Return this table with an account's own codes, which win over the gateway's."""
+        return CodeTable(self.meanings, overrides)
 
     def read(self, code: str, words: str = "", gateway_id: str | None = None) -> Result:
         """Turn a gateway's `code` and `words` into a result; what is in no table is `unknown`."""
-        meaning = self._own(code, words) or self.meanings.get(code)
+        meaning = self._override(code, words) or self.meanings.get(code)
         if meaning is None:
             return Result(Outcome.UNKNOWN, code, words, gateway_id, mapped=False)
         return Result(
@@ -90,15 +91,16 @@ class CodeTable:
         )
 
     def remedy(self, code: str, words: str = "") -> str:
-        """Say what a person does about a code; "" where no table says it."""
-        meaning = self._own(code, words) or self.meanings.get(code)
+        """Return what a person does about a code; "" where no table says it."""
+        meaning = self._override(code, words) or self.meanings.get(code)
         return meaning.remedy if meaning else ""
 
-    def _own(self, code: str, words: str) -> Meaning | None:
-        exact = self.own.get(code) or self.own.get(words)
-        if exact is not None:
-            return exact
-        for key, meaning in self.own.items():
+    def _override(self, code: str, words: str) -> CodeMeaning | None:
+        """Return what the account's own codes say: an exact key first, then the patterns."""
+        exact_match = self.overrides.get(code) or self.overrides.get(words)
+        if exact_match is not None:
+            return exact_match
+        for key, meaning in self.overrides.items():
             pattern = pattern_of(key)
             if pattern and (pattern.search(code) or pattern.search(words)):
                 return meaning

@@ -1,8 +1,8 @@
-"""A gateway's own way of being asked to send, offered here for what spoke to it: a door. Pure.
+"""Defines doors: a gateway's own interface for sending, offered by us to its former callers. Pure.
 
-What spoke to a gateway keeps its words and changes its address; behind the door its messages are
-queued as all others are. A door's path, fields and answers are facts of its gateway and stand in
-that gateway's file; nobody else knows its name.
+A program that called a gateway keeps its requests and changes only their address; behind the door
+its messages are queued as all others are. A door's path, fields and answers are facts of its
+gateway and stand in that gateway's file; no other module knows its name.
 """
 
 from abc import ABC, abstractmethod
@@ -15,29 +15,29 @@ import httpx
 
 @dataclass(frozen=True, slots=True)
 class DoorRequest:
-    """What was asked through a door: who (the name of an API key), with which key, and what."""
+    """A request to send that came through a door: an API key's name, the key, numbers and text."""
 
-    name: str
+    key_name: str
     secret: str
-    to: tuple[str, ...]
+    numbers: tuple[str, ...]
     text: str
 
 
 class Door(ABC):
-    """A door: its path below the web process, and both halves of what is said through it."""
+    """A door: its path below the web process, how its requests are read and how it answers."""
 
-    #: The gateway that it belongs to: what a configuration writes in `web.doors`.
+    #: The gateway that it belongs to, as a configuration writes it in `web.doors`.
     name: ClassVar[str]
     path: ClassVar[str]
 
     @abstractmethod
     def read(self, request: httpx.Request) -> DoorRequest | None:
-        """Read what was asked; None when it is no such call. Never raises."""
+        """Read the request; None when it is not a call of this interface. Never raises."""
 
     @abstractmethod
-    def accepted(self, ids: Sequence[str]) -> httpx.Response:
-        """Answer that the messages are stored."""
+    def acceptance(self, message_ids: Sequence[str]) -> httpx.Response:
+        """Return the answer that the messages are stored, under `message_ids`."""
 
     @abstractmethod
-    def refused(self, why: str) -> httpx.Response:
-        """Answer that nothing was stored, and why, in words without numbers or secrets."""
+    def refusal(self, reason: str) -> httpx.Response:
+        """Return the answer that nothing was stored; `reason` holds neither numbers nor secrets."""

@@ -1,4 +1,4 @@
-"""Finds the gateways: every module of `worker.gateways.adapters` that holds one.
+"""Finds the gateways and doors in the modules of `worker.gateways.adapters`.
 
 A subclass of `worker.gateways.base.Gateway` is a gateway, a subclass of
 `worker.gateways.doors.Door` is a door. No list names them.
@@ -16,22 +16,32 @@ from worker.gateways.doors import Door
 
 
 @cache
-def registered() -> Mapping[str, type[Gateway]]:
-    """Return every gateway by its name."""
-    return {adapter.name: adapter for adapter in _classes() if issubclass(adapter, Gateway)}
+def gateway_classes() -> Mapping[str, type[Gateway]]:
+    """Return the class of every gateway by the gateway's name."""
+    return {
+        adapter_class.name: adapter_class
+        for adapter_class in _adapter_classes()
+        if issubclass(adapter_class, Gateway)
+    }
 
 
 @cache
-def doors() -> Mapping[str, Door]:
+def doors_by_gateway() -> Mapping[str, Door]:
     """Return every door by the name of its gateway."""
-    return {door.name: door() for door in _classes() if issubclass(door, Door)}
+    return {
+        door_class.name: door_class()
+        for door_class in _adapter_classes()
+        if issubclass(door_class, Door)
+    }
 
 
-def _classes() -> list[type]:
+def _adapter_classes() -> list[type]:
     """Return the concrete classes in the modules of `worker.gateways.adapters`."""
     return [
-        adapter
+        adapter_class
         for module in pkgutil.iter_modules(adapters.__path__, f"{adapters.__name__}.")
-        for _, adapter in inspect.getmembers(importlib.import_module(module.name), inspect.isclass)
-        if not inspect.isabstract(adapter)
+        for _, adapter_class in inspect.getmembers(
+            importlib.import_module(module.name), inspect.isclass
+        )
+        if not inspect.isabstract(adapter_class)
     ]

@@ -1,4 +1,4 @@
-"""What gateways say, as values: the results of a call, reports, inbound messages, balances."""
+"""Values that gateways are read into: results of calls, reports, inbound messages, balances."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Our reading of an answer: what became of the messages (or of any other call).
+    """How an answer is read: what became of the messages (or of any other call).
 
     `code` is the gateway's own word, kept raw; `words` is what it said beside it. `hold` is in
     seconds and goes with `account_held`; None there means until a person or a probe releases it.
@@ -38,7 +38,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What became of each message: `each` by MSISDN where the gateway tells, else `one` for all."""
+    """What became of each message: `per_recipient` by MSISDN; `default` for all not named there."""
 
     default: Result
     per_recipient: Mapping[str, Result] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class InboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """What one read returned: the items, or why the gateway refused.
+    """The page that one read returned: its items, or why the gateway refused.
 
     `refusal` is None when the read succeeded; `damaged` counts rows that could not be read, which
     stay in the raw page for a later parse.
@@ -107,7 +107,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is left at the gateway, by pool, or why it would not say."""
+    """What is left at the gateway, by pool, or why the gateway refused to say."""
 
     pools: tuple[Pool, ...] = ()
     refusal: Result | None = None
@@ -115,15 +115,15 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class SentCount:
-    """How many texts the gateway says that the account has ever sent, or why it would not say."""
+    """How many texts the gateway says that the account has ever sent, or its refusal."""
 
     sent: int | None = None
     refusal: Result | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed:
-    """What a push brought: reports, inbound messages, or both."""
+class PushContents:
+    """The contents of a push: reports, inbound messages, or both; `damaged` as in `Page`."""
 
     reports: tuple[Report, ...] = ()
     inbound: tuple[InboundMessage, ...] = ()

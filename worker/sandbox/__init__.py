@@ -1,24 +1,33 @@
-"""The sandbox: the server side of five SMS gateways on loopback, for whoever has none at hand.
+"""The sandbox: the server side of five SMS gateways on loopback, for tests and demonstrations.
 
 It answers as the gateways' documents say, keeps a ledger of what it really took, makes reports and
 replies later, and misbehaves on command. It is written from the documents, apart from the adapters
-in `worker.gateways`, and imports nothing of them: a misreading must not cancel itself out.
+in `worker.gateways`, and imports nothing of them: a document that was misread once must not be
+misread in the same way by both.
 """
 
-from worker.sandbox.client import Control
+from worker.sandbox.client import ControlClient
 from worker.sandbox.config import Config, Fsync
-from worker.sandbox.ledger import Entry, Taken, Totals, numbers_taken, read, taken, totals
-from worker.sandbox.running import Running, Sandbox, serve
+from worker.sandbox.ledger import (
+    LedgerEntry,
+    LedgerTotals,
+    TakenMessage,
+    numbers_taken,
+    read,
+    taken,
+    totals,
+)
+from worker.sandbox.running import RunningSandbox, Sandbox, serve
 
 __all__ = [
     "Config",
-    "Control",
-    "Entry",
+    "ControlClient",
     "Fsync",
-    "Running",
+    "LedgerEntry",
+    "LedgerTotals",
+    "RunningSandbox",
     "Sandbox",
-    "Taken",
-    "Totals",
+    "TakenMessage",
     "numbers_taken",
     "read",
     "serve",

@@ -1,4 +1,4 @@
-"""Which arguments each kind of misbehaviour takes, and of which type."""
+"""Lists the arguments that each kind of misbehaviour takes, and their types."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ _FLAG = (bool,)
 _LIST = (list,)
 _WINDOW = {"window": _NUMBER}
 
-#: By a rule's `what`, or by the wire behind `take_then_` and `not_taken_`.
+#: The arguments by a rule's `what`, or by the wire's name behind `take_then_` and `not_taken_`.
 _ARGUMENTS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "refuse": {"code": _TEXT, "body": _TEXT, "charset": _TEXT, "status": (int,)},
     "throttle": {
@@ -42,7 +42,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
 }
 
 
-def of(what: str) -> Mapping[str, tuple[type, ...]]:
-    """Return the arguments of a misbehaviour, by name."""
-    bare = what.removeprefix("take_then_").removeprefix("not_taken_")
-    return _ARGUMENTS.get(bare, {})
+def types_of(what: str) -> Mapping[str, tuple[type, ...]]:
+    """Return the types of a misbehaviour's arguments, by the arguments' names."""
+    name = what.removeprefix("take_then_").removeprefix("not_taken_")
+    return _ARGUMENTS.get(name, {})

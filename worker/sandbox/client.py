@@ -1,4 +1,4 @@
-"""The control endpoint from Python: what a test calls."""
+"""Calls the control endpoint from Python, for tests."""
 
 import http.client
 import json
@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 
-class Control:
-    """Calls a sandbox's control endpoint; raises `ValueError` with its words when it says no."""
+class ControlClient:
+    """A client of the control endpoint; raises `ValueError` with the words of a refusal."""
 
     def __init__(self, base_url: str) -> None:
-        self._where = urlsplit(base_url).netloc
+        self._netloc = urlsplit(base_url).netloc
 
     def rule(self, what: str, **restrictions: Any) -> int:
         """Add a rule, and return its number; the fields of a rule stand in docs/sandbox.md."""
@@ -26,11 +26,11 @@ class Control:
         return self.call("GET", "state")
 
     def account(self, gateway: str, account: str, password: str, **more: Any) -> None:
-        """Open an account: `funds`, `postpaid`, `service_number` if wanted."""
+        """Open an account; `more` may hold `funds`, `postpaid`, `service_number`."""
         self.call("POST", "accounts", gateway=gateway, account=account, password=password, **more)
 
     def options(self, gateway: str, **options: Any) -> dict[str, Any]:
-        """Change switches of a gateway, and return all of them."""
+        """Change options of a gateway, and return all of them."""
         return self.call("POST", "options", gateway=gateway, **options)
 
     def push(self, gateway: str, kind: str, url: str, **more: Any) -> None:
@@ -38,26 +38,26 @@ class Control:
         self.call("POST", "push", gateway=gateway, kind=kind, url=url, **more)
 
     def reply(self, gateway: str, msisdn: str, text: str, **more: Any) -> None:
-        """Let a handset text back: `account`, `extension`, `at`, `id` if wanted."""
+        """Let a handset text back; `more` may hold `account`, `extension`, `at`, `id`."""
         self.call("POST", "reply", gateway=gateway, msisdn=msisdn, text=text, **more)
 
     def report(self, gateway: str, msisdns: list[str], **more: Any) -> None:
-        """Let reports arrive: `account`, `id`, `status`, `at`, `due`, `extension` if wanted."""
+        """Let reports arrive; `more`: `account`, `id`, `status`, `at`, `due`, `extension`."""
         self.call("POST", "report", gateway=gateway, msisdns=msisdns, **more)
 
     def forget(self) -> None:
-        """Drop all rules and all that waits to be pulled."""
+        """Drop all rules, and the reports and messages that wait to be pulled."""
         self.call("POST", "forget")
 
     def call(self, method: str, path: str, /, **body: Any) -> dict[str, Any]:
         """Make any control call."""
-        line = http.client.HTTPConnection(self._where, timeout=10)
+        connection = http.client.HTTPConnection(self._netloc, timeout=10)
         try:
-            line.request(method, f"/_control/{path}", json.dumps(body) if body else None)
-            reply = line.getresponse()
-            found: dict[str, Any] = json.loads(reply.read())
+            connection.request(method, f"/_control/{path}", json.dumps(body) if body else None)
+            response = connection.getresponse()
+            answer: dict[str, Any] = json.loads(response.read())
         finally:
-            line.close()
-        if reply.status != 200:
-            raise ValueError(found["error"])
-        return found
+            connection.close()
+        if response.status != 200:
+            raise ValueError(answer["error"])
+        return answer

@@ -1,4 +1,4 @@
-"""How a sandbox is set up."""
+"""Defines the settings of a sandbox."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 #: When a ledger line that takes messages is forced to the disk: for each request, once for all
-#: requests of one turn of the loop, or never (for the server's own ceiling only).
+#: requests of one turn of the loop, or never (only to measure how fast the server can be).
 Fsync = Literal["each", "group", "none"]
 
 
@@ -15,11 +15,11 @@ Fsync = Literal["each", "group", "none"]
 class Config:
     """Settings of a sandbox; times in seconds."""
 
-    #: Where the ledger is; None keeps none.
+    #: The ledger's file; None keeps no ledger.
     ledger: Path | str | None = None
     #: A loopback address; anything else is refused.
     host: str = "127.0.0.1"
-    #: 0 takes any free one.
+    #: 0 takes any free port.
     port: int = 0
     fsync: Fsync = "each"
     #: From taking a message to its report.
@@ -32,6 +32,6 @@ class Config:
     latency: float = 0.0
     #: Whether ihuyi's limits per number hold (4080 and 4082 of document 002).
     limits: bool = True
-    #: Chance and identifiers follow from it.
+    #: The seed of random choices and identifiers.
     seed: int = 0
     clock: Callable[[], float] = time.time

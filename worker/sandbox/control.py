@@ -1,39 +1,40 @@
-"""The control endpoint: how a test or a person tells the sandbox what to do, in JSON."""
+"""Serves the control endpoint, by which a test or a person commands the sandbox, in JSON."""
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from worker.sandbox import pushes
-from worker.sandbox.exchange import Answer, Request
+from worker.sandbox.engine import SandboxEngine
+from worker.sandbox.exchange import SandboxAnswer, SandboxRequest
 from worker.sandbox.side import Side
-from worker.sandbox.world import Account, Batch, Inbound, Push
+from worker.sandbox.world import PushTarget, ReportGroup, SandboxAccount, SandboxInbound
 
-if TYPE_CHECKING:
-    from worker.sandbox.engine import Engine
-
-Route = Callable[["Engine", dict[str, Any]], dict[str, Any]]
+Route = Callable[[SandboxEngine, dict[str, Any]], dict[str, Any]]
 
 
-def answer(engine: "Engine", method: str, path: str, request: Request) -> Answer:
-    """Do what is asked; 400 says what was wrong with it, 404 lists what can be asked."""
+def respond(
+    engine: SandboxEngine, method: str, path: str, request: SandboxRequest
+) -> SandboxAnswer:
+    """Carry out a control call; 400 says what was wrong with it, 404 lists the calls there are."""
     route = ROUTES.get((method, path))
     if route is None:
-        known = [" ".join(key) for key in sorted(ROUTES)]
-        return _json({"error": f"no {method} /_control/{path}", "there is": known}, 404)
+        routes = [" ".join(route_key) for route_key in sorted(ROUTES)]
+        return _json({"error": f"no {method} /_control/{path}", "there is": routes}, 404)
     try:
-        return _json(route(engine, _asked(request)), 200)
+        return _json(route(engine, _read_parameters(request)), 200)
     except (ValueError, TypeError, KeyError) as error:
         return _json({"error": f"{type(error).__name__}: {error}"}, 400)
 
 
-def _json(body: Mapping[str, Any], status: int) -> Answer:
-    written = json.dumps(body, ensure_ascii=False, default=list).encode()
-    return Answer("-", written, "application/json; charset=utf-8", status)
+def _json(body: Mapping[str, Any], status: int) -> SandboxAnswer:
+    encoded = json.dumps(body, ensure_ascii=False, default=list).encode()
+    return SandboxAnswer("-", encoded, "application/json; charset=utf-8", status)
 
 
-def _asked(request: Request) -> dict[str, Any]:
+def _read_parameters(request: SandboxRequest) -> dict[str, Any]:
+    """Return the parameters in the query and in the JSON body; the body wins."""
     query = {name: values[-1] for name, values in parse_qs(request.query.decode()).items()}
     body = json.loads(request.body) if request.body else {}
     if not isinstance(body, dict):
@@ -42,16 +43,18 @@ def _asked(request: Request) -> dict[str, Any]:
     return query | body
 
 
-def _side(engine: "Engine", asked: dict[str, Any]) -> Side:
-    name = asked.pop("gateway", None)
+def _side(engine: SandboxEngine, parameters: dict[str, Any]) -> Side:
+    """Take `gateway` out of the parameters, and return its side."""
+    name = parameters.pop("gateway", None)
     if name not in engine.sides:
         msg = f"gateway is one of {', '.join(sorted(engine.sides))}, not {name!r}"
         raise ValueError(msg)
     return engine.sides[name]
 
 
-def _account(engine: "Engine", side: Side, asked: dict[str, Any]) -> Account:
-    name = asked.pop("account", None)
+def _account(engine: SandboxEngine, side: Side, parameters: dict[str, Any]) -> SandboxAccount:
+    """Take `account` out of the parameters; return that account, or the side's first without it."""
+    name = parameters.pop("account", None)
     if name is None:
         name = side.accounts()[0].name
     account = engine.world.accounts.get((side.name, str(name)))
@@ -61,39 +64,40 @@ def _account(engine: "Engine", side: Side, asked: dict[str, Any]) -> Account:
     return account
 
 
-def _add_rule(engine: "Engine", asked: dict[str, Any]) -> dict[str, Any]:
-    gateway = asked.get("gateway")
+def _add_rule(engine: SandboxEngine, parameters: dict[str, Any]) -> dict[str, Any]:
+    gateway = parameters.get("gateway")
     if gateway is not None:
         _side(engine, {"gateway": gateway})
-    return engine.rules.add(asked, engine.clock()).shown()
+    return engine.rules.add(parameters, engine.clock()).as_json()
 
 
-def _remove_rules(engine: "Engine", asked: dict[str, Any]) -> dict[str, Any]:
-    wanted = asked.get("id")
-    return {"removed": engine.rules.remove(None if wanted is None else int(wanted))}
+def _remove_rules(engine: SandboxEngine, parameters: dict[str, Any]) -> dict[str, Any]:
+    rule_id = parameters.get("id")
+    return {"removed": engine.rules.remove(None if rule_id is None else int(rule_id))}
 
 
-def _rules(engine: "Engine", _asked: dict[str, Any]) -> dict[str, Any]:
-    return {"rules": engine.rules.shown()}
+def _rules(engine: SandboxEngine, _parameters: dict[str, Any]) -> dict[str, Any]:
+    return {"rules": engine.rules.as_json()}
 
 
-def _state(engine: "Engine", _asked: dict[str, Any]) -> dict[str, Any]:
+def _state(engine: SandboxEngine, _parameters: dict[str, Any]) -> dict[str, Any]:
     calls: dict[str, dict[str, dict[str, int]]] = {}
-    for (gateway, call, code), times in sorted(engine.counts.items()):
-        calls.setdefault(gateway, {}).setdefault(call, {})[code] = times
-    taken: dict[str, dict[str, dict[str, int]]] = {}
+    for (gateway, call, code), count in sorted(engine.counts.items()):
+        calls.setdefault(gateway, {}).setdefault(call, {})[code] = count
+    taken_totals: dict[str, dict[str, dict[str, int]]] = {}
     for (gateway, name, pool), messages in sorted(engine.world.messages.items()):
-        figures = taken.setdefault(gateway, {}).setdefault(name, {"messages": 0, "segments": 0})
-        figures["messages"] += messages
-        figures["segments"] += engine.world.segments[gateway, name, pool]
+        accounts = taken_totals.setdefault(gateway, {})
+        totals = accounts.setdefault(name, {"messages": 0, "segments": 0})
+        totals["messages"] += messages
+        totals["segments"] += engine.world.segments[gateway, name, pool]
     return {
         "requests": sum(engine.counts.values()),
         "calls": calls,
-        "taken": taken,
+        "taken": taken_totals,
         "waiting": engine.world.waiting(),
         "pushes": dict(engine.pusher.counts),
-        "connections": {"open": len(engine.lines), "ever": engine.connections},
-        "rules": engine.rules.shown(),
+        "connections": {"open": len(engine.connections), "ever": engine.connection_count},
+        "rules": engine.rules.as_json(),
         "options": {name: side.options for name, side in engine.sides.items()},
         "accounts": {
             name: [account.name for key, account in engine.world.accounts.items() if key[0] == name]
@@ -103,100 +107,108 @@ def _state(engine: "Engine", _asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _open_account(engine: "Engine", asked: dict[str, Any]) -> dict[str, Any]:
+def _open_account(engine: SandboxEngine, parameters: dict[str, Any]) -> dict[str, Any]:
     """Open an account; `funds` is a number, or one for each pool."""
-    side = _side(engine, asked)
-    known = side.accounts()[0]
-    given = asked.pop("funds", None)
-    funds = known.funds
-    if given is not None:
-        funds = dict(given) if isinstance(given, dict) else dict.fromkeys(funds, int(given))
-    name = str(asked.pop("account", known.name))
-    password = str(asked.pop("password", known.password))
-    account = Account(side.name, name, password, funds, **asked)
-    old = engine.world.accounts.get((side.name, name))
-    if old is not None:
-        account.pushes = old.pushes
+    side = _side(engine, parameters)
+    default_account = side.accounts()[0]
+    funds = _funds(parameters.pop("funds", None), default_account.funds)
+    name = str(parameters.pop("account", default_account.name))
+    password = str(parameters.pop("password", default_account.password))
+    account = SandboxAccount(side.name, name, password, funds, **parameters)
+    existing = engine.world.accounts.get((side.name, name))
+    if existing is not None:
+        account.pushes = existing.pushes
     engine.world.add(account, spent=False)
     return {"gateway": side.name, "account": name}
 
 
-def _set_options(engine: "Engine", asked: dict[str, Any]) -> dict[str, Any]:
-    side = _side(engine, asked)
-    side.set_options(asked)
+def _funds(funds: Any, default_funds: dict[str, int]) -> dict[str, int]:
+    """Return the funds for each pool: as they are given, the same for all pools, or the default."""
+    if funds is None:
+        return default_funds
+    return dict(funds) if isinstance(funds, dict) else dict.fromkeys(default_funds, int(funds))
+
+
+def _set_options(engine: SandboxEngine, parameters: dict[str, Any]) -> dict[str, Any]:
+    side = _side(engine, parameters)
+    side.set_options(parameters)
     return side.options
 
 
-def _set_push(engine: "Engine", asked: dict[str, Any]) -> dict[str, Any]:
+def _set_push(engine: SandboxEngine, parameters: dict[str, Any]) -> dict[str, Any]:
     """Push an account's reports or inbound messages to a URL; without `url`, no longer."""
-    side = _side(engine, asked)
-    account = _account(engine, side, asked)
-    kind = asked.pop("kind", "report")
-    if kind not in side.pushed:
-        msg = f"{side.name} pushes {' and '.join(sorted(side.pushed)) or 'nothing'}, not {kind!r}"
+    side = _side(engine, parameters)
+    account = _account(engine, side, parameters)
+    kind = parameters.pop("kind", "report")
+    if kind not in side.pushable:
+        msg = f"{side.name} pushes {' and '.join(sorted(side.pushable)) or 'nothing'}, not {kind!r}"
         raise ValueError(msg)
-    if not asked.get("url"):
+    if not parameters.get("url"):
         account.pushes.pop(kind, None)
         return {"pushes": []}
-    pushes.check(asked["url"])
-    push = Push(**asked)
-    if push.form not in {"form", "json"} or push.method not in {"GET", "POST"}:
+    pushes.check_url(parameters["url"])
+    target = PushTarget(**parameters)
+    if target.form not in {"form", "json"} or target.method not in {"GET", "POST"}:
         msg = "form is form or json, method is GET or POST"
         raise ValueError(msg)
-    account.pushes[kind] = push
+    account.pushes[kind] = target
     return {"pushes": sorted(account.pushes)}
 
 
-def _reply(engine: "Engine", asked: dict[str, Any]) -> dict[str, Any]:
-    """A handset texts back."""
-    side = _side(engine, asked)
-    account = _account(engine, side, asked)
-    _can_bring(side, account, "inbound")
-    asked.setdefault("at", engine.clock())
-    asked["extension"] = str(asked.get("extension", ""))
-    inbound = Inbound(side.name, account.name, **asked)
-    engine.returns.inbound(side, account, inbound)
-    return {"at": inbound.at}
+def _reply(engine: SandboxEngine, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Let a handset text back."""
+    side = _side(engine, parameters)
+    account = _account(engine, side, parameters)
+    _check_reaches_customer(side, account, "inbound")
+    parameters.setdefault("at", engine.clock())
+    parameters["extension"] = str(parameters.get("extension", ""))
+    message = SandboxInbound(side.name, account.name, **parameters)
+    engine.returns.inbound(side, account, message)
+    return {"at": message.at}
 
 
-def _report(engine: "Engine", asked: dict[str, Any]) -> dict[str, Any]:
-    """A report arrives: for `msisdns` or one `msisdn`, under any `id`, showing any time (`at`)."""
-    side = _side(engine, asked)
-    account = _account(engine, side, asked)
-    _can_bring(side, account, "report")
-    msisdns = asked.pop("msisdns", None) or [asked.pop("msisdn")]
-    shown = asked.pop("at", None)
-    due = asked.pop("due", engine.clock())
-    status = asked.pop("status", "delivered")
-    identifier = str(asked.pop("id", ""))
-    extension = str(asked.pop("extension", ""))
-    _nothing_left(asked)
-    batch = Batch(side.name, account.name, list(msisdns), identifier, status, due, extension, shown)
-    engine.returns.report(side, account, batch)
+def _report(engine: SandboxEngine, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Let reports arrive for `msisdns` or one `msisdn`, under any `id`, showing any time (`at`)."""
+    side = _side(engine, parameters)
+    account = _account(engine, side, parameters)
+    _check_reaches_customer(side, account, "report")
+    msisdns = parameters.pop("msisdns", None) or [parameters.pop("msisdn")]
+    shown_time = parameters.pop("at", None)
+    due = parameters.pop("due", engine.clock())
+    status = parameters.pop("status", "delivered")
+    identifier = str(parameters.pop("id", ""))
+    extension = str(parameters.pop("extension", ""))
+    _check_all_used(parameters)
+    group = ReportGroup(
+        side.name, account.name, list(msisdns), identifier, status, due, extension, shown_time
+    )
+    engine.returns.report(side, account, group)
     return {"reports": len(msisdns)}
 
 
-def _can_bring(side: Side, account: Account, kind: str) -> None:
-    if kind not in side.pulled and kind not in account.pushes:
+def _check_reaches_customer(side: Side, account: SandboxAccount, kind: str) -> None:
+    """Raise `ValueError` when the customer can neither pull nor be pushed this kind."""
+    if kind not in side.pullable and kind not in account.pushes:
         msg = f"nobody can read it: {side.name} has no call for it"
-        if kind in side.pushed:
+        if kind in side.pushable:
             msg += ", and no push URL is set (POST /_control/push)"
         raise ValueError(msg)
 
 
-def _nothing_left(asked: dict[str, Any]) -> None:
-    if asked:
-        msg = f"not understood: {', '.join(asked)}"
+def _check_all_used(parameters: dict[str, Any]) -> None:
+    if parameters:
+        msg = f"not understood: {', '.join(parameters)}"
         raise ValueError(msg)
 
 
-def _forget(engine: "Engine", _asked: dict[str, Any]) -> dict[str, Any]:
+def _forget(engine: SandboxEngine, _parameters: dict[str, Any]) -> dict[str, Any]:
     """Drop rules and what waits to be pulled; accounts, options and the ledger stay."""
     engine.rules.remove()
     engine.world.forget()
     return {}
 
 
+#: What carries out each call, by method and path.
 ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "state"): _state,
     ("GET", "rules"): _rules,

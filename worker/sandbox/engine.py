@@ -1,4 +1,4 @@
-"""The engine: from a request to its answer, by way of the rules, a side and the ledger."""
+"""Leads each request to its answer, by way of the rules, a side and the ledger."""
 
 import asyncio
 import contextlib
@@ -6,38 +6,48 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from worker.sandbox import control, gates, wires
+from worker.sandbox import gates, wires
 from worker.sandbox.config import Config
-from worker.sandbox.exchange import Answer, Call, Request, Submission
-from worker.sandbox.ledger import Entry, Ledger
-from worker.sandbox.pushes import Pusher
-from worker.sandbox.returns import Returns
-from worker.sandbox.rules import Plan, Rule, Rules
-from worker.sandbox.server import Connection
+from worker.sandbox.exchange import GatewayCall, SandboxAnswer, SandboxRequest, TakenSubmission
+from worker.sandbox.ledger import LedgerEntry, LedgerWriter
+from worker.sandbox.pushes import PushSender
+from worker.sandbox.returns import ReturnScheduler
+from worker.sandbox.rule import MisbehaviourPlan, MisbehaviourRule
+from worker.sandbox.rules import Rules
+from worker.sandbox.server import ClientConnection
 from worker.sandbox.side import Side
 from worker.sandbox.sides import find
 from worker.sandbox.world import World
 
-#: How long a connection may take to close, in seconds.
-PATIENCE = 1.0
+#: How long the connections may take to close, in seconds.
+CLOSE_TIMEOUT = 1.0
+
+#: Answers a request to the control endpoint: the engine, the method, the path behind `/_control/`,
+#: and the request.
+ControlEndpoint = Callable[["SandboxEngine", str, str, SandboxRequest], SandboxAnswer]
 
 
-class Engine:
-    """One sandbox: all sides, what they know, and what they wrote down."""
+class SandboxEngine:
+    """A sandbox: all sides, their state, their ledger, and the requests that come to them.
 
-    def __init__(self, config: Config) -> None:
+    `control_endpoint` answers the requests below `/_control/`.
+    """
+
+    def __init__(self, config: Config, control_endpoint: ControlEndpoint) -> None:
         self.config = config
         self.clock = config.clock
         self.world = World(config)
         self.rules = Rules(self.world.random)
-        self.pusher = Pusher(self.world)
-        self.returns = Returns(self.world, self.pusher)
+        self.pusher = PushSender(self.world)
+        self.returns = ReturnScheduler(self.world, self.pusher)
         self.sides: dict[str, Side] = {name: side(self.world) for name, side in find().items()}
-        self.ledger = Ledger(config.ledger, config.fsync)
-        self.lines: set[Connection] = set()
-        self._quiet = asyncio.Event()
-        self._quiet.set()
-        self.connections = 0
+        self.ledger = LedgerWriter(config.ledger, config.fsync)
+        self._control_endpoint = control_endpoint
+        self.connections: set[ClientConnection] = set()
+        self._all_closed = asyncio.Event()
+        self._all_closed.set()
+        #: How many connections there ever were.
+        self.connection_count = 0
         #: Requests by gateway, call and code.
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self._restore()
@@ -46,126 +56,139 @@ class Engine:
                 self.world.add(account, spent=True)
 
     def _restore(self) -> None:
-        """Know again what an earlier run on this ledger took."""
+        """Count and remember again what an earlier run on this ledger took."""
         for entry in self.ledger.restore():
             if entry.taken and entry.gateway in self.sides:
-                taken = _submission(entry)
-                self.world.tally(entry.gateway, entry.account, taken)
-                self.sides[entry.gateway].remember(entry.account, taken, entry.at)
+                submission = _submission_of(entry)
+                self.world.tally(entry.gateway, entry.account, submission)
+                self.sides[entry.gateway].remember(entry.account, submission, entry.at)
         self.world.serial = self.ledger.seq
 
     # Connections call these.
 
-    def connected(self, line: Connection) -> None:
+    def connected(self, connection: ClientConnection) -> None:
         """Note a connection."""
-        self.connections += 1
-        self.lines.add(line)
-        self._quiet.clear()
+        self.connection_count += 1
+        self.connections.add(connection)
+        self._all_closed.clear()
 
-    def disconnected(self, line: Connection) -> None:
+    def disconnected(self, connection: ClientConnection) -> None:
         """Forget a connection."""
-        self.lines.discard(line)
-        if not self.lines:
-            self._quiet.set()
+        self.connections.discard(connection)
+        if not self.connections:
+            self._all_closed.set()
 
-    def handle(self, request: Request, line: Connection) -> None:
-        """Answer one request, sooner or later or never."""
+    def handle(self, request: SandboxRequest, connection: ClientConnection) -> None:
+        """Answer a request, now, later or never."""
         prefix, _, path = request.path[1:].partition("/")
         if prefix == "_control":
-            line.send(control.answer(self, request.method, path, request))
+            connection.send(self._control_endpoint(self, request.method, path, request))
             return
         side = self.sides.get(prefix)
         if side is None:
-            line.send(Answer("404", b"no such gateway", status=404))
+            connection.send(SandboxAnswer("404", b"no such gateway", status=404))
             return
         request.path = "/" + path
         call = side.read(request)
         plan = self.rules.plan(side.name, call)
         if plan is None:
             answer = side.answer(call)
-            self._enter(side, call, answer, "", partial(self._plain, side, call, answer, line))
+            send = partial(self._send_honest_answer, side, call, answer, connection)
+            self._record(side, call, answer, "", send)
         else:
-            self._misbehave(side, call, plan, line)
+            self._misbehave(side, call, plan, connection)
 
     # The steps of an answer.
 
-    def _plain(self, side: Side, call: Call, answer: Answer, line: Connection) -> None:
-        if answer.taken is not None:
-            self.returns.schedule(side, call, answer.taken, [])
-        if self.config.latency:
-            line.later(self.config.latency, partial(line.send, answer))
-        else:
-            line.send(answer)
-
-    def _enter(
-        self, side: Side, call: Call, answer: Answer, did: str, then: Callable[[], None]
+    def _send_honest_answer(
+        self, side: Side, call: GatewayCall, answer: SandboxAnswer, connection: ClientConnection
     ) -> None:
-        """Count what happened, write it down, and go on when that is safe."""
-        self.counts[side.name, call.name, answer.code] += 1
-        if answer.taken is not None:
-            self.world.tally(side.name, call.account, answer.taken)
-            side.remember(call.account, answer.taken, call.at)
-        self.ledger.enter(side.name, call, answer, did, then)
+        """Schedule what comes back, and send the answer after the configured latency."""
+        if answer.submission is not None:
+            self.returns.schedule(side, call, answer.submission, [])
+        if self.config.latency:
+            connection.later(self.config.latency, partial(connection.send, answer))
+        else:
+            connection.send(answer)
 
-    def _misbehave(self, side: Side, call: Call, plan: Plan, line: Connection) -> None:
+    def _record(
+        self,
+        side: Side,
+        call: GatewayCall,
+        answer: SandboxAnswer,
+        misbehaviour: str,
+        proceed: Callable[[], None],
+    ) -> None:
+        """Count the call, write it to the ledger, and call `proceed` when that is safe."""
+        self.counts[side.name, call.name, answer.code] += 1
+        if answer.submission is not None:
+            self.world.tally(side.name, call.account, answer.submission)
+            side.remember(call.account, answer.submission, call.at)
+        self.ledger.append(side.name, call, answer, misbehaviour, proceed)
+
+    def _misbehave(
+        self, side: Side, call: GatewayCall, plan: MisbehaviourPlan, connection: ClientConnection
+    ) -> None:
+        """Answer a call as its plan says: by its gate, else by its side, and by its wire."""
         if plan.idle is not None and plan.idle.args.get("when") == "next":
-            if line.served:
-                cut = Answer("-", b"")
-                self._enter(side, call, cut, plan.idle.what, _closing(plan.idle, line))
+            if connection.served:
+                unanswered = SandboxAnswer("-", b"")
+                close = _close_action(plan.idle, connection)
+                self._record(side, call, unanswered, plan.idle.what, close)
                 return
-            # A new connection is not the one that was meant.
+            # The rule is about a kept connection, and this one is new.
             plan.idle.applied -= 1
             plan.idle = None
         answer = None if plan.gate is None else gates.answer(plan.gate, call, side)
-        wire = plan.wire
-        if plan.gate is not None and wires.named(plan.gate.what) is not None:
-            wire = plan.gate
+        wire_rule = plan.wire
+        if plan.gate is not None and wires.find_wire(plan.gate.what) is not None:
+            wire_rule = plan.gate
         elif answer is None:
             plan.gate = None
         if answer is None:
             answer = side.answer(call)
-        then = partial(self._finish, side, call, answer, plan, wire, line)
-        self._enter(side, call, answer, plan.did(), then)
+        finish = partial(self._finish, side, call, answer, plan, wire_rule, connection)
+        self._record(side, call, answer, plan.description(), finish)
 
     def _finish(
         self,
         side: Side,
-        call: Call,
-        answer: Answer,
-        plan: Plan,
-        wire: Rule | None,
-        line: Connection,
+        call: GatewayCall,
+        answer: SandboxAnswer,
+        plan: MisbehaviourPlan,
+        wire_rule: MisbehaviourRule | None,
+        connection: ClientConnection,
     ) -> None:
-        """Let reports and replies take their way, wait, and write."""
-        if answer.taken is not None:
-            self.returns.schedule(side, call, answer.taken, plan.reports)
-        wait = self.config.latency
+        """Schedule what comes back, wait as the plan says, and write the answer."""
+        if answer.submission is not None:
+            self.returns.schedule(side, call, answer.submission, plan.reports)
+        latency = self.config.latency
         if plan.latency is not None:
             args = plan.latency.args
             jitter = float(args.get("jitter", 0.0)) * self.world.random.random()
-            wait = float(args.get("seconds", 0.0)) + jitter
-        write = partial(_write, answer, wire, plan.idle, line)
-        if wait:
-            line.later(wait, write)
+            latency = float(args.get("seconds", 0.0)) + jitter
+        write = partial(_write_answer, answer, wire_rule, plan.idle, connection)
+        if latency:
+            connection.later(latency, write)
         else:
             write()
 
     async def close(self) -> None:
         """Stop: write what waits for the ledger, close connections, drop pushes."""
         self.ledger.flush()
-        for line in list(self.lines):
-            line.close()
+        for connection in list(self.connections):
+            connection.close()
         await self.pusher.close()
         # A client that reads nothing would keep its connection open for ever.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._quiet.wait(), PATIENCE)
-        for line in list(self.lines):
-            line.reset()
+            await asyncio.wait_for(self._all_closed.wait(), CLOSE_TIMEOUT)
+        for connection in list(self.connections):
+            connection.reset()
         self.ledger.close()
 
 
-def _submission(entry: Entry) -> Submission:
-    return Submission(
+def _submission_of(entry: LedgerEntry) -> TakenSubmission:
+    return TakenSubmission(
         list(entry.taken),
         entry.text,
         entry.segments,
@@ -176,15 +199,23 @@ def _submission(entry: Entry) -> Submission:
     )
 
 
-def _closing(idle: Rule, line: Connection) -> Callable[[], None]:
-    return line.reset if idle.args.get("reset") else line.close
+def _close_action(idle_rule: MisbehaviourRule, connection: ClientConnection) -> Callable[[], None]:
+    """Return the way in which a `close_idle` rule closes a connection."""
+    return connection.reset if idle_rule.args.get("reset") else connection.close
 
 
-def _write(answer: Answer, wire: Rule | None, idle: Rule | None, line: Connection) -> None:
-    write = None if wire is None else wires.named(wire.what)
-    if wire is None or write is None:
-        line.send(answer)
+def _write_answer(
+    answer: SandboxAnswer,
+    wire_rule: MisbehaviourRule | None,
+    idle_rule: MisbehaviourRule | None,
+    connection: ClientConnection,
+) -> None:
+    """Write an answer, or what the wire of `wire_rule` writes; close by `idle_rule`."""
+    wire = None if wire_rule is None else wires.find_wire(wire_rule.what)
+    if wire_rule is None or wire is None:
+        connection.send(answer)
     else:
-        write(wires.Case(line, answer, wire.args))
-    if idle is not None:
-        line.later(float(idle.args.get("delay", 0.0)), _closing(idle, line))
+        wire(wires.WireCase(connection, answer, wire_rule.args))
+    if idle_rule is not None:
+        delay = float(idle_rule.args.get("delay", 0.0))
+        connection.later(delay, _close_action(idle_rule, connection))

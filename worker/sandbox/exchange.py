@@ -1,8 +1,8 @@
-"""What passes between the wire, the rules and a gateway's side: requests, calls, answers.
+"""Defines what passes between the connections, the rules and the sides: requests, calls, answers.
 
-A `Request` is what HTTP carried. A side reads it into a `Call`, and answers it with an `Answer`;
-where the gateway took messages, the answer holds the `Submission`, and that is what the ledger
-keeps.
+A `SandboxRequest` is what HTTP carried. A side reads it into a `GatewayCall`, and answers it with a
+`SandboxAnswer`; where the gateway took messages, the answer holds the `TakenSubmission`, and that
+is what the ledger keeps.
 """
 
 import re
@@ -10,72 +10,72 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-PLAIN = "text/plain"
+TEXT_PLAIN = "text/plain"
 
 
 _ESCAPED = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 
 
-def parameters(raw: bytes) -> dict[str, bytes]:
+def parse_form(raw: bytes) -> dict[str, bytes]:
     """Read a form or a query string: names to raw value bytes; the last of equal names wins.
 
     Values stay bytes, since at two gateways the charset is GBK unless another field says so.
     """
-    found: dict[str, bytes] = {}
+    fields: dict[str, bytes] = {}
     for pair in raw.split(b"&") if raw else ():
         name, _, value = pair.partition(b"=")
         if b"+" in value or b"%" in value:
-            value = _plain(value)
-        found[_name(name)] = value
-    return found
+            value = _decode_value(value)
+        fields[_field_name(name)] = value
+    return fields
 
 
 @lru_cache(maxsize=256)
-def _name(raw: bytes) -> str:
-    return _plain(raw).strip().decode("latin-1")
+def _field_name(raw: bytes) -> str:
+    return _decode_value(raw).strip().decode("latin-1")
 
 
 @lru_cache(maxsize=256)
-def _query(raw: bytes) -> dict[str, bytes]:
-    return parameters(raw)
+def _query_fields(raw: bytes) -> dict[str, bytes]:
+    return parse_form(raw)
 
 
-def _plain(value: bytes) -> bytes:
+def _decode_value(value: bytes) -> bytes:
     """Decode a form's value; a percent sign that escapes nothing stays."""
     value = value.replace(b"+", b" ")
     if b"%2C" in value:
         # A list of numbers is mostly commas: taking them first makes long lists cheap.
         value = value.replace(b"%2C", b",")
-    return _ESCAPED.sub(_unescaped, value) if b"%" in value else value
+    return _ESCAPED.sub(_unescape_run, value) if b"%" in value else value
 
 
-def _unescaped(run: re.Match[bytes]) -> bytes:
+def _unescape_run(run: re.Match[bytes]) -> bytes:
     # A whole run at once: a Chinese text is a few long runs.
     return bytes.fromhex(run[0].replace(b"%", b"").decode())
 
 
 @dataclass(slots=True)
-class Request:
-    """One HTTP request to a gateway's endpoint; `path` begins after the gateway's prefix."""
+class SandboxRequest:
+    """An HTTP request to a gateway's endpoint; `path` begins after the gateway's prefix."""
 
     method: str
     path: str
     query: bytes
     body: bytes
-    #: When it had wholly arrived, in seconds since 1970.
+    #: When the whole request had arrived, in seconds since 1970.
     at: float
 
     def fields(self) -> dict[str, bytes]:
-        """Read query and form together; where both name a field, the form wins."""
+        """Return the fields of query and form; where both name a field, the form wins."""
         if not self.body:
-            return _query(self.query) if len(self.query) < 100 else parameters(self.query)
-        form = parameters(self.body)
-        return _query(self.query) | form if self.query else form
+            return _query_fields(self.query) if len(self.query) < 100 else parse_form(self.query)
+        form_fields = parse_form(self.body)
+        return _query_fields(self.query) | form_fields if self.query else form_fields
 
 
 @dataclass(slots=True)
-class Call:
-    """One request as its side understood it, before anything was checked."""
+class GatewayCall:
+    """A request as its side understood it, before anything was checked."""
 
     #: The gateway's own word: `tx`, `Submit`, `send`, `sendSMS`.
     name: str
@@ -93,8 +93,8 @@ class Call:
 
 
 @dataclass(slots=True)
-class Submission:
-    """What a gateway took: the messages of one submission."""
+class TakenSubmission:
+    """The messages of one submission, which a gateway takes or took."""
 
     msisdns: list[str]
     text: str
@@ -113,13 +113,13 @@ class Submission:
 
 
 @dataclass(slots=True)
-class Answer:
-    """What goes back, and what was taken before it goes."""
+class SandboxAnswer:
+    """An answer to a call, and the submission that is taken before it is sent."""
 
     #: The gateway's own word, as the ledger keeps it.
     code: str
     body: bytes
-    kind: str = PLAIN
+    content_type: str = TEXT_PLAIN
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
-    taken: Submission | None = None
+    submission: TakenSubmission | None = None

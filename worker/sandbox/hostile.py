@@ -1,4 +1,4 @@
-"""Bodies that are meant to hurt whoever parses them: none is large on the wire."""
+"""Makes bodies that are meant to hurt the program that parses them; none is large on the wire."""
 
 from collections.abc import Callable, Mapping
 
@@ -39,7 +39,7 @@ def _long_number() -> bytes:
     return b'{"code":' + b"9" * 10_000 + b"}"
 
 
-#: By name: the announced kind, and the body.
+#: By name: the content type, and a function that makes the body.
 BODIES: Mapping[str, tuple[str, Callable[[], bytes]]] = {
     "deep_xml": ("text/xml", _deep_xml),
     "entity_bomb": ("text/xml", _entity_bomb),

@@ -1,8 +1,8 @@
-"""The ledger: what the gateways really took, line by line.
+"""Writes and reads the ledger: what the gateways really took, line by line.
 
 One JSON object per request that reached a gateway's endpoint. A line with `taken` is on the disk
-before the first byte of its answer leaves; so whoever saw an answer finds it here, even if the
-sandbox was killed the moment after. Refusals and reads are written too, without that guarantee.
+before the first byte of its answer leaves; so a client that saw an answer finds it here, even if
+the sandbox was killed the moment after. Refusals and reads are written too, without that guarantee.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from worker.sandbox.config import Fsync
-from worker.sandbox.exchange import Answer, Call, Submission
+from worker.sandbox.exchange import GatewayCall, SandboxAnswer, TakenSubmission
 
-_quoted = json.encoder.encode_basestring
-#: The longest that a line waits for others in `group`, in seconds.
-GATHERING = 0.002
+_quote = json.encoder.encode_basestring
+#: The longest that a line waits for others where `fsync` is `group`.
+MAX_GATHER_SECONDS = 0.002
 _OPTIONAL = ("extension", "reference", "id", "schedule", "template", "pool")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of the ledger."""
+class LedgerEntry:
+    """A line of the ledger."""
 
     #: When the request had arrived, in seconds since 1970.
     at: float
@@ -57,8 +57,8 @@ class Entry:
     did: str = ""
 
 
-class Taken(NamedTuple):
-    """One message that a gateway took."""
+class TakenMessage(NamedTuple):
+    """A message that a gateway took."""
 
     msisdn: str
     text: str
@@ -69,32 +69,32 @@ class Taken(NamedTuple):
     id: str
 
 
-def read(path: Path | str) -> Iterator[Entry]:
+def read(path: Path | str) -> Iterator[LedgerEntry]:
     """Read a ledger, also while it is being written; a last line that is torn is left out.
 
     Raises `ValueError` for a torn line that is not the last.
     """
     with Path(path).open("rb") as lines:
-        for number, line in enumerate(lines, 1):
+        for line_number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 return
             try:
-                yield _entry(json.loads(line))
+                yield _parse_entry(json.loads(line))
             except (ValueError, TypeError) as error:
-                msg = f"{path}, line {number} is not a ledger line: {error}"
+                msg = f"{path}, line {line_number} is not a ledger line: {error}"
                 raise ValueError(msg) from error
 
 
-def _entry(line: dict[str, Any]) -> Entry:
-    line["taken"] = tuple(line.get("taken", ()))
-    return Entry(**line)
+def _parse_entry(fields: dict[str, Any]) -> LedgerEntry:
+    fields["taken"] = tuple(fields.get("taken", ()))
+    return LedgerEntry(**fields)
 
 
-def taken(path: Path | str) -> Iterator[Taken]:
-    """Read the messages that were taken, one by one, in the ledger's order."""
+def taken(path: Path | str) -> Iterator[TakenMessage]:
+    """Read the messages that were taken, in the ledger's order."""
     for entry in read(path):
         for msisdn in entry.taken:
-            yield Taken(
+            yield TakenMessage(
                 msisdn,
                 entry.text,
                 entry.gateway,
@@ -107,23 +107,23 @@ def taken(path: Path | str) -> Iterator[Taken]:
 
 def times_taken(path: Path | str) -> Counter[tuple[str, str]]:
     """Count how often each message (MSISDN and text) was taken."""
-    found: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for entry in read(path):
-        found.update((msisdn, entry.text) for msisdn in entry.taken)
-    return found
+        counts.update((msisdn, entry.text) for msisdn in entry.taken)
+    return counts
 
 
 def numbers_taken(path: Path | str) -> Counter[str]:
     """Count how often each MSISDN was taken, whatever the text."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for entry in read(path):
-        found.update(entry.taken)
-    return found
+        counts.update(entry.taken)
+    return counts
 
 
 @dataclass(slots=True)
-class Totals:
-    """A ledger in five figures."""
+class LedgerTotals:
+    """The sums over a ledger."""
 
     requests: int = 0
     #: Requests that took at least one message.
@@ -134,16 +134,16 @@ class Totals:
     doubled: int = 0
 
 
-def totals(path: Path | str) -> Totals:
+def totals(path: Path | str) -> LedgerTotals:
     """Add a ledger up."""
-    found = Totals()
+    sums = LedgerTotals()
     for entry in read(path):
-        found.requests += 1
-        found.submissions += bool(entry.taken)
-        found.messages += len(entry.taken)
-        found.segments += len(entry.taken) * entry.segments
-    found.doubled = sum(1 for times in times_taken(path).values() if times > 1)
-    return found
+        sums.requests += 1
+        sums.submissions += bool(entry.taken)
+        sums.messages += len(entry.taken)
+        sums.segments += len(entry.taken) * entry.segments
+    sums.doubled = sum(1 for times in times_taken(path).values() if times > 1)
+    return sums
 
 
 def calls(path: Path | str) -> Counter[tuple[str, str, str]]:
@@ -151,102 +151,111 @@ def calls(path: Path | str) -> Counter[tuple[str, str, str]]:
     return Counter((entry.gateway, entry.call, entry.code) for entry in read(path))
 
 
-def line(seq: int, gateway: str, call: Call, answer: Answer, did: str = "") -> bytes:
-    """Write one line of the ledger; empty fields are left out.
+def format_line(
+    seq: int, gateway: str, call: GatewayCall, answer: SandboxAnswer, misbehaviour: str = ""
+) -> bytes:
+    """Return a line of the ledger; empty fields are left out.
 
-    By hand: an encoder takes as long as all else that a small request needs.
+    It is put together by hand: an encoder takes as long as all else that a small request needs.
     """
-    written = (
-        f'{{"at":{call.at:.6f},"seq":{seq},"gateway":{_quoted(gateway)},'
-        f'"account":{_quoted(call.account)},"call":{_quoted(call.name)},'
-        f'"code":{_quoted(answer.code)},"size":{len(call.numbers)}'
+    text = (
+        f'{{"at":{call.at:.6f},"seq":{seq},"gateway":{_quote(gateway)},'
+        f'"account":{_quote(call.account)},"call":{_quote(call.name)},'
+        f'"code":{_quote(answer.code)},"size":{len(call.numbers)}'
     )
-    if did:
-        written += f',"did":{_quoted(did)}'
-    if answer.taken is not None and answer.taken.msisdns:
-        written += _taken_part(answer.taken)
-    return f"{written}}}\n".encode()
+    if misbehaviour:
+        text += f',"did":{_quote(misbehaviour)}'
+    if answer.submission is not None and answer.submission.msisdns:
+        text += _submission_fields(answer.submission)
+    return f"{text}}}\n".encode()
 
 
-def _taken_part(took: Submission) -> str:
-    written = f',"text":{_quoted(took.text)},"segments":{took.segments}'
+def _submission_fields(submission: TakenSubmission) -> str:
+    text = f',"text":{_quote(submission.text)},"segments":{submission.segments}'
     for name in _OPTIONAL:
-        if value := getattr(took, name):
-            written += f',"{name}":{_quoted(value)}'
-    # The numbers were found to be digits: they need no escaping.
-    listed = '","'.join(took.msisdns)
-    return f'{written},"taken":["{listed}"]'
+        if value := getattr(submission, name):
+            text += f',"{name}":{_quote(value)}'
+    # A side has checked that the numbers are digits: they need no escaping.
+    joined_numbers = '","'.join(submission.msisdns)
+    return f'{text},"taken":["{joined_numbers}"]'
 
 
-class Ledger:
-    """Appends lines, and runs what waits for a line once the disk has it."""
+class LedgerWriter:
+    """Appends lines to a ledger, and lets each answer proceed once the disk has its line."""
 
     def __init__(self, path: Path | str | None, fsync: Fsync) -> None:
         self._path = path
         self._fsync = fsync
         self._file = _open(path)
         self._lines: list[bytes] = []
-        self._waiting: list[Callable[[], None]] = []
-        self._scheduled = False
+        self._pending: list[Callable[[], None]] = []
+        self._is_flush_scheduled = False
         self.seq = 0
 
-    def restore(self) -> Iterator[Entry]:
-        """Read what an earlier run left; numbering goes on after it."""
+    def restore(self) -> Iterator[LedgerEntry]:
+        """Read the lines of an earlier run; numbering goes on after them."""
         for entry in read(self._path) if self._path is not None else ():
             self.seq = entry.seq
             yield entry
 
-    def enter(
-        self, gateway: str, call: Call, answer: Answer, did: str, then: Callable[[], None]
+    def append(
+        self,
+        gateway: str,
+        call: GatewayCall,
+        answer: SandboxAnswer,
+        misbehaviour: str,
+        proceed: Callable[[], None],
     ) -> None:
-        """Append a line, and call `then`: at once, or when the disk has what was taken."""
+        """Append a line, and call `proceed`: at once, or when the disk has what was taken."""
         self.seq += 1
-        durable = answer.taken is not None and bool(answer.taken.msisdns)
+        must_be_durable = answer.submission is not None and bool(answer.submission.msisdns)
         if self._file is None:
-            then()
+            proceed()
             return
-        self._lines.append(line(self.seq, gateway, call, answer, did))
-        if durable:
-            self._waiting.append(then)
+        self._lines.append(format_line(self.seq, gateway, call, answer, misbehaviour))
+        if must_be_durable:
+            self._pending.append(proceed)
         if self._fsync == "each":
             self.flush()
         else:
-            self._schedule()
-        if not durable:
-            then()
+            self._schedule_flush()
+        if not must_be_durable:
+            proceed()
 
-    def _schedule(self) -> None:
+    def _schedule_flush(self) -> None:
         """Flush soon: when a turn of the loop brought nothing more, or after 2 ms.
 
-        So whatever comes in at one time shares one write and one fsync, and one alone hardly waits.
+        So requests that come in together share one write and one fsync; a single one hardly waits.
         """
-        if not self._scheduled:
-            self._scheduled = True
+        if not self._is_flush_scheduled:
+            self._is_flush_scheduled = True
             loop = asyncio.get_running_loop()
-            loop.call_soon(self._gather, loop, loop.time() + GATHERING, 0)
+            loop.call_soon(self._flush_when_quiet, loop, loop.time() + MAX_GATHER_SECONDS, 0)
 
-    def _gather(self, loop: asyncio.AbstractEventLoop, until: float, before: int) -> None:
-        now = len(self._lines)
-        if now > before and loop.time() < until:
-            loop.call_soon(self._gather, loop, until, now)
+    def _flush_when_quiet(
+        self, loop: asyncio.AbstractEventLoop, deadline: float, previous_count: int
+    ) -> None:
+        line_count = len(self._lines)
+        if line_count > previous_count and loop.time() < deadline:
+            loop.call_soon(self._flush_when_quiet, loop, deadline, line_count)
         else:
-            self._scheduled = False
+            self._is_flush_scheduled = False
             self.flush()
 
     def flush(self) -> None:
-        """Write what is there, force it to the disk if anyone waits for it, let them go on."""
+        """Write the lines, force them to the disk if answers wait for it, let these proceed."""
         if self._file is None or not self._lines:
             return
         lines, self._lines = self._lines, []
-        waiting, self._waiting = self._waiting, []
+        pending, self._pending = self._pending, []
         _write(self._file, b"".join(lines))
-        if waiting and self._fsync != "none":
+        if pending and self._fsync != "none":
             os.fsync(self._file)
-        for then in waiting:
-            then()
+        for proceed in pending:
+            proceed()
 
     def close(self) -> None:
-        """Write the rest and let go of the file."""
+        """Write the remaining lines and close the file."""
         self.flush()
         if self._file is not None:
             os.close(self._file)
@@ -254,6 +263,7 @@ class Ledger:
 
 
 def _open(path: Path | str | None) -> int | None:
+    """Open and lock the file; raise `RuntimeError` when another sandbox has it."""
     if path is None:
         return None
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -268,7 +278,7 @@ def _open(path: Path | str | None) -> int | None:
 
 
 def _cut_torn_line(file: int) -> None:
-    """Cut off a last line without its end: nobody was answered for it."""
+    """Cut off a last line without its end: its request was not answered."""
     size = os.fstat(file).st_size
     end = size
     while end:

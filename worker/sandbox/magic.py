@@ -1,4 +1,4 @@
-"""Magic numbers: MSISDNs at which the sandbox misbehaves without being asked.
+"""Finds magic numbers: MSISDNs at which the sandbox misbehaves without a rule.
 
 They are eleven digits: `1999999`, two digits that say what happens, and two that are free, so that
 each behaviour has a hundred numbers. A random mobile number is one of them once in 900,000.
@@ -9,7 +9,7 @@ from typing import Any
 
 PREFIX = "1999999"
 
-#: Two digits, what happens (a rule's `what`), and with which arguments.
+#: By two digits: what happens (a rule's `what`), and with which arguments.
 MEANINGS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "01": ("report_status", {"status": "failed"}),
     "02": ("lose_reports", {}),
@@ -47,14 +47,18 @@ MEANINGS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
-def found(numbers: Sequence[str]) -> Sequence[str]:
+def find(numbers: Sequence[str]) -> Sequence[str]:
     """Return the magic ones among these numbers."""
     # Looking through the joined list is much faster than looking at each of 20,000.
     if PREFIX not in ",".join(numbers):
         return ()
-    return [msisdn for msisdn in numbers if msisdn.startswith(PREFIX) and code(msisdn) in MEANINGS]
+    return [
+        msisdn
+        for msisdn in numbers
+        if msisdn.startswith(PREFIX) and behaviour_code(msisdn) in MEANINGS
+    ]
 
 
-def code(msisdn: str) -> str:
+def behaviour_code(msisdn: str) -> str:
     """Return the two digits that say what happens."""
     return msisdn[7:9]

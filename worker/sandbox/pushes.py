@@ -1,4 +1,4 @@
-"""Pushes: the gateway as a client of the customer's own server, which must be on loopback."""
+"""Pushes reports and messages as a gateway does, to a customer's server on loopback."""
 
 import asyncio
 import ipaddress
@@ -11,15 +11,16 @@ from urllib.parse import urlencode, urlsplit
 import httptools
 
 from worker.sandbox.side import Side
-from worker.sandbox.world import Batch, Inbound, Push, World
+from worker.sandbox.world import PushTarget, ReportGroup, SandboxInbound, World
 
-#: Pushes under way at one time, and how long one may take.
-AT_ONCE = 8
-DEADLINE = 5.0
+#: The most pushes under way at one time.
+MAX_CONCURRENT_PUSHES = 8
+#: How long a push may take, in seconds.
+PUSH_TIMEOUT = 5.0
 
 
 def is_loopback(host: str | None) -> bool:
-    """Say whether a host is this machine, by its address or by the name `localhost`."""
+    """Tell whether a host is this machine, by its address or by the name `localhost`."""
     if host == "localhost":
         return True
     try:
@@ -28,7 +29,7 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-def check(url: str) -> None:
+def check_url(url: str) -> None:
     """Raise `ValueError` unless the URL is plain HTTP to this machine."""
     parts = urlsplit(url)
     if parts.scheme != "http" or not is_loopback(parts.hostname):
@@ -36,71 +37,71 @@ def check(url: str) -> None:
         raise ValueError(msg)
 
 
-class Pusher:
+class PushSender:
     """Sends pushes when they are due, and again as often as the gateway does."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._due: asyncio.Queue[tuple[Side, Push, dict[str, Any]]] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Side, PushTarget, dict[str, Any]]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
-        #: `tried`, `done` and `given_up`.
+        #: The pushes that were `tried`, `done` and `given_up`.
         self.counts: Counter[str] = Counter()
 
-    def reports(self, side: Side, push: Push, batch: Batch) -> None:
-        """Push a batch of reports, one by one, when it is due."""
+    def reports(self, side: Side, push: PushTarget, group: ReportGroup) -> None:
+        """Push each report of a group when the group is due."""
 
-        def put() -> None:
-            for report in batch.reports():
-                self._due.put_nowait((side, push, side.push_report(report)))
+        def enqueue() -> None:
+            for report in group.reports():
+                self._queue.put_nowait((side, push, side.push_report(report)))
 
-        self._at(batch.due, put)
+        self._call_when_due(group.due, enqueue)
 
-    def inbound(self, side: Side, push: Push, inbound: Inbound) -> None:
+    def inbound(self, side: Side, push: PushTarget, message: SandboxInbound) -> None:
         """Push an inbound message when it is due."""
 
-        def put() -> None:
-            self._due.put_nowait((side, push, side.push_inbound(inbound)))
+        def enqueue() -> None:
+            self._queue.put_nowait((side, push, side.push_inbound(message)))
 
-        self._at(inbound.at, put)
+        self._call_when_due(message.at, enqueue)
 
-    def _at(self, due: float, put: Callable[[], None]) -> None:
-        self._start()
+    def _call_when_due(self, due: float, enqueue: Callable[[], None]) -> None:
+        self._start_workers()
 
-        def ring() -> None:
+        def fire() -> None:
             self._timers.discard(timer)
-            put()
+            enqueue()
 
-        wait = max(0.0, due - self._world.clock())
-        timer = asyncio.get_running_loop().call_later(wait, ring)
+        delay = max(0.0, due - self._world.clock())
+        timer = asyncio.get_running_loop().call_later(delay, fire)
         self._timers.add(timer)
 
-    def _start(self) -> None:
-        while len(self._tasks) < AT_ONCE:
-            self._tasks.add(asyncio.get_running_loop().create_task(self._work()))
+    def _start_workers(self) -> None:
+        while len(self._tasks) < MAX_CONCURRENT_PUSHES:
+            self._tasks.add(asyncio.get_running_loop().create_task(self._push_queued()))
 
-    async def _work(self) -> None:
+    async def _push_queued(self) -> None:
         while True:
-            side, push, fields = await self._due.get()
+            side, push, fields = await self._queue.get()
             await self._push(side, push, fields)
 
-    async def _push(self, side: Side, push: Push, fields: dict[str, Any]) -> None:
+    async def _push(self, side: Side, push: PushTarget, fields: dict[str, Any]) -> None:
         for attempt in range(side.push_attempts):
             if attempt:
                 await asyncio.sleep(float(side.options.get("push_pause", 0.5)))
             self.counts["tried"] += 1
             try:
-                async with asyncio.timeout(DEADLINE):
+                async with asyncio.timeout(PUSH_TIMEOUT):
                     status, body = await _send(push, fields)
             except (OSError, ValueError, httptools.HttpParserError):
                 continue
-            if side.push_done(status, body):
+            if side.accepts_push_answer(status, body):
                 self.counts["done"] += 1
                 return
         self.counts["given_up"] += 1
 
     async def close(self) -> None:
-        """Drop what was not pushed yet."""
+        """Drop the pushes that were not sent yet."""
         for timer in self._timers:
             timer.cancel()
         for task in self._tasks:
@@ -109,35 +110,35 @@ class Pusher:
         self._tasks.clear()
 
 
-async def _send(push: Push, fields: dict[str, Any]) -> tuple[int, bytes]:
+async def _send(push: PushTarget, fields: dict[str, Any]) -> tuple[int, bytes]:
     parts = urlsplit(push.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
     try:
-        writer.write(_request(push, fields))
-        return await _read(reader)
+        writer.write(_format_request(push, fields))
+        return await _read_answer(reader)
     finally:
         writer.close()
 
 
-def _request(push: Push, fields: dict[str, Any]) -> bytes:
+def _format_request(push: PushTarget, fields: dict[str, Any]) -> bytes:
     parts = urlsplit(push.url)
     target = parts.path or "/"
     query = parts.query
-    kind, body = "application/x-www-form-urlencoded", urlencode(fields).encode()
+    content_type, body = "application/x-www-form-urlencoded", urlencode(fields).encode()
     if push.form == "json":
-        kind, body = "application/json", json.dumps(fields, ensure_ascii=False).encode()
+        content_type, body = "application/json", json.dumps(fields, ensure_ascii=False).encode()
     if push.method == "GET":
         query = "&".join(filter(None, (query, urlencode(fields))))
         body = b""
     head = (
         f"{push.method} {target}{'?' if query else ''}{query} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-        f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode("latin-1") + body
 
 
-class _Reply:
-    """A receiver's answer, as it comes in."""
+class _PushAnswer:
+    """A receiver's answer, parsed as it comes in."""
 
     def __init__(self) -> None:
         self.body = b""
@@ -151,9 +152,9 @@ class _Reply:
         self.complete = True
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Read status and body; the connection's end may end the body, since we asked for that."""
-    reply = _Reply()
-    while not reply.complete and (data := await reader.read(65536)):
-        reply.parser.feed_data(data)
-    return reply.parser.get_status_code(), reply.body
+async def _read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Read status and body; the connection's end may end the body, as `Connection: close` asks."""
+    answer = _PushAnswer()
+    while not answer.complete and (data := await reader.read(65536)):
+        answer.parser.feed_data(data)
+    return answer.parser.get_status_code(), answer.body

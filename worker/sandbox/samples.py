@@ -1,4 +1,4 @@
-"""Accounts that fit the sandbox, as a piece of configuration to begin with."""
+"""Provides accounts that fit the sandbox, as a piece of configuration to begin with."""
 
 from importlib import resources
 

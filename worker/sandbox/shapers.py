@@ -1,6 +1,6 @@
-"""Shapers: what can go wrong with delivery reports between the handset and the reader.
+"""Shapers: the faults of delivery reports on their way from the handset to the reader.
 
-Each takes one batch of reports that are alike, and returns the batches that come instead.
+Each takes a group of reports that are alike, and returns the groups that come in its place.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,91 +9,97 @@ from random import Random
 from typing import Any, NamedTuple
 
 from worker.sandbox.config import Config
-from worker.sandbox.exchange import Submission
-from worker.sandbox.world import Batch
+from worker.sandbox.exchange import TakenSubmission
+from worker.sandbox.world import ReportGroup
 
 
-class Case(NamedTuple):
-    """What a shaper may look at."""
+class ReportCase(NamedTuple):
+    """A group of reports with all that a shaper may look at."""
 
-    batch: Batch
-    taken: Submission
+    group: ReportGroup
+    submission: TakenSubmission
     args: Mapping[str, Any]
     config: Config
     random: Random
 
 
-def _status(case: Case) -> list[Batch]:
-    """`status`: delivered, failed, unknown, blacklisted, or the gateway's literal word."""
-    return [replace(case.batch, status=str(case.args.get("status", "failed")))]
+def _status(case: ReportCase) -> list[ReportGroup]:
+    """Report `status`: delivered, failed, unknown, blacklisted, or the gateway's literal word."""
+    return [replace(case.group, status=str(case.args.get("status", "failed")))]
 
 
-def _lose(_case: Case) -> list[Batch]:
+def _lose(_case: ReportCase) -> list[ReportGroup]:
+    """Lose the reports."""
     return []
 
 
-def _double(case: Case) -> list[Batch]:
-    """`times` in all, each `spread` seconds after the one before."""
+def _double(case: ReportCase) -> list[ReportGroup]:
+    """Report `times` times in all, each `spread` seconds after the one before."""
     spread = float(case.args.get("spread", 0.0))
     return [
-        replace(case.batch, msisdns=list(case.batch.msisdns), due=case.batch.due + turn * spread)
-        for turn in range(int(case.args.get("times", 2)))
+        replace(case.group, msisdns=list(case.group.msisdns), due=case.group.due + index * spread)
+        for index in range(int(case.args.get("times", 2)))
     ]
 
 
-def _parts(case: Case) -> list[Batch]:
-    """One for each segment; those whose number is in `failed` failed."""
+def _parts(case: ReportCase) -> list[ReportGroup]:
+    """Report each segment; those whose number is in `failed` failed."""
     failed = case.args.get("failed", [])
     return [
         replace(
-            case.batch,
-            msisdns=list(case.batch.msisdns),
-            status="failed" if part in failed else "delivered",
+            case.group,
+            msisdns=list(case.group.msisdns),
+            status="failed" if segment in failed else "delivered",
         )
-        for part in range(1, case.taken.segments + 1)
+        for segment in range(1, case.submission.segments + 1)
     ]
 
 
-def _delay(case: Case) -> list[Batch]:
-    """`seconds` later; with `shown`, they look that much older (or younger) than that."""
-    late = float(case.args.get("seconds", case.config.late_delay))
-    shown = case.args.get("shown")
-    due = case.batch.due + late
-    return [replace(case.batch, due=due, shown=None if shown is None else due + float(shown))]
+def _delay(case: ReportCase) -> list[ReportGroup]:
+    """Report `seconds` later; `shown` is added to the time that the reports show."""
+    delay = float(case.args.get("seconds", case.config.late_delay))
+    shown_time = case.args.get("shown")
+    due = case.group.due + delay
+    return [
+        replace(
+            case.group, due=due, shown_time=None if shown_time is None else due + float(shown_time)
+        )
+    ]
 
 
-def _reorder(case: Case) -> list[Batch]:
-    """Each at its own random time within `spread`, showing the time at which it was due."""
+def _reorder(case: ReportCase) -> list[ReportGroup]:
+    """Report each number at a random time within `spread`, showing the time at which it was due."""
     spread = float(case.args.get("spread", case.config.report_delay))
-    shown = case.batch.due if case.batch.shown is None else case.batch.shown
+    shown_time = case.group.due if case.group.shown_time is None else case.group.shown_time
     return [
         replace(
-            case.batch,
+            case.group,
             msisdns=[msisdn],
-            due=case.batch.due + case.random.random() * spread,
-            shown=shown,
+            due=case.group.due + case.random.random() * spread,
+            shown_time=shown_time,
         )
-        for msisdn in case.batch.msisdns
+        for msisdn in case.group.msisdns
     ]
 
 
-def _unknown_id(case: Case) -> list[Batch]:
-    """An identifier that no answer named: `id`, or one made up."""
-    made_up = str(900_000_000 + case.random.randrange(99_999_999))
-    return [replace(case.batch, id=str(case.args.get("id", made_up)))]
+def _unknown_id(case: ReportCase) -> list[ReportGroup]:
+    """Report under an identifier that no answer named: `id`, or an invented one."""
+    invented_id = str(900_000_000 + case.random.randrange(99_999_999))
+    return [replace(case.group, id=str(case.args.get("id", invented_id)))]
 
 
-def _masked(case: Case) -> list[Batch]:
-    """Numbers as the samples of document 003 show them: 135****9831."""
+def _masked(case: ReportCase) -> list[ReportGroup]:
+    """Mask the numbers as the samples of document 003 do: 135****9831."""
     return [
         replace(
-            case.batch, msisdns=[f"{number[:3]}****{number[-4:]}" for number in case.batch.msisdns]
+            case.group, msisdns=[f"{msisdn[:3]}****{msisdn[-4:]}" for msisdn in case.group.msisdns]
         )
     ]
 
 
-Shaper = Callable[[Case], list[Batch]]
+Shaper = Callable[[ReportCase], list[ReportGroup]]
 
+#: The shapers by a rule's `what`.
 SHAPERS: Mapping[str, Shaper] = {
     "report_status": _status,
     "lose_reports": _lose,

@@ -1,8 +1,8 @@
-"""Texts as carriers see them: charset, length, segments, emoji; and Beijing time.
+"""Measures texts as carriers do: charset, length, segments, emoji; and converts Beijing time.
 
 Segments: up to 70 characters are one, a longer text is cut every 67; a character beyond the basic
 plane counts as two UTF-16 units (carriers' rule, gateways.md §5). Written here once more, since
-the sandbox shares nothing with what it judges.
+the sandbox shares nothing with the program that it tests.
 """
 
 import re
@@ -13,7 +13,7 @@ BEIJING = timezone(timedelta(hours=8))
 
 
 @lru_cache(maxsize=4096)
-def decoded(raw: bytes, charset: str) -> str | None:
+def decode(raw: bytes, charset: str) -> str | None:
     """Decode strictly, or return None where the bytes are not of that charset."""
     try:
         return raw.decode(charset)
@@ -21,38 +21,38 @@ def decoded(raw: bytes, charset: str) -> str | None:
         return None
 
 
-def units(text: str) -> int:
-    """Count UTF-16 units."""
+def utf16_units(text: str) -> int:
+    """Count the UTF-16 units of a text."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
-def segments(text: str) -> int:
+def segment_count(text: str) -> int:
     """Count the billed parts of a text."""
-    size = units(text)
-    return 1 if size <= 70 else -(-size // 67)
+    unit_count = utf16_units(text)
+    return 1 if unit_count <= 70 else -(-unit_count // 67)
 
 
 _EMOJI = re.compile("[\U00010000-\U0010ffff\ufe0f]")
 
 
 def has_emoji(text: str) -> bool:
-    """Say whether the text holds a pictograph: beyond the basic plane, or with its selector."""
+    """Tell whether the text holds a pictograph: beyond the basic plane, or with its selector."""
     return _EMOJI.search(text) is not None
 
 
-def beijing(at: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+def format_beijing(at: float, time_format: str = "%Y-%m-%d %H:%M:%S") -> str:
     """Write a moment in Beijing time."""
-    return datetime.fromtimestamp(at, BEIJING).strftime(form)
+    return datetime.fromtimestamp(at, BEIJING).strftime(time_format)
 
 
-def beijing_day(at: float) -> int:
+def beijing_day_number(at: float) -> int:
     """Number the days in Beijing: two moments of one day there have the same number."""
     return int(at + 8 * 3600) // 86400
 
 
-def read_beijing(written: str, form: str) -> float | None:
+def parse_beijing(text: str, time_format: str) -> float | None:
     """Read a moment in Beijing time, or return None where it is not written so."""
     try:
-        return datetime.strptime(written, form).replace(tzinfo=BEIJING).timestamp()
+        return datetime.strptime(text, time_format).replace(tzinfo=BEIJING).timestamp()
     except ValueError:
         return None

@@ -1,108 +1,107 @@
-"""What goes wrong on the wire: each of these writes something else than the answer.
+"""Wires: the faults of the connection. Each writes something else than the gateway's answer.
 
-They are used under two names: `take_then_…`, after the gateway did what it was asked to, and
-`not_taken_…`, instead of it.
+A rule uses a wire under one of two names: `take_then_…` after the gateway did what the call asks,
+`not_taken_…` instead of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from worker.sandbox import hostile
-from worker.sandbox.exchange import Answer
-from worker.sandbox.server import Connection, written
+from worker.sandbox.exchange import SandboxAnswer
+from worker.sandbox.server import ClientConnection, format_answer
 
 
-class Case(NamedTuple):
-    """Where to write, what an honest gateway would write, and the rule's arguments."""
+class WireCase(NamedTuple):
+    """The connection to write to, the answer of an honest gateway, and the rule's arguments."""
 
-    line: Connection
-    answer: Answer
+    connection: ClientConnection
+    answer: SandboxAnswer
     args: Mapping[str, Any]
 
 
-Wire = Callable[[Case], None]
+Wire = Callable[[WireCase], None]
 
 
-def _close(case: Case) -> None:
+def _close(case: WireCase) -> None:
     """Close without a byte."""
-    case.line.close()
+    case.connection.close()
 
 
-def _reset(case: Case) -> None:
-    """RST without a byte."""
-    case.line.reset()
+def _reset(case: WireCase) -> None:
+    """Reset (RST) without a byte."""
+    case.connection.reset()
 
 
-def _half_header(case: Case) -> None:
+def _half_header(case: WireCase) -> None:
     """Close in the middle of the header."""
-    case.line.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Le")
-    case.line.close()
+    case.connection.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Le")
+    case.connection.close()
 
 
-def _half_body(case: Case) -> None:
+def _half_body(case: WireCase) -> None:
     """Promise a longer body than comes, and close."""
-    case.line.write(written(case.answer)[: -max(1, len(case.answer.body) // 2)])
-    case.line.close()
+    case.connection.write(format_answer(case.answer)[: -max(1, len(case.answer.body) // 2)])
+    case.connection.close()
 
 
 def _status(status: int) -> Wire:
-    """Answer as a proxy does whose server failed."""
+    """Return a wire that answers as a proxy does whose server failed."""
 
-    def wire(case: Case) -> None:
+    def wire(case: WireCase) -> None:
         body = f"<html><body><h1>{status}</h1></body></html>".encode()
-        case.line.send(Answer("-", body, "text/html", status))
+        case.connection.send(SandboxAnswer("-", body, "text/html", status))
 
     return wire
 
 
-def _hang(case: Case) -> None:
+def _hang(case: WireCase) -> None:
     """Say nothing, for ever or for `seconds`, then close."""
     if "seconds" in case.args:
-        case.line.later(float(case.args["seconds"]), case.line.close)
+        case.connection.later(float(case.args["seconds"]), case.connection.close)
 
 
-def _trickle(case: Case) -> None:
+def _trickle(case: WireCase) -> None:
     """Write the right answer, one byte for each `interval`."""
-    rest = iter(written(case.answer))
+    remaining = iter(format_answer(case.answer))
     interval = float(case.args.get("interval", 0.5))
 
     def step() -> None:
-        byte = next(rest, None)
+        byte = next(remaining, None)
         if byte is None:
-            case.line.finish()
+            case.connection.finish()
         else:
-            case.line.write(bytes((byte,)))
-            case.line.later(interval, step)
+            case.connection.write(bytes((byte,)))
+            case.connection.later(interval, step)
 
     step()
 
 
-def _garbage(case: Case) -> None:
-    """200 with a body that means nothing, or with `body`."""
+def _garbage(case: WireCase) -> None:
+    """Answer 200 with a body that means nothing, or with `body`."""
     body = (
         str(case.args["body"]).encode()
         if "body" in case.args
         else b"\xff\xfe<<<%&\x00 not an answer"
     )
-    case.line.send(Answer("-", body, case.answer.kind))
+    case.connection.send(SandboxAnswer("-", body, case.answer.content_type))
 
 
-def _empty(case: Case) -> None:
-    """200 without a body."""
-    case.line.send(Answer("-", b"", case.answer.kind))
+def _empty(case: WireCase) -> None:
+    """Answer 200 without a body."""
+    case.connection.send(SandboxAnswer("-", b"", case.answer.content_type))
 
 
-def _wrong_charset(case: Case) -> None:
-    """The right answer in a charset that nobody announced."""
-    charset = "gbk" if "gbk" in case.answer.kind.lower() else "utf-8"
+def _wrong_charset(case: WireCase) -> None:
+    """Write the right answer in a charset that nobody announced."""
+    charset = "gbk" if "gbk" in case.answer.content_type.lower() else "utf-8"
     text = case.answer.body.decode(charset, "replace")
-    case.line.send(
-        Answer("-", text.encode(str(case.args.get("charset", "utf-16"))), case.answer.kind)
-    )
+    body = text.encode(str(case.args.get("charset", "utf-16")))
+    case.connection.send(SandboxAnswer("-", body, case.answer.content_type))
 
 
-def _huge(case: Case) -> None:
-    """A body of `megabytes`."""
+def _huge(case: WireCase) -> None:
+    """Write a body of `megabytes`."""
     size = int(case.args.get("megabytes", 100))
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {size << 20}\r\n\r\n"
 
@@ -111,46 +110,46 @@ def _huge(case: Case) -> None:
         for _ in range(size * 16):
             yield b"1" * 65536
 
-    case.line.stream(pieces())
+    case.connection.stream(pieces())
 
 
-def _redirect(case: Case) -> None:
-    """302 to `location`."""
-    to = str(case.args.get("location", "/elsewhere"))
-    case.line.send(Answer("-", b"", case.answer.kind, 302, (("Location", to),)))
+def _redirect(case: WireCase) -> None:
+    """Answer 302 to `location`."""
+    location = str(case.args.get("location", "/elsewhere"))
+    headers = (("Location", location),)
+    case.connection.send(SandboxAnswer("-", b"", case.answer.content_type, 302, headers))
 
 
-def _hostile(case: Case) -> None:
-    """200 with a body that is meant to hurt whoever parses it."""
+def _hostile(case: WireCase) -> None:
+    """Answer 200 with a body that is meant to hurt the program that parses it."""
     kind, body = hostile.BODIES[str(case.args.get("kind", "deep_xml"))]
-    case.line.send(Answer("-", body(), kind))
+    case.connection.send(SandboxAnswer("-", body(), kind))
 
 
-def _chunked(case: Case) -> None:
-    """The right answer, in chunks of one byte: nothing is wrong with it."""
-    head = f"HTTP/1.1 {case.answer.status} OK\r\nContent-Type: {case.answer.kind}\r\n"
-    case.line.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+def _chunked(case: WireCase) -> None:
+    """Write the right answer in chunks of one byte, which is valid HTTP."""
+    head = f"HTTP/1.1 {case.answer.status} OK\r\nContent-Type: {case.answer.content_type}\r\n"
+    case.connection.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
     for byte in case.answer.body:
-        case.line.write(b"1\r\n%b\r\n" % bytes((byte,)))
-    case.line.write(b"0\r\n\r\n")
-    case.line.finish()
+        case.connection.write(b"1\r\n%b\r\n" % bytes((byte,)))
+    case.connection.write(b"0\r\n\r\n")
+    case.connection.finish()
 
 
-def _unframed(case: Case) -> None:
-    """The right answer, ended by the connection's end as in HTTP/1.0."""
-    case.line.write(
-        f"HTTP/1.0 200 OK\r\nContent-Type: {case.answer.kind}\r\n\r\n".encode() + case.answer.body
-    )
-    case.line.close()
+def _unframed(case: WireCase) -> None:
+    """Write the right answer, ended by the connection's end as in HTTP/1.0."""
+    head = f"HTTP/1.0 200 OK\r\nContent-Type: {case.answer.content_type}\r\n\r\n"
+    case.connection.write(head.encode() + case.answer.body)
+    case.connection.close()
 
 
-def _twice(case: Case) -> None:
-    """The answer, and once more: a second one that nobody asked for."""
-    case.line.write(written(case.answer))
-    case.line.send(case.answer)
+def _twice(case: WireCase) -> None:
+    """Write the answer twice: no request asked for the second."""
+    case.connection.write(format_answer(case.answer))
+    case.connection.send(case.answer)
 
 
-#: By name.
+#: The wires by name.
 WIRES: Mapping[str, Wire] = {
     "close": _close,
     "reset": _reset,
@@ -175,6 +174,6 @@ WIRES: Mapping[str, Wire] = {
 }
 
 
-def named(what: str) -> Wire | None:
-    """Find the wire of a rule's `what`, if it has one."""
+def find_wire(what: str) -> Wire | None:
+    """Return the wire of a rule's `what`; None when it names none."""
     return WIRES.get(what.removeprefix("take_then_").removeprefix("not_taken_"))

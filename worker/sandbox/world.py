@@ -1,4 +1,4 @@
-"""What the sandbox knows between requests: accounts, tallies, reports and inbound messages."""
+"""Keeps what lasts longer than a request: accounts, tallies, reports and inbound messages."""
 
 import heapq
 import itertools
@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from random import Random
 
 from worker.sandbox.config import Config
-from worker.sandbox.exchange import Submission
+from worker.sandbox.exchange import TakenSubmission
 
-#: What an account can pay for unless it is told otherwise: enough for a benchmark.
-PLENTY = 100_000_000
+#: The segments that an account can pay for unless its funds are set: enough for a benchmark.
+DEFAULT_FUNDS = 100_000_000
 
 
 @dataclass(slots=True)
-class Push:
-    """Where an account's reports or inbound messages are pushed to."""
+class PushTarget:
+    """The address that an account's reports or inbound messages are pushed to, and their form."""
 
     url: str
     #: `form` or `json`.
@@ -27,23 +27,23 @@ class Push:
 
 
 @dataclass(slots=True)
-class Account:
+class SandboxAccount:
     """A customer of a gateway."""
 
     gateway: str
     name: str
-    #: In clear; each side says how it travels.
+    #: In clear; each side knows how it is sent.
     password: str
     #: Prepaid segments for each pool; one pool without a name unless the gateway has several.
-    funds: dict[str, int] = field(default_factory=lambda: {"": PLENTY})
+    funds: dict[str, int] = field(default_factory=lambda: {"": DEFAULT_FUNDS})
     postpaid: bool = False
     #: The number that a handset sees, before any extension.
     service_number: str = "1068112227282"
-    pushes: dict[str, Push] = field(default_factory=dict)
+    pushes: dict[str, PushTarget] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Report:
+class SandboxReport:
     """The fate of one message. `status` is `delivered`, `failed`, `unknown` or a literal word."""
 
     gateway: str
@@ -56,8 +56,8 @@ class Report:
 
 
 @dataclass(slots=True)
-class Batch:
-    """Reports of one submission that are alike but for the number, due at one time."""
+class ReportGroup:
+    """Reports of one submission that differ in the number only, due at one time."""
 
     gateway: str
     account: str
@@ -67,19 +67,19 @@ class Batch:
     due: float
     extension: str = ""
     #: The time that each report shows, where it is not when it is due.
-    shown: float | None = None
+    shown_time: float | None = None
 
-    def reports(self, msisdns: list[str] | None = None) -> Iterator[Report]:
-        """Write the batch out, or the part of it for these numbers."""
-        at = self.due if self.shown is None else self.shown
+    def reports(self, msisdns: list[str] | None = None) -> Iterator[SandboxReport]:
+        """Return a report for each number of the group, or for each of `msisdns`."""
+        at = self.due if self.shown_time is None else self.shown_time
         for msisdn in self.msisdns if msisdns is None else msisdns:
-            yield Report(
+            yield SandboxReport(
                 self.gateway, self.account, msisdn, self.id, self.status, at, self.extension
             )
 
 
 @dataclass(slots=True)
-class Inbound:
+class SandboxInbound:
     """A text from a handset."""
 
     gateway: str
@@ -88,7 +88,7 @@ class Inbound:
     text: str
     at: float
     extension: str = ""
-    #: The submission it answers, where the gateway knows.
+    #: The identifier of the submission that it answers, where the gateway knows.
     id: str = ""
 
 
@@ -96,24 +96,24 @@ class ReportQueue:
     """An account's reports, read in the order in which they fall due; reading takes them out."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Batch]] = []
+        self._heap: list[tuple[float, int, ReportGroup]] = []
         self._order = itertools.count()
         self.size = 0
 
-    def add(self, batch: Batch) -> None:
-        """Put a batch where it belongs."""
-        self.size += len(batch.msisdns)
-        heapq.heappush(self._heap, (batch.due, next(self._order), batch))
+    def add(self, group: ReportGroup) -> None:
+        """Put a group into the queue, by the time at which it is due."""
+        self.size += len(group.msisdns)
+        heapq.heappush(self._heap, (group.due, next(self._order), group))
 
-    def drain(self, now: float, limit: int) -> list[Report]:
+    def drain(self, now: float, limit: int) -> list[SandboxReport]:
         """Take out up to `limit` reports that are due."""
-        rows: list[Report] = []
+        rows: list[SandboxReport] = []
         while self._heap and self._heap[0][0] <= now and len(rows) < limit:
-            batch = self._heap[0][2]
+            group = self._heap[0][2]
             room = limit - len(rows)
-            rows.extend(batch.reports(batch.msisdns[:room]))
-            batch.msisdns = batch.msisdns[room:]
-            if not batch.msisdns:
+            rows.extend(group.reports(group.msisdns[:room]))
+            group.msisdns = group.msisdns[room:]
+            if not group.msisdns:
                 heapq.heappop(self._heap)
         self.size -= len(rows)
         return rows
@@ -123,55 +123,59 @@ class InboundBox:
     """An account's inbound messages: read once in order, or again by the hour."""
 
     def __init__(self) -> None:
-        self._unread: list[tuple[float, int, Inbound]] = []
+        self._unread: list[tuple[float, int, SandboxInbound]] = []
         self._order = itertools.count()
-        self._all: deque[Inbound] = deque()
+        self._all: deque[SandboxInbound] = deque()
 
     def __len__(self) -> int:
         return len(self._unread)
 
-    def add(self, inbound: Inbound) -> None:
+    def add(self, message: SandboxInbound) -> None:
         """Put a message in; it shows from its own time on."""
-        heapq.heappush(self._unread, (inbound.at, next(self._order), inbound))
-        self._all.append(inbound)
+        heapq.heappush(self._unread, (message.at, next(self._order), message))
+        self._all.append(message)
 
-    def drain(self, now: float, limit: int) -> list[Inbound]:
+    def drain(self, now: float, limit: int) -> list[SandboxInbound]:
         """Take out up to `limit` messages that have come in by now and were not read before."""
-        rows: list[Inbound] = []
+        rows: list[SandboxInbound] = []
         while self._unread and self._unread[0][0] <= now and len(rows) < limit:
             rows.append(heapq.heappop(self._unread)[2])
         return rows
 
-    def hour(self, begin: float, now: float) -> list[Inbound]:
+    def of_hour(self, begin: float, now: float) -> list[SandboxInbound]:
         """Return all that came in within the hour from `begin`, read or not."""
-        return [item for item in self._all if begin <= item.at < begin + 3600 and item.at <= now]
+        return [
+            message
+            for message in self._all
+            if begin <= message.at < begin + 3600 and message.at <= now
+        ]
 
-    def forget(self, rows: list[Inbound]) -> None:
-        """Count these as read."""
-        gone = {id(item) for item in rows}
-        self._unread = [entry for entry in self._unread if id(entry[2]) not in gone]
+    def forget(self, rows: list[SandboxInbound]) -> None:
+        """Count these messages as read."""
+        read_ids = {id(message) for message in rows}
+        self._unread = [entry for entry in self._unread if id(entry[2]) not in read_ids]
         heapq.heapify(self._unread)
 
 
 class World:
-    """Everything that lasts longer than a request, except the ledger."""
+    """The sandbox's state: all that lasts longer than a request, except the ledger."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.clock: Callable[[], float] = config.clock
         self.random = Random(config.seed)  # noqa: S311 - repeatable, not secret
-        self.accounts: dict[tuple[str, str], Account] = {}
+        self.accounts: dict[tuple[str, str], SandboxAccount] = {}
         #: Messages and segments taken, for each gateway, account and pool.
         self.messages: Counter[tuple[str, str, str]] = Counter()
         self.segments: Counter[tuple[str, str, str]] = Counter()
         self._reports: dict[tuple[str, str], ReportQueue] = {}
         self._inbound: dict[tuple[str, str], InboundBox] = {}
-        #: Grows with each submission taken, also over restarts; identifiers are made of it.
+        #: Grows with each submission taken, also over restarts; identifiers are made from it.
         self.serial = 0
-        #: Where the server listens, once it does.
+        #: The server's address, once it listens.
         self.base_url = ""
 
-    def add(self, account: Account, *, spent: bool) -> None:
+    def add(self, account: SandboxAccount, *, spent: bool) -> None:
         """Open an account, or replace the one of that name.
 
         Its funds pay for what is sent from now on, or, with `spent`, also for what was sent before.
@@ -181,23 +185,23 @@ class World:
                 account.funds[pool] += self.segments[account.gateway, account.name, pool]
         self.accounts[account.gateway, account.name] = account
 
-    def balance(self, account: Account, pool: str = "") -> int:
+    def balance(self, account: SandboxAccount, pool: str = "") -> int:
         """Return the segments that the account can still pay for."""
         spent = self.segments[account.gateway, account.name, pool]
         return account.funds.get(pool, 0) - spent
 
     def next_serial(self) -> int:
-        """Number a submission that is about to be taken."""
+        """Return the number of a submission that is about to be taken."""
         self.serial += 1
         return self.serial
 
-    def tally(self, gateway: str, account: str, taken: Submission) -> None:
-        """Count what was taken; it is paid with that."""
-        key = (gateway, account, taken.pool)
-        self.messages[key] += len(taken.msisdns)
-        self.segments[key] += taken.segments * len(taken.msisdns)
+    def tally(self, gateway: str, account: str, submission: TakenSubmission) -> None:
+        """Count a submission that was taken, which also pays for it."""
+        key = (gateway, account, submission.pool)
+        self.messages[key] += len(submission.msisdns)
+        self.segments[key] += submission.segments * len(submission.msisdns)
 
-    def sent(self, account: Account, *, messages: bool = False) -> int:
+    def sent(self, account: SandboxAccount, *, messages: bool = False) -> int:
         """Return the segments (or messages) that the account has ever sent."""
         counter = self.messages if messages else self.segments
         owner = (account.gateway, account.name)
@@ -219,6 +223,6 @@ class World:
         }
 
     def forget(self) -> None:
-        """Throw away what waits to be pulled."""
+        """Drop the reports and messages that wait to be pulled."""
         self._reports.clear()
         self._inbound.clear()

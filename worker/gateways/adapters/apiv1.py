@@ -1,7 +1,7 @@
-"""The unnamed platform of document 003: `/api/v1/…`, forms in, JSON out, two callbacks.
+"""Speaks to the unnamed platform of document 003: `/api/v1/…`, forms out, JSON back, two callbacks.
 
 The document's sections have no numbers; they are named here by their calls. No code but "00" is
-known. Rows are taken to be gone once they were read: nothing selects them.
+known. Reads are treated as destructive, since no parameter selects rows that were read before.
 """
 
 import hashlib
@@ -25,37 +25,37 @@ from worker.gateways.base import (
 )
 from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits, json_reader
-from worker.gateways.formats.forms import Endpoint, form, numbers
-from worker.gateways.formats.non_answers import failure, unreadable
-from worker.gateways.formats.push_rows import pushed
+from worker.gateways.formats.forms import Endpoint, encode_form, join_numbers
+from worker.gateways.formats.non_answers import http_failure, unreadable_result
+from worker.gateways.formats.push_rows import read_rows
 from worker.gateways.formats.values import (
-    beijing,
-    decoded,
-    number,
-    said,
-    tidy,
-    whole,
-    word,
+    decode,
+    read_count,
+    read_msisdn,
+    read_text,
+    read_time,
+    read_word,
+    tidy_words,
 )
 from worker.gateways.results import (
     Balance,
     InboundMessage,
     Page,
     Pool,
-    Pushed,
+    PushContents,
     Report,
     Result,
     Results,
 )
 
-#: The one code that is known, a text: the number 0 is not it.
+#: The one code that is known. It is a text: the number 0 does not equal it.
 SUCCESS = "00"
 
 #: Section report prints DELIVER for success, the callback DELIVRD; exactly these, since DELIVERED
 #: and UNDELIV would pass a looser test.
 DELIVERED = frozenset({"DELIVRD", "DELIVER"})
-#: The carriers' words for "no report" and "on its way": the document calls all that is not success
-#: a failure, but these say that nobody knows yet.
+#: The carriers' words for "no report" and "on its way". The document calls every status but success
+#: a failure, but these say that the fate is not known yet.
 UNDECIDED = frozenset({"UNKNOWN", "ACCEPTD", "ENROUTE"})
 
 _REFERENCE = re.compile(r"[0-9a-f]{32}")
@@ -65,8 +65,8 @@ _EXTENSION = re.compile(r"[1-9][0-9]{0,18}")
 class ApiV1Settings(AccountSettings):
     """An account at the platform of document 003, whose host the document does not give."""
 
-    LOGIN: ClassVar[str] = "account"
-    LOGIN_WRITTEN: ClassVar[tuple[str, ...]] = ("password_case",)
+    LOGIN_FIELD: ClassVar[str] = "account"
+    LOGIN_FORMAT_FIELDS: ClassVar[tuple[str, ...]] = ("password_case",)
 
     account: str
     #: The interface password itself; its MD5 is sent.
@@ -80,7 +80,7 @@ class ApiV1Settings(AccountSettings):
 
 
 class ApiV1(Gateway):
-    """Document 003: `send`, `report`, `mo`, `queryBalance`, and callbacks for the middle two."""
+    """An account by document 003: `send`, `report`, `mo`, `queryBalance`, and pushes of two."""
 
     name = "apiv1"
     Settings = ApiV1Settings
@@ -96,7 +96,7 @@ class ApiV1(Gateway):
         digest = hashlib.md5(secret, usedforsecurity=False).hexdigest()
         if settings.password_case == "upper":  # noqa: S105 - a case, no password
             digest = digest.upper()
-        self._login = form({"account": settings.account, "pwd": digest})
+        self._login = encode_form({"account": settings.account, "pwd": digest})
         self._capabilities = Capabilities(
             batch_cap=3000,
             longest=settings.longest,
@@ -115,31 +115,31 @@ class ApiV1(Gateway):
 
     def problems(self, content: Content) -> list[Problem]:
         """Check that the extension is a positive integer; refuse options and templates."""
-        found = [
-            *content_limits.unknown_options(self.name, content.options, ()),
-            *content_limits.no_template(self.name, content),
+        problems = [
+            *content_limits.unknown_option_problems(self.name, content.options, ()),
+            *content_limits.template_problems(self.name, content),
         ]
         if content.extension and not _EXTENSION.fullmatch(content.extension):
-            found.append(Problem("extension", "is a positive whole number; no 0 in front"))
-        return found
+            problems.append(Problem("extension", "is a positive whole number; no 0 in front"))
+        return problems
 
-    def submit_request(self, parcel: OutgoingSubmission, at: datetime) -> httpx.Request:
+    def submit_request(self, submission: OutgoingSubmission, at: datetime) -> httpx.Request:
         """Build a `send` call: `taskId` is always ours, `extNo` only where there is one."""
-        told = {"content": parcel.content.text}
-        if parcel.content.extension:
-            told["extNo"] = parcel.content.extension
-        return self._send.request(
-            f"{self._login}&taskId={parcel.reference}&mobiles={numbers(parcel.msisdns)}&{form(told)}"
-        )
+        fields = {"content": submission.content.text}
+        if submission.content.extension:
+            fields["extNo"] = submission.content.extension
+        mobiles = join_numbers(submission.msisdns)
+        task = f"&taskId={submission.reference}&mobiles={mobiles}"
+        return self._send.request(f"{self._login}{task}&{encode_form(fields)}")
 
-    def read_results(self, response: httpx.Response, parcel: OutgoingSubmission) -> Results:
+    def read_results(self, response: httpx.Response, submission: OutgoingSubmission) -> Results:
         """Read `code` and `data.taskId`, which may be empty (section send prints it so)."""
-        answer = self._answer(response)
+        answer = self._parse_answer(response)
         if isinstance(answer, Result):
             return Results(answer)
         data = answer.get("data")
-        task = word(data.get("taskId")) if isinstance(data, dict) else ""
-        return Results(self._result(answer, task or None))
+        task_id = read_word(data.get("taskId")) if isinstance(data, dict) else ""
+        return Results(self._result(answer, task_id or None))
 
     def reports_request(self, at: datetime) -> httpx.Request:
         """Build a `report` call."""
@@ -150,8 +150,8 @@ class ApiV1(Gateway):
         rows, damaged = self._rows(response)
         if isinstance(rows, Result):
             return Page(refusal=rows)
-        found = [report for row in rows if (report := _report(row))]
-        return Page(tuple(found), damaged=damaged + len(rows) - len(found))
+        reports = [report for row in rows if (report := _report(row))]
+        return Page(tuple(reports), damaged=damaged + len(rows) - len(reports))
 
     def inbound_request(self, at: datetime, hour: datetime | None = None) -> httpx.Request:
         """Build a `mo` call; it knows no hours."""
@@ -162,8 +162,8 @@ class ApiV1(Gateway):
         rows, damaged = self._rows(response)
         if isinstance(rows, Result):
             return Page(refusal=rows)
-        found = [inbound for row in rows if (inbound := _inbound(row))]
-        return Page(tuple(found), damaged=damaged + len(rows) - len(found))
+        messages = [message for row in rows if (message := _inbound(row))]
+        return Page(tuple(messages), damaged=damaged + len(rows) - len(messages))
 
     def balance_request(self, at: datetime) -> httpx.Request:
         """Build a `queryBalance` call."""
@@ -171,88 +171,92 @@ class ApiV1(Gateway):
 
     def read_balance(self, response: httpx.Response) -> Balance:
         """Read `balance`, and `payment`: 1 is paid afterwards (section queryBalance)."""
-        answer = self._answer(response)
+        answer = self._parse_answer(response)
         if isinstance(answer, Result):
             return Balance(refusal=answer)
-        if word(answer["code"]) != SUCCESS:
+        if read_word(answer["code"]) != SUCCESS:
             return Balance(refusal=self._result(answer))
         data = answer.get("data")
         data = data if isinstance(data, dict) else {}
-        left = whole(data.get("balance"))
-        if left is None:
-            return Balance(refusal=unreadable(self.table, "no balance"))
-        return Balance((Pool("balance", left, postpaid=word(data.get("payment")) == "1"),))
+        remaining = read_count(data.get("balance"))
+        if remaining is None:
+            return Balance(refusal=unreadable_result(self.table, "no balance"))
+        postpaid = read_word(data.get("payment")) == "1"
+        return Balance((Pool("balance", remaining, postpaid=postpaid),))
 
-    def read_push(self, push: httpx.Request) -> Pushed:
+    def read_push(self, push: httpx.Request) -> PushContents:
         """Read a callback: a report has `status`, a reply has `content`.
 
         The document prints JSON with a comma too many, and names neither method nor type.
         """
-        rows, damaged = pushed(push, "mobile")
-        items = [_report(row) if "status" in row else _inbound(row) for row in rows]
-        return Pushed(
-            tuple(item for item in items if isinstance(item, Report)),
-            tuple(item for item in items if isinstance(item, InboundMessage)),
-            damaged + items.count(None),
+        rows, damaged = read_rows(push, "mobile")
+        readings = [_report(row) if "status" in row else _inbound(row) for row in rows]
+        return PushContents(
+            tuple(reading for reading in readings if isinstance(reading, Report)),
+            tuple(reading for reading in readings if isinstance(reading, InboundMessage)),
+            damaged + readings.count(None),
         )
 
     def push_answer(self) -> httpx.Response:
-        """Status 200, which is all that is asked for; each push comes once."""
+        """Return status 200, which is all that the document asks for; each push comes once."""
         return httpx.Response(200)
 
-    def _answer(self, response: httpx.Response) -> Mapping[str, Any] | Result:
-        failed = failure(self.table, response)
-        if failed:
-            return failed
-        text = decoded(response.content, "utf-8", "gbk")
+    def _parse_answer(self, response: httpx.Response) -> Mapping[str, Any] | Result:
+        """Return an answer that has a `code`, or the result of one that says nothing."""
+        failure = http_failure(self.table, response)
+        if failure:
+            return failure
+        text = decode(response.content, "utf-8", "gbk")
         try:
-            answer = json_reader.read(text)
+            answer = json_reader.parse(text)
         except ValueError:
             answer = None
-        if not isinstance(answer, dict) or not word(answer.get("code")):
-            return unreadable(self.table, text)
+        if not isinstance(answer, dict) or not read_word(answer.get("code")):
+            return unreadable_result(self.table, text)
         return answer
 
     def _result(self, answer: Mapping[str, Any], gateway_id: str | None = None) -> Result:
-        return self.table.read(word(answer["code"]), tidy(answer.get("message")), gateway_id)
+        words = tidy_words(answer.get("message"))
+        return self.table.read(read_word(answer["code"]), words, gateway_id)
 
     def _rows(self, response: httpx.Response) -> tuple[list[dict[str, Any]] | Result, int]:
-        answer = self._answer(response)
+        """Return the rows of a page and how many cannot be read, or the refusal and 0."""
+        answer = self._parse_answer(response)
         if isinstance(answer, Result):
             return answer, 0
-        if word(answer["code"]) != SUCCESS:
+        if read_word(answer["code"]) != SUCCESS:
             return self._result(answer), 0
         return json_reader.rows(answer.get("data"), "mobile")
 
 
 def _report(row: Mapping[str, Any]) -> Report | None:
-    msisdn, status = number(row.get("mobile")), word(row.get("status"))
+    msisdn, status = read_msisdn(row.get("mobile")), read_word(row.get("status"))
     if msisdn is None or not status:
         return None
-    task = word(row.get("sendId")) or None
+    task_id = read_word(row.get("sendId")) or None
     return Report(
         msisdn,
-        _status(status),
+        _report_status(status),
         status,
-        reference=task if task and _REFERENCE.fullmatch(task) else None,
-        gateway_id=task,
-        reported_at=beijing(row.get("times")),
+        reference=task_id if task_id and _REFERENCE.fullmatch(task_id) else None,
+        gateway_id=task_id,
+        reported_at=read_time(row.get("times")),
     )
 
 
-def _status(status: str) -> ReportStatus:
+def _report_status(status: str) -> ReportStatus:
     if status in DELIVERED:
         return ReportStatus.DELIVERED
     return ReportStatus.UNKNOWN if status in UNDECIDED else ReportStatus.UNDELIVERED
 
 
 def _inbound(row: Mapping[str, Any]) -> InboundMessage | None:
-    msisdn, text = number(row.get("mobile")), said(row.get("content"))
+    msisdn, text = read_msisdn(row.get("mobile")), read_text(row.get("content"))
     if msisdn is None or text is None:
         return None
     return InboundMessage(
         msisdn,
         text,
-        extension=word(row.get("extNo")) or None,
-        received_at=beijing(row.get("times")),
+        extension=read_word(row.get("extNo")) or None,
+        received_at=read_time(row.get("times")),
     )

@@ -1,8 +1,9 @@
-"""The personal Fetion gateway of document 000: one form, one JSON answer, nothing to collect.
+"""Speaks to the personal Fetion gateway of document 000: one form, one JSON answer, no reads.
 
-Public code of the library behind it adds: it logs in, posts one group message and logs out at each
-call, so calls are made one at a time; numbers that are not friends of the sender are dropped in
-silence; and whatever it could not read becomes the number -1, which therefore proves nothing.
+Public code of the library behind the gateway shows more: it logs in, posts one group message and
+logs out at each call, so calls are made one at a time; numbers that are not friends of the sender
+are dropped in silence; and any answer that the library could not read becomes the number -1, which
+therefore proves nothing.
 """
 
 from datetime import datetime
@@ -25,18 +26,22 @@ from worker.gateways.base import (
 )
 from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits, json_reader
-from worker.gateways.formats.forms import Endpoint, form, numbers
-from worker.gateways.formats.non_answers import failure, unreadable
-from worker.gateways.formats.values import decoded, tidy, word
+from worker.gateways.formats.forms import Endpoint, encode_form, join_numbers
+from worker.gateways.formats.non_answers import http_failure, unreadable_result
+from worker.gateways.formats.values import decode, read_word, tidy_words
 from worker.gateways.results import Result, Results
+
+#: The longest text that keeps a URL under the 64 KiB that httpx carries, at 9 bytes for a Chinese
+#: character.
+_MAX_URL_TEXT = 5000
 
 
 class FetionSettings(AccountSettings):
-    """A person's Fetion login. `base_url` has no default: it is a stranger's host and gets it."""
+    """A person's Fetion login. `base_url` has no default: a stranger's host sees the login."""
 
-    LOGIN: ClassVar[str] = "sender"
+    LOGIN_FIELD: ClassVar[str] = "sender"
 
-    #: It is somebody's own phone: nothing goes this way unless a call names the account.
+    #: The sender is somebody's own phone, so only calls that name the account use it.
     classes: frozenset[MessageClass] | None = frozenset()
     #: Each call is a login and a logout of the same person.
     concurrency: Annotated[int, Field(ge=1, le=AccountSettings.MAX_CONCURRENCY)] = 1
@@ -48,7 +53,7 @@ class FetionSettings(AccountSettings):
 
 
 class Fetion(Gateway):
-    """Document 000: `from`, `pswd`, `to` (left out to oneself; commas between several), `msg`."""
+    """An account by document 000: `from`, `pswd`, `to` (none to oneself, else a list), `msg`."""
 
     name = "fetion"
     Settings = FetionSettings
@@ -59,11 +64,11 @@ class Fetion(Gateway):
         self._sender = settings.sender
         self._endpoint = Endpoint(httpx.URL(f"{settings.base_url}/"), settings.method)
         login = {"from": settings.sender, "pswd": settings.password.get_secret_value()}
-        self._login = form(login)
-        # Document 000 takes several numbers and says that their most was never tested.
+        self._login = encode_form(login)
+        # Document 000 takes several numbers and says that how many was never tested.
         self._capabilities = Capabilities(
             batch_cap=settings.max_batch or 1,
-            longest=_LONGEST_IN_URL if settings.method == "GET" else None,
+            longest=_MAX_URL_TEXT if settings.method == "GET" else None,
         )
 
     @property
@@ -74,34 +79,32 @@ class Fetion(Gateway):
     def problems(self, content: Content) -> list[Problem]:
         """Refuse options, templates and extensions: document 000 has none."""
         return [
-            *content_limits.unknown_options(self.name, content.options, ()),
-            *content_limits.no_template(self.name, content),
-            *content_limits.no_extension(self.name, content),
+            *content_limits.unknown_option_problems(self.name, content.options, ()),
+            *content_limits.template_problems(self.name, content),
+            *content_limits.extension_problems(self.name, content),
         ]
 
-    def submit_request(self, parcel: OutgoingSubmission, at: datetime) -> httpx.Request:
+    def submit_request(self, submission: OutgoingSubmission, at: datetime) -> httpx.Request:
         """Build the one call of document 000 (1)."""
-        to = "" if parcel.msisdns == (self._sender,) else f"&to={numbers(parcel.msisdns)}"
-        return self._endpoint.request(f"{self._login}{to}&{form({'msg': parcel.content.text})}")
+        to_oneself = submission.msisdns == (self._sender,)
+        recipients = "" if to_oneself else f"&to={join_numbers(submission.msisdns)}"
+        message = encode_form({"msg": submission.content.text})
+        return self._endpoint.request(f"{self._login}{recipients}&{message}")
 
-    def read_results(self, response: httpx.Response, parcel: OutgoingSubmission) -> Results:
+    def read_results(self, response: httpx.Response, submission: OutgoingSubmission) -> Results:
         """Read `sendCode`, a text or a number, and never `info` (document 000 (2)).
 
         One code speaks for all numbers.
         """
-        return Results(failure(self.table, response) or self._result(response))
+        return Results(http_failure(self.table, response) or self._result(response))
 
     def _result(self, response: httpx.Response) -> Result:
-        text = decoded(response.content, "utf-8", "gbk")
+        text = decode(response.content, "utf-8", "gbk")
         try:
-            answer = json_reader.read(text)
+            answer = json_reader.parse(text)
         except ValueError:
             answer = None
-        code = word(answer.get("sendCode")) if isinstance(answer, dict) else ""
+        code = read_word(answer.get("sendCode")) if isinstance(answer, dict) else ""
         if not code:
-            return unreadable(self.table, text)
-        return self.table.read(code, tidy(answer.get("info")))
-
-
-#: Where a URL is kept under the 64 KiB that httpx carries, at 9 bytes for a Chinese character.
-_LONGEST_IN_URL = 5000
+            return unreadable_result(self.table, text)
+        return self.table.read(code, tidy_words(answer.get("info")))

@@ -1,4 +1,4 @@
-"""The pages of document 004: reports and replies as XML, the balance as names and numbers."""
+"""Reads the pages of document 004: reports and replies as XML, the balance as names and numbers."""
 
 import re
 from base64 import b64decode
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from worker.domain.enums import ReportStatus
 from worker.gateways.formats import xml_reader
 from worker.gateways.formats.values import (
-    beijing,
-    clean,
-    decoded,
-    number,
-    whole,
-    word,
+    decode,
+    make_storable,
+    read_count,
+    read_msisdn,
+    read_time,
+    read_word,
 )
 from worker.gateways.results import (
     InboundMessage,
@@ -27,68 +27,71 @@ STATUSES: Mapping[str, ReportStatus] = {
     "0": ReportStatus.UNDELIVERED,
     "2": ReportStatus.UNKNOWN,
 }
-#: Part one, 2: the name in the answer, ours, and the `smstype` that draws on it (part one, 1).
+#: Of each pool: its name in the answer (part one, 2), our name, and the `smstype` that draws on it
+#: (part one, 1).
 POOLS = (("memberSmsNum", "member", 2), ("gateSmsNum", "gateway", 1), ("kaSmsNum", "card", 0))
 
 _BLANK = re.compile(r"\s+")
 
 
-def reports(text: str) -> Page[Report] | None:
+def read_reports(text: str) -> Page[Report] | None:
     """Read `smsreport`; None when the text is no such page. An empty text is an empty page."""
-    read = xml_reader.rows(text, "smsreport", "psreport")
-    if read is None:
+    page = xml_reader.rows(text, "smsreport", "psreport")
+    if page is None:
         return None if text else Page()
-    rows, damaged = read
-    found = [report for row in rows if (report := _report(row))]
-    return Page(tuple(found), damaged=damaged + len(rows) - len(found))
+    rows, damaged = page
+    reports = [report for row in rows if (report := _report(row))]
+    return Page(tuple(reports), damaged=damaged + len(rows) - len(reports))
 
 
-def inbound(text: str, charsets: Sequence[str]) -> Page[InboundMessage] | None:
+def read_inbound(text: str, charsets: Sequence[str]) -> Page[InboundMessage] | None:
     """Read `smsrerecv` (their spelling); None when the text is no such page."""
-    read = xml_reader.rows(text, "smsrerecv", "psrerecv")
-    if read is None:
+    page = xml_reader.rows(text, "smsrerecv", "psrerecv")
+    if page is None:
         return None if text else Page()
-    rows, damaged = read
-    found = [item for row in rows if (item := _inbound(row, charsets))]
-    return Page(tuple(found), damaged=damaged + len(rows) - len(found))
+    rows, damaged = page
+    messages = [message for row in rows if (message := _inbound(row, charsets))]
+    return Page(tuple(messages), damaged=damaged + len(rows) - len(messages))
 
 
-def pools(text: str, smstype: int) -> tuple[Pool, ...]:
+def read_pools(text: str, smstype: int) -> tuple[Pool, ...]:
     """Read the counts by their names, whatever their order; () when no name is there.
 
     `used` is true for the pool that `smstype` draws on.
     """
-    told = {name.strip(): value for name, _, value in (p.partition("=") for p in text.split(";"))}
+    counts = {
+        name.strip(): value for name, _, value in (pair.partition("=") for pair in text.split(";"))
+    }
     return tuple(
-        Pool(ours, whole(told[name]), used=drawn == smstype)
-        for name, ours, drawn in POOLS
-        if name in told
+        Pool(pool_name, read_count(counts[name]), used=pool_smstype == smstype)
+        for name, pool_name, pool_smstype in POOLS
+        if name in counts
     )
 
 
 def _report(row: Mapping[str, str]) -> Report | None:
-    msisdn, status = number(row.get("mobile")), word(row.get("status"))
+    msisdn, status = read_msisdn(row.get("mobile")), read_word(row.get("status"))
     if msisdn is None or not status:
         return None
     return Report(
         msisdn,
         STATUSES.get(status, ReportStatus.UNKNOWN),
         status,
-        gateway_id=word(row.get("smslogid")) or None,
-        reported_at=beijing(row.get("sendtime")),
+        gateway_id=read_word(row.get("smslogid")) or None,
+        reported_at=read_time(row.get("sendtime")),
     )
 
 
 def _inbound(row: Mapping[str, str], charsets: Sequence[str]) -> InboundMessage | None:
-    """`receiver` is the account's name, not the number that was written to: it tells nothing."""
-    msisdn, written = number(row.get("mobile")), row.get("content")
-    if msisdn is None or written is None:
+    """Read a reply; `receiver` is left out: it is the account's name, not the number written to."""
+    msisdn, content = read_msisdn(row.get("mobile")), row.get("content")
+    if msisdn is None or content is None:
         return None
     try:
-        packed = _BLANK.sub("", written).rstrip("=")
-        raw = b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+        base64_text = _BLANK.sub("", content).rstrip("=")
+        raw = b64decode(base64_text + "=" * (-len(base64_text) % 4), validate=True)
     except ValueError:
         return None
     return InboundMessage(
-        msisdn, clean(decoded(raw, *charsets)), received_at=beijing(row.get("sendtime"))
+        msisdn, make_storable(decode(raw, *charsets)), received_at=read_time(row.get("sendtime"))
     )

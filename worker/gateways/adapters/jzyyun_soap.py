@@ -1,4 +1,4 @@
-"""The SOAP door of document 004 (part two, `/services/userApi`): envelopes out, one text back.
+"""Writes and reads SOAP by document 004 (part two, `/services/userApi`): envelopes out, text back.
 
 The document names operations and arguments, and refers to the WSDL for the rest, above all for the
 namespace, which no public source prints. None is invented here: until the account's settings name
@@ -18,11 +18,11 @@ import httpx
 from worker.gateways.formats import xml_reader
 
 _HEADERS = httpx.Headers({"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'})
-_OPEN = (
+_ENVELOPE_START = (
     '<?xml version="1.0" encoding="UTF-8"?>'
     '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'
 )
-_CLOSE = "</soapenv:Body></soapenv:Envelope>"
+_ENVELOPE_END = "</soapenv:Body></soapenv:Envelope>"
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
@@ -31,48 +31,49 @@ class SoapFault(ValueError):
 
 
 class SoapEndpoint:
-    """One SOAP service: how its calls are written."""
+    """A SOAP service of an account; writes its calls."""
 
     def __init__(self, url: httpx.URL, namespace: str, *, qualified: bool) -> None:
         self._url = url
         prefix = "" if qualified or not namespace else "api:"
         declared = f" xmlns{':api' if prefix else ''}={quoteattr(namespace)}" if namespace else ""
-        self._begin = f"{_OPEN}<{prefix}%s{declared}>"
-        self._end = f"</{prefix}%s>{_CLOSE}"
+        self._begin = f"{_ENVELOPE_START}<{prefix}%s{declared}>"
+        self._end = f"</{prefix}%s>{_ENVELOPE_END}"
 
     def request(self, operation: str, arguments: Mapping[str, str]) -> httpx.Request:
         """Build a call with its arguments in their order (SOAP 1.1, document/literal)."""
-        inside = "".join(f"<{name}>{_written(value)}</{name}>" for name, value in arguments.items())
+        inside = "".join(f"<{name}>{_escape(value)}</{name}>" for name, value in arguments.items())
         envelope = f"{self._begin % operation}{inside}{self._end % operation}"
         return httpx.Request("POST", self._url, headers=_HEADERS, content=envelope.encode("utf-8"))
 
 
-def carries(text: str) -> bool:
+def fits_xml(text: str) -> bool:
     """Tell whether XML can hold `text`: it has no control characters but tabs and line breaks."""
     return _UNWRITABLE.search(text) is None
 
 
-def returned(text: str) -> str:
-    """Return what a call returned: its text, or the XML in its place.
+def read_return(text: str) -> str:
+    """Return the value that a call returned: its text, or the XML in its place.
 
-    Raises `SoapFault` with the server's words, and `ValueError` when it is no envelope.
+    Raises `SoapFault` with the server's words, and `ValueError` when `text` is no envelope.
     """
     root = xml_reader.parse(text, "Envelope")
-    body = next((part for part in root.iter() if xml_reader.local(part) == "Body"), None)
+    bodies = (element for element in root.iter() if xml_reader.local_name(element) == "Body")
+    body = next(bodies, None)
     if body is None or not len(body):
         msg = "no envelope with a body"
         raise ValueError(msg)
     answer = body[0]
-    if xml_reader.local(answer) == "Fault":
+    if xml_reader.local_name(answer) == "Fault":
         raise SoapFault(_fault(answer))
     value = answer[0] if len(answer) == 1 else answer
     return ET.tostring(value, "unicode") if len(value) else value.text or ""
 
 
-def _written(value: str) -> str:
+def _escape(value: str) -> str:
     return escape(value, {"\r": "&#13;"})
 
 
 def _fault(fault: ET.Element) -> str:
-    told = xml_reader.leaves(fault)
-    return told.get("faultstring") or "".join(fault.itertext())
+    fields = xml_reader.child_texts(fault)
+    return fields.get("faultstring") or "".join(fault.itertext())

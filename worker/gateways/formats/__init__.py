@@ -1,1 +1,1 @@
-"""What adapters share: forms, JSON and XML as gateways write them, and what is no answer at all."""
+"""Helpers that adapters share: forms, JSON and XML as gateways write them, useless answers."""

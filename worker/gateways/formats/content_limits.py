@@ -1,4 +1,4 @@
-"""What a gateway cannot carry, in words that say what to do."""
+"""Finds the parts of a content that a gateway cannot carry; each problem says what to do."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -7,42 +7,44 @@ from worker.domain.errors import Problem
 from worker.gateways.base import Content
 
 
-def unknown_options(gateway: str, given: Iterable[str], known: Sequence[str]) -> list[Problem]:
-    """Name each option that the gateway does not know, and the nearest that it does."""
+def unknown_option_problems(
+    gateway: str, options: Iterable[str], known: Sequence[str]
+) -> list[Problem]:
+    """Return a problem, with the nearest known option, for each that the gateway does not know."""
     return [
-        Problem(f"options.{key}", f"is unknown at {gateway}; {_instead(key, known)}")
-        for key in given
+        Problem(f"options.{key}", f"is unknown at {gateway}; {_suggestion(key, known)}")
+        for key in options
         if key not in known
     ]
 
 
-def no_template(gateway: str, content: Content) -> list[Problem]:
-    """Say that the gateway has no templates, where one is asked for."""
-    given = {"template": content.template, "variables": content.variables}
+def template_problems(gateway: str, content: Content) -> list[Problem]:
+    """Return the problems of a content that asks for a template, where the gateway has none."""
+    template_fields = {"template": content.template, "variables": content.variables}
     return [
-        Problem(where, f"{gateway} has no templates; write the whole text")
-        for where, value in given.items()
+        Problem(field, f"{gateway} has no templates; write the whole text")
+        for field, value in template_fields.items()
         if value
     ]
 
 
-def no_extension(gateway: str, content: Content) -> list[Problem]:
-    """Say that the gateway takes no extension, where one is given."""
+def extension_problems(gateway: str, content: Content) -> list[Problem]:
+    """Return the problem of a content with an extension, where the gateway takes none."""
     if not content.extension:
         return []
     return [Problem("extension", f"{gateway} takes none; leave it out")]
 
 
-def digits_only(content: Content) -> list[Problem]:
-    """Say that an extension is made of digits, where it is not."""
+def extension_digit_problems(content: Content) -> list[Problem]:
+    """Return the problem of an extension that is not 1 to 20 digits."""
     extension = content.extension
     if not extension or (extension.isascii() and extension.isdigit() and len(extension) <= 20):
         return []
     return [Problem("extension", "is 1 to 20 digits; write nothing else")]
 
 
-def _instead(key: str, known: Sequence[str]) -> str:
-    near = get_close_matches(key, known, 1)
-    if near:
-        return f"did you mean {near[0]}?"
+def _suggestion(key: str, known: Sequence[str]) -> str:
+    matches = get_close_matches(key, known, 1)
+    if matches:
+        return f"did you mean {matches[0]}?"
     return f"it knows {', '.join(known)}" if known else "it takes none; leave it out"

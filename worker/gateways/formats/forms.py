@@ -1,4 +1,4 @@
-"""Forms, byte for byte: how all these gateways take their parameters, and how they push theirs.
+"""Writes and reads forms byte for byte: gateways take their parameters so, and push so.
 
 The encoding is the one that document 001 spells out (section 4): each character that is neither an
 ASCII letter or digit nor one of `-_.` becomes its bytes in the charset, each as `%` and two
@@ -14,19 +14,19 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from worker.gateways.formats.values import decoded
+from worker.gateways.formats.values import decode
 
 #: No `charset` parameter: no document asks for one, no public client sends one, and a server that
 #: undoes a Latin-1 reading by hand (an old Java habit) would decode twice if it saw one.
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 _HEADERS = httpx.Headers({"Content-Type": CONTENT_TYPE})
-_LIST = re.compile(r"[0-9,]*")
-_WRITTEN = re.compile(r"[^A-Za-z0-9_.-]+")
+_NUMBER_LIST = re.compile(r"[0-9,]*")
+_TO_ESCAPE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
-def encoded(value: str, charset: str) -> bytes:
-    """Return `value` in `charset`, or raise `ValueError`: nothing is ever replaced by `?`."""
+def encode(value: str, charset: str) -> bytes:
+    """Encode `value` in `charset`, or raise `ValueError`: nothing is ever replaced by `?`."""
     try:
         return value.encode(charset)
     except UnicodeEncodeError as error:
@@ -34,26 +34,26 @@ def encoded(value: str, charset: str) -> bytes:
         raise ValueError(msg) from None
 
 
-def quoted(value: str, charset: str = "utf-8") -> str:
-    """Return `value` as a form writes it. Raises `ValueError` as `encoded` does."""
-    encoded(value, charset)
-    return _WRITTEN.sub(lambda run: _percent(encoded(run[0], charset)), value)
+def quote(value: str, charset: str = "utf-8") -> str:
+    """Return `value` as a form writes it. Raises `ValueError` as `encode` does."""
+    encode(value, charset)
+    return _TO_ESCAPE.sub(lambda run: _percent_encode(encode(run[0], charset)), value)
 
 
-def form(fields: Mapping[str, str], charset: str = "utf-8") -> str:
+def encode_form(fields: Mapping[str, str], charset: str = "utf-8") -> str:
     """Write `fields` as a form, in their order."""
-    return "&".join(f"{name}={quoted(value, charset)}" for name, value in fields.items())
+    return "&".join(f"{name}={quote(value, charset)}" for name, value in fields.items())
 
 
-def numbers(msisdns: Iterable[str]) -> str:
-    """Write a list of numbers, its half-width commas bare as all the documents print them."""
+def join_numbers(msisdns: Iterable[str]) -> str:
+    """Write a list of numbers with bare half-width commas, as all the documents print it."""
     joined = ",".join(msisdns)
-    return joined if _LIST.fullmatch(joined) else quoted(joined).replace("%2C", ",")
+    return joined if _NUMBER_LIST.fullmatch(joined) else quote(joined).replace("%2C", ",")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address of a gateway, parsed once, and the method by which its forms travel.
+    """An address of a gateway, parsed once, and the method by which its forms travel.
 
     A query in `url` stays there, with either method.
     """
@@ -61,27 +61,27 @@ class Endpoint:
     url: httpx.URL
     method: str = "POST"
 
-    def request(self, written: str) -> httpx.Request:
-        """Carry a written form: in the body with POST, in the query with GET."""
-        raw = written.encode("ascii")
+    def request(self, form: str) -> httpx.Request:
+        """Build a request that carries `form`: in the body with POST, in the query with GET."""
+        data = form.encode("ascii")
         if self.method == "POST":
-            return httpx.Request("POST", self.url, headers=_HEADERS, content=raw)
-        query = self.url.query + b"&" + raw if self.url.query else raw
+            return httpx.Request("POST", self.url, headers=_HEADERS, content=data)
+        query = self.url.query + b"&" + data if self.url.query else data
         return httpx.Request("GET", self.url.copy_with(query=query))
 
 
-def fields(raw: bytes) -> dict[str, str]:
-    """Read a form that was pushed to us: UTF-8, else GBK, value by value. The last of a name wins.
+def parse_form(data: bytes) -> dict[str, str]:
+    """Read a form that was pushed to us: each value as UTF-8, else GBK; the last of a name wins.
 
     Takes any bytes; pairs without a name are left out.
     """
-    pairs = (pair.partition(b"=") for pair in raw.split(b"&"))
-    return {_plain(name): _plain(value) for name, _, value in pairs if name}
+    pairs = (pair.partition(b"=") for pair in data.split(b"&"))
+    return {_decode_part(name): _decode_part(value) for name, _, value in pairs if name}
 
 
-def _percent(raw: bytes) -> str:
-    return f"%{raw.hex('%').upper()}".replace("%20", "+")
+def _percent_encode(data: bytes) -> str:
+    return f"%{data.hex('%').upper()}".replace("%20", "+")
 
 
-def _plain(part: bytes) -> str:
-    return decoded(unquote_to_bytes(part.replace(b"+", b" ")), "utf-8", "gbk")
+def _decode_part(part: bytes) -> str:
+    return decode(unquote_to_bytes(part.replace(b"+", b" ")), "utf-8", "gbk")

@@ -1,4 +1,4 @@
-"""JSON as gateways write it, which is not always JSON.
+"""Reads JSON as gateways write it, which is not always JSON.
 
 The sample bodies of document 003 wrap an array in bare braces (`"data": { [ … ] }`), leave out the
 comma before `"message"`, put one after the last field, and carry `//` comments. Such text is mended
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+_TOO_DEEP = "nested too deep"
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|//[^\n]*)|(?P<mark>[{}\[\]:,])"""
     r"""|(?P<value>"[^"\\]*(?:\\.[^"\\]*)*"|[-+.\w]+)""",
@@ -17,21 +18,21 @@ _TOKEN = re.compile(
 )
 
 
-def read(text: str) -> Any:
-    """Return what `text` says, mended and freed of junk around it where it must be.
+def parse(text: str) -> Any:
+    """Parse `text`; where it is not JSON, mend it and leave out the junk around it.
 
-    Raises `ValueError` when it says nothing that can be read, however deep or long it is.
+    Raises `ValueError` when nothing can be read of it, however deep or long it is.
     """
     try:
         return json.loads(text, strict=False)
     except RecursionError:
-        raise ValueError(_DEEP) from None
+        raise ValueError(_TOO_DEEP) from None
     except ValueError:
-        return _mended(text)
+        return _parse_mended(text)
 
 
 def rows(data: object, key: str) -> tuple[list[dict[str, Any]], int]:
-    """Return the rows in `data` and how many of its parts are none.
+    """Return the rows in `data`, and how many parts of it are not rows.
 
     `data` is a list, one row (it has `key`), an object that holds lists or rows, or nothing at all
     (null, an empty text, missing).
@@ -39,63 +40,68 @@ def rows(data: object, key: str) -> tuple[list[dict[str, Any]], int]:
     if data in (None, "", {}, []):
         return [], 0
     if isinstance(data, dict):
-        parts = [data] if key in data else _held(data)
+        parts = [data] if key in data else _parts_of(data)
     else:
         parts = data if isinstance(data, list) else [data]
-    found = [part for part in parts if isinstance(part, dict)]
-    return found, len(parts) - len(found)
+    row_objects = [part for part in parts if isinstance(part, dict)]
+    return row_objects, len(parts) - len(row_objects)
 
 
-_DEEP = "nested too deep"
-
-
-def _held(data: dict[str, Any]) -> list[Any]:
+def _parts_of(data: dict[str, Any]) -> list[Any]:
+    """Return what may be rows in an object around them; [None], one damaged part, if nothing is."""
     lists = [part for value in data.values() if isinstance(value, list) for part in value]
     objects = [value for value in data.values() if isinstance(value, dict)]
     empty = any(isinstance(value, list) for value in data.values())
     return lists + objects if lists or objects or empty else [None]
 
 
-def _mended(text: str) -> Any:
-    begin = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
+def _parse_mended(text: str) -> Any:
+    """Parse from the first brace or bracket to the last, mended token by token."""
+    begin = min((index for index in (text.find("{"), text.find("[")) if index >= 0), default=-1)
     end = max(text.rfind("}"), text.rfind("]"))
     if not 0 <= begin < end:
         msg = "no object and no list"
         raise ValueError(msg)
     try:
-        return json.loads("".join(_repaired(list(_tokens(text[begin : end + 1])))), strict=False)
+        return json.loads("".join(_mend(list(_tokens(text[begin : end + 1])))), strict=False)
     except RecursionError:
-        raise ValueError(_DEEP) from None
+        raise ValueError(_TOO_DEEP) from None
 
 
 def _tokens(text: str) -> Iterator[str]:
-    at = 0
-    while at < len(text):
-        token = _TOKEN.match(text, at)
+    position = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
         if token is None:
-            msg = f"no JSON at {at}"
+            msg = f"no JSON at {position}"
             raise ValueError(msg)
         if token.lastgroup != "blank":
             yield token[0]
-        at = token.end()
+        position = token.end()
 
 
-def _repaired(pieces: list[str]) -> Iterator[str]:
-    """Leave out bare braces and last commas, put in the commas that are missing."""
+def _mend(pieces: list[str]) -> Iterator[str]:
+    """Leave out bare braces and last commas, put in the commas that are missing.
+
+    `wrapped` holds, for each open brace, whether it only wraps an array.
+    """
     wrapped: list[bool] = []
-    before = ""
-    for piece, after in zip(pieces, [*pieces[1:], ""], strict=True):
+    previous = ""
+    for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
         if piece == "{":
-            wrapped.append(after == "[")
-        if (piece in "{}" and _bare(piece, wrapped)) or (piece == "," and after in {"}", "]", ""}):
+            wrapped.append(following == "[")
+        if (piece in "{}" and _is_wrapper(piece, wrapped)) or (
+            piece == "," and following in {"}", "]", ""}
+        ):
             continue
-        if before and before not in "{[:," and piece not in "}]:,":
+        if previous and previous not in "{[:," and piece not in "}]:,":
             yield ","
         yield piece
-        before = piece
+        previous = piece
 
 
-def _bare(piece: str, wrapped: list[bool]) -> bool:
-    if piece == "{":
+def _is_wrapper(brace: str, wrapped: list[bool]) -> bool:
+    """Tell whether a brace, opening or closing, only wraps an array; a closing one ends it."""
+    if brace == "{":
         return wrapped[-1]
     return bool(wrapped) and wrapped.pop()

@@ -1,4 +1,4 @@
-"""Answers that say nothing by themselves: wrong HTTP statuses and bodies that cannot be read.
+"""Reads answers that say nothing by themselves: HTTP errors and bodies that cannot be read.
 
 Both go through the account's own codes, so that an operator can map what a reseller's front end
 says (`"HTTP 403" = "account_held"`, `"/维护/" = …`); unmapped they are `unknown`.
@@ -12,7 +12,7 @@ import httpx
 
 from worker.domain.enums import Advice, Outcome
 from worker.gateways.code_table import CodeTable
-from worker.gateways.formats.values import decoded, tidy
+from worker.gateways.formats.values import decode, tidy_words
 from worker.gateways.results import Result
 
 #: The code of an answer that is not in the gateway's language.
@@ -20,7 +20,7 @@ UNREADABLE = "unreadable"
 _SECONDS = re.compile(r"\d{1,7}", re.ASCII)
 
 
-def failure(table: CodeTable, response: httpx.Response) -> Result | None:
+def http_failure(table: CodeTable, response: httpx.Response) -> Result | None:
     """Return the result of an answer outside of 2xx, or None when the body may speak.
 
     The code is `HTTP 502`. Only 429 is read without a mapping: it says "too many requests" (RFC
@@ -29,35 +29,35 @@ def failure(table: CodeTable, response: httpx.Response) -> Result | None:
     """
     if response.is_success:
         return None
-    result = table.read(f"HTTP {response.status_code}", page(response))
+    result = table.read(f"HTTP {response.status_code}", page_excerpt(response))
     if response.status_code == 429 and not result.mapped:
         result = replace(result, outcome=Outcome.THROTTLED, advice=Advice.SLOW_DOWN, mapped=True)
     if result.outcome is Outcome.THROTTLED:
-        return replace(result, retry_after=retry_after(response))
+        return replace(result, retry_after=retry_after_seconds(response))
     return result
 
 
-def retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds of `Retry-After`; a date counts from the answer's own `Date`.
+def retry_after_seconds(response: httpx.Response) -> float | None:
+    """Return the seconds in `Retry-After`; a date there is counted from the answer's `Date`.
 
     RFC 9110, section 10.2.3. None when there is none, or it cannot be read.
     """
-    said = response.headers.get("Retry-After", "").strip()
-    if _SECONDS.fullmatch(said):
-        return float(said)
+    header = response.headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(header):
+        return float(header)
     try:
-        until = parsedate_to_datetime(said)
+        until = parsedate_to_datetime(header)
         seconds = (until - parsedate_to_datetime(response.headers["Date"])).total_seconds()
     except (ValueError, TypeError, KeyError):
         return None
     return max(0.0, seconds)
 
 
-def unreadable(table: CodeTable, text: str) -> Result:
+def unreadable_result(table: CodeTable, text: str) -> Result:
     """Return the result of a 2xx answer that is not in the gateway's language."""
-    return table.read(UNREADABLE, tidy(text))
+    return table.read(UNREADABLE, tidy_words(text))
 
 
-def page(response: httpx.Response) -> str:
-    """Return the beginning of a page on one line, for people."""
-    return tidy(decoded(response.content, "utf-8", "gbk"))
+def page_excerpt(response: httpx.Response) -> str:
+    """Return the beginning of a response's body on one line, for people."""
+    return tidy_words(decode(response.content, "utf-8", "gbk"))

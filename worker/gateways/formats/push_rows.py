@@ -1,7 +1,7 @@
-"""What was pushed to us, as rows, whatever form it came in.
+"""Reads the rows of a push, whatever form it came in.
 
-No document states method or form of its pushes (002, 003), so all are taken: GET and POST, form and
-JSON (one object, a list, an object around a list), UTF-8 and GBK.
+No document states the method or form of its pushes (002, 003), so all are read: GET and POST, form
+and JSON (one object, a list, an object around a list), UTF-8 and GBK.
 """
 
 from typing import Any
@@ -9,20 +9,21 @@ from typing import Any
 import httpx
 
 from worker.gateways.formats import json_reader
-from worker.gateways.formats.forms import fields
-from worker.gateways.formats.values import bare, decoded
+from worker.gateways.formats.forms import parse_form
+from worker.gateways.formats.values import decode, strip_blanks
 
 
-def pushed(push: httpx.Request, key: str) -> tuple[list[dict[str, Any]], int]:
-    """Return the rows of a push and how many parts of it are none; `key` is a field of each row.
+def read_rows(push: httpx.Request, key: str) -> tuple[list[dict[str, Any]], int]:
+    """Return the rows of a push, and how many parts of it are not rows.
 
-    A body comes before the query, which may hold nothing but a token.
+    `key` is a field that each row has. A body is read rather than the query, which may hold
+    nothing but a token.
     """
-    text = bare(decoded(push.content, "utf-8", "gbk"))
+    text = strip_blanks(decode(push.content, "utf-8", "gbk"))
     if text[:1] in {"{", "["}:
         try:
-            return json_reader.rows(json_reader.read(text), key)
+            return json_reader.rows(json_reader.parse(text), key)
         except ValueError:
             return [], 1
-    row = fields(push.content.strip() or push.url.query)
+    row = parse_form(push.content.strip() or push.url.query)
     return ([row], 0) if row else ([], 0)

@@ -1,1 +1,1 @@
-"""What carries a request to a gateway and its answer back; nothing else reaches the network."""
+"""Carries requests to gateways and their answers back; nothing else reaches the network."""

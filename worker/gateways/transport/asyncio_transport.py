@@ -1,9 +1,9 @@
-"""Xinshi's own transport: asyncio and httptools, no proxy, no redirect, no HTTP/2.
+"""Sends requests by Xinshi's own transport: asyncio and httptools, no proxy, redirect or HTTP/2.
 
-It knows whether a byte of a request can have left: `Sent.began` is set right before the first
-write, and whatever fails before it (name, connection, TLS) has sent nothing. A kept connection that
-the server has closed is noticed before it is written to, and replaced; after the first byte nothing
-is ever repeated.
+It knows whether a byte of a request can have left: `RequestTrace.write_began` is set right before
+the first write, and whatever fails before it (name, connection, TLS) has sent nothing. A kept
+connection that the server has closed is noticed before it is written to, and replaced; after the
+first byte nothing is ever repeated.
 """
 
 import asyncio
@@ -13,105 +13,125 @@ from collections import defaultdict
 import httpx
 
 from worker.gateways.transport.connection import ServerConnection
-from worker.gateways.transport.http1 import written
-from worker.gateways.transport.protocol import RawResponse, RequestTrace, trusted
+from worker.gateways.transport.http1 import encode_request
+from worker.gateways.transport.protocol import RawResponse, RequestTrace, make_ssl_context
 
-#: How long an unused connection is kept, in seconds: shorter than servers do, since one that
-#: they close just as a request is written makes its outcome unknown.
-KEPT = 4.0
-#: How long an address is tried alone before the next of the same name, in seconds (RFC 8305).
-_NEXT_ADDRESS = 0.25
+#: How long an unused connection is kept: shorter than servers keep theirs, since the outcome of a
+#: request is unknown when the server closes the connection just as the request is written.
+KEEPALIVE_SECONDS = 4.0
+#: How long one address of a name is tried alone before the next one, in seconds (RFC 8305).
+_NEXT_ADDRESS_DELAY = 0.25
 
 #: Scheme, host and port.
 Origin = tuple[str, bytes, int]
 
 
 class AsyncioTransport:
-    """Keeps at most so many unused connections; there are as many used ones as there are calls."""
+    """A transport that opens a connection for each call under way, and keeps unused ones for later.
 
-    def __init__(self, connections: int, longest: int, trust: ssl.SSLContext | None = None) -> None:
-        self._most = connections
-        self._longest = longest
+    It keeps a connection while it has no more than `max_unused` in all. `max_bytes` is the longest
+    answer that it takes; `trust` replaces the authorities of `make_ssl_context`.
+    """
+
+    def __init__(
+        self, max_unused: int, max_bytes: int, trust: ssl.SSLContext | None = None
+    ) -> None:
+        self._max_unused = max_unused
+        self._max_bytes = max_bytes
         self._trust = trust
-        self._open: set[ServerConnection] = set()
-        #: The last one used is at the end: it is the least likely to be closed.
+        self._connections: set[ServerConnection] = set()
+        #: The connection used last is at the end: the server is the least likely to have closed it.
         self._unused: defaultdict[Origin, list[ServerConnection]] = defaultdict(list)
-        self._sweep: asyncio.TimerHandle | None = None
+        self._sweep_timer: asyncio.TimerHandle | None = None
 
-    async def exchange(self, request: httpx.Request, sent: RequestTrace) -> RawResponse:
+    async def exchange(self, request: httpx.Request, trace: RequestTrace) -> RawResponse:
         """Send a request once, and return the whole answer."""
-        data = written(request)
+        data = encode_request(request)
         origin = _origin(request.url)
-        connection = self._kept(origin) or await self._connect(origin)
-        sent.began = True
+        connection = self._take_unused(origin) or await self._connect(origin)
+        trace.write_began = True
         answer = await connection.exchange(data)
-        self._keep(origin, connection)
+        self._keep_unused(origin, connection)
         return answer
 
     async def close(self) -> None:
         """Close all connections, and wait until they are gone."""
-        if self._sweep is not None:
-            self._sweep.cancel()
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
         self._unused.clear()
-        opened, self._open = self._open, set()
-        for one in opened:
-            one.close()
-        await asyncio.gather(*(one.gone for one in opened))
+        open_connections, self._connections = self._connections, set()
+        for connection in open_connections:
+            connection.close()
+        await asyncio.gather(*(connection.closed for connection in open_connections))
 
     async def _connect(self, origin: Origin) -> ServerConnection:
+        """Open a connection to `origin`; forget those that are closed."""
         scheme, host, port = origin
         name = host.decode("ascii")
         loop = asyncio.get_running_loop()
-        self._open -= {one for one in self._open if one.gone.done()}
+        self._forget_closed()
         if scheme == "https" and self._trust is None:
-            self._trust = trusted()
-        secured = scheme == "https"
+            self._trust = make_ssl_context()
+        is_https = scheme == "https"
         _, connection = await loop.create_connection(
-            lambda: ServerConnection(self._longest),
+            lambda: ServerConnection(self._max_bytes),
             name,
             port,
-            ssl=self._trust if secured else None,
-            server_hostname=name if secured else None,
-            happy_eyeballs_delay=_NEXT_ADDRESS,
+            ssl=self._trust if is_https else None,
+            server_hostname=name if is_https else None,
+            happy_eyeballs_delay=_NEXT_ADDRESS_DELAY,
         )
-        self._open.add(connection)
+        self._connections.add(connection)
         return connection
 
-    def _kept(self, origin: Origin) -> ServerConnection | None:
-        """Take the connection that was used last, if it is still good."""
+    def _forget_closed(self) -> None:
+        self._connections -= {
+            connection for connection in self._connections if connection.closed.done()
+        }
+
+    def _take_unused(self, origin: Origin) -> ServerConnection | None:
+        """Take out the connection that was used last and is still good; close the others met."""
         unused = self._unused.get(origin)
-        oldest = asyncio.get_running_loop().time() - KEPT
+        oldest = asyncio.get_running_loop().time() - KEEPALIVE_SECONDS
         while unused:
             connection = unused.pop()
-            if connection.since > oldest and connection.unspoilt():
+            if connection.idle_since > oldest and connection.is_reusable():
                 return connection
             connection.close()
         return None
 
-    def _keep(self, origin: Origin, connection: ServerConnection) -> None:
-        if not connection.open() or len(self._open) > self._most:
+    def _keep_unused(self, origin: Origin, connection: ServerConnection) -> None:
+        """Keep a connection for later calls, or close it when there are enough."""
+        if not connection.is_open() or len(self._connections) > self._max_unused:
             connection.close()
             return
         self._unused[origin].append(connection)
-        if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(KEPT, self._close_old)
+        if self._sweep_timer is None:
+            self._sweep_timer = asyncio.get_running_loop().call_later(
+                KEEPALIVE_SECONDS, self._close_expired
+            )
 
-    def _close_old(self) -> None:
-        """Close what was not used for long; come again while anything is left."""
+    def _close_expired(self) -> None:
+        """Close connections that were unused for too long; run again later while any is unused."""
         loop = asyncio.get_running_loop()
-        oldest = loop.time() - KEPT
+        oldest = loop.time() - KEEPALIVE_SECONDS
         for origin, unused in list(self._unused.items()):
-            for one in unused:
-                if one.since <= oldest:
-                    one.close()
-            self._unused[origin] = [one for one in unused if one.since > oldest]
+            for connection in unused:
+                if connection.idle_since <= oldest:
+                    connection.close()
+            self._unused[origin] = [
+                connection for connection in unused if connection.idle_since > oldest
+            ]
             if not self._unused[origin]:
                 del self._unused[origin]
-        self._open -= {one for one in self._open if one.gone.done()}
-        self._sweep = loop.call_later(KEPT, self._close_old) if self._unused else None
+        self._forget_closed()
+        self._sweep_timer = (
+            loop.call_later(KEEPALIVE_SECONDS, self._close_expired) if self._unused else None
+        )
 
 
 def _origin(url: httpx.URL) -> Origin:
+    """Return where to connect to. Raises `httpx.UnsupportedProtocol` for anything but HTTP."""
     scheme, host = url.scheme, url.raw_host
     if scheme not in {"http", "https"} or not host:
         msg = "the address is neither http:// nor https://"

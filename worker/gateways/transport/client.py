@@ -1,6 +1,6 @@
-"""The only module that sends: one request, one total deadline, no retry, no redirect, no proxy.
+"""Sends requests, as the only module: one total deadline, no retry, no redirect, no proxy.
 
-It raises two things alone. `NotSent`: no byte of the request left this machine, as its transport
+It raises two errors only. `NotSent`: no byte of the request left this machine, as its transport
 knows. `OutcomeUnknown`: anything else that is no answer.
 """
 
@@ -16,20 +16,20 @@ from worker.domain.errors import NotSent, OutcomeUnknown
 from worker.gateways.transport.asyncio_transport import AsyncioTransport
 from worker.gateways.transport.httpx_transport import HttpxTransport
 from worker.gateways.transport.protocol import (
-    Broken,
+    AnswerTooLong,
+    ConnectionBroken,
     RawResponse,
     RequestTrace,
-    TooLong,
     Transport,
-    Unreadable,
+    UnreadableAnswer,
 )
 
 #: The longest answer that is read, in bytes: reads of reports are the longest by far.
-LONGEST_ANSWER = 32 * 1024 * 1024
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
 USER_AGENT = "xinshi"
-#: What a transport raises on purpose, or for a reason outside of this program.
+#: The errors that a transport raises on purpose, or for a reason outside of this program.
 FAILURES = (
-    Broken,
+    ConnectionBroken,
     OSError,
     UnicodeError,
     httpx.HTTPError,
@@ -37,19 +37,19 @@ FAILURES = (
     httpx.StreamError,
     zlib.error,
 )
-#: By their names in the configuration.
+#: The transports by their names in the configuration.
 TRANSPORTS: Mapping[str, type[HttpxTransport] | type[AsyncioTransport]] = {
     "own": AsyncioTransport,
     "httpx": HttpxTransport,
 }
-#: They say how the body travelled; it has been put together.
-_TRAVELLED = {b"transfer-encoding", b"content-length", b"content-encoding"}
+#: Headers about the body's coding and length on the wire; they are untrue of the decoded body.
+_CODING_HEADERS = {b"transfer-encoding", b"content-length", b"content-encoding"}
 
 
 class GatewayClient:
-    """A pool of connections, for one event loop. `close` it when the loop ends.
+    """Sends requests over a pool of connections, for one event loop; `close` it when the loop ends.
 
-    `trust` replaces the public authorities that a server's certificate is held to.
+    `trust` replaces the public authorities that servers' certificates are checked against.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class GatewayClient:
         connections: int = 100,
         trust: ssl.SSLContext | None = None,
     ) -> None:
-        self._transport: Transport = TRANSPORTS[transport](connections, LONGEST_ANSWER, trust)
+        self._transport: Transport = TRANSPORTS[transport](connections, MAX_ANSWER_BYTES, trust)
 
     async def call(self, request: httpx.Request, seconds: float) -> httpx.Response:
         """Send `request` and return the whole answer within `seconds`.
@@ -67,14 +67,14 @@ class GatewayClient:
         """
         if "user-agent" not in request.headers:
             request.headers["User-Agent"] = USER_AGENT
-        sent = RequestTrace()
-        began = time.monotonic()
+        trace = RequestTrace()
+        started_at = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._transport.exchange(request, sent)
+                answer = await self._transport.exchange(request, trace)
             return _response(answer)
         except FAILURES as error:
-            raise _ended(error, began, sent=sent.began) from error
+            raise _failure(error, started_at, write_began=trace.write_began) from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -82,41 +82,47 @@ class GatewayClient:
 
 
 def _response(answer: RawResponse) -> httpx.Response:
-    plain, codings = [], []
-    for pair in answer.headers:
-        name = pair[0].lower()
-        if name not in _TRAVELLED:
-            plain.append(pair)
+    """Return an answer as httpx's response, its body decoded."""
+    headers, codings = [], []
+    for header in answer.headers:
+        name = header[0].lower()
+        if name not in _CODING_HEADERS:
+            headers.append(header)
         elif name == b"content-encoding":
-            codings.append(pair[1])
-    body = _decoded(answer.body, codings) if codings else answer.body
-    return httpx.Response(answer.status, headers=plain, content=body)
+            codings.append(header[1])
+    body = _decode_body(answer.body, codings) if codings else answer.body
+    return httpx.Response(answer.status, headers=headers, content=body)
 
 
-def _decoded(body: bytes, codings: list[bytes]) -> bytes:
-    """Undo a content coding that we did not ask for, as some servers use it all the same."""
-    named = b",".join(codings).strip().lower()
-    if named in {b"", b"identity"} or not body:
+def _decode_body(body: bytes, codings: list[bytes]) -> bytes:
+    """Undo a content coding; some servers use one although none was asked for."""
+    coding = b",".join(codings).strip().lower()
+    if coding in {b"", b"identity"} or not body:
         return body
-    if named not in {b"gzip", b"x-gzip", b"deflate"}:
-        raise Unreadable
+    if coding not in {b"gzip", b"x-gzip", b"deflate"}:
+        raise UnreadableAnswer
     try:
-        return _inflated(body, zlib.MAX_WBITS | 32)
+        return _inflate(body, zlib.MAX_WBITS | 32)
     except zlib.error:
         # Some servers call raw deflate "deflate" (RFC 9110, section 8.4.1.2).
-        return _inflated(body, -zlib.MAX_WBITS)
+        return _inflate(body, -zlib.MAX_WBITS)
 
 
-def _inflated(body: bytes, bits: int) -> bytes:
-    inflating = zlib.decompressobj(bits)
-    plain = inflating.decompress(body, LONGEST_ANSWER + 1)
-    if len(plain) > LONGEST_ANSWER:
-        raise TooLong
-    if not inflating.eof:
-        raise Unreadable
+def _inflate(body: bytes, bits: int) -> bytes:
+    """Decompress a body; raise `AnswerTooLong` when it is a bomb, `UnreadableAnswer` when cut."""
+    decompressor = zlib.decompressobj(bits)
+    plain = decompressor.decompress(body, MAX_ANSWER_BYTES + 1)
+    if len(plain) > MAX_ANSWER_BYTES:
+        raise AnswerTooLong
+    if not decompressor.eof:
+        raise UnreadableAnswer
     return plain
 
 
-def _ended(error: BaseException, began: float, *, sent: bool) -> NotSent | OutcomeUnknown:
-    said = f"{type(error).__name__} after {time.monotonic() - began:.1f} s"
-    return OutcomeUnknown(said) if sent else NotSent(said)
+def _failure(
+    error: BaseException, started_at: float, *, write_began: bool
+) -> NotSent | OutcomeUnknown:
+    """Return the error that says what a failed request may have done at the gateway."""
+    label = error.label if isinstance(error, ConnectionBroken) else type(error).__name__
+    words = f"{label} after {time.monotonic() - started_at:.1f} s"
+    return OutcomeUnknown(words) if write_began else NotSent(words)

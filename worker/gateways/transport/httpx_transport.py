@@ -1,4 +1,4 @@
-"""httpx's own transport: slower, and told by its traces what it has written."""
+"""Sends requests by httpx's own transport, which is slower; its trace events tell of the write."""
 
 import ssl
 from dataclasses import dataclass
@@ -6,47 +6,49 @@ from typing import Any
 
 import httpx
 
-from worker.gateways.transport.asyncio_transport import KEPT
-from worker.gateways.transport.protocol import RawResponse, RequestTrace, TooLong
+from worker.gateways.transport.asyncio_transport import KEEPALIVE_SECONDS
+from worker.gateways.transport.protocol import AnswerTooLong, RawResponse, RequestTrace
 
-_FIRST_BYTE = "send_request_headers.started"
+_WRITE_STARTED = "send_request_headers.started"
 
 
 @dataclass(slots=True)
-class _Trace:
-    """Learns when the transport begins to write."""
+class _WriteWatch:
+    """Notes in `trace` when httpx begins to write the request."""
 
-    sent: RequestTrace
+    trace: RequestTrace
 
     async def __call__(self, event: str, _info: Any) -> None:
-        if event.endswith(_FIRST_BYTE):
-            self.sent.began = True
+        if event.endswith(_WRITE_STARTED):
+            self.trace.write_began = True
 
 
 class HttpxTransport:
-    """A pool of connections, at most so many."""
+    """A transport over httpx's pool of at most `max_connections` connections."""
 
-    def __init__(self, connections: int, longest: int, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, max_connections: int, max_bytes: int, trust: ssl.SSLContext | None = None
+    ) -> None:
         limits = httpx.Limits(
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            keepalive_expiry=KEPT,
+            max_connections=max_connections,
+            max_keepalive_connections=max_connections,
+            keepalive_expiry=KEEPALIVE_SECONDS,
         )
-        self._longest = longest
+        self._max_bytes = max_bytes
         self._transport = httpx.AsyncHTTPTransport(
             verify=True if trust is None else trust, limits=limits, retries=0, trust_env=False
         )
 
-    async def exchange(self, request: httpx.Request, sent: RequestTrace) -> RawResponse:
+    async def exchange(self, request: httpx.Request, trace: RequestTrace) -> RawResponse:
         """Send a request once, and return the whole answer."""
-        request.extensions = {"trace": _Trace(sent)}
+        request.extensions = {"trace": _WriteWatch(trace)}
         response = await self._transport.handle_async_request(request)
         body = bytearray()
         try:
-            async for part in response.aiter_raw():
-                body += part
-                if len(body) > self._longest:
-                    raise TooLong
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > self._max_bytes:
+                    raise AnswerTooLong
         finally:
             await response.aclose()
         return RawResponse(response.status_code, response.headers.raw, bytes(body))

@@ -1,20 +1,20 @@
-"""What carries a request: the values that a transport takes and gives, and what it promises.
+"""Defines transports: the values that they take and return, and what they promise.
 
-A transport sends a request at most once, follows nothing, repeats nothing, and sets `Sent.began`
-before the first byte of the request can leave this machine. Deadlines are the work of
-`worker.gateways.transport.client`.
+A transport sends a request at most once, follows nothing, repeats nothing, and sets
+`RequestTrace.write_began` before the first byte of the request can leave this machine. Deadlines
+are set by `worker.gateways.transport.client`.
 """
 
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import httpx
 
 
 class RawResponse(NamedTuple):
-    """An answer as it travelled: the body is put together, and still in its content coding."""
+    """An answer as it came over the wire: the whole body, still in its content coding."""
 
     status: int
     headers: Sequence[tuple[bytes, bytes]]
@@ -23,41 +23,50 @@ class RawResponse(NamedTuple):
 
 @dataclass(slots=True)
 class RequestTrace:
-    """What is known of one request while it is under way."""
+    """A note on one request while it is under way; the transport keeps it up to date."""
 
-    #: Whether a byte of it may have left: False is a proof that none did.
-    began: bool = False
-
-
-class Broken(Exception):
-    """There is no whole answer: it is cut off, is no HTTP/1.1, or is too long."""
+    #: Whether a byte of the request may have left: False proves that none did.
+    write_began: bool = False
 
 
-class Disconnected(Broken):
+class ConnectionBroken(Exception):
+    """There is no whole answer: it was cut off, is not HTTP/1.1, or is too long."""
+
+    #: The word for the failure in error texts.
+    label: ClassVar[str] = "Broken"
+
+
+class ServerClosed(ConnectionBroken):
     """The server closed the connection before the answer was whole."""
 
-
-class Unreadable(Broken):
-    """What came is no answer by HTTP/1.1, or one that nobody asked for."""
+    label = "Disconnected"
 
 
-class TooLong(Broken):
-    """The answer's head or body is longer than anybody needs."""
+class UnreadableAnswer(ConnectionBroken):
+    """The server wrote something that is no HTTP/1.1 answer, or an answer without a request."""
+
+    label = "Unreadable"
+
+
+class AnswerTooLong(ConnectionBroken):
+    """The answer's head or body is longer than the limits of the transport."""
+
+    label = "TooLong"
 
 
 class Transport(Protocol):
     """Carries requests from one event loop, each once. `close` it when the loop ends."""
 
-    async def exchange(self, request: httpx.Request, sent: RequestTrace) -> RawResponse:
+    async def exchange(self, request: httpx.Request, trace: RequestTrace) -> RawResponse:
         """Send a request and return the whole answer, or raise; a cancelled call leaves nothing."""
 
     async def close(self) -> None:
         """Close all connections."""
 
 
-def trusted() -> ssl.SSLContext:
-    """Return what a server's certificate is held to: certifi's authorities, as httpx does."""
-    # Without the environment: a proxy's authority that a shell names is not ours.
+def make_ssl_context() -> ssl.SSLContext:
+    """Return an SSL context that trusts certifi's authorities, as httpx does."""
+    # Without the environment: an authority that the shell names (a proxy's, say) is not trusted.
     context = httpx.create_ssl_context(trust_env=False)
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -1,4 +1,4 @@
-"""The gateways' sides, one module each, found by looking into this folder."""
+"""The gateways' sides, one module each; `find` looks for them in this folder."""
 
 import importlib
 import pkgutil
@@ -8,9 +8,9 @@ from worker.sandbox.side import Side
 
 def find() -> dict[str, type[Side]]:
     """Return every side by its name; modules without a `SIDE` belong to another one."""
-    found: dict[str, type[Side]] = {}
+    sides: dict[str, type[Side]] = {}
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         side = getattr(importlib.import_module(module.name), "SIDE", None)
         if side is not None:
-            found[side.name] = side
-    return found
+            sides[side.name] = side
+    return sides

@@ -1,6 +1,6 @@
-"""The server side of apiv1 (document 003, the unnamed platform): POST forms, JSON back.
+"""Plays apiv1 (document 003, the unnamed platform): POST forms, JSON back.
 
-The document names one code, "00". What a refusal looks like is the sandbox's own invention: other
+The document names one code, "00". The refusals are the sandbox's own invention: other
 two-digit codes, `data` null, a message.
 """
 
@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from worker.sandbox.exchange import Answer, Call, Request, Submission
-from worker.sandbox.side import MOBILES, Side, all_match, numbers
-from worker.sandbox.texts import beijing, decoded, segments
-from worker.sandbox.world import Account, Inbound, Report, World
+from worker.sandbox.exchange import GatewayCall, SandboxAnswer, SandboxRequest, TakenSubmission
+from worker.sandbox.side import MOBILES, Side, all_match, split_numbers
+from worker.sandbox.texts import decode, format_beijing, segment_count
+from worker.sandbox.world import SandboxAccount, SandboxInbound, SandboxReport, World
 
 #: 投递参数, `mobiles`: the most numbers of one submission.
-CAP = 3000
+BATCH_CAP = 3000
 
 #: The sandbox's own codes; the document has "00" only.
 MESSAGES = {
@@ -34,15 +34,15 @@ MESSAGES = {
 }
 
 _CALLS = {"send", "report", "mo", "queryBalance"}
-_POSITIVE = re.compile(r"[1-9]\d*")
+_POSITIVE_INTEGER = re.compile(r"[1-9]\d*")
 
 
-class ApiV1(Side):
-    """`/api/v1/send`, `report`, `mo` and `queryBalance`; reports and replies leave when read."""
+class ApiV1Side(Side):
+    """The side of `/api/v1/send`, `report`, `mo`, `queryBalance`; rows are gone once read."""
 
     name = "apiv1"
-    pulled = frozenset({"report", "inbound"})
-    pushed = frozenset({"report", "inbound"})
+    pullable = frozenset({"report", "inbound"})
+    pushable = frozenset({"report", "inbound"})
     defaults: ClassVar[Mapping[str, Any]] = {
         "repeated_task": "twice",  # or "idempotent" or "refuse"; undocumented
         "answer_task_id": "echo",  # or "empty", as the sample shows it
@@ -52,7 +52,7 @@ class ApiV1(Side):
         "delivered": "DELIVER",  # what a pulled row says; the callback section says DELIVRD
         "sample_bodies": False,  # rows in the literal, malformed style of the samples
     }
-    words: ClassVar[Mapping[str, str]] = {
+    refusal_codes: ClassVar[Mapping[str, str]] = {
         "refuse": "99",
         "auth_fail": "01",
         "no_funds": "05",
@@ -65,109 +65,113 @@ class ApiV1(Side):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._tasks: set[tuple[str, str]] = set()
+        self._task_ids: set[tuple[str, str]] = set()
 
-    def accounts(self) -> Sequence[Account]:
-        """The document shows none."""
-        return [Account(self.name, "demo", "demo")]
+    def accounts(self) -> Sequence[SandboxAccount]:
+        """Return an account of the sandbox's own; the document shows none."""
+        return [SandboxAccount(self.name, "demo", "demo")]
 
-    def read(self, request: Request) -> Call:
-        """Only the form counts (Content-Type of each call), never the query."""
+    def read(self, request: SandboxRequest) -> GatewayCall:
+        """Read the form only (Content-Type of each call), never the query."""
         request.query = b""
         fields = request.fields()
         name = request.path.removeprefix("/api/v1/")
-        return Call(
+        return GatewayCall(
             name,
             fields.get("account", b"").decode("latin-1"),
             request.method,
             request.at,
             fields,
-            numbers(fields.get("mobiles", b"")) if name == "send" else [],
+            split_numbers(fields.get("mobiles", b"")) if name == "send" else [],
             submits=name == "send",
         )
 
-    def answer(self, call: Call) -> Answer:
-        """All calls are POST with `account` and `pwd`."""
+    def answer(self, call: GatewayCall) -> SandboxAnswer:
+        """Answer a call; all are POST with `account` and `pwd`."""
         if call.name not in _CALLS:
-            return Answer("404", b"not found", status=404)
+            return SandboxAnswer("404", b"not found", status=404)
         if call.method != "POST":
-            return Answer("405", b"POST only", status=405, headers=(("Allow", "POST"),))
+            return SandboxAnswer("405", b"POST only", status=405, headers=(("Allow", "POST"),))
         account = self.account(call)
-        if account is None or not _knows(account, call.fields.get("pwd", b"")):
+        if account is None or not _password_matches(account, call.fields.get("pwd", b"")):
             return self.refuse(call, "01")
         handlers = {"send": self._send, "report": self._reports, "mo": self._inbound}
         return handlers.get(call.name, self._balance)(call, account)
 
-    def refuse(self, call: Call, code: str) -> Answer:
-        """`code` and `message`, with `data` null."""
+    def refuse(self, call: GatewayCall, code: str) -> SandboxAnswer:
+        """Answer `code` and `message`, with `data` null."""
         return _json({"code": code, "data": None, "message": MESSAGES.get(code, "失败")})
 
-    def remember(self, account: str, taken: Submission, at: float) -> None:
-        """Know the taskId again."""
-        if taken.reference:
-            self._tasks.add((account, taken.reference))
+    def remember(self, account: str, submission: TakenSubmission, at: float) -> None:
+        """Remember the taskId."""
+        if submission.reference:
+            self._task_ids.add((account, submission.reference))
 
-    def _send(self, call: Call, account: Account) -> Answer:
-        taken = self._submission(call)
-        if isinstance(taken, str):
-            return self.refuse(call, taken)
-        rule = self.options["repeated_task"]
-        if rule != "twice" and (account.name, taken.reference) in self._tasks:
-            return self.refuse(call, "06") if rule == "refuse" else self._sent(taken.reference)
-        if not self.funds_for(account, taken):
+    def _send(self, call: GatewayCall, account: SandboxAccount) -> SandboxAnswer:
+        submission = self._submission(call)
+        if isinstance(submission, str):
+            return self.refuse(call, submission)
+        repeat_option = self.options["repeated_task"]
+        if repeat_option != "twice" and (account.name, submission.reference) in self._task_ids:
+            return (
+                self.refuse(call, "06")
+                if repeat_option == "refuse"
+                else self._sent_answer(submission.reference)
+            )
+        if not self.can_pay(account, submission):
             return self.refuse(call, "05")
         serial = self.world.next_serial()
-        taken.id = taken.reference or self._task_id(serial)
-        answer = self._sent(taken.id)
-        answer.taken = taken
+        submission.id = submission.reference or self._task_id(serial)
+        answer = self._sent_answer(submission.id)
+        answer.submission = submission
         return answer
 
-    def _submission(self, call: Call) -> Submission | str:
+    def _submission(self, call: GatewayCall) -> TakenSubmission | str:
         fields = call.fields
-        text = decoded(fields.get("content", b""), "utf-8")
-        reference = decoded(fields.get("taskId", b""), "utf-8")
+        text = decode(fields.get("content", b""), "utf-8")
+        reference = decode(fields.get("taskId", b""), "utf-8")
         extension = fields.get("extNo", b"").decode("latin-1")
         limit = self.options["content_limit"]
         if not text or reference is None or (limit and len(text) > limit):
             return "02"
-        if extension and not _POSITIVE.fullmatch(extension):
+        if extension and not _POSITIVE_INTEGER.fullmatch(extension):
             return "02"
-        if len(call.numbers) > CAP:
+        if len(call.numbers) > BATCH_CAP:
             return "03"
         if not all_match(MOBILES, call.numbers):
             return "04" if call.numbers else "02"
-        return Submission(call.numbers, text, segments(text), extension, reference)
+        return TakenSubmission(call.numbers, text, segment_count(text), extension, reference)
 
     def _task_id(self, serial: int) -> str:
-        made = hashlib.md5(f"{self.world.config.seed}:{serial}".encode(), usedforsecurity=False)
-        return str(uuid.UUID(bytes=made.digest(), version=4))
+        digest = hashlib.md5(f"{self.world.config.seed}:{serial}".encode(), usedforsecurity=False)
+        return str(uuid.UUID(bytes=digest.digest(), version=4))
 
-    def _sent(self, task: str) -> Answer:
-        shown = "" if self.options["answer_task_id"] == "empty" else task
-        return _json({"code": "00", "data": {"taskId": shown}, "message": "成功"})
+    def _sent_answer(self, task_id: str) -> SandboxAnswer:
+        task_id_shown = "" if self.options["answer_task_id"] == "empty" else task_id
+        return _json({"code": "00", "data": {"taskId": task_id_shown}, "message": "成功"})
 
-    def _reports(self, call: Call, account: Account) -> Answer:
+    def _reports(self, call: GatewayCall, account: SandboxAccount) -> SandboxAnswer:
         queue = self.world.reports(self.name, account.name)
         rows = queue.drain(self.world.clock(), self.options["page"])
         return self._rows([self._report(row, self.options["delivered"]) for row in rows])
 
-    def _inbound(self, call: Call, account: Account) -> Answer:
+    def _inbound(self, call: GatewayCall, account: SandboxAccount) -> SandboxAnswer:
         box = self.world.inbound(self.name, account.name)
         rows = box.drain(self.world.clock(), self.options["page"])
         return self._rows([_row(row, int(row.extension) if row.extension else "") for row in rows])
 
-    def _report(self, row: Report, delivered: str) -> dict[str, Any]:
+    def _report(self, row: SandboxReport, delivered: str) -> dict[str, Any]:
         return {
             "sendId": row.id,
             "status": _status(row.status, delivered),
-            "times": beijing(row.at),
+            "times": format_beijing(row.at),
             "mobile": row.msisdn,
             "extNo": row.extension,
         }
 
-    def _rows(self, rows: list[dict[str, Any]]) -> Answer:
+    def _rows(self, rows: list[dict[str, Any]]) -> SandboxAnswer:
         if self.options["sample_bodies"]:
-            return _answer("00", _as_printed(rows))
+            return _json_answer("00", _sample_body(rows))
         body: dict[str, Any] = {"code": "00", "data": rows, "message": "成功"}
         if not rows and self.options["empty"] == "null":
             body["data"] = None
@@ -175,8 +179,8 @@ class ApiV1(Side):
             del body["data"]
         return _json(body)
 
-    def _balance(self, call: Call, account: Account) -> Answer:
-        """`payment`: 0 is prepaid, 1 postpaid, which the document misprints as 后附."""
+    def _balance(self, call: GatewayCall, account: SandboxAccount) -> SandboxAnswer:
+        """Answer the balance; `payment` 0 is prepaid, 1 postpaid (the document misprints 后附)."""
         data = {
             "balance": self.world.balance(account),
             "payment": int(account.postpaid),
@@ -184,50 +188,53 @@ class ApiV1(Side):
         }
         return _json({"code": "00", "data": data, "message": "成功"})
 
-    def push_report(self, report: Report) -> dict[str, Any]:
-        """回调短信状态: four fields, once."""
+    def push_report(self, report: SandboxReport) -> dict[str, Any]:
+        """Return the four fields of a pushed report (回调短信状态), which is pushed once."""
         row = self._report(report, "DELIVRD")
         del row["extNo"]
         return row
 
-    def push_inbound(self, inbound: Inbound) -> dict[str, Any]:
-        """回调上行短信: here `extNo` is a string."""
+    def push_inbound(self, inbound: SandboxInbound) -> dict[str, Any]:
+        """Return the fields of a pushed reply (回调上行短信); here `extNo` is a string."""
         return _row(inbound, inbound.extension)
 
 
-def _knows(account: Account, given: bytes) -> bool:
-    """`pwd` is the MD5 of the interface password; the document does not say in which case."""
-    right = hashlib.md5(account.password.encode(), usedforsecurity=False).hexdigest()
-    return given.lower() == right.encode()
+def _password_matches(account: SandboxAccount, password_field: bytes) -> bool:
+    """Tell whether `pwd` is the MD5 of the interface password, in either letter case.
+
+    The document does not say in which case it is written.
+    """
+    expected = hashlib.md5(account.password.encode(), usedforsecurity=False).hexdigest()
+    return password_field.lower() == expected.encode()
 
 
 def _status(status: str, delivered: str) -> str:
-    known = {"delivered": delivered, "failed": "UNDELIV", "unknown": "UNKNOWN"}
-    return known.get(status, "MBBLACK" if status == "blacklisted" else status)
+    words = {"delivered": delivered, "failed": "UNDELIV", "unknown": "UNKNOWN"}
+    return words.get(status, "MBBLACK" if status == "blacklisted" else status)
 
 
-def _row(row: Inbound, extension: int | str) -> dict[str, Any]:
+def _row(row: SandboxInbound, extension: int | str) -> dict[str, Any]:
     return {
         "mobile": row.msisdn,
         "content": row.text,
-        "times": beijing(row.at),
+        "times": format_beijing(row.at),
         "extNo": extension,
     }
 
 
-def _json(body: dict[str, Any]) -> Answer:
-    return _answer(body["code"], json.dumps(body, ensure_ascii=False))
+def _json(body: dict[str, Any]) -> SandboxAnswer:
+    return _json_answer(body["code"], json.dumps(body, ensure_ascii=False))
 
 
-def _answer(code: str, body: str) -> Answer:
-    return Answer(code, body.encode(), "application/json; charset=utf-8")
+def _json_answer(code: str, body: str) -> SandboxAnswer:
+    return SandboxAnswer(code, body.encode(), "application/json; charset=utf-8")
 
 
-def _as_printed(rows: list[dict[str, Any]]) -> str:
+def _sample_body(rows: list[dict[str, Any]]) -> str:
     """Write rows as the document prints them: bare braces, a comment, no comma at the end."""
-    printed = ",\n".join(json.dumps(row, ensure_ascii=False, indent=4) for row in rows)
-    printed = printed.replace('",\n    "status"', '", //同 taskId\n    "status"')
-    return f'{{\n  "code": "00",\n"data": {{\n  [{printed}]\n}}\n"message": "成功"\n}}'
+    text = ",\n".join(json.dumps(row, ensure_ascii=False, indent=4) for row in rows)
+    text = text.replace('",\n    "status"', '", //同 taskId\n    "status"')
+    return f'{{\n  "code": "00",\n"data": {{\n  [{text}]\n}}\n"message": "成功"\n}}'
 
 
-SIDE = ApiV1
+SIDE = ApiV1Side

@@ -1,14 +1,21 @@
-"""The server side of ihuyi (document 002): one number for each submission, XML or JSON back."""
+"""Plays ihuyi (document 002): one number for each submission, XML or JSON back."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from xml.sax.saxutils import escape
 
-from worker.sandbox.exchange import Answer, Call, Request, Submission
-from worker.sandbox.side import MOBILES, Side, numbers
-from worker.sandbox.texts import beijing, beijing_day, decoded, has_emoji, segments, units
-from worker.sandbox.world import Account, Inbound, Report, World
+from worker.sandbox.exchange import GatewayCall, SandboxAnswer, SandboxRequest, TakenSubmission
+from worker.sandbox.side import MOBILES, Side, split_numbers
+from worker.sandbox.texts import (
+    beijing_day_number,
+    decode,
+    format_beijing,
+    has_emoji,
+    segment_count,
+    utf16_units,
+)
+from worker.sandbox.world import SandboxAccount, SandboxInbound, SandboxReport, World
 
 #: The codes of document 002 and their messages; 4081 is known from public client code only.
 MESSAGES = {
@@ -42,18 +49,18 @@ MESSAGES = {
     "4085": "同一手机号验证码短信发送超出【5】条",
 }
 #: Items 4 and 5 of the document's interface notes: what an untested account may send.
-TRIAL = ("您的验证码是：", "。请不要把验证码泄露给其他人。")
-#: 请求参数: what must be there, and the code where it is not.
-NEEDED = (("account", "401"), ("password", "402"), ("mobile", "403"), ("content", "404"))
+TRIAL_TEXT = ("您的验证码是：", "。请不要把验证码泄露给其他人。")
+#: The required fields (请求参数), and the code for each that is missing.
+REQUIRED_FIELDS = (("account", "401"), ("password", "402"), ("mobile", "403"), ("content", "404"))
 #: Twenty digits, as the platform's real ones: beyond a signed 64-bit integer.
-FIRST_ID = 15_870_246_950_000_000_000
+BASE_ID = 15_870_246_950_000_000_000
 
 
-class Ihuyi(Side):
-    """`/webservice/sms.php`, `method=Submit` or `method=GetNum`, GET or POST, UTF-8."""
+class IhuyiSide(Side):
+    """The side of `/webservice/sms.php`: `method=Submit` or `GetNum`, GET or POST, UTF-8."""
 
     name = "ihuyi"
-    pushed = frozenset({"report", "inbound"})
+    pushable = frozenset({"report", "inbound"})
     push_attempts = 3
     defaults: ClassVar[Mapping[str, Any]] = {
         "content_limit": 300,  # 参数 content; the live document says 500
@@ -65,7 +72,7 @@ class Ihuyi(Side):
         "namespace": "http://106.ihuyi.com/",
         "push_pause": 0.5,  # between attempts, in seconds; undocumented
     }
-    words: ClassVar[Mapping[str, str]] = {
+    refusal_codes: ClassVar[Mapping[str, str]] = {
         "refuse": "0",
         "auth_fail": "405",
         "no_funds": "4051",
@@ -79,35 +86,35 @@ class Ihuyi(Side):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.options["limits"] = world.config.limits
-        self._last: dict[tuple[str, str], float] = {}
-        self._today: dict[tuple[str, str], int] = {}
+        self._last_sent: dict[tuple[str, str], float] = {}
+        self._sent_today: dict[tuple[str, str], int] = {}
         self._day = 0
 
-    def accounts(self) -> Sequence[Account]:
-        """An APIID and an APIKEY of the sandbox's own; the document shows none."""
-        return [Account(self.name, "cf_demo", "0123456789abcdef0123456789abcdef")]
+    def accounts(self) -> Sequence[SandboxAccount]:
+        """Return an APIID and an APIKEY of the sandbox's own; the document shows none."""
+        return [SandboxAccount(self.name, "cf_demo", "0123456789abcdef0123456789abcdef")]
 
-    def read(self, request: Request) -> Call:
-        """`method` stands in the query, also with POST."""
+    def read(self, request: SandboxRequest) -> GatewayCall:
+        """Read a call; `method` stands in the query, also with POST."""
         fields = request.fields()
-        right = request.path == "/webservice/sms.php"
-        name = fields.get("method", b"").decode("latin-1") if right else request.path
-        return Call(
+        is_endpoint = request.path == "/webservice/sms.php"
+        name = fields.get("method", b"").decode("latin-1") if is_endpoint else request.path
+        return GatewayCall(
             name,
             fields.get("account", b"").decode("latin-1"),
             request.method,
             request.at,
             fields,
-            numbers(fields.get("mobile", b"")),
+            split_numbers(fields.get("mobile", b"")),
             submits=name == "Submit",
             form="json" if fields.get("format") == b"json" else "xml",
         )
 
-    def answer(self, call: Call) -> Answer:
-        """Refuse with the first thing that is wrong, in the order of the codes."""
+    def answer(self, call: GatewayCall) -> SandboxAnswer:
+        """Answer a call; refuse it for the first thing that is wrong, in the order of the codes."""
         if call.name not in {"Submit", "GetNum"} or call.method not in {"GET", "POST"}:
-            return Answer("404", b"not found", status=404)
-        code = self._missing(call) or self._credentials(call)
+            return SandboxAnswer("404", b"not found", status=404)
+        code = self._missing_field_code(call) or self._login_code(call)
         if code:
             return self.refuse(call, code)
         account = self.account(call)
@@ -116,31 +123,31 @@ class Ihuyi(Side):
             return self._reply(call, "2", ("num", str(self.world.balance(account))))
         return self._submit(call, account)
 
-    def refuse(self, call: Call, code: str) -> Answer:
-        """`smsid` is 0 where nothing was taken."""
+    def refuse(self, call: GatewayCall, code: str) -> SandboxAnswer:
+        """Answer a code; `smsid` is 0, since nothing was taken."""
         return self._reply(call, code, ("num" if call.name == "GetNum" else "smsid", "0"))
 
-    def remember(self, account: str, taken: Submission, at: float) -> None:
+    def remember(self, account: str, submission: TakenSubmission, at: float) -> None:
         """Count the recipient's second and day."""
         if not self.options["limits"]:
             return
-        day = beijing_day(at)
+        day = beijing_day_number(at)
         if day != self._day:
             self._day = day
-            self._last.clear()
-            self._today.clear()
-        for msisdn in taken.msisdns:
-            self._last[account, msisdn] = at
-            self._today[account, msisdn] = self._today.get((account, msisdn), 0) + 1
+            self._last_sent.clear()
+            self._sent_today.clear()
+        for msisdn in submission.msisdns:
+            self._last_sent[account, msisdn] = at
+            self._sent_today[account, msisdn] = self._sent_today.get((account, msisdn), 0) + 1
 
-    def _missing(self, call: Call) -> str:
-        for name, code in NEEDED if call.name == "Submit" else NEEDED[:2]:
+    def _missing_field_code(self, call: GatewayCall) -> str:
+        for name, code in REQUIRED_FIELDS if call.name == "Submit" else REQUIRED_FIELDS[:2]:
             if not call.fields.get(name):
                 return code
         return ""
 
-    def _credentials(self, call: Call) -> str:
-        """The APIKEY itself, or with `time` a dynamic password.
+    def _login_code(self, call: GatewayCall) -> str:
+        """Check the APIKEY, or with `time` a dynamic password; return the code of a wrong one.
 
         The document's end, which tells how to make one, is lost; the formula is that of the
         vendor's published copy: MD5 of account, key, mobile, content, time (balance: without
@@ -149,41 +156,41 @@ class Ihuyi(Side):
         account = self.account(call)
         if account is None:
             return "405"
-        given = call.fields["password"]
-        if given == account.password.encode():
+        password = call.fields["password"]
+        if password == account.password.encode():
             return ""
         time = call.fields.get("time", b"")
         if not time:
             return "405"
-        parts = [call.fields["account"], account.password.encode()]
+        signed_parts = [call.fields["account"], account.password.encode()]
         if call.name == "Submit":
-            parts += [call.fields["mobile"], call.fields["content"]]
-        right = hashlib.md5(b"".join([*parts, time]), usedforsecurity=False).hexdigest()
-        if given != right.encode() or len(time) != 10 or not time.isdigit():
+            signed_parts += [call.fields["mobile"], call.fields["content"]]
+        expected = hashlib.md5(b"".join([*signed_parts, time]), usedforsecurity=False).hexdigest()
+        if password != expected.encode() or len(time) != 10 or not time.isdigit():
             return "40502"
-        fresh = abs(call.at - int(time)) <= self.options["password_window"]
-        return "" if fresh else "40501"
+        is_fresh = abs(call.at - int(time)) <= self.options["password_window"]
+        return "" if is_fresh else "40501"
 
-    def _submit(self, call: Call, account: Account) -> Answer:
+    def _submit(self, call: GatewayCall, account: SandboxAccount) -> SandboxAnswer:
         if len(call.numbers) != 1 or MOBILES.fullmatch(call.numbers[0]) is None:
             return self.refuse(call, "406")
         template = call.fields.get("templateid", b"").decode("latin-1")
-        text = decoded(call.fields["content"], "utf-8")
+        text = decode(call.fields["content"], "utf-8")
         if text is None:
             return self.refuse(call, "0")
         code = self._text_code(text, template) or self._recipient_code(call)
         if code:
             return self.refuse(call, code)
-        taken = Submission(call.numbers, text, segments(text), template=template)
-        if not self.funds_for(account, taken):
+        submission = TakenSubmission(call.numbers, text, segment_count(text), template=template)
+        if not self.can_pay(account, submission):
             return self.refuse(call, "4051")
-        taken.id = str(FIRST_ID + self.world.next_serial())
-        answer = self._reply(call, "2", ("smsid", taken.id))
-        answer.taken = taken
+        submission.id = str(BASE_ID + self.world.next_serial())
+        answer = self._reply(call, "2", ("smsid", submission.id))
+        answer.submission = submission
         return answer
 
     def _text_code(self, text: str, template: str) -> str:
-        if units(text) > self.options["content_limit"]:
+        if utf16_units(text) > self.options["content_limit"]:
             return "4073"
         if has_emoji(text):
             return "4074"
@@ -192,65 +199,69 @@ class Ihuyi(Side):
             return "40722" if longest > self.options["variable_limit"] else ""
         return "4072" if self.options["trial"] and not _is_trial(text) else ""
 
-    def _recipient_code(self, call: Call) -> str:
+    def _recipient_code(self, call: GatewayCall) -> str:
         if not self.options["limits"]:
             return ""
         key = (call.account, call.numbers[0])
-        last = self._last.get(key)
-        if last is None:
+        last_sent = self._last_sent.get(key)
+        if last_sent is None:
             return ""
-        if call.at - last < 1.0:
+        if call.at - last_sent < 1.0:
             return "4080"
-        full = self._today[key] >= self.options["per_day"]
-        return "4082" if full and beijing_day(call.at) == self._day else ""
+        is_day_full = self._sent_today[key] >= self.options["per_day"]
+        return "4082" if is_day_full and beijing_day_number(call.at) == self._day else ""
 
-    def _reply(self, call: Call, code: str, last: tuple[str, str]) -> Answer:
+    def _reply(self, call: GatewayCall, code: str, id_field: tuple[str, str]) -> SandboxAnswer:
+        id_name, id_value = id_field
         message = MESSAGES.get(code, "未知错误")
         if call.form == "json":
-            # `code` is a number, the last a string: twenty digits are too many for a number.
-            written = f'{{"code":{code},"msg":"{message}","{last[0]}":"{last[1]}"}}'
-            return Answer(code, written.encode(), "application/json; charset=utf-8")
+            # `code` is a number, the identifier a string: a number cannot hold twenty digits.
+            body = f'{{"code":{code},"msg":"{message}","{id_name}":"{id_value}"}}'
+            return SandboxAnswer(code, body.encode(), "application/json; charset=utf-8")
         root = "GetNumResult" if call.name == "GetNum" else "SubmitResult"
         xml = (
             f'<?xml version="1.0" encoding="utf-8"?>\n'
             f'<{root} xmlns="{self.options["namespace"]}">\n<code>{code}</code>\n'
-            f"<msg>{escape(message)}</msg>\n<{last[0]}>{last[1]}</{last[0]}>\n</{root}>\n"
+            f"<msg>{escape(message)}</msg>\n<{id_name}>{id_value}</{id_name}>\n</{root}>\n"
         )
-        return Answer(code, xml.encode(), "text/xml; charset=utf-8")
+        return SandboxAnswer(code, xml.encode(), "text/xml; charset=utf-8")
 
-    def push_report(self, report: Report) -> dict[str, Any]:
-        """A form of five fields; `code` 2 is delivered (public client code, gateways.md §2)."""
-        good = report.status == "delivered"
+    def push_report(self, report: SandboxReport) -> dict[str, Any]:
+        """Return the five fields of a receipt; `code` 2 is delivered.
+
+        Public client code, gateways.md §2.
+        """
+        is_delivered = report.status == "delivered"
         return {
             "smsid": report.id,
             "mobilephone": report.msisdn,
-            "code": "2" if good else "0",
-            "msg": "DELIVRD" if good else _failure(report.status),
-            "report_time": beijing(report.at),
+            "code": "2" if is_delivered else "0",
+            "msg": "DELIVRD" if is_delivered else _status_word(report.status),
+            "report_time": format_beijing(report.at),
         }
 
-    def push_inbound(self, inbound: Inbound) -> dict[str, Any]:
-        """A form of four fields (public client code, gateways.md §2)."""
+    def push_inbound(self, inbound: SandboxInbound) -> dict[str, Any]:
+        """Return the four fields of a reply (public client code, gateways.md §2)."""
         return {
             "smsid": inbound.id,
             "mobilephone": inbound.msisdn,
             "content": inbound.text,
-            "replyTime": beijing(inbound.at),
+            "replyTime": format_beijing(inbound.at),
         }
 
-    def push_done(self, status: int, body: bytes) -> bool:
-        """The receiver answers the word `success`."""
+    def accepts_push_answer(self, status: int, body: bytes) -> bool:
+        """Tell whether the receiver answered the word `success`."""
         return status == 200 and body.strip() == b"success"
 
 
-def _failure(status: str) -> str:
+def _status_word(status: str) -> str:
     return {"failed": "UNDELIV", "unknown": "UNKNOWN", "blacklisted": "MBBLACK"}.get(status, status)
 
 
 def _is_trial(text: str) -> bool:
-    begin, end = TRIAL
-    bare = text.removeprefix("【互亿无线】").replace(":", "：")
-    return bare.startswith(begin) and bare.endswith(end)
+    beginning, end = TRIAL_TEXT
+    unsigned_text = text.removeprefix("【互亿无线】").replace(":", "：")
+    return unsigned_text.startswith(beginning) and unsigned_text.endswith(end)
 
 
-SIDE = Ihuyi
+SIDE = IhuyiSide

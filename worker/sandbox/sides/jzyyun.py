@@ -1,4 +1,4 @@
-"""The server side of jzyyun (document 004): `success;…` or `failure;…`, XML for what is read.
+"""Plays jzyyun (document 004): `success;…` or `failure;…`, XML for what is read.
 
 The same calls come by form (`/servlet/UserServiceAPI`: GBK, password in BASE64), by its UTF-8 twin
 at resellers (`UserServiceAPIUTF8`: UTF-8, password in clear) and by SOAP (`/services/userApi`).
@@ -8,28 +8,28 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from worker.sandbox.exchange import Answer, Call, Request, Submission
-from worker.sandbox.side import MOBILES, Side, all_match, numbers
-from worker.sandbox.sides import jzyyun_soap as soap
-from worker.sandbox.texts import beijing, decoded, segments
-from worker.sandbox.world import PLENTY, Account, World
+from worker.sandbox.exchange import GatewayCall, SandboxAnswer, SandboxRequest, TakenSubmission
+from worker.sandbox.side import MOBILES, Side, all_match, split_numbers
+from worker.sandbox.sides import jzyyun_soap
+from worker.sandbox.texts import decode, format_beijing, segment_count
+from worker.sandbox.world import DEFAULT_FUNDS, SandboxAccount, World
 
 #: Section 1, `mobile`: the most numbers of one submission.
-CAP = 20_000
+BATCH_CAP = 20_000
 #: Section 1, `smstype`, and section 2, whose balances pay: card, gateway, member.
 POOLS = {b"0": "ka", b"1": "gate", b"2": "member"}
-#: Close to a real one (gateways.md §4).
-FIRST_BATCH = 337_017_332
+#: Batch ids count from here; it is close to a real one (gateways.md §4).
+BASE_BATCH_ID = 337_017_332
 
-FORMS = {"/servlet/UserServiceAPI": "gbk", "/servlet/UserServiceAPIUTF8": "utf8"}
+CHARSET_FORMS = {"/servlet/UserServiceAPI": "gbk", "/servlet/UserServiceAPIUTF8": "utf8"}
 _CALLS = {"sendSMS", "getRestMoney", "getSmsReport", "getRecvSMS", "updatePassword"}
 
 
-class Jzyyun(Side):
-    """Five calls by form and four by SOAP; reports and replies leave when read."""
+class JzyyunSide(Side):
+    """The side of five calls by form and four by SOAP; rows are gone once they are read."""
 
     name = "jzyyun"
-    pulled = frozenset({"report", "inbound"})
+    pullable = frozenset({"report", "inbound"})
     defaults: ClassVar[Mapping[str, Any]] = {
         "page": 20_000,  # rows of one read; undocumented
         "line_end": "\r\n",  # real answers end so; the document does not show it
@@ -39,7 +39,7 @@ class Jzyyun(Side):
         "namespace": "http://api.sms",  # undocumented: read it from the WSDL
         "sample_bodies": False,  # XML as the document prints it, with its damage
     }
-    words: ClassVar[Mapping[str, str]] = {
+    refusal_codes: ClassVar[Mapping[str, str]] = {
         "refuse": "发送失败",
         "auth_fail": "用户名或密码错误",
         "no_funds": "余额不足",
@@ -52,42 +52,46 @@ class Jzyyun(Side):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._asked: dict[str, float] = {}
+        self._last_balance_call: dict[str, float] = {}
 
-    def accounts(self) -> Sequence[Account]:
-        """The user of the document's samples."""
-        return [Account(self.name, "test", "test", dict.fromkeys(POOLS.values(), PLENTY))]
+    def accounts(self) -> Sequence[SandboxAccount]:
+        """Return the user of the document's samples."""
+        return [
+            SandboxAccount(self.name, "test", "test", dict.fromkeys(POOLS.values(), DEFAULT_FUNDS))
+        ]
 
-    def read(self, request: Request) -> Call:
-        """`method` is a parameter; samples put it and all others into the query of a POST."""
+    def read(self, request: SandboxRequest) -> GatewayCall:
+        """Read a call; samples put all parameters, `method` too, into the query of a POST."""
         if request.path == "/services/userApi":
-            return soap.read(request)
+            return jzyyun_soap.read(request)
         fields = request.fields()
-        form = FORMS.get(request.path, "")
+        form = CHARSET_FORMS.get(request.path, "")
         name = fields.get("method", b"").decode("latin-1").strip() if form else request.path
-        return Call(
+        return GatewayCall(
             name,
             fields.get("username", b"").decode("latin-1"),
             request.method,
             request.at,
             fields,
-            numbers(fields.get("mobile", b"")) if name == "sendSMS" else [],
+            split_numbers(fields.get("mobile", b"")) if name == "sendSMS" else [],
             submits=name == "sendSMS",
             form=form,
         )
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: GatewayCall) -> SandboxAnswer:
         """Answer the call, whichever way it came."""
-        if call.form in {"soap", "wsdl"} and call.name not in soap.OPERATIONS:
-            return self._description() if call.form == "wsdl" else soap.unknown(call)
+        if call.form in {"soap", "wsdl"} and call.name not in jzyyun_soap.OPERATIONS:
+            return (
+                self._description() if call.form == "wsdl" else jzyyun_soap.unknown_operation(call)
+            )
         name = "sendSMS" if call.submits else call.name
         if name not in _CALLS or call.method not in {"GET", "POST"}:
-            return Answer("404", b"not found", status=404)
+            return SandboxAnswer("404", b"not found", status=404)
         if name == "updatePassword":
             return self._update_password(call)
         account = self.account(call)
-        if account is None or not _knows(account, call):
-            return self.refuse_as(call, "auth_fail")
+        if account is None or not _password_matches(account, call):
+            return self.refuse_for(call, "auth_fail")
         handlers = {
             "sendSMS": self._send,
             "getRestMoney": self._rest_money,
@@ -95,120 +99,122 @@ class Jzyyun(Side):
         }
         return handlers.get(name, self._inbound)(call, account)
 
-    def _description(self) -> Answer:
+    def _description(self) -> SandboxAnswer:
         address = f"{self.world.base_url}/{self.name}/services/userApi"
-        return soap.wsdl(self.options["namespace"], address)
+        return jzyyun_soap.wsdl(self.options["namespace"], address)
 
-    def refuse(self, call: Call, code: str) -> Answer:
-        """`failure;` and a text; the document has no list of texts."""
+    def refuse(self, call: GatewayCall, code: str) -> SandboxAnswer:
+        """Answer `failure;` and a text; the document has no list of texts."""
         if call.name == "updatePassword":
-            return self._text(call, "4", "4")
-        return self._text(call, f"failure;{code}", f"failure;{code}")
+            return self._text_answer(call, "4", "4")
+        return self._text_answer(call, f"failure;{code}", f"failure;{code}")
 
-    def _text(self, call: Call, code: str, text: str) -> Answer:
+    def _text_answer(self, call: GatewayCall, code: str, text: str) -> SandboxAnswer:
         if call.form == "soap":
-            return soap.written(call, code, text, self.options["namespace"])
+            return jzyyun_soap.format_result(call, code, text, self.options["namespace"])
         charset = "utf-8" if call.form == "utf8" else "gbk"
         body = (text + self.options["line_end"]).encode(charset, "replace")
-        return Answer(code, body, f"text/plain; charset={charset.upper()}")
+        return SandboxAnswer(code, body, f"text/plain; charset={charset.upper()}")
 
-    def _send(self, call: Call, account: Account) -> Answer:
-        taken = self._submission(call)
-        if isinstance(taken, str):
-            return self.refuse(call, taken)
-        if not self.funds_for(account, taken):
-            return self.refuse_as(call, "no_funds")
-        taken.id = str(FIRST_BATCH + self.world.next_serial())
-        bare = call.form == "soap" and not self.options["soap_batch_id"]
-        answer = self._text(call, "success", "success" if bare else f"success;{taken.id}")
-        answer.taken = taken
+    def _send(self, call: GatewayCall, account: SandboxAccount) -> SandboxAnswer:
+        submission = self._submission(call)
+        if isinstance(submission, str):
+            return self.refuse(call, submission)
+        if not self.can_pay(account, submission):
+            return self.refuse_for(call, "no_funds")
+        submission.id = str(BASE_BATCH_ID + self.world.next_serial())
+        is_bare = call.form == "soap" and not self.options["soap_batch_id"]
+        answer = self._text_answer(
+            call, "success", "success" if is_bare else f"success;{submission.id}"
+        )
+        answer.submission = submission
         return answer
 
-    def _submission(self, call: Call) -> Submission | str:
+    def _submission(self, call: GatewayCall) -> TakenSubmission | str:
         """Read what is to be sent, or return the text that refuses it."""
         fields = call.fields
-        text = decoded(fields.get("content", b""), "gbk" if call.form == "gbk" else "utf-8")
+        text = decode(fields.get("content", b""), "gbk" if call.form == "gbk" else "utf-8")
         pool = POOLS.get(fields.get("smstype", b"").strip())
         extension = fields.get("extenno", b"").decode("latin-1")
         if not text:
             return "内容编码错误" if text is None else "短信内容为空"
         if pool is None:
             return "短信类型错误"
-        if len(call.numbers) > CAP:
+        if len(call.numbers) > BATCH_CAP:
             return "号码过多"
         if not all_match(MOBILES, call.numbers):
-            return self.words["refuse_number"] if call.numbers else "手机号码为空"
-        parts = segments(text)
-        if self.options["long_needs_flag"] and parts > 1 and fields.get("isLongSms") != b"1":
+            return self.refusal_codes["refuse_number"] if call.numbers else "手机号码为空"
+        segments = segment_count(text)
+        if self.options["long_needs_flag"] and segments > 1 and fields.get("isLongSms") != b"1":
             return "短信内容过长"
-        return Submission(call.numbers, text, parts, extension, pool=pool)
+        return TakenSubmission(call.numbers, text, segments, extension, pool=pool)
 
-    def _rest_money(self, call: Call, account: Account) -> Answer:
-        """Section 2: the three balances, by name."""
-        last = self._asked.get(account.name)
-        self._asked[account.name] = call.at
-        if last is not None and call.at - last < self.options["rest_money_spacing"]:
+    def _rest_money(self, call: GatewayCall, account: SandboxAccount) -> SandboxAnswer:
+        """Answer the three balances, by name (section 2)."""
+        last_call = self._last_balance_call.get(account.name)
+        self._last_balance_call[account.name] = call.at
+        if last_call is not None and call.at - last_call < self.options["rest_money_spacing"]:
             return self.refuse(call, "查询频繁")
-        left = {pool: self.world.balance(account, pool) for pool in POOLS.values()}
-        text = f"memberSmsNum={left['member']};gateSmsNum={left['gate']};kaSmsNum={left['ka']}"
-        return self._text(call, "success", text)
+        member, gate, ka = (self.world.balance(account, pool) for pool in ("member", "gate", "ka"))
+        text = f"memberSmsNum={member};gateSmsNum={gate};kaSmsNum={ka}"
+        return self._text_answer(call, "success", text)
 
-    def _reports(self, call: Call, account: Account) -> Answer:
-        """Section 3: `smsreport` of `psreport`s; status 1 delivered, 0 failed, 2 not known."""
+    def _reports(self, call: GatewayCall, account: SandboxAccount) -> SandboxAnswer:
+        """Answer a `smsreport` of `psreport`s: 1 delivered, 0 failed, 2 not known (section 3)."""
         queue = self.world.reports(self.name, account.name)
         rows = "".join(
             f"<psreport><mobile>{row.msisdn}</mobile><username>{account.name}</username>"
             f"<smslogid>{row.id}</smslogid><status>{_status(row.status)}</status>"
-            f"<sendtime>{beijing(row.at)}.0</sendtime></psreport>\n"
+            f"<sendtime>{format_beijing(row.at)}.0</sendtime></psreport>\n"
             for row in queue.drain(self.world.clock(), self.options["page"])
         )
-        return self._xml(call, "smsreport", rows)
+        return self._xml_answer(call, "smsreport", rows)
 
-    def _inbound(self, call: Call, account: Account) -> Answer:
-        """Section 4: `content` is BASE64 of GBK, `receiver` the account."""
+    def _inbound(self, call: GatewayCall, account: SandboxAccount) -> SandboxAnswer:
+        """Answer a `smsrerecv`; `content` is BASE64 of GBK, `receiver` the account (section 4)."""
         box = self.world.inbound(self.name, account.name)
         rows = "".join(
             f"<psrerecv><mobile>{row.msisdn}</mobile><receiver>{account.name}</receiver>"
-            f"<content>{_content(row.text)}</content>"
-            f"<sendtime>{beijing(row.at)}.0</sendtime></psrerecv>\n"
+            f"<content>{_encode_content(row.text)}</content>"
+            f"<sendtime>{format_beijing(row.at)}.0</sendtime></psrerecv>\n"
             for row in box.drain(self.world.clock(), self.options["page"])
         )
-        return self._xml(call, "smsrerecv", rows)
+        return self._xml_answer(call, "smsrerecv", rows)
 
-    def _xml(self, call: Call, root: str, rows: str) -> Answer:
+    def _xml_answer(self, call: GatewayCall, root: str, rows: str) -> SandboxAnswer:
         xml = f'<?xml version="1.0" encoding="utf-8" ?>\n<{root}>\n{rows}</{root}>\n'
         if self.options["sample_bodies"]:
             xml = xml.replace("<?xml ", "<?xml").replace("<ps", "-<ps").replace("<sms", "-<sms", 1)
         if call.form == "soap":
-            return soap.written(call, "success", xml, self.options["namespace"])
-        return Answer("success", xml.encode(), "text/xml; charset=utf-8")
+            return jzyyun_soap.format_result(call, "success", xml, self.options["namespace"])
+        return SandboxAnswer("success", xml.encode(), "text/xml; charset=utf-8")
 
-    def _update_password(self, call: Call) -> Answer:
-        """Section 5: passwords in clear; 1 done, 2 failed, 3 no such user."""
+    def _update_password(self, call: GatewayCall) -> SandboxAnswer:
+        """Change the password, in clear (section 5): 1 done, 2 failed, 3 no such user."""
         account = self.account(call)
         if account is None:
-            return self._text(call, "3", "3")
-        old = call.fields.get("password", b"").decode("latin-1")
-        new = call.fields.get("newPassword", b"").decode("latin-1")
-        if old != account.password or not (new.isascii() and new.isalnum()):
-            return self._text(call, "2", "2")
-        account.password = new
-        return self._text(call, "1", "1")
+            return self._text_answer(call, "3", "3")
+        password = call.fields.get("password", b"").decode("latin-1")
+        new_password = call.fields.get("newPassword", b"").decode("latin-1")
+        if password != account.password or not (new_password.isascii() and new_password.isalnum()):
+            return self._text_answer(call, "2", "2")
+        account.password = new_password
+        return self._text_answer(call, "1", "1")
 
 
-def _knows(account: Account, call: Call) -> bool:
-    right = account.password.encode()
+def _password_matches(account: SandboxAccount, call: GatewayCall) -> bool:
+    expected = account.password.encode()
     if call.form != "utf8":
-        right = base64.b64encode(right)
-    return call.fields.get("password", b"") == right
+        expected = base64.b64encode(expected)
+    return call.fields.get("password", b"") == expected
 
 
 def _status(status: str) -> str:
     return {"delivered": "1", "unknown": "2", "failed": "0", "blacklisted": "0"}.get(status, status)
 
 
-def _content(text: str) -> str:
+def _encode_content(text: str) -> str:
     return base64.b64encode(text.encode("gbk", "replace")).decode()
 
 
-SIDE = Jzyyun
+SIDE = JzyyunSide

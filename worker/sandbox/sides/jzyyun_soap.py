@@ -1,4 +1,4 @@
-"""jzyyun by SOAP (document 004, second part), as Axis2 serves it: document/literal, string results.
+"""Reads and writes jzyyun's SOAP (document 004, second part) as Axis2: document/literal, strings.
 
 The document gives signatures, not the namespace: it is an option of the side, published in the
 WSDL. Requests are accepted in any namespace or none, arguments by name, or else by position.
@@ -8,8 +8,8 @@ from typing import Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from worker.sandbox.exchange import Answer, Call, Request
-from worker.sandbox.side import numbers
+from worker.sandbox.exchange import GatewayCall, SandboxAnswer, SandboxRequest
+from worker.sandbox.side import split_numbers
 
 ENVELOPE_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 ENVELOPE_12 = "http://www.w3.org/2003/05/soap-envelope"
@@ -33,22 +33,22 @@ OPERATIONS: Final[dict[str, tuple[str, ...]]] = {
 _INTEGERS = {"smstype", "isLongSms"}
 
 
-def read(request: Request) -> Call:
+def read(request: SandboxRequest) -> GatewayCall:
     """Read an envelope into the call that it carries."""
     if request.method == "GET":
-        wanted = request.query.lower().startswith(b"wsdl")
-        return Call("wsdl", "", "GET", request.at, {}, form="wsdl" if wanted else "")
+        wants_wsdl = request.query.lower().startswith(b"wsdl")
+        return GatewayCall("wsdl", "", "GET", request.at, {}, form="wsdl" if wants_wsdl else "")
     operation, version = _operation(request.body)
-    name = "" if operation is None else _local(operation.tag)
+    name = "" if operation is None else _local_name(operation.tag)
     fields = {} if operation is None else _arguments(operation)
     fields["envelope"] = version
-    return Call(
+    return GatewayCall(
         name,
         fields.get("username", b"").decode(),
         request.method,
         request.at,
         fields,
-        numbers(fields.get("mobile", b"")) if name == "sendSms" else [],
+        split_numbers(fields.get("mobile", b"")) if name == "sendSms" else [],
         submits=name == "sendSms",
         form="soap",
     )
@@ -63,60 +63,62 @@ def _operation(body: bytes) -> tuple[ET.Element | None, bytes]:
     except ET.ParseError:
         return None, ENVELOPE_11.encode()
     namespace = envelope.tag.partition("}")[0].lstrip("{")
-    found = envelope.find(f"{{{namespace}}}Body/*")
-    return found, namespace.encode()
+    operation = envelope.find(f"{{{namespace}}}Body/*")
+    return operation, namespace.encode()
 
 
 def _arguments(operation: ET.Element) -> dict[str, bytes]:
-    """Name the arguments: as they are named, or by their position where no name is known."""
-    names = OPERATIONS.get(_local(operation.tag), ())
-    children = [(_local(child.tag), (child.text or "").encode()) for child in operation]
+    """Return the arguments by their own names, or by their position where no name is known."""
+    names = OPERATIONS.get(_local_name(operation.tag), ())
+    children = [(_local_name(child.tag), (child.text or "").encode()) for child in operation]
     if any(name in names for name, _ in children):
         return dict(children)
     return dict(zip(names, (value for _, value in children), strict=False))
 
 
-def _local(tag: str) -> str:
+def _local_name(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 
-def written(call: Call, code: str, text: str, namespace: str) -> Answer:
-    """Wrap a string result."""
+def format_result(call: GatewayCall, code: str, text: str, namespace: str) -> SandboxAnswer:
+    """Return an answer with a string result in an envelope."""
     name = f"{call.name}Response"
-    inner = f'<ns:{name} xmlns:ns="{namespace}"><ns:return>{escape(text)}</ns:return></ns:{name}>'
-    return _envelope(call, code, inner, 200)
+    body_xml = (
+        f'<ns:{name} xmlns:ns="{namespace}"><ns:return>{escape(text)}</ns:return></ns:{name}>'
+    )
+    return _envelope(call, code, body_xml, 200)
 
 
-def unknown(call: Call) -> Answer:
-    """Answer a fault: an operation that is not offered, or no envelope at all."""
+def unknown_operation(call: GatewayCall) -> SandboxAnswer:
+    """Return the fault for an operation that is not offered, or for no envelope at all."""
     reason = f"The endpoint reference (EPR) for the Operation {call.name} is not found"
     if call.fields.get("envelope") == ENVELOPE_12.encode():
-        inner = (
+        body_xml = (
             "<soapenv:Fault><soapenv:Code><soapenv:Value>soapenv:Receiver</soapenv:Value>"
             f'</soapenv:Code><soapenv:Reason><soapenv:Text xml:lang="en-US">{escape(reason)}'
             "</soapenv:Text></soapenv:Reason></soapenv:Fault>"
         )
     else:
-        inner = (
+        body_xml = (
             "<soapenv:Fault><faultcode>soapenv:Server</faultcode>"
             f"<faultstring>{escape(reason)}</faultstring><detail/></soapenv:Fault>"
         )
-    return _envelope(call, "fault", inner, 500)
+    return _envelope(call, "fault", body_xml, 500)
 
 
-def _envelope(call: Call, code: str, inner: str, status: int) -> Answer:
+def _envelope(call: GatewayCall, code: str, body_xml: str, status: int) -> SandboxAnswer:
     version = call.fields.get("envelope", ENVELOPE_11.encode()).decode()
     xml = (
         '<?xml version="1.0" encoding="UTF-8"?>'
-        f'<soapenv:Envelope xmlns:soapenv="{version}"><soapenv:Body>{inner}'
+        f'<soapenv:Envelope xmlns:soapenv="{version}"><soapenv:Body>{body_xml}'
         "</soapenv:Body></soapenv:Envelope>"
     )
-    kind = "application/soap+xml" if version == ENVELOPE_12 else "text/xml"
-    return Answer(code, xml.encode(), f"{kind}; charset=UTF-8", status)
+    content_type = "application/soap+xml" if version == ENVELOPE_12 else "text/xml"
+    return SandboxAnswer(code, xml.encode(), f"{content_type}; charset=UTF-8", status)
 
 
-def wsdl(namespace: str, address: str) -> Answer:
-    """Publish the service's description, in the shape that Axis2 generates."""
+def wsdl(namespace: str, address: str) -> SandboxAnswer:
+    """Return the service's description, in the shape that Axis2 generates."""
     parts = "".join(_WSDL_TYPES.format(name=name, arguments=_elements(name)) for name in OPERATIONS)
     messages = "".join(_WSDL_MESSAGES.format(name=name) for name in OPERATIONS)
     ports = "".join(_WSDL_PORT.format(name=name) for name in OPERATIONS)
@@ -129,7 +131,7 @@ def wsdl(namespace: str, address: str) -> Answer:
         ports=ports,
         bindings=bindings,
     )
-    return Answer("wsdl", xml.encode(), "text/xml; charset=UTF-8")
+    return SandboxAnswer("wsdl", xml.encode(), "text/xml; charset=UTF-8")
 
 
 def _elements(name: str) -> str:
