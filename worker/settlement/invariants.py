@@ -1,4 +1,4 @@
-"""Checking the promise: what the database says of itself, also while it is in use.
+"""Check the invariants that the database alone can show, also while it is in use.
 
 The names are those of `docs/guarantees.md`: I1 conservation, I4 the write-ahead comes first, I5
 nothing hangs. `worker.settlement.ledger` checks those that need a ledger.
@@ -6,8 +6,9 @@ nothing hangs. `worker.settlement.ledger` checks those that need a ledger.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from worker.config.settings import Settings
 from worker.domain.enums import CampaignState, SubmissionState
@@ -19,8 +20,15 @@ from worker.store.schema.tables import (
     submission,
 )
 
-#: How many broken rows a finding names.
-SHOWN = 20
+#: The most broken rows that a finding names.
+MAX_SHOWN_ROWS = 20
+
+_carries_range = (
+    submission.c.lo.is_not(None),
+    submission.c.state != SubmissionState.NOT_SENT.value,
+)
+#: A message that has no state of its own and names no submission.
+_is_plain = (message.c.state.is_(None), message.c.submission_id.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +41,18 @@ class Finding:
     rows: tuple[str, ...] = ()
 
 
-def database(connection: Connection, settings: Settings) -> list[Finding]:
-    """Check what the database says of itself; it may be in use."""
+def check_database(connection: Connection, settings: Settings) -> list[Finding]:
+    """Check the invariants that the database alone can show; it may be in use."""
     return [
-        _conservation(connection),
-        _ranges(connection),
-        _nobody_s(connection),
-        _write_ahead(connection),
-        _nothing_hangs(connection, settings),
+        _check_conservation(connection),
+        _check_ranges(connection),
+        _check_handed_out(connection),
+        _check_write_ahead(connection),
+        _check_leases(connection, settings),
     ]
 
 
-def _conservation(connection: Connection) -> Finding:
+def _check_conservation(connection: Connection) -> Finding:
     counted = (
         select(message.c.request_id, func.count().label("there"))
         .group_by(message.c.request_id)
@@ -65,24 +73,25 @@ def _conservation(connection: Connection) -> Finding:
     )
 
 
-def _ranges(connection: Connection) -> Finding:
-    """The ranges of a request's submissions follow each other and never overlap."""
-    of = submission.c.request_id
-    each = (
+def _check_ranges(connection: Connection) -> Finding:
+    """Check that the ranges of a request's submissions follow each other and never overlap."""
+    request_id = submission.c.request_id
+    ranges = (
         select(
-            of,
+            request_id,
             submission.c.lo,
             submission.c.hi,
             # Not by a third argument of LAG, which MariaDB does not know.
             func.coalesce(
-                func.lag(submission.c.hi).over(partition_by=of, order_by=submission.c.lo), 0
+                func.lag(submission.c.hi).over(partition_by=request_id, order_by=submission.c.lo),
+                0,
             ).label("before"),
         )
-        .where(submission.c.lo.is_not(None), submission.c.state != SubmissionState.NOT_SENT.value)
+        .where(*_carries_range)
         .subquery()
     )
     rows = connection.execute(
-        select(each.c.request_id, each.c.lo, each.c.hi).where(each.c.lo < each.c.before)
+        select(ranges.c.request_id, ranges.c.lo, ranges.c.hi).where(ranges.c.lo < ranges.c.before)
     )
     return finding(
         "I1",
@@ -91,8 +100,23 @@ def _ranges(connection: Connection) -> Finding:
     )
 
 
-def _nobody_s(connection: Connection) -> Finding:
-    """What was handed out is carried by a submission, or has an end of its own."""
+def _check_handed_out(connection: Connection) -> Finding:
+    """Check that what was handed out is carried by a submission, or has an end of its own."""
+    not_sent = (
+        select(message.c.request_id, message.c.n)
+        .join(submission, submission.c.id == message.c.submission_id)
+        .where(message.c.state.is_(None), submission.c.state == SubmissionState.NOT_SENT.value)
+    )
+    broken = [
+        f"message {row[0]}-{row[1]}"
+        for query in (_plain_between_ranges(), _plain_above_ranges(), not_sent)
+        for row in connection.execute(query)
+    ]
+    return finding("I1", "whatever was handed out is carried by somebody, or has ended", broken)
+
+
+def _plain_between_ranges() -> Select[Any]:
+    """Select the plain messages that lie in a gap below a submission's range."""
     before = func.lag(submission.c.hi).over(
         partition_by=submission.c.request_id, order_by=submission.c.lo
     )
@@ -102,46 +126,37 @@ def _nobody_s(connection: Connection) -> Finding:
             func.coalesce(before, 0).label("gap"),
             submission.c.lo.label("until"),
         )
-        .where(submission.c.lo.is_not(None), submission.c.state != SubmissionState.NOT_SENT.value)
+        .where(*_carries_range)
         .subquery()
     )
-    last = (
+    return (
+        select(message.c.request_id, message.c.n)
+        .join(ranges, ranges.c.request_id == message.c.request_id)
+        .where(message.c.n >= ranges.c.gap, message.c.n < ranges.c.until, *_is_plain)
+        .where(ranges.c.until > ranges.c.gap)
+    )
+
+
+def _plain_above_ranges() -> Select[Any]:
+    """Select the plain messages between the highest range and what was handed out."""
+    highest_ranges = (
         select(submission.c.request_id, func.max(submission.c.hi).label("highest"))
-        .where(submission.c.lo.is_not(None), submission.c.state != SubmissionState.NOT_SENT.value)
+        .where(*_carries_range)
         .group_by(submission.c.request_id)
         .subquery()
     )
-    plain = (message.c.state.is_(None), message.c.submission_id.is_(None))
-    between = (
-        select(message.c.request_id, message.c.n)
-        .join(ranges, ranges.c.request_id == message.c.request_id)
-        .where(message.c.n >= ranges.c.gap, message.c.n < ranges.c.until, *plain)
-        .where(ranges.c.until > ranges.c.gap)
-    )
-    highest = func.coalesce(last.c.highest, 0)
-    above = (
+    highest = func.coalesce(highest_ranges.c.highest, 0)
+    return (
         select(message.c.request_id, message.c.n)
         .join(request, request.c.id == message.c.request_id)
-        .outerjoin(last, last.c.request_id == request.c.id)
-        .where(message.c.n >= highest, message.c.n < request.c.next_n, *plain)
+        .outerjoin(highest_ranges, highest_ranges.c.request_id == request.c.id)
+        .where(message.c.n >= highest, message.c.n < request.c.next_n, *_is_plain)
         .where(request.c.next_n > highest)
     )
-    broken = [
-        f"message {row[0]}-{row[1]}"
-        for query in (between, above)
-        for row in connection.execute(query)
-    ]
-    left = connection.execute(
-        select(message.c.request_id, message.c.n)
-        .join(submission, submission.c.id == message.c.submission_id)
-        .where(message.c.state.is_(None), submission.c.state == SubmissionState.NOT_SENT.value)
-    )
-    broken += [f"message {row[0]}-{row[1]}" for row in left]
-    return finding("I1", "whatever was handed out is carried by somebody, or has ended", broken)
 
 
-def _write_ahead(connection: Connection) -> Finding:
-    called = [
+def _check_write_ahead(connection: Connection) -> Finding:
+    called_states = [
         SubmissionState.IN_FLIGHT.value,
         SubmissionState.ACCEPTED.value,
         SubmissionState.REJECTED.value,
@@ -149,7 +164,7 @@ def _write_ahead(connection: Connection) -> Finding:
     ]
     rows = connection.execute(
         select(submission.c.id, submission.c.state).where(
-            submission.c.state.in_(called),
+            submission.c.state.in_(called_states),
             or_(
                 submission.c.called_at.is_(None),
                 submission.c.answered_at < submission.c.called_at,
@@ -163,10 +178,12 @@ def _write_ahead(connection: Connection) -> Finding:
     )
 
 
-def _nothing_hangs(connection: Connection, settings: Settings) -> Finding:
-    late = 2 * settings.top.sweep_every + 1.0
+def _check_leases(connection: Connection, settings: Settings) -> Finding:
+    late_seconds = 2 * settings.top.sweep_every + 1.0
     rows = connection.execute(
-        select(submission.c.id, submission.c.state).where(submission.c.lease_until <= later(-late))
+        select(submission.c.id, submission.c.state).where(
+            submission.c.lease_until <= later(-late_seconds)
+        )
     )
     return finding(
         "I5",
@@ -178,4 +195,4 @@ def _nothing_hangs(connection: Connection, settings: Settings) -> Finding:
 def finding(name: str, law: str, rows: Iterable[str]) -> Finding:
     """Return a finding that names the first of its broken rows."""
     broken = list(rows)
-    return Finding(name, law, len(broken), tuple(broken[:SHOWN]))
+    return Finding(name, law, len(broken), tuple(broken[:MAX_SHOWN_ROWS]))

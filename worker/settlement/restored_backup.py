@@ -1,6 +1,6 @@
-"""After a backup was restored: what may have been sent since it was made is shown as unknown.
+"""Show as unknown what may have been sent between the making of a backup and its restoring.
 
-The database is older than the truth then. Whatever waited in it may have gone out meanwhile and
+The restored database is older than the truth. Whatever waited in it may have gone out meanwhile and
 would go out again; so all of it is put aside, and people or evidence say what became of it.
 """
 
@@ -13,15 +13,15 @@ from sqlalchemy import Connection, Engine
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import TooLate
-from worker.policy import routing
+from worker.policy import eligibility
 from worker.store import events, restored_backup, spool, ticks
 from worker.store.db import database
-from worker.store.restored_backup import Rest
+from worker.store.restored_backup import UnsentRange
 
 
 @dataclass(frozen=True, slots=True)
 class PutAside:
-    """What was put aside: messages, in how many submissions; and what nobody can say."""
+    """What was put aside: how many messages, in which submissions, and what cannot be told."""
 
     messages: int
     submissions: tuple[int, ...]
@@ -30,7 +30,7 @@ class PutAside:
 
 
 def put_aside(
-    engine: Engine, settings: Settings, since: datetime, *, who: str, why: str, act: bool = True
+    engine: Engine, settings: Settings, since: datetime, *, who: str, reason: str, act: bool = True
 ) -> PutAside:
     """Make unknown whatever a backup of `since` holds that may have been sent after it.
 
@@ -39,50 +39,59 @@ def put_aside(
     outcomes of the lost one lie on this machine's disk.
     """
     with database.writing(engine) as connection:
-        _refuse(connection, settings)
-        rests = [one for one in restored_backup.rests(connection, since) if one.size]
-        going = restored_backup.going(connection, since)
-        found = PutAside(
-            sum(one.size for one in (*rests, *going)),
-            tuple(one.id for one in going),
-            tuple(restored_backup.loading(connection, since)),
+        _refuse_while_in_use(connection, settings)
+        ranges = [
+            unsent
+            for unsent in restored_backup.lock_unsent_ranges(connection, since)
+            if unsent.size
+        ]
+        unfinished = restored_backup.lock_unfinished(connection, since)
+        plan = PutAside(
+            sum(waiting.size for waiting in (*ranges, *unfinished)),
+            tuple(submission.id for submission in unfinished),
+            tuple(restored_backup.loading_campaign_ids(connection, since)),
         )
         if not act:
-            return found
-        restored_backup.doubt(connection, found.submissions, since)
-        made = [
-            restored_backup.put_aside(connection, one, _account(settings, one), since)
-            for one in rests
+            return plan
+        restored_backup.mark_unknown(connection, plan.submissions, since)
+        new_ids = [
+            restored_backup.put_aside(connection, unsent, _account_name(settings, unsent), since)
+            for unsent in ranges
         ]
-        restored_backup.forget_counters(connection)
-        _note(connection, (*found.submissions, *made), who, why, since)
-    return PutAside(found.messages, (*found.submissions, *made), found.loading)
+        restored_backup.reset_counters(connection)
+        submission_ids = (*plan.submissions, *new_ids)
+        _add_events(connection, submission_ids, who, reason, since)
+    return PutAside(plan.messages, submission_ids, plan.loading)
 
 
-def _refuse(connection: Connection, settings: Settings) -> None:
-    late = ticks.late(connection, "sweep")
-    if late is not None and late <= settings.top.sweep_every + settings.top.look_every:
+def _refuse_while_in_use(connection: Connection, settings: Settings) -> None:
+    """Raise `TooLate` when a worker uses the database, or outcomes of the lost one are spooled."""
+    late_seconds = ticks.late_seconds(connection, "sweep")
+    max_late_seconds = settings.top.sweep_every + settings.top.look_every
+    if late_seconds is not None and late_seconds <= max_late_seconds:
         msg = "a worker looks at this database, or did a moment ago: stop all of them first"
         raise TooLate(msg)
-    left = sorted(spool.folder(settings).glob(f"*{spool.Kind.OUTCOMES}"))
-    if left:
+    outcome_files = sorted(spool.folder(settings).glob(f"*{spool.SpoolFileKind.OUTCOMES}"))
+    if outcome_files:
         msg = (
-            f"{left[0].parent} holds outcomes of the database that was lost: move them away,"
-            " on every machine, or they are taken for outcomes of others"
+            f"{outcome_files[0].parent} holds outcomes of the database that was lost: move them"
+            " away, on every machine, or they are taken for outcomes of others"
         )
         raise TooLate(msg)
 
 
-def _account(settings: Settings, rest: Rest) -> str:
-    """The account that it named, else the first one that may have carried it."""
-    may = routing.candidates(
-        settings.accounts.values(), MessageClass(rest.message_class), rest.account
+def _account_name(settings: Settings, unsent: UnsentRange) -> str:
+    """Return the account that the request named, else the first that may have carried it."""
+    candidates = eligibility.candidates(
+        settings.accounts.values(), MessageClass(unsent.message_class), unsent.account
     )
-    first = max(may, key=lambda one: one.settings.priority, default=None)
-    return first.name if first else rest.account or ""
+    preferred = max(candidates, key=lambda account: account.settings.priority, default=None)
+    return preferred.name if preferred else unsent.account or ""
 
 
-def _note(connection: Connection, ids: Iterable[int], who: str, why: str, since: datetime) -> None:
-    detail = {"why": why, "since": since.isoformat()}
-    for one in ids:
-        events.add(connection, "settle.restored", who, submission_id=one, detail=detail)
+def _add_events(
+    connection: Connection, ids: Iterable[int], who: str, reason: str, since: datetime
+) -> None:
+    detail = {"why": reason, "since": since.isoformat()}
+    for submission_id in ids:
+        events.add(connection, "settle.restored", who, submission_id=submission_id, detail=detail)

@@ -1,4 +1,7 @@
-"""How fast accounts may go: the limiter that stands in for Redis, and what refusals have taught."""
+"""Read and write how fast accounts may go, and count what they have in flight.
+
+The limiter's state is stored here while Redis is away; what refusals have taught always is.
+"""
 
 from bisect import bisect_left
 from collections import Counter
@@ -11,16 +14,16 @@ from sqlalchemy import Connection, case, func, or_, select, update
 
 from worker.domain.enums import MessageClass, Outcome
 from worker.policy import adaptive_rate, gcra
-from worker.policy.adaptive_rate import NOTHING, Learned
+from worker.policy.adaptive_rate import NOTHING_LEARNED, LearnedRate
 from worker.policy.gcra import PacingState
 from worker.store import accounts, claims
 from worker.store.db.clock import later, now
 from worker.store.schema.tables import account_state, submission
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The newest submissions are looked at to learn a rate, so many of them, and of so many seconds.
-NEWEST = 2000
-LATELY = 2.0
+#: The submissions that are looked at to learn a rate: so many of the newest, of so many seconds.
+MAX_SUBMISSIONS = 2000
+RECENT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +33,20 @@ class Pacing:
     #: The limiter's state while the database paces it; None while Redis does.
     state: PacingState | None = None
     #: When Redis is to be tried again.
-    retry: int = 0
-    learned: Learned = NOTHING
-    at: int = 0
+    retry_redis_at: int = 0
+    learned: LearnedRate = NOTHING_LEARNED
+    #: When this was read.
+    read_at: int = 0
 
     @property
     def now(self) -> float:
-        """The database's time, in seconds since 1970."""
-        return self.at / 1_000_000
+        """When this was read, in seconds since 1970."""
+        return self.read_at / 1_000_000
 
     @property
-    def allowed(self) -> float | None:
-        """The rate that is left of a refusal."""
-        return self.learned.allowed(self.now)
+    def allowed_rate(self) -> float | None:
+        """The submissions per second that the last refusal leaves; None where it leaves all."""
+        return self.learned.allowed_rate(self.now)
 
 
 def microseconds(moment: datetime) -> int:
@@ -50,77 +54,86 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-_pacings = select(
+_pacing_query = select(
     account_state.c.account, account_state.c.pace, account_state.c.learned, now().label("at")
 )
 
 
-def standing(connection: Connection) -> dict[str, Pacing]:
-    """Return the accounts whose pace is anything but what is configured and kept by Redis."""
-    return standing_of(accounts.seen(connection))
+def pacings(connection: Connection) -> dict[str, Pacing]:
+    """Return the accounts that the database paces, or whose rate a refusal has lowered, by name."""
+    return pacings_in(accounts.snapshots(connection))
 
 
-def standing_of(rows: Sequence[Any]) -> dict[str, Pacing]:
-    """Return what `standing` does, by what was seen of all accounts."""
-    apart = (row for row in rows if row.pace is not None or row.learned is not None)
-    return {row.account: _pacing(row) for row in apart}
+def pacings_in(rows: Sequence[Any]) -> dict[str, Pacing]:
+    """Return what `pacings` does, from the rows of `accounts.snapshots`."""
+    return {
+        row.account: _pacing(row) for row in rows if row.pace is not None or row.learned is not None
+    }
 
 
 def lock(connection: Connection, names: Collection[str]) -> dict[str, Pacing]:
-    """Lock accounts in order, until the transaction ends, and return how each is paced."""
-    found = _locked(connection, names)
-    missing = sorted(set(names) - set(found))
-    for one in missing:
-        accounts.ensure(connection, one)
-    return found | (_locked(connection, missing) if missing else {})
+    """Lock accounts in order, until the transaction ends, and return how each is paced.
+
+    An account without a row gets one.
+    """
+    locked = _lock_existing(connection, names)
+    missing_names = sorted(set(names) - set(locked))
+    for name in missing_names:
+        accounts.ensure(connection, name)
+    return locked | (_lock_existing(connection, missing_names) if missing_names else {})
 
 
-def _locked(connection: Connection, names: Collection[str]) -> dict[str, Pacing]:
+def _lock_existing(connection: Connection, names: Collection[str]) -> dict[str, Pacing]:
     locking = (
-        _pacings.where(account_state.c.account.in_(sorted(names)))
+        _pacing_query.where(account_state.c.account.in_(sorted(names)))
         .order_by(account_state.c.account)
         .with_for_update()
     )
     connection.execute(locking).all()
-    # Read again: whoever waited for a lock has an old clock.
+    # Read again: a statement that waited for a lock has the time of before its wait.
     return {row.account: _pacing(row) for row in connection.execute(locking)}
 
 
 def _pacing(row: Any) -> Pacing:
-    kept = row.pace
+    stored = row.pace
     return Pacing(
-        gcra.stored(kept) if kept else None,
-        kept["retry"] if kept else 0,
-        adaptive_rate.stored(row.learned),
+        gcra.state_from_json(stored) if stored else None,
+        stored["retry"] if stored else 0,
+        adaptive_rate.learned_from_json(row.learned),
         microseconds(row.at),
     )
 
 
-def write(connection: Connection, account: str, state: PacingState | None, retry: int = 0) -> None:
-    """Keep the limiter's state; None gives the account back to Redis."""
-    kept = None if state is None else state.as_json() | {"retry": retry}
+def write(
+    connection: Connection,
+    account_name: str,
+    state: PacingState | None,
+    retry_redis_at: int = 0,
+) -> None:
+    """Store the limiter's state of an account; None gives the account back to Redis."""
+    stored = None if state is None else state.as_json() | {"retry": retry_redis_at}
     connection.execute(
-        update(account_state).where(account_state.c.account == account).values(pace=kept)
+        update(account_state).where(account_state.c.account == account_name).values(pace=stored)
     )
 
 
-def learn(connection: Connection, account: str, learned: Learned) -> None:
-    """Keep what a refusal has taught."""
+def write_learned(connection: Connection, account_name: str, learned: LearnedRate) -> None:
+    """Store the rate that a refusal has taught."""
     connection.execute(
         update(account_state)
-        .where(account_state.c.account == account)
+        .where(account_state.c.account == account_name)
         .values(learned=learned.as_json())
     )
 
 
-_under_way = (
+_in_flight_query = (
     select(submission.c.account, submission.c.message_class, func.count())
     .where(submission.c.lease_until.is_not(None))
     .group_by(submission.c.account, submission.c.message_class)
 )
 
 
-_counts = (
+_in_flight_counts = (
     select(
         submission.c.account,
         func.sum(case((submission.c.message_class == MessageClass.OTP.value, 1), else_=0)).label(
@@ -132,67 +145,83 @@ _counts = (
     .group_by(submission.c.account)
     .subquery()
 )
-#: All in one statement: a place that was just freed by a failure comes with its doubt.
-_looked = select(
-    *accounts.SEEN, _counts.c.otp, _counts.c.all, claims.anything_planned.label("back")
-).select_from(account_state.outerjoin(_counts, _counts.c.account == account_state.c.account))
+#: All in one statement, so that a slot which a failure has just freed is seen with its doubt.
+_claim_query = select(
+    *accounts.SNAPSHOT_COLUMNS,
+    _in_flight_counts.c.otp,
+    _in_flight_counts.c.all,
+    claims.due_submission_exists.label("back"),
+).select_from(
+    account_state.outerjoin(
+        _in_flight_counts, _in_flight_counts.c.account == account_state.c.account
+    )
+)
 
 
-def look(connection: Connection, message_class: MessageClass) -> Sequence[Any]:
-    """Return what a claim of a class asks first: what is seen of all accounts, and some counts.
+def claim_rows(connection: Connection, message_class: MessageClass) -> Sequence[Any]:
+    """Return what a claim of a class reads first: a row of `SNAPSHOT_COLUMNS` for each account.
 
-    Of each account: `otp` and `all`, the submissions that it has in flight; and `back`, which says
-    of the class, not of the account, whether a planned submission's time has come.
+    Each row also has `otp` and `all`, the submissions that the account has in flight, of `otp` and
+    of all classes; and `back`, which says of the claim's class, not of the account, whether a
+    planned submission's time has come.
     """
-    return connection.execute(_looked, {"of": message_class.value}).all()
+    return connection.execute(_claim_query, {"of": message_class.value}).all()
 
 
-def under_way_of(rows: Sequence[Any]) -> Counter[tuple[str, bool]]:
-    """Return what `under_way` does, by a look: of the accounts that have a row."""
-    found: Counter[tuple[str, bool]] = Counter()
+def in_flight_in(rows: Sequence[Any]) -> Counter[tuple[str, bool]]:
+    """Return what `count_in_flight` does, from the `claim_rows`: of accounts that have a row."""
+    counts: Counter[tuple[str, bool]] = Counter()
     for row in rows:
         if row.all:
-            found[row.account, True] = int(row.otp)
-            found[row.account, False] = row.all - int(row.otp)
-    return found
+            counts[row.account, True] = int(row.otp)
+            counts[row.account, False] = row.all - int(row.otp)
+    return counts
 
 
-def under_way(connection: Connection, account: str | None = None) -> Counter[tuple[str, bool]]:
-    """Count the submissions that are in flight, by account and whether they are otp."""
-    counting = _under_way
-    if account is not None:
-        counting = counting.where(submission.c.account == account)
-    found: Counter[tuple[str, bool]] = Counter()
-    for name, message_class, count in connection.execute(counting):
-        found[name, message_class == MessageClass.OTP.value] += count
-    return found
+def count_in_flight(
+    connection: Connection, account_name: str | None = None
+) -> Counter[tuple[str, bool]]:
+    """Count the submissions that are in flight, by account and whether they are `otp`."""
+    query = _in_flight_query
+    if account_name is not None:
+        query = query.where(submission.c.account == account_name)
+    counts: Counter[tuple[str, bool]] = Counter()
+    for name, message_class, count in connection.execute(query):
+        counts[name, message_class == MessageClass.OTP.value] += count
+    return counts
 
 
-def fullest_second(connection: Connection, names: Collection[str]) -> int:
-    """Return the most that was taken of accounts in one of the last few seconds, as far as known.
+def fullest_second_count(connection: Connection, names: Collection[str]) -> int:
+    """Return the most submissions that accounts took within a second of the last few seconds.
 
-    What was called and not refused for our pace, among the newest submissions: a bounded look by
-    primary key.
+    Of the newest submissions it counts those that were called and not refused for our pace: a
+    bounded look by primary key, so the true count may be higher.
     """
     newest = (
         select(submission.c.account, submission.c.called_at, submission.c.outcome)
         .order_by(submission.c.id.desc())
-        .limit(NEWEST)
+        .limit(MAX_SUBMISSIONS)
         .subquery()
     )
-    lately = select(newest.c.called_at).where(
+    recent_calls = select(newest.c.called_at).where(
         newest.c.account.in_(names),
-        newest.c.called_at > later(-LATELY),
+        newest.c.called_at > later(-RECENT_SECONDS),
         or_(newest.c.outcome.is_(None), newest.c.outcome != Outcome.THROTTLED.value),
     )
-    times = sorted(microseconds(one) for one in connection.execute(lately).scalars())
+    call_times = sorted(
+        microseconds(moment) for moment in connection.execute(recent_calls).scalars()
+    )
     return max(
-        (bisect_left(times, at + 1_000_000) - nth for nth, at in enumerate(times)), default=0
+        (
+            bisect_left(call_times, second_start + 1_000_000) - index
+            for index, second_start in enumerate(call_times)
+        ),
+        default=0,
     )
 
 
-def began(connection: Connection, ids: Collection[int]) -> Mapping[int, float]:
-    """Return when submissions were written ahead, in seconds since 1970."""
+def called_at(connection: Connection, ids: Collection[int]) -> Mapping[int, float]:
+    """Return when submissions were written ahead, in seconds since 1970, by id."""
     rows = connection.execute(
         select(submission.c.id, submission.c.called_at).where(
             submission.c.id.in_(list(ids)), submission.c.called_at.is_not(None)

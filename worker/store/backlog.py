@@ -1,4 +1,4 @@
-"""Whether work moves on: how long the oldest due work of a class waits, and when it last called."""
+"""Tell whether work moves on: how long the oldest due work of a class waits, and if it calls."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,19 +7,20 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, or_, select
 
 from worker.domain.enums import MessageClass, SubmissionState
-from worker.store.claims import stopped
+from worker.store.claims import in_stopped_campaign
 from worker.store.db.clock import later, now
 from worker.store.schema.tables import request, submission
 
-#: So many of the newest submissions are looked at for a call of the class.
-NEWEST = 500
+#: How many of the newest submissions are searched for a call of the class.
+MAX_SEARCHED_SUBMISSIONS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class ClassBacklog:
-    """One class: for how many seconds its oldest due work waits; None when nothing is due."""
+    """How long the due work of a class waits, and whether any of it moves."""
 
     message_class: MessageClass
+    #: For how many seconds the oldest due work waits; None when nothing is due.
     oldest: float | None
     #: Whether something of it is under way, or was called within the time that was asked for.
     moves: bool
@@ -32,23 +33,26 @@ def of_class(
     *,
     within: float,
 ) -> ClassBacklog:
-    """Look at a class; what names another account than these waits on purpose."""
-    due = [
-        one
-        for one in (
-            connection.execute(_request(message_class, accounts)).scalar(),
-            connection.execute(_planned(message_class)).scalar(),
+    """Return the backlog of a class; requests that name an account not in `accounts` are left out.
+
+    They wait on purpose. `moves` is whether the class called something `within` so many seconds.
+    """
+    due_times = [
+        due_at
+        for due_at in (
+            connection.execute(_oldest_request(message_class, accounts)).scalar(),
+            connection.execute(_oldest_planned(message_class)).scalar(),
         )
-        if one is not None
+        if due_at is not None
     ]
     oldest = None
-    if due:
+    if due_times:
         at = connection.execute(select(now())).scalar_one()
-        oldest = max(0.0, (at - min(due)).total_seconds())
+        oldest = max(0.0, (at - min(due_times)).total_seconds())
     return ClassBacklog(message_class, oldest, _moves(connection, message_class, within))
 
 
-def _request(message_class: MessageClass, accounts: Collection[str]) -> Any:
+def _oldest_request(message_class: MessageClass, accounts: Collection[str]) -> Any:
     return (
         select(request.c.next_at)
         .where(
@@ -61,14 +65,14 @@ def _request(message_class: MessageClass, accounts: Collection[str]) -> Any:
     )
 
 
-def _planned(message_class: MessageClass) -> Any:
+def _oldest_planned(message_class: MessageClass) -> Any:
     return (
         select(submission.c.next_at)
         .where(
             submission.c.message_class == message_class.value,
             submission.c.state == SubmissionState.PLANNED.value,
             submission.c.next_at <= now(),
-            ~stopped,
+            ~in_stopped_campaign,
         )
         .order_by(submission.c.next_at)
         .limit(1)
@@ -76,10 +80,12 @@ def _planned(message_class: MessageClass) -> Any:
 
 
 def _moves(connection: Connection, message_class: MessageClass, within: float) -> bool:
-    newest = select(func.coalesce(func.max(submission.c.id), 0)).scalar_subquery()
-    mine = submission.c.message_class == message_class.value
-    under_way = exists().where(mine, submission.c.lease_until > now())
+    newest_id = select(func.coalesce(func.max(submission.c.id), 0)).scalar_subquery()
+    is_of_class = submission.c.message_class == message_class.value
+    under_way = exists().where(is_of_class, submission.c.lease_until > now())
     called = exists().where(
-        mine, submission.c.id > newest - NEWEST, submission.c.called_at > later(-within)
+        is_of_class,
+        submission.c.id > newest_id - MAX_SEARCHED_SUBMISSIONS,
+        submission.c.called_at > later(-within),
     )
     return bool(connection.execute(select(or_(under_way, called))).scalar())

@@ -1,30 +1,19 @@
-"""Submissions that are parted: their messages go on in several that continue them."""
+"""Split submissions: plan parts that go on with their messages, or park them for a person."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, tuple_, update
+from sqlalchemy import Connection, func, select, update
 
-from worker.domain.enums import Outcome
-from worker.domain.enums import SubmissionState as S
+from worker.domain.enums import Outcome, SubmissionState
 from worker.gateways.results import Result
 from worker.store import submission_messages
 from worker.store.claims import Lease, PlannedSubmission
 from worker.store.db.clock import now
-from worker.store.db.dialects import new_id
-from worker.store.schema.tables import (
-    event,
-    message,
-    request,
-    submission,
-)
-
-#: Messages named in one statement.
-MANY = 400
-
-#: A message: its request and its number there.
-One = tuple[int, int]
+from worker.store.new_submissions import current_resend_of, insert_submission
+from worker.store.schema.tables import event, message, request, submission
+from worker.store.submission_messages import MessageKey
 
 
 class SplitPart(NamedTuple):
@@ -36,8 +25,8 @@ class SplitPart(NamedTuple):
     size: int
 
 
-class Parked(NamedTuple):
-    """A submission that waits for a person, and what it was refused with."""
+class ParkedSubmission(NamedTuple):
+    """A submission that waits for a person, and the code that it was refused with."""
 
     id: int
     account: str
@@ -45,42 +34,44 @@ class Parked(NamedTuple):
     code: str
 
 
-def carried(connection: Connection, one: int) -> list[One]:
-    """Return the messages that a submission carries, in order."""
-    return [(each.request_id, each.n) for each in submission_messages.of(connection, [one], ())]
+def carried_keys(connection: Connection, submission_id: int) -> list[MessageKey]:
+    """Return the keys of the messages that a submission carries, in order."""
+    messages = submission_messages.of_submissions(connection, [submission_id], ())
+    return [(carried.request_id, carried.n) for carried in messages]
 
 
-def part(
+def split(
     connection: Connection,
     parent: Lease | PlannedSubmission,
-    parts: Sequence[Sequence[One]],
+    parts: Sequence[Sequence[MessageKey]],
     tries: int,
 ) -> list[SplitPart]:
-    """Plan a submission for each part of what another carried, due now, and return them.
+    """Plan a submission, due now, for each part of the messages that `parent` carried.
 
-    A range is parted into ranges, in order; where messages name their submission, they name the new
-    one. `tries` is how many tries they have behind them.
+    A range is split into ranges, in order; where the messages name `parent`, they name the new
+    submission instead. `tries` is how many tries that count the messages have behind them.
     """
-    named = parent.lo is None or _named(connection, parent.id)
-    made = []
-    for nth, some in enumerate(parts):
+    messages_name_parent = parent.lo is None or _is_named(connection, parent.id)
+    planned = []
+    for nth, keys in enumerate(parts):
         lo = hi = None
-        if not named:
-            lo = parent.lo if nth == 0 else some[0][1]
+        if not messages_name_parent:
+            lo = parent.lo if nth == 0 else keys[0][1]
             hi = parent.hi if nth == len(parts) - 1 else parts[nth + 1][0][1]
-        one = _planned(connection, parent, lo, hi, len(some), tries)
-        made.append(SplitPart(one, lo, hi, len(some)))
-        if named:
-            _name(connection, some, one)
-    return made
+        submission_id = _plan_part(connection, parent, lo, hi, len(keys), tries)
+        planned.append(SplitPart(submission_id, lo, hi, len(keys)))
+        if messages_name_parent:
+            submission_messages.assign(connection, keys, submission_id)
+    return planned
 
 
-def _named(connection: Connection, one: int) -> bool:
-    there = select(message.c.n).where(message.c.submission_id == one).limit(1)
-    return connection.execute(there).first() is not None
+def _is_named(connection: Connection, submission_id: int) -> bool:
+    """Tell whether any message names a submission."""
+    naming = select(message.c.n).where(message.c.submission_id == submission_id).limit(1)
+    return connection.execute(naming).first() is not None
 
 
-def _planned(
+def _plan_part(
     connection: Connection,
     parent: Lease | PlannedSubmission,
     lo: int | None,
@@ -88,59 +79,47 @@ def _planned(
     size: int,
     tries: int,
 ) -> int:
-    planning = insert(submission).values(
-        account=parent.account,
-        message_class=parent.message_class.value,
-        state=S.PLANNED.value,
-        request_id=parent.request_id,
-        lo=lo,
-        hi=hi,
-        size=size,
-        attempts=tries,
-        parent_id=parent.id,
-        # What it sends once more may have been proven not taken meanwhile.
-        resend_of=_resend_of(connection, parent),
-        next_at=now(),
-        not_after=select(request.c.not_after)
-        .where(request.c.id == parent.request_id)
-        .scalar_subquery(),
-        created_at=now(),
+    """Insert the planned submission of a part, and return its id."""
+    return insert_submission(
+        connection,
+        {
+            "account": parent.account,
+            "message_class": parent.message_class.value,
+            "state": SubmissionState.PLANNED.value,
+            "request_id": parent.request_id,
+            "lo": lo,
+            "hi": hi,
+            "size": size,
+            "attempts": tries,
+            "parent_id": parent.id,
+            "resend_of": current_resend_of(connection, parent),
+            "next_at": now(),
+            "not_after": select(request.c.not_after)
+            .where(request.c.id == parent.request_id)
+            .scalar_subquery(),
+            "created_at": now(),
+        },
     )
-    return new_id(connection.execute(planning))
-
-
-def _resend_of(connection: Connection, parent: Lease | PlannedSubmission) -> int | None:
-    if parent.resend_of is None:
-        return None
-    its_own = select(submission.c.resend_of).where(submission.c.id == parent.id)
-    return connection.execute(its_own).scalar()
-
-
-def _name(connection: Connection, some: Sequence[One], one: int) -> None:
-    for first in range(0, len(some), MANY):
-        connection.execute(
-            update(message)
-            .where(
-                tuple_(message.c.request_id, message.c.n).in_(list(some[first : first + MANY])),
-                message.c.state.is_(None),
-            )
-            .values(submission_id=one)
-        )
 
 
 def break_off(
-    connection: Connection, lease: Lease, some: Sequence[One], state: S, result: Result
+    connection: Connection,
+    lease: Lease,
+    keys: Sequence[MessageKey],
+    state: SubmissionState,
+    result: Result,
 ) -> Lease:
-    """Give messages of a submission that has ended one of their own, as if it had been called so.
+    """Move messages of an ended submission to a new one, as if that had been called by itself.
 
-    They name it; it has the lease's fence, and ended as the gateway told of them.
+    They name the new submission. It has the lease's fence, and ended as the gateway said of these
+    messages. Returns its lease.
     """
     row = connection.execute(select(submission).where(submission.c.id == lease.id)).mappings().one()
     values = {column.key: row[column] for column in submission.c if column.key != "id"}
     values |= {
         "lo": None,
         "hi": None,
-        "size": len(some),
+        "size": len(keys),
         "parent_id": lease.id,
         "state": state.value,
         "outcome": result.outcome.value,
@@ -148,66 +127,69 @@ def break_off(
         "words": result.words[:200] or None,
         "gateway_id": result.gateway_id or row["gateway_id"],
     }
-    made = new_id(connection.execute(insert(submission).values(values)))
-    _name(connection, some, made)
+    submission_id = insert_submission(connection, values)
+    submission_messages.assign(connection, keys, submission_id)
     connection.execute(
         update(submission)
         .where(submission.c.id == lease.id)
-        .values(size=submission.c.size - len(some))
+        .values(size=submission.c.size - len(keys))
     )
-    return replace(lease, id=made, lo=None, hi=None, size=len(some))
+    return replace(lease, id=submission_id, lo=None, hi=None, size=len(keys))
 
 
-def root(connection: Connection, one: int) -> int:
-    """Return the first of the submissions that one continues."""
+def first_ancestor(connection: Connection, submission_id: int) -> int:
+    """Return the id of the first in the line of submissions that a submission continues."""
     while True:
-        above = select(submission.c.parent_id).where(submission.c.id == one)
-        parent = connection.execute(above).scalar()
-        if parent is None:
-            return one
-        one = parent
+        query = select(submission.c.parent_id).where(submission.c.id == submission_id)
+        parent_id = connection.execute(query).scalar()
+        if parent_id is None:
+            return submission_id
+        submission_id = parent_id
 
 
-def times(connection: Connection, of: int, name: str, since: str) -> int:
-    """Count the events called `name` of a submission since the last one called `since`."""
-    here = event.c.submission_id == of
-    last = select(func.coalesce(func.max(event.c.id), 0)).where(here, event.c.name == since)
-    later_on = event.c.id > last.scalar_subquery()
-    query = select(func.count()).where(here, event.c.name == name, later_on)
+def count_events_since(connection: Connection, submission_id: int, name: str, since: str) -> int:
+    """Count the events called `name` of a submission since its last event called `since`."""
+    is_its = event.c.submission_id == submission_id
+    last_id = select(func.coalesce(func.max(event.c.id), 0)).where(is_its, event.c.name == since)
+    is_later = event.c.id > last_id.scalar_subquery()
+    query = select(func.count()).where(is_its, event.c.name == name, is_later)
     return int(connection.execute(query).scalar_one())
 
 
-def park(connection: Connection, one: int, code: str) -> None:
+def park(connection: Connection, submission_id: int, code: str) -> None:
     """Let a planned submission wait until a person lets it go on, or its validity ends."""
     connection.execute(
         update(submission)
-        .where(submission.c.id == one, submission.c.state == S.PLANNED.value)
+        .where(
+            submission.c.id == submission_id,
+            submission.c.state == SubmissionState.PLANNED.value,
+        )
         .values(next_at=None, code=code[:64], outcome=Outcome.DEFERRED.value)
     )
 
 
-_waits = (
-    submission.c.state == S.PLANNED.value,
+_is_parked = (
+    submission.c.state == SubmissionState.PLANNED.value,
     submission.c.next_at.is_(None),
     submission.c.outcome == Outcome.DEFERRED.value,
 )
 
 
-def parked(connection: Connection) -> list[Parked]:
+def parked_submissions(connection: Connection) -> list[ParkedSubmission]:
     """Return the submissions that wait for a person, the oldest first."""
     rows = connection.execute(
         select(submission.c.id, submission.c.account, submission.c.size, submission.c.code)
-        .where(*_waits)
+        .where(*_is_parked)
         .order_by(submission.c.id)
     )
-    return [Parked(row.id, row.account, row.size, row.code or "") for row in rows]
+    return [ParkedSubmission(row.id, row.account, row.size, row.code or "") for row in rows]
 
 
-def unpark(connection: Connection, one: int) -> bool:
+def unpark(connection: Connection, submission_id: int) -> bool:
     """Let a submission that waits for a person be claimed again; False when it does not wait."""
-    done = connection.execute(
+    updated = connection.execute(
         update(submission)
-        .where(submission.c.id == one, *_waits)
+        .where(submission.c.id == submission_id, *_is_parked)
         .values(next_at=now(), outcome=None)
     )
-    return done.rowcount == 1
+    return updated.rowcount == 1

@@ -1,11 +1,14 @@
-"""What changed, for whoever is told: noted in the transaction that changes it.
+"""Note what changed for the callbacks that are told of it, in the transaction that changes it.
 
-A note names messages and says nothing of them. Those of requests without a callback cost one look.
+A note names messages and holds nothing else of them. Notes about requests without a callback cost
+one query.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 from sqlalchemy import Connection, exists, insert, select
 
@@ -18,41 +21,40 @@ from worker.store.schema.tables import (
     submission,
 )
 
-#: Messages told in one event.
-MOST = 500
+#: The most messages that one event tells of.
+MAX_MESSAGES_PER_EVENT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRange:
-    """Messages `lo <= n < hi` of a request."""
+    """The messages `lo <= n < hi` of a request."""
 
     request_id: int
     lo: int
     hi: int
 
 
-def note(connection: Connection, spans: Iterable[MessageRange]) -> None:
-    """Note that messages changed, for the callbacks of their requests; others cost one look."""
-    by_request: dict[int, list[MessageRange]] = defaultdict(list)
-    for span in spans:
-        by_request[span.request_id].append(span)
-    if not by_request:
+def note_messages(connection: Connection, ranges: Iterable[MessageRange]) -> None:
+    """Note that messages changed, for the callbacks of their requests."""
+    ranges_by_request: dict[int, list[MessageRange]] = defaultdict(list)
+    for message_range in ranges:
+        ranges_by_request[message_range.request_id].append(message_range)
+    if not ranges_by_request:
         return
-    told = connection.execute(
+    requests = connection.execute(
         select(request.c.id, request.c.callback_id).where(
-            request.c.id.in_(list(by_request)), request.c.callback_id.is_not(None)
+            request.c.id.in_(list(ranges_by_request)), request.c.callback_id.is_not(None)
         )
     ).all()
     rows = [
-        {"callback_id": of, "request_id": one, "lo": lo, "hi": hi}
-        for one, of in told
-        for lo, hi in _pieces(by_request[one])
+        {"callback_id": callback_id, "request_id": request_id, "lo": lo, "hi": hi}
+        for request_id, callback_id in requests
+        for lo, hi in _event_bounds(ranges_by_request[request_id])
     ]
-    if rows:
-        connection.execute(insert(callback_event).values(created_at=now(), next_at=now()), rows)
+    _insert_events(connection, rows)
 
 
-def of_submissions(connection: Connection, ids: Collection[int]) -> None:
+def note_submissions(connection: Connection, ids: Collection[int]) -> None:
     """Note that the messages of submissions changed with them."""
     if not ids or not connection.execute(select(exists().select_from(callback))).scalar():
         return
@@ -61,36 +63,45 @@ def of_submissions(connection: Connection, ids: Collection[int]) -> None:
         .join(request, request.c.id == submission.c.request_id)
         .where(submission.c.id.in_(list(ids)), request.c.callback_id.is_not(None))
     )
-    spans = [
+    ranges = [
         MessageRange(row.request_id, row.lo, row.hi) for row in rows.all() if row.lo is not None
     ]
-    named = connection.execute(
+    keys = connection.execute(
         select(message.c.request_id, message.c.n).where(message.c.submission_id.in_(list(ids)))
     )
-    spans += [MessageRange(one, n, n + 1) for one, n in named]
-    note(connection, spans)
+    ranges += [MessageRange(request_id, n, n + 1) for request_id, n in keys]
+    note_messages(connection, ranges)
 
 
-def came_in(connection: Connection, inbound_ids: Sequence[int]) -> None:
+def note_inbound(connection: Connection, inbound_ids: Sequence[int]) -> None:
     """Note that inbound messages came, for the callbacks that are told of them."""
     if not inbound_ids:
         return
-    told = connection.execute(
+    callback_ids = connection.execute(
         select(callback.c.id).where(callback.c.inbound, callback.c.removed_at.is_(None))
     ).scalars()
-    rows = [{"callback_id": of, "inbound_id": one} for of in told.all() for one in inbound_ids]
+    rows = [
+        {"callback_id": callback_id, "inbound_id": inbound_id}
+        for callback_id in callback_ids.all()
+        for inbound_id in inbound_ids
+    ]
+    _insert_events(connection, rows)
+
+
+def _insert_events(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
-        connection.execute(insert(callback_event).values(created_at=now(), next_at=now()), rows)
+        insertion = insert(callback_event).values(created_at=now(), next_at=now())
+        connection.execute(insertion, list(rows))
 
 
-def _pieces(spans: Sequence[MessageRange]) -> Iterable[tuple[int, int]]:
-    """Join what touches, and cut it into pieces that one event tells."""
+def _event_bounds(ranges: Sequence[MessageRange]) -> Iterable[tuple[int, int]]:
+    """Join ranges that touch, and cut them into bounds of what one event tells."""
     joined: list[list[int]] = []
-    for span in sorted(spans, key=lambda one: one.lo):
-        if joined and span.lo <= joined[-1][1]:
-            joined[-1][1] = max(joined[-1][1], span.hi)
+    for message_range in sorted(ranges, key=attrgetter("lo")):
+        if joined and message_range.lo <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], message_range.hi)
         else:
-            joined.append([span.lo, span.hi])
+            joined.append([message_range.lo, message_range.hi])
     for lo, hi in joined:
-        for at in range(lo, hi, MOST):
-            yield at, min(at + MOST, hi)
+        for start in range(lo, hi, MAX_MESSAGES_PER_EVENT):
+            yield start, min(start + MAX_MESSAGES_PER_EVENT, hi)

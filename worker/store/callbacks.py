@@ -1,6 +1,7 @@
-"""Callbacks: whom to tell, and the outbox of what they still have to be told.
+"""Read and write callbacks, and the outbox of events that they still have to be told.
 
-What is told is read when it is told, so that late news is never old news.
+What an event tells is read when it is told, so that an application that was away for long learns
+how things stand now, and not how they stood.
 """
 
 from collections import defaultdict
@@ -13,9 +14,9 @@ from sqlalchemy import Connection, Row, RowMapping, delete, func, insert, select
 
 from worker.store.callback_outbox import MessageRange
 from worker.store.db.clock import later, now
-from worker.store.db.dialects import new_id
-from worker.store.messages import seen
-from worker.store.schema.tables import callback, callback_event, inbound_message
+from worker.store.db.dialects import inserted_id
+from worker.store.messages import message_view
+from worker.store.schema.tables import callback, callback_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,51 +35,58 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One thing to be told. `span` or `inbound_id` says of what; `age` is in seconds."""
+class CallbackEvent:
+    """One event to be told, of messages or of an inbound message; `age` is in seconds."""
 
     id: int
     callback_id: int
     url: str
     attempts: int
     age: float
-    span: MessageRange | None
+    message_range: MessageRange | None
     inbound_id: int | None
 
 
 def ensure(
     connection: Connection, sender: str, url: str, *, standing: bool = False, inbound: bool = False
 ) -> int:
-    """Return the id of a sender's callback with this URL, made if it is not there."""
-    mine = (callback.c.sender == sender, callback.c.url == url, callback.c.removed_at.is_(None))
-    found = connection.execute(
-        select(callback.c.id).where(*mine).order_by(callback.c.id).limit(1)
+    """Return the id of a sender's callback with this URL, inserted if there is none.
+
+    With `standing` or `inbound` it is told of these too from now on.
+    """
+    is_wanted = (
+        callback.c.sender == sender,
+        callback.c.url == url,
+        callback.c.removed_at.is_(None),
+    )
+    callback_id = connection.execute(
+        select(callback.c.id).where(*is_wanted).order_by(callback.c.id).limit(1)
     ).scalar()
-    if found is None:
-        made = insert(callback).values(
+    if callback_id is None:
+        insertion = insert(callback).values(
             sender=sender, url=url, standing=standing, inbound=inbound, created_at=now()
         )
-        return new_id(connection.execute(made))
+        return inserted_id(connection.execute(insertion))
     if standing or inbound:
         connection.execute(
             update(callback)
-            .where(callback.c.id == found)
+            .where(callback.c.id == callback_id)
             .values(standing=standing or callback.c.standing, inbound=inbound or callback.c.inbound)
         )
-    return int(found)
+    return int(callback_id)
 
 
-def of(connection: Connection, sender: str, url: str | None) -> int | None:
-    """Return the callback that a new request names.
+def id_for_request(connection: Connection, sender: str, url: str | None) -> int | None:
+    """Return the id of the callback that a new request names.
 
-    None stands for its sender's standing one: that is found by the statement that inserts, so that
-    it costs none of its own.
+    Without a URL it is None, which stands for its sender's standing callback: that one is found by
+    the statement that inserts the request, so that it costs no statement of its own.
     """
     return None if url is None else ensure(connection, sender, url)
 
 
-def standing(connection: Connection, senders: Iterable[str]) -> dict[str, int]:
-    """Return the callback that is told of all that a sender enqueues, by sender."""
+def standing_ids(connection: Connection, senders: Iterable[str]) -> dict[str, int]:
+    """Return the id of the callback that is told of all that a sender enqueues, by sender."""
     rows = connection.execute(
         select(callback.c.sender, func.max(callback.c.id))
         .where(
@@ -92,25 +100,25 @@ def standing(connection: Connection, senders: Iterable[str]) -> dict[str, int]:
 
 
 def remove(connection: Connection, callback_id: int) -> bool:
-    """Tell a callback nothing more; what waited for it is dropped."""
-    done = connection.execute(
+    """Tell a callback nothing more, and drop its events; False when it was removed already."""
+    removal = connection.execute(
         update(callback)
         .where(callback.c.id == callback_id, callback.c.removed_at.is_(None))
         .values(removed_at=now(), standing=False, inbound=False)
     )
     connection.execute(delete(callback_event).where(callback_event.c.callback_id == callback_id))
-    return done.rowcount == 1
+    return removal.rowcount == 1
 
 
-def all_of(connection: Connection, sender: str | None = None) -> list[Callback]:
-    """Return the callbacks, of one sender or all, with what waits for each."""
+def list_callbacks(connection: Connection, sender: str | None = None) -> list[Callback]:
+    """Return the callbacks, of one sender or all, with the counts of their events."""
     counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     parked = callback_event.c.next_at.is_(None)
     tally = select(callback_event.c.callback_id, parked.label("parked"), func.count())
-    for of, is_parked, count in connection.execute(
+    for callback_id, is_parked, count in connection.execute(
         tally.group_by(callback_event.c.callback_id, parked)
     ):
-        counts[of][bool(is_parked)] += count
+        counts[callback_id][bool(is_parked)] += count
     query = select(callback).where(callback.c.removed_at.is_(None)).order_by(callback.c.id)
     if sender is not None:
         query = query.where(callback.c.sender == sender)
@@ -128,14 +136,20 @@ def all_of(connection: Connection, sender: str | None = None) -> list[Callback]:
     ]
 
 
-def with_due(connection: Connection, limit: int = 200) -> list[int]:
-    """Return the callbacks that have something due."""
+def ids_with_due_events(connection: Connection, limit: int = 200) -> list[int]:
+    """Return the ids of up to `limit` callbacks that have an event due."""
     due = select(callback_event.c.callback_id).where(callback_event.c.next_at <= now())
     return list(connection.execute(due.distinct().limit(limit)).scalars())
 
 
-def take(connection: Connection, callback_id: int, limit: int, seconds: float) -> list[Event]:
-    """Take due events of a callback for so many seconds; who dies with them leaves them due."""
+def take_due_events(
+    connection: Connection, callback_id: int, limit: int, seconds: float
+) -> list[CallbackEvent]:
+    """Take up to `limit` due events of a callback for so many seconds.
+
+    Nobody else takes them meanwhile. They are due again then, unless `delete_event` or
+    `postpone_event` was called for them: a process that dies with them loses none.
+    """
     ids = list(
         connection.execute(
             select(callback_event.c.id)
@@ -160,35 +174,34 @@ def take(connection: Connection, callback_id: int, limit: int, seconds: float) -
     return [_event(row) for row in rows]
 
 
-def _event(row: Row[Any]) -> Event:
-    span = None if row.request_id is None else MessageRange(row.request_id, row.lo, row.hi)
+def _event(row: Row[Any]) -> CallbackEvent:
+    message_range = None if row.request_id is None else MessageRange(row.request_id, row.lo, row.hi)
     age = (row.at - row.created_at).total_seconds()
-    return Event(row.id, row.callback_id, row.url, row.attempts, age, span, row.inbound_id)
+    return CallbackEvent(
+        row.id, row.callback_id, row.url, row.attempts, age, message_range, row.inbound_id
+    )
 
 
-def messages_of(connection: Connection, span: MessageRange) -> list[RowMapping]:
+def messages_of(connection: Connection, message_range: MessageRange) -> list[RowMapping]:
     """Return the view's rows of the messages that an event tells of, with the time of this look."""
     rows = connection.execute(
-        select(seen, now().label("looked_at"))
-        .where(seen.c.request_id == span.request_id, seen.c.n >= span.lo, seen.c.n < span.hi)
-        .order_by(seen.c.n)
+        select(message_view, now().label("looked_at"))
+        .where(
+            message_view.c.request_id == message_range.request_id,
+            message_view.c.n >= message_range.lo,
+            message_view.c.n < message_range.hi,
+        )
+        .order_by(message_view.c.n)
     )
     return list(rows.mappings())
 
 
-def inbound(connection: Connection, inbound_id: int) -> Row[Any] | None:
-    """Return an inbound message, with the time of this look."""
-    return connection.execute(
-        select(inbound_message, now().label("looked_at")).where(inbound_message.c.id == inbound_id)
-    ).first()
-
-
-def told(connection: Connection, event_id: int) -> None:
-    """Forget an event that its application has taken."""
+def delete_event(connection: Connection, event_id: int) -> None:
+    """Delete an event that its application has taken."""
     connection.execute(delete(callback_event).where(callback_event.c.id == event_id))
 
 
-def failed(connection: Connection, event_id: int, problem: str, wait: float | None) -> None:
+def postpone_event(connection: Connection, event_id: int, problem: str, wait: float | None) -> None:
     """Tell an event again in `wait` seconds; None parks it until somebody replays it."""
     connection.execute(
         update(callback_event)
@@ -197,16 +210,16 @@ def failed(connection: Connection, event_id: int, problem: str, wait: float | No
     )
 
 
-def replay(connection: Connection, callback_id: int | None = None) -> int:
-    """Make what was parked due again, with a new day to be told in; returns how many."""
+def replay_parked(connection: Connection, callback_id: int | None = None) -> int:
+    """Make the parked events due again, as if they were new; return how many."""
     query = update(callback_event).where(callback_event.c.next_at.is_(None))
     if callback_id is not None:
         query = query.where(callback_event.c.callback_id == callback_id)
     return connection.execute(query.values(next_at=now(), created_at=now(), attempts=0)).rowcount
 
 
-def parked(connection: Connection, limit: int) -> list[Mapping[str, Any]]:
-    """Return what was given up, the oldest first."""
+def parked_events(connection: Connection, limit: int) -> list[Mapping[str, Any]]:
+    """Return up to `limit` parked events, the oldest first."""
     rows = connection.execute(
         select(callback_event)
         .where(callback_event.c.next_at.is_(None))

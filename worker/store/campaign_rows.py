@@ -1,7 +1,7 @@
-"""Campaigns while they are loaded: messages come in by the fastest way that a database has.
+"""Store a campaign's messages while it is loaded, by the fastest way that a database has.
 
-A request's `total` moves with its messages, in the same transaction: it says how far a loader came
-that was cut off, and nobody ever counts others than those that are there.
+A request's `total` grows in the transaction that inserts its messages: it says how far a loader
+came that was cut off, and every reader counts only messages that are there.
 """
 
 import json
@@ -10,155 +10,178 @@ from dataclasses import dataclass
 from itertools import compress, count, repeat
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    delete,
-    select,
-    update,
-)
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
 from worker.domain.enums import CampaignState
 from worker.store.schema.tables import campaign, message, request
 
-#: Messages in one transaction, by database. SQLite has one writer: nobody waits for it long.
-PIECES = {"sqlite": 4000, "postgresql": 50_000}
-PIECE = 20_000
+#: Messages in one transaction, by database. SQLite has one writer: its others must not wait long.
+TRANSACTION_MESSAGES = {"sqlite": 4000, "postgresql": 50_000}
+#: Messages in one transaction of any other database.
+DEFAULT_TRANSACTION_MESSAGES = 20_000
 #: Transactions at the same time, by database: PostgreSQL has a process for each.
-AT_ONCE = {"postgresql": 2}
+PARALLEL_TRANSACTIONS = {"postgresql": 2}
 
 #: Rows that COPY is given at a time.
-WRITTEN = 10_000
+COPY_ROWS = 10_000
 #: What stands for the names in a message's text, if anything does.
 Variables = tuple[tuple[str, str], ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Messages to be, column by column; `own` is None where none has variables."""
+class MessageColumns:
+    """Messages to store, column by column; `variables` is None where no message has any."""
 
     msisdns: Sequence[str]
-    own: Sequence[Variables] | None = None
+    variables: Sequence[Variables] | None = None
 
-    def part(self, lo: int, hi: int) -> "Batch":
-        """Return those from `lo` up to, and without, `hi`."""
-        own = self.own[lo:hi] if self.own is not None else None
-        return Batch(self.msisdns[lo:hi], own if own and any(own) else None)
+    def slice(self, lo: int, hi: int) -> "MessageColumns":
+        """Return the messages from `lo` up to, and without, `hi`."""
+        variables = self.variables[lo:hi] if self.variables is not None else None
+        return MessageColumns(self.msisdns[lo:hi], _if_any(variables))
 
-    def where(self, wanted: Sequence[object]) -> "Batch":
-        """Return those for which `wanted` is true."""
-        own = list(compress(self.own, wanted)) if self.own is not None else None
-        return Batch(list(compress(self.msisdns, wanted)), own if own and any(own) else None)
+    def select(self, flags: Sequence[object]) -> "MessageColumns":
+        """Return the messages whose flag is true."""
+        variables = list(compress(self.variables, flags)) if self.variables is not None else None
+        return MessageColumns(list(compress(self.msisdns, flags)), _if_any(variables))
 
-    def ordered(self, by: Callable[[Variables], str]) -> "Batch":
-        """Return them with those together whose variables come to the same, else as they were."""
-        if self.own is None:
+    def grouped_by_text(self, text_of: Callable[[Variables], str]) -> "MessageColumns":
+        """Return the messages with those of equal text side by side, else in their order.
+
+        `text_of` returns the text that a message's variables lead to.
+        """
+        if self.variables is None:
             return self
-        own = self.own
-        order = sorted(range(len(own)), key=[by(one) for one in own].__getitem__)
-        return Batch([self.msisdns[nth] for nth in order], [own[nth] for nth in order])
+        texts = [text_of(variables) for variables in self.variables]
+        order = sorted(range(len(texts)), key=texts.__getitem__)
+        return MessageColumns(
+            [self.msisdns[position] for position in order],
+            [self.variables[position] for position in order],
+        )
 
 
-def piece(dialect: str) -> int:
-    """Return how many messages one transaction may bring in, by the database's name."""
-    return PIECES.get(dialect, PIECE)
+def _if_any(variables: Sequence[Variables] | None) -> Sequence[Variables] | None:
+    """Return variables, or None when no message has any."""
+    return variables if variables and any(variables) else None
 
 
-def begin(connection: Connection, request_id: int, there: int) -> bool:
-    """Lock a campaign that is loading and has `there` messages; False when it is otherwise."""
+def transaction_size(dialect: str) -> int:
+    """Return how many messages one transaction may insert, by the database's name."""
+    return TRANSACTION_MESSAGES.get(dialect, DEFAULT_TRANSACTION_MESSAGES)
+
+
+def lock_loading(connection: Connection, request_id: int, total: int) -> bool:
+    """Lock a campaign, and tell whether it is loading and has `total` messages."""
     row = connection.execute(
         select(request.c.total).where(request.c.id == request_id).with_for_update()
     ).one()
     state = connection.execute(
         select(campaign.c.state).where(campaign.c.request_id == request_id)
     ).scalar()
-    return bool(row.total == there and state == CampaignState.LOADING.value)
+    return bool(row.total == total and state == CampaignState.LOADING.value)
 
 
-def at_once(dialect: str) -> int:
-    """Return how many transactions may bring messages in at the same time."""
-    return AT_ONCE.get(dialect, 1)
+def transactions_at_once(dialect: str) -> int:
+    """Return how many transactions may insert messages at the same time."""
+    return PARALLEL_TRANSACTIONS.get(dialect, 1)
 
 
-def reach(connection: Connection, request_id: int, total: int) -> None:
-    """Move a request's total behind the messages that were added in this transaction."""
+def set_total(connection: Connection, request_id: int, total: int) -> None:
+    """Set a request's total to include the messages that were added in this transaction."""
     connection.execute(update(request).where(request.c.id == request_id).values(total=total))
 
 
-def add(connection: Connection, request_id: int, first: int, rows: Batch) -> None:
-    """Insert messages numbered from `first`; `reach` follows in the same transaction.
+def add(connection: Connection, request_id: int, first_n: int, rows: MessageColumns) -> None:
+    """Insert messages numbered from `first_n`; `set_total` follows in the same transaction.
 
     Raises `IntegrityError` when another loader has inserted them.
     """
-    columns = ["request_id", "n", "msisdn", *(["variables"] if rows.own is not None else [])]
-    named = f"{message.name} ({', '.join(columns)})"
+    columns = ["request_id", "n", "msisdn", *(["variables"] if rows.variables is not None else [])]
+    target = f"{message.name} ({', '.join(columns)})"
     if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg":
-        _copy(connection, f"COPY {named} FROM STDIN", request_id, first, rows)
+        _copy(connection, f"COPY {target} FROM STDIN", request_id, first_n, rows)
         return
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(*_listed(named, request_id, first, rows))
+        connection.exec_driver_sql(*_json_insertion(target, request_id, first_n, rows))
         return
-    marks = ", ".join(["%s"] * len(columns))
+    placeholders = ", ".join(["%s"] * len(columns))
     connection.exec_driver_sql(
-        f"INSERT INTO {named} VALUES ({marks})",  # noqa: S608 - names of ours
-        _tuples(request_id, first, rows),
+        f"INSERT INTO {target} VALUES ({placeholders})",  # noqa: S608 - names of ours
+        _row_tuples(request_id, first_n, rows),
     )
 
 
-def _copy(connection: Connection, statement: str, request_id: int, first: int, rows: Batch) -> None:
-    raw: Any = connection.connection.driver_connection
-    failure = connection.dialect.loaded_dbapi.Error
+def _copy(
+    connection: Connection, statement: str, request_id: int, first_n: int, rows: MessageColumns
+) -> None:
+    """Send rows to PostgreSQL by COPY."""
+    raw_connection: Any = connection.connection.driver_connection
+    driver_error = connection.dialect.loaded_dbapi.Error
     try:
-        with raw.cursor() as cursor, cursor.copy(statement) as copy:
-            # In parts, so that the server has one while the next is written.
-            for at in range(0, len(rows.msisdns), WRITTEN):
-                copy.write(_copied(request_id, first + at, rows.part(at, at + WRITTEN)))
-    except failure as error:
-        # As SQLAlchemy says of its own statements: the driver's error names rows, and is left out.
-        told = DBAPIError.instance(statement, None, error, failure, hide_parameters=True)
-        raise told from None
-
-
-def _listed(named: str, request_id: int, first: int, rows: Batch) -> tuple[str, tuple[Any, ...]]:
-    """Make one INSERT of all rows for SQLite, which then lets other threads run meanwhile."""
-    values, each = "value", json.dumps(rows.msisdns)
-    if rows.own is not None:
-        values = "json_extract(value, '$[0]'), json_extract(value, '$[1]')"
-        each = json.dumps(list(zip(rows.msisdns, rows.own, strict=True)))
-    statement = f"INSERT INTO {named} SELECT ?, ? + key, {values} FROM json_each(?)"  # noqa: S608
-    return statement, (request_id, first, each)
-
-
-def _tuples(request_id: int, first: int, rows: Batch) -> list[tuple[Any, ...]]:
-    if rows.own is None:
-        return list(zip(repeat(request_id), count(first), rows.msisdns, strict=False))
-    own = [json.dumps(one) if one else None for one in rows.own]
-    return list(zip(repeat(request_id), count(first), rows.msisdns, own, strict=False))
-
-
-def _copied(request_id: int, first: int, rows: Batch) -> str:
-    """Write rows in the text format of COPY: JSON in ASCII needs its backslashes doubled."""
-    if rows.own is None:
-        return "".join(
-            [f"{request_id}\t{n}\t{msisdn}\n" for n, msisdn in enumerate(rows.msisdns, first)]
+        with raw_connection.cursor() as cursor, cursor.copy(statement) as copy:
+            # In blocks, so that the server works on one while the next is written.
+            for start in range(0, len(rows.msisdns), COPY_ROWS):
+                block = rows.slice(start, start + COPY_ROWS)
+                copy.write(_copy_text(request_id, first_n + start, block))
+    except driver_error as error:
+        # As SQLAlchemy does for its own statements; the driver's error quotes rows: it is left out.
+        database_error = DBAPIError.instance(
+            statement, None, error, driver_error, hide_parameters=True
         )
-    own = [json.dumps(one).replace("\\", "\\\\") if one else "\\N" for one in rows.own]
-    pairs = enumerate(zip(rows.msisdns, own, strict=True), first)
-    return "".join([f"{request_id}\t{n}\t{msisdn}\t{one}\n" for n, (msisdn, one) in pairs])
+        raise database_error from None
 
 
-def there(connection: Connection, request_id: int, lo: int, hi: int) -> Batch:
+def _json_insertion(
+    target: str, request_id: int, first_n: int, rows: MessageColumns
+) -> tuple[str, tuple[Any, ...]]:
+    """Return one INSERT of all rows for SQLite, which lets other threads run meanwhile."""
+    values, rows_json = "value", json.dumps(rows.msisdns)
+    if rows.variables is not None:
+        values = "json_extract(value, '$[0]'), json_extract(value, '$[1]')"
+        rows_json = json.dumps(list(zip(rows.msisdns, rows.variables, strict=True)))
+    statement = f"INSERT INTO {target} SELECT ?, ? + key, {values} FROM json_each(?)"  # noqa: S608
+    return statement, (request_id, first_n, rows_json)
+
+
+def _row_tuples(request_id: int, first_n: int, rows: MessageColumns) -> list[tuple[Any, ...]]:
+    if rows.variables is None:
+        return list(zip(repeat(request_id), count(first_n), rows.msisdns, strict=False))
+    variables_json = [json.dumps(variables) if variables else None for variables in rows.variables]
+    columns = (repeat(request_id), count(first_n), rows.msisdns, variables_json)
+    return list(zip(*columns, strict=False))
+
+
+def _copy_text(request_id: int, first_n: int, rows: MessageColumns) -> str:
+    """Write rows in the text format of COPY: JSON in ASCII needs its backslashes doubled."""
+    if rows.variables is None:
+        return "".join(
+            [f"{request_id}\t{n}\t{msisdn}\n" for n, msisdn in enumerate(rows.msisdns, first_n)]
+        )
+    variables_texts = [
+        json.dumps(variables).replace("\\", "\\\\") if variables else "\\N"
+        for variables in rows.variables
+    ]
+    numbered = enumerate(zip(rows.msisdns, variables_texts, strict=True), first_n)
+    return "".join(
+        [f"{request_id}\t{n}\t{msisdn}\t{variables}\n" for n, (msisdn, variables) in numbered]
+    )
+
+
+def stored_messages(connection: Connection, request_id: int, lo: int, hi: int) -> MessageColumns:
     """Return the messages `lo <= n < hi` of a request, in order."""
     rows = connection.execute(
         select(message.c.msisdn, message.c.variables)
         .where(message.c.request_id == request_id, message.c.n >= lo, message.c.n < hi)
         .order_by(message.c.n)
     ).all()
-    own = [tuple((name, value) for name, value in one[1]) if one[1] else None for one in rows]
-    return Batch([one[0] for one in rows], own if any(own) else None)
+    variables = [
+        tuple((name, value) for name, value in pairs) if pairs else None for _, pairs in rows
+    ]
+    return MessageColumns([msisdn for msisdn, _ in rows], variables if any(variables) else None)
 
 
-def cut(connection: Connection, request_id: int, total: int) -> None:
+def truncate(connection: Connection, request_id: int, total: int) -> None:
     """Remove the messages from number `total` on, and move the request's total back."""
     connection.execute(
         delete(message).where(message.c.request_id == request_id, message.c.n >= total)
@@ -166,16 +189,18 @@ def cut(connection: Connection, request_id: int, total: int) -> None:
     connection.execute(update(request).where(request.c.id == request_id).values(total=total))
 
 
-def left_out(connection: Connection, request_id: int) -> dict[str, int]:
-    """Return how many rows of a campaign were left out, by why."""
-    row = connection.execute(
+def left_out_counts(connection: Connection, request_id: int) -> dict[str, int]:
+    """Return how many rows of a campaign were left out, by the reason."""
+    counts = connection.execute(
         select(campaign.c.left_out).where(campaign.c.request_id == request_id)
     ).scalar()
-    return dict(row or {})
+    return dict(counts or {})
 
 
-def finish(connection: Connection, request_id: int, kinds: Collection[str], **values: Any) -> None:
-    """Write what a campaign is, now that all of it is there."""
+def finish_loading(
+    connection: Connection, request_id: int, kinds: Collection[str], **values: Any
+) -> None:
+    """Store what is known of a request once all of its messages are there; `values` are columns."""
     connection.execute(
         update(request)
         .where(request.c.id == request_id)

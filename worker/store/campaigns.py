@@ -1,66 +1,19 @@
-"""Campaigns: their states, their progress, their messages by state."""
+"""Campaigns: move their states, release and stop their messages, and read these."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    and_,
-    case,
-    exists,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, and_, case, exists, insert, or_, select, update
 
 from worker.domain.enums import CampaignState, MessageState, SubmissionState
-from worker.domain.transitions import CAMPAIGN_MOVES, MESSAGES_OF, OPEN
+from worker.domain.transitions import CAMPAIGN_MOVES
 from worker.store.db.clock import now
-from worker.store.messages import seen
-from worker.store.schema import views
-from worker.store.schema.tables import (
-    campaign,
-    message,
-    request,
-    submission,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignProgress:
-    """A campaign as it stands: `states` counts its messages, and sums up to `total`."""
-
-    id: int
-    name: str
-    state: CampaignState
-    total: int
-    states: Mapping[str, int]
-    message_class: str
-    account: str | None
-    retry_of: int | None
-    left_out: Mapping[str, int]
-    #: Nothing of it is sent before, or after.
-    not_before: datetime | None
-    not_after: datetime | None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-
-    @property
-    def open(self) -> int:
-        """How many messages are still queued or submitting."""
-        return sum(self.states.get(state.value, 0) for state in OPEN)
+from worker.store.messages import message_view
+from worker.store.schema.tables import campaign, message, request, submission
 
 
 def add(connection: Connection, request_id: int, name: str, retry_of: int | None = None) -> None:
-    """Insert a campaign in `loading`."""
+    """Insert a campaign in `loading`; `retry_of` is the campaign whose messages it sends again."""
     connection.execute(
         insert(campaign).values(
             request_id=request_id,
@@ -75,14 +28,18 @@ def move(
     connection: Connection,
     request_id: int,
     to: CampaignState,
-    came_from: CampaignState | None = None,
+    source: CampaignState | None = None,
     **values: Any,
 ) -> bool:
-    """Change a campaign's state, guarded by the states that `to` may be reached from."""
-    if came_from is None:
+    """Change a campaign's state to `to`, guarded by the states that this may be reached from.
+
+    With `source` it has to be in that state. `values` are further columns. False when the campaign
+    is in another state.
+    """
+    if source is None:
         sources = [state for state, targets in CAMPAIGN_MOVES.items() if to in targets]
     else:
-        sources = [came_from]
+        sources = [source]
     moved = connection.execute(
         update(campaign)
         .where(
@@ -95,17 +52,22 @@ def move(
 
 
 def release(connection: Connection, request_id: int) -> None:
-    """Let a campaign's messages be handed out: the rest of its range and what waits planned."""
-    _let(connection, request_id, now())
+    """Let a campaign's messages be handed out: those of its range, and its planned submissions."""
+    _set_next_at(connection, request_id, now())
 
 
 def stop(connection: Connection, request_id: int) -> None:
-    """Hand out no more of a campaign's messages: the row locks make it hold at once."""
-    _let(connection, request_id, None)
+    """Hand out no more of a campaign's messages; by the row locks this holds at once."""
+    _set_next_at(connection, request_id, None)
 
 
-def _let(connection: Connection, request_id: int, at: Any) -> None:
-    start = at if at is None else case((request.c.not_before > at, request.c.not_before), else_=at)
+def _set_next_at(connection: Connection, request_id: int, next_at: Any) -> None:
+    """Set from when a request and its planned submissions are due; None is never."""
+    request_next_at = next_at
+    if next_at is not None:
+        request_next_at = case(
+            (request.c.not_before > next_at, request.c.not_before), else_=next_at
+        )
     connection.execute(
         update(request)
         .where(
@@ -113,7 +75,7 @@ def _let(connection: Connection, request_id: int, at: Any) -> None:
             request.c.next_n < request.c.total,
             request.c.rest == MessageState.QUEUED.value,
         )
-        .values(next_at=start)
+        .values(next_at=request_next_at)
     )
     connection.execute(
         update(submission)
@@ -121,7 +83,7 @@ def _let(connection: Connection, request_id: int, at: Any) -> None:
             submission.c.request_id == request_id,
             submission.c.state == SubmissionState.PLANNED.value,
         )
-        .values(next_at=at)
+        .values(next_at=next_at)
     )
 
 
@@ -131,8 +93,11 @@ def state_of(connection: Connection, request_id: int, *, lock: bool = False) -> 
     return connection.execute(query.with_for_update() if lock else query).scalar()
 
 
-def cancelled(connection: Connection, request_ids: Collection[int]) -> set[int]:
-    """Return which requests are cancelled campaigns; the others are kept from becoming so."""
+def lock_cancelled(connection: Connection, request_ids: Collection[int]) -> set[int]:
+    """Return which requests are cancelled campaigns.
+
+    The rows of all of them are locked, so that none is cancelled before the transaction ends.
+    """
     rows = connection.execute(
         select(campaign.c.request_id, campaign.c.state)
         .where(campaign.c.request_id.in_(list(request_ids)))
@@ -142,8 +107,8 @@ def cancelled(connection: Connection, request_ids: Collection[int]) -> set[int]:
     return {row.request_id for row in rows if row.state == CampaignState.CANCELLED.value}
 
 
-def being_cancelled(connection: Connection) -> list[int]:
-    """Return the ids of the campaigns that are cancelled, and of which something may wait."""
+def unfinished_cancelled_ids(connection: Connection) -> list[int]:
+    """Return the ids of the cancelled campaigns of which messages may still wait."""
     return list(
         connection.execute(
             select(campaign.c.request_id).where(
@@ -153,8 +118,8 @@ def being_cancelled(connection: Connection) -> list[int]:
     )
 
 
-def finish(connection: Connection, request_id: int) -> None:
-    """Note that nothing of a cancelled campaign waits any more."""
+def finish_cancelled(connection: Connection, request_id: int) -> None:
+    """Note that no message of a cancelled campaign waits any more."""
     connection.execute(
         update(campaign)
         .where(campaign.c.request_id == request_id, campaign.c.finished_at.is_(None))
@@ -162,8 +127,8 @@ def finish(connection: Connection, request_id: int) -> None:
     )
 
 
-def open_ones(connection: Connection) -> list[int]:
-    """Return the ids of the campaigns that run or are paused."""
+def open_campaign_ids(connection: Connection) -> list[int]:
+    """Return the ids of the campaigns that are running or paused."""
     return list(
         connection.execute(
             select(campaign.c.request_id).where(
@@ -173,8 +138,8 @@ def open_ones(connection: Connection) -> list[int]:
     )
 
 
-def listed(connection: Connection, limit: int) -> list[int]:
-    """Return the ids of the newest campaigns."""
+def newest_ids(connection: Connection, limit: int) -> list[int]:
+    """Return the ids of the newest campaigns, the newest first."""
     return list(
         connection.execute(
             select(campaign.c.request_id).order_by(campaign.c.request_id.desc()).limit(limit)
@@ -185,7 +150,8 @@ def listed(connection: Connection, limit: int) -> list[int]:
 def is_drained(connection: Connection, request_id: int) -> bool:
     """Tell whether none of a request's messages is queued or submitting.
 
-    In one statement: between two, what is under way could go back to where was looked before.
+    It looks in one statement: between two, a message under way could go back to where the first has
+    looked already.
     """
     waiting = exists().where(
         request.c.id == request_id,
@@ -202,7 +168,7 @@ def is_drained(connection: Connection, request_id: int) -> bool:
     return not connection.execute(select(or_(waiting, planned, under_way))).scalar()
 
 
-def retries(connection: Connection, request_id: int) -> dict[int, int]:
+def retry_totals(connection: Connection, request_id: int) -> dict[int, int]:
     """Return the campaigns that send a campaign's failed messages again, with their totals."""
     rows = connection.execute(
         select(request.c.id, request.c.total)
@@ -213,163 +179,61 @@ def retries(connection: Connection, request_id: int) -> dict[int, int]:
     return {row.id: row.total for row in rows}
 
 
-def failed(
-    connection: Connection, request_id: int, states: Collection[str], first: int, limit: int
+def failed_messages(
+    connection: Connection, request_id: int, states: Collection[str], first_n: int, limit: int
 ) -> list[Row[Any]]:
-    """Return number and variables of a campaign's messages in `states`, from `first` on, in order.
+    """Return MSISDN and variables of a campaign's messages in `states`, in order from `first_n` on.
 
     `limit` is how many messages are looked at.
     """
     return list(
         connection.execute(
             select(message.c.msisdn, message.c.variables)
-            .join(seen, and_(seen.c.request_id == message.c.request_id, seen.c.n == message.c.n))
+            .join(
+                message_view,
+                and_(
+                    message_view.c.request_id == message.c.request_id,
+                    message_view.c.n == message.c.n,
+                ),
+            )
             .where(
-                seen.c.request_id == request_id,
-                seen.c.n >= first,
-                seen.c.n < first + limit,
-                seen.c.state.in_(list(states)),
+                message_view.c.request_id == request_id,
+                message_view.c.n >= first_n,
+                message_view.c.n < first_n + limit,
+                message_view.c.state.in_(list(states)),
             )
             .order_by(message.c.n)
         )
     )
 
 
-def part(connection: Connection, request_id: int, first: int, limit: int) -> list[Row[Any]]:
-    """Return the view's rows of a campaign's messages from number `first` on, in order."""
+def view_rows(connection: Connection, request_id: int, first_n: int, limit: int) -> list[Row[Any]]:
+    """Return the view's rows of a campaign's messages from number `first_n` on, in order."""
     return list(
         connection.execute(
-            select(seen)
-            .where(seen.c.request_id == request_id, seen.c.n >= first, seen.c.n < first + limit)
-            .order_by(seen.c.n)
+            select(message_view)
+            .where(
+                message_view.c.request_id == request_id,
+                message_view.c.n >= first_n,
+                message_view.c.n < first_n + limit,
+            )
+            .order_by(message_view.c.n)
         )
     )
 
 
-def exported(
-    connection: Connection, request_id: int, columns: Sequence[str], first: int, limit: int
+def export_rows(
+    connection: Connection, request_id: int, columns: Sequence[str], first_n: int, limit: int
 ) -> list[Row[Any]]:
-    """Return some columns of the view for a campaign's messages from number `first` on."""
+    """Return `columns` of the view for a campaign's messages from number `first_n` on, in order."""
     return list(
         connection.execute(
-            select(*(seen.c[one] for one in columns))
-            .where(seen.c.request_id == request_id, seen.c.n >= first, seen.c.n < first + limit)
-            .order_by(seen.c.n)
-        )
-    )
-
-
-def progress(connection: Connection, request_id: int) -> CampaignProgress | None:
-    """Count a campaign's messages by state, from its submissions and the exceptions among them."""
-    row = connection.execute(
-        select(campaign, request)
-        .join(request, request.c.id == campaign.c.request_id)
-        .where(campaign.c.request_id == request_id)
-    ).first()
-    if row is None:
-        return None
-    return CampaignProgress(
-        request_id,
-        row.name,
-        CampaignState(row.state),
-        row.total,
-        count(connection, request_id),
-        row.message_class,
-        row.account,
-        row.retry_of,
-        row.left_out or {},
-        row.not_before,
-        row.not_after,
-        row.created_at,
-        row.started_at,
-        row.finished_at,
-    )
-
-
-def count(connection: Connection, request_id: int) -> dict[str, int]:
-    """Count a request's messages by state; the counts sum up to its total.
-
-    Submissions count for their ranges and `rest` for what was not handed out, less the messages
-    that have a state or a submission of their own: those count for themselves.
-    """
-    counts: Counter[str] = Counter()
-    for state, number in _ranges(connection, request_id):
-        counts[MESSAGES_OF[SubmissionState(state)].value] += int(number)
-    rest, number = _rest(connection, request_id)
-    counts[rest] += int(number)
-    for state, number in _own(connection, request_id):
-        counts[state] += number
-    for state, number in _apart(connection, request_id):
-        counts[state] += number
-    return {state: number for state, number in counts.items() if number}
-
-
-_has_state = message.c.state.is_not(None)
-_is_apart = and_(message.c.state.is_(None), message.c.submission_id.is_not(None))
-
-
-def _exceptions(request_id: Any, lo: Any, hi: Any) -> Any:
-    """How many messages of a range count for themselves; two looks, each at an index of its own."""
-    in_range = [message.c.request_id == request_id, message.c.n >= lo]
-    if hi is not None:
-        in_range.append(message.c.n < hi)
-    return sum(
-        (
-            select(func.count()).select_from(message).where(*in_range, which).scalar_subquery()
-            for which in (_has_state, _is_apart)
-        ),
-        start=literal(0),
-    )
-
-
-def _ranges(connection: Connection, request_id: int) -> list[Any]:
-    each = (
-        select(
-            submission.c.state,
-            (
-                submission.c.hi
-                - submission.c.lo
-                - _exceptions(submission.c.request_id, submission.c.lo, submission.c.hi)
-            ).label("plain"),
-        )
-        .where(
-            submission.c.request_id == request_id,
-            submission.c.lo.is_not(None),
-            submission.c.state != SubmissionState.NOT_SENT.value,
-        )
-        .subquery()
-    )
-    return list(
-        connection.execute(select(each.c.state, func.sum(each.c.plain)).group_by(each.c.state))
-    )
-
-
-def _rest(connection: Connection, request_id: int) -> Any:
-    return connection.execute(
-        select(
-            request.c.rest,
-            request.c.total - request.c.next_n - _exceptions(request.c.id, request.c.next_n, None),
-        ).where(request.c.id == request_id)
-    ).one()
-
-
-def _own(connection: Connection, request_id: int) -> list[Any]:
-    return list(
-        connection.execute(
-            select(message.c.state, func.count())
-            .where(message.c.request_id == request_id, _has_state)
-            .group_by(message.c.state)
-        )
-    )
-
-
-def _apart(connection: Connection, request_id: int) -> list[Any]:
-    return list(
-        connection.execute(
-            select(views.submission_says, func.count())
-            .select_from(message)
-            .join(submission, submission.c.id == message.c.submission_id)
-            .where(message.c.request_id == request_id, _is_apart)
-            .group_by(views.submission_says)
+            select(*(message_view.c[column] for column in columns))
+            .where(
+                message_view.c.request_id == request_id,
+                message_view.c.n >= first_n,
+                message_view.c.n < first_n + limit,
+            )
+            .order_by(message_view.c.n)
         )
     )

@@ -1,4 +1,4 @@
-"""The append-only record of what happened, who did it and why."""
+"""Append to and read the record of what happened, who did it and why."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Row, func, insert, or_, select
 from worker.store.db.clock import now
 from worker.store.schema.tables import event, submission
 
-#: There may be one for each submission: a search by name goes no further back.
-LOOKED_THROUGH = 1_000_000
+#: How far back a search by name goes: there may be one event for each submission.
+MAX_SEARCHED_EVENTS = 1_000_000
 
 
 def add(
@@ -38,38 +38,38 @@ def add(
     )
 
 
-def add_each(
+def add_for_submissions(
     connection: Connection,
     name: str,
     who: str,
-    about: Sequence[tuple[int, str, Mapping[str, Any]]],
+    submissions: Sequence[tuple[int, str, Mapping[str, Any]]],
 ) -> None:
-    """Append an event of each submission: its id, its account, the detail."""
+    """Append an event for each submission, given as its id, its account and the detail."""
     rows = [
         {
             "name": name,
             "who": who[:64],
             "account": account,
-            "submission_id": one,
+            "submission_id": submission_id,
             "detail": dict(detail),
         }
-        for one, account, detail in about
+        for submission_id, account, detail in submissions
     ]
     if rows:
         connection.execute(insert(event).values(at=now()), rows)
 
 
 def of_message(
-    connection: Connection, request_id: int, n: int, submissions: Collection[int]
+    connection: Connection, request_id: int, n: int, submission_ids: Collection[int]
 ) -> list[Row[Any]]:
-    """Return what happened to a message and to its submissions, the oldest first."""
-    its_own = (event.c.request_id == request_id) & (event.c.n == n)
-    about = or_(its_own, event.c.submission_id.in_(list(submissions)))
-    return list(connection.execute(select(event).where(about).order_by(event.c.id)))
+    """Return the events of a message and of its submissions, the oldest first."""
+    of_message = (event.c.request_id == request_id) & (event.c.n == n)
+    condition = or_(of_message, event.c.submission_id.in_(list(submission_ids)))
+    return list(connection.execute(select(event).where(condition).order_by(event.c.id)))
 
 
 def of_submission(connection: Connection, submission_id: int) -> list[dict[str, Any]]:
-    """Return what happened to a submission, the oldest first, as JSON shows it."""
+    """Return the events of a submission, the oldest first, as JSON shows them."""
     rows = connection.execute(
         select(event).where(event.c.submission_id == submission_id).order_by(event.c.id)
     )
@@ -79,16 +79,16 @@ def of_submission(connection: Connection, submission_id: int) -> list[dict[str, 
     ]
 
 
-def unmapped(connection: Connection, limit: int) -> list[Row[str, Any, str, str]]:
+def unmapped_answers(connection: Connection, limit: int) -> list[Row[str, Any, str, str]]:
     """Return account, code and words of answers that stood in no table, the newest first.
 
-    Only the last `LOOKED_THROUGH` events are looked through.
+    Only the last `MAX_SEARCHED_EVENTS` events are searched.
     """
     newest = select(func.max(event.c.id)).scalar_subquery()
     rows = connection.execute(
         select(event.c.account, event.c.detail, submission.c.code, submission.c.words)
         .join(submission, submission.c.id == event.c.submission_id)
-        .where(event.c.name == "submission.unknown", event.c.id > newest - LOOKED_THROUGH)
+        .where(event.c.name == "submission.unknown", event.c.id > newest - MAX_SEARCHED_EVENTS)
         .order_by(event.c.id.desc())
         .limit(limit)
     )

@@ -1,7 +1,7 @@
-"""What accounts did lately, counted: bounded reads by primary key, never of history.
+"""Count how the recent calls and reports of accounts turned out, in bounded reads by primary key.
 
-A statistic, not a ledger: where there is too much it takes the newest, and a row that became
-visible late is left out.
+This is a statistic, not a ledger: of too many rows only the newest are counted, and a row that
+became visible late is left out.
 """
 
 from collections import defaultdict
@@ -22,94 +22,101 @@ from worker.policy.account_health import Count
 from worker.store.db.clock import later, now
 from worker.store.schema.tables import message, submission
 
-#: At most so many submissions are counted at once, remembered as open, looked at for a report.
-MOST_CALLS = 20_000
-MOST_OPEN = 1_000
-MOST_REPORTS = 2_000
+#: The most submissions that are counted at once, returned as open, and searched for a report.
+MAX_COUNTED_CALLS = 20_000
+MAX_OPEN_CALLS = 1_000
+MAX_COUNTED_REPORTS = 2_000
 
 #: Outcomes that count against an account.
-FAILED = frozenset({Outcome.UNKNOWN, Outcome.DEFERRED, Outcome.NOT_SENT})
+FAILED_OUTCOMES = frozenset({Outcome.UNKNOWN, Outcome.DEFERRED, Outcome.NOT_SENT})
 #: Outcomes that say nothing of how it does: it is paced, or held.
-NO_WORD = frozenset({Outcome.THROTTLED, Outcome.ACCOUNT_HELD})
-#: Codes of ours, for what was no account's fault: a killed process, a frozen one, a defect.
-OURS = ("lease", "late", "fault", "unsayable")
+NEUTRAL_OUTCOMES = frozenset({Outcome.THROTTLED, Outcome.ACCOUNT_HELD})
+#: Codes of ours for what was no account's fault: a killed process, a frozen one, a defect.
+OWN_CODES = ("lease", "late", "fault", "unsayable")
 
-_OPEN = (SubmissionState.PLANNED, SubmissionState.IN_FLIGHT)
-_open: ColumnElement[bool] = submission.c.state.in_([one.value for one in _OPEN])
-
-
-def newest(connection: Connection) -> tuple[int, datetime]:
-    """Return the last submission's id, 0 if there is none, and the database's time."""
-    found = connection.execute(select(func.max(submission.c.id), now())).one()
-    return found[0] or 0, found[1]
+_OPEN_STATES = (SubmissionState.PLANNED, SubmissionState.IN_FLIGHT)
+_is_open: ColumnElement[bool] = submission.c.state.in_([state.value for state in _OPEN_STATES])
 
 
-def calls(connection: Connection, after: int, upto: int) -> tuple[dict[str, Count], list[int]]:
+def newest_submission(connection: Connection) -> tuple[int, datetime]:
+    """Return the highest submission id, 0 if there is none, and the database's time."""
+    newest_id, at = connection.execute(select(func.max(submission.c.id), now())).one()
+    return newest_id or 0, at
+
+
+def count_calls(
+    connection: Connection, after: int, upto: int
+) -> tuple[dict[str, Count], list[int]]:
     """Count the calls of the submissions `after` < id <= `upto`, by account.
 
-    Returns the ids of those that have no outcome yet, too, for `calls_of` to look at later.
+    Returns the ids of those that have no outcome yet, too, for `recount_calls` later.
     """
-    here = and_(submission.c.id > max(after, upto - MOST_CALLS), submission.c.id <= upto)
-    return _counted(connection, here), _still_open(connection, here)
+    first_id = max(after, upto - MAX_COUNTED_CALLS)
+    is_sampled = and_(submission.c.id > first_id, submission.c.id <= upto)
+    return _count_ended(connection, is_sampled), _open_ids(connection, is_sampled)
 
 
-def calls_of(connection: Connection, ids: Sequence[int]) -> tuple[dict[str, Count], list[int]]:
-    """Count the calls of submissions that had no outcome before, and return those without one."""
-    here = submission.c.id.in_(list(ids))
-    return (_counted(connection, here), _still_open(connection, here)) if ids else ({}, [])
+def recount_calls(connection: Connection, ids: Sequence[int]) -> tuple[dict[str, Count], list[int]]:
+    """Count the calls of submissions that had no outcome before; return those still without one."""
+    if not ids:
+        return {}, []
+    is_sampled = submission.c.id.in_(list(ids))
+    return _count_ended(connection, is_sampled), _open_ids(connection, is_sampled)
 
 
-def _counted(connection: Connection, here: ColumnElement[bool]) -> dict[str, Count]:
-    failed = submission.c.outcome.in_([one.value for one in FAILED])
+def _count_ended(connection: Connection, is_sampled: ColumnElement[bool]) -> dict[str, Count]:
+    failed = submission.c.outcome.in_([outcome.value for outcome in FAILED_OUTCOMES])
     rows = connection.execute(
         select(submission.c.account, func.count(), func.sum(case((failed, 1), else_=0)))
         .where(
-            here,
-            ~_open,
+            is_sampled,
+            ~_is_open,
             submission.c.outcome.is_not(None),
-            submission.c.outcome.not_in([one.value for one in NO_WORD]),
-            func.coalesce(submission.c.code, "").not_in(OURS),
+            submission.c.outcome.not_in([outcome.value for outcome in NEUTRAL_OUTCOMES]),
+            func.coalesce(submission.c.code, "").not_in(OWN_CODES),
         )
         .group_by(submission.c.account)
     )
     return {row[0]: Count(row[1], int(row[2])) for row in rows}
 
 
-def _still_open(connection: Connection, here: ColumnElement[bool]) -> list[int]:
-    newest_first = select(submission.c.id).where(here, _open).order_by(submission.c.id.desc())
-    return list(connection.execute(newest_first.limit(MOST_OPEN)).scalars())
+def _open_ids(connection: Connection, is_sampled: ColumnElement[bool]) -> list[int]:
+    newest_first = (
+        select(submission.c.id).where(is_sampled, _is_open).order_by(submission.c.id.desc())
+    )
+    return list(connection.execute(newest_first.limit(MAX_OPEN_CALLS)).scalars())
 
 
-def reports(
+def count_reports(
     connection: Connection, accounts: Collection[str], after: int, upto: int, within: float
 ) -> dict[str, dict[Carrier | None, Count]]:
-    """Count what was reported of the submissions `after` < id <= `upto`, by account and carrier.
+    """Count the reports on the submissions `after` < id <= `upto`, by account and carrier.
 
-    The first message of each that was accepted stands for it. What is undelivered counts against
-    its account, and so does what has no report `within` so many seconds of its call.
+    The first message of each that was accepted stands for it. It counts against its account when it
+    is undelivered, or has no report `within` so many seconds of its call.
     """
-    beginning: ColumnElement[Any] = func.substr(message.c.msisdn, 1, carriers.DIGITS)
-    known = [MessageState.DELIVERED.value, MessageState.UNDELIVERED.value]
+    number_prefix: ColumnElement[Any] = func.substr(message.c.msisdn, 1, carriers.PREFIX_DIGITS)
+    reported_states = [MessageState.DELIVERED.value, MessageState.UNDELIVERED.value]
     rows = connection.execute(
-        select(submission.c.account, beginning, message.c.state, func.count())
+        select(submission.c.account, number_prefix, message.c.state, func.count())
         .join(
             message,
             and_(message.c.request_id == submission.c.request_id, message.c.n == submission.c.lo),
         )
         .where(
-            submission.c.id > max(after, upto - MOST_REPORTS),
+            submission.c.id > max(after, upto - MAX_COUNTED_REPORTS),
             submission.c.id <= upto,
             submission.c.state == SubmissionState.ACCEPTED.value,
             submission.c.account.in_(list(accounts)),
             submission.c.called_at <= later(-within),
             message.c.submission_id.is_(None),
-            or_(message.c.state.is_(None), message.c.state.in_(known)),
+            or_(message.c.state.is_(None), message.c.state.in_(reported_states)),
         )
-        .group_by(submission.c.account, beginning, message.c.state)
+        .group_by(submission.c.account, number_prefix, message.c.state)
     )
-    found: dict[str, dict[Carrier | None, Count]] = defaultdict(dict)
-    for account, digits, state, count in rows:
-        here, carrier = found[account], carriers.carrier(digits)
+    counts: dict[str, dict[Carrier | None, Count]] = defaultdict(dict)
+    for account_name, prefix, state, count in rows:
+        counts_by_carrier, carrier = counts[account_name], carriers.carrier(prefix)
         bad = 0 if state == MessageState.DELIVERED.value else count
-        here[carrier] = here.get(carrier, Count()) + Count(count, bad)
-    return dict(found)
+        counts_by_carrier[carrier] = counts_by_carrier.get(carrier, Count()) + Count(count, bad)
+    return dict(counts)

@@ -1,8 +1,8 @@
-"""Inbound messages, page by page, and the messages that they answer.
+"""Read and write inbound messages, and find the messages that they answer.
 
 A reply answers the newest message of `enqueue` that its account sent to that number before it came;
-so it belongs to that message's sender. Numbers of campaigns are not indexed: replies to these, and
-those that answer nothing, belong to nobody that is known.
+so it belongs to that message's sender. Numbers of campaigns are not indexed: replies to campaigns,
+and those that answer nothing, belong to no known sender.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, false, or_, select
+from sqlalchemy import Connection, Row, RowMapping, Select, and_, false, or_, select
 
-from worker.store.messages import seen
+from worker.store import deduplication
+from worker.store.db.clock import now
+from worker.store.messages import message_view
 from worker.store.schema.tables import inbound_message, request
 
-#: For one page so many are looked at, at the most: it may be short although older ones follow.
-LOOKED_AT = 1000
+#: The most inbound messages that one page of a sender looks through; such a page may be short
+#: although older replies follow.
+MAX_SEARCHED_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,62 +36,104 @@ class InboundFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Inbound messages with what each `answers`, the newest first; older ones come `before`."""
+class InboundPage:
+    """Inbound messages with the message that each `answers`, the newest first.
+
+    The next page is asked for with its `before`, which is None when no older ones can follow.
+    """
 
     rows: Sequence[RowMapping]
     before: int | None
 
 
-def page(connection: Connection, wanted: InboundFilter, limit: int) -> Page:
+def add_replies(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Store inbound messages that are new, by account and digest; return their ids by digest."""
+    return deduplication.add_new(connection, inbound_message, "stored_at", rows)
+
+
+def correct_replies(
+    connection: Connection, inbox_id: int, rows: Sequence[Mapping[str, Any]]
+) -> list[Row[Any]]:
+    """Correct stored inbound messages of a page as `deduplication.correct_misread` does."""
+    return deduplication.correct_misread(connection, inbound_message, inbox_id, rows)
+
+
+def newest_replies(
+    connection: Connection, limit: int, *, msisdn: str | None = None, account: str | None = None
+) -> list[Row[Any]]:
+    """Return up to `limit` inbound messages, the newest first."""
+    query = select(inbound_message)
+    if msisdn is not None:
+        query = query.where(inbound_message.c.msisdn == msisdn)
+    if account is not None:
+        query = query.where(inbound_message.c.account == account)
+    return list(connection.execute(query.order_by(inbound_message.c.id.desc()).limit(limit)))
+
+
+def find_reply(connection: Connection, inbound_id: int) -> Row[Any] | None:
+    """Return an inbound message with the time of this look; None when there is none."""
+    return connection.execute(
+        select(inbound_message, now().label("looked_at")).where(inbound_message.c.id == inbound_id)
+    ).first()
+
+
+def page(connection: Connection, filters: InboundFilter, limit: int) -> InboundPage:
     """Return a page; it may hold less than `limit`, even nothing, and still have a `before`."""
-    most = limit + 1 if wanted.sender is None else LOOKED_AT
-    looked = connection.execute(_query(wanted).limit(most)).mappings().all()
-    found = looked if wanted.sender is None else _of(connection, looked, wanted.sender)
-    if len(found) > limit:
-        return Page(found[:limit], found[limit - 1]["id"])
-    return Page(found, looked[-1]["id"] if len(looked) == LOOKED_AT else None)
+    max_rows = limit + 1 if filters.sender is None else MAX_SEARCHED_ROWS
+    searched = connection.execute(_query(filters).limit(max_rows)).mappings().all()
+    rows = searched if filters.sender is None else _answering(connection, searched, filters.sender)
+    if len(rows) > limit:
+        return InboundPage(rows[:limit], rows[limit - 1]["id"])
+    return InboundPage(rows, searched[-1]["id"] if len(searched) == MAX_SEARCHED_ROWS else None)
 
 
-def _query(wanted: InboundFilter) -> Select[Any]:
+def _query(filters: InboundFilter) -> Select[Any]:
     answered = (
-        select(seen.c.id)
+        select(message_view.c.id)
         .where(
-            seen.c.msisdn == inbound_message.c.msisdn,
-            seen.c.single.is_not(None),
-            seen.c.created_at <= inbound_message.c.stored_at,
+            message_view.c.msisdn == inbound_message.c.msisdn,
+            message_view.c.single.is_not(None),
+            message_view.c.created_at <= inbound_message.c.stored_at,
             or_(
                 false(),
                 *(
-                    and_(inbound_message.c.account == one, seen.c.account.in_(list(sharing)))
-                    for one, sharing in wanted.accounts.items()
+                    and_(
+                        inbound_message.c.account == account_name,
+                        message_view.c.account.in_(list(names_sharing_login)),
+                    )
+                    for account_name, names_sharing_login in filters.accounts.items()
                 ),
             ),
         )
-        .order_by(seen.c.request_id.desc(), seen.c.n.desc())
+        .order_by(message_view.c.request_id.desc(), message_view.c.n.desc())
         .limit(1)
         .correlate(inbound_message)
         .scalar_subquery()
     )
     query = select(inbound_message, answered.label("answers")).where(
-        inbound_message.c.account.in_(list(wanted.accounts))
+        inbound_message.c.account.in_(list(filters.accounts))
     )
-    if wanted.msisdn is not None:
-        query = query.where(inbound_message.c.msisdn == wanted.msisdn)
-    if wanted.since is not None:
-        query = query.where(inbound_message.c.stored_at >= wanted.since)
-    if wanted.before is not None:
-        query = query.where(inbound_message.c.id < wanted.before)
+    if filters.msisdn is not None:
+        query = query.where(inbound_message.c.msisdn == filters.msisdn)
+    if filters.since is not None:
+        query = query.where(inbound_message.c.stored_at >= filters.since)
+    if filters.before is not None:
+        query = query.where(inbound_message.c.id < filters.before)
     return query.order_by(inbound_message.c.id.desc())
 
 
-def _of(connection: Connection, rows: Sequence[RowMapping], sender: str) -> list[RowMapping]:
-    """Return those that answer a message of a sender."""
-    requests = {one: int(one.partition("-")[0]) for row in rows if (one := row["answers"])}
-    mine = connection.execute(
-        select(request.c.id).where(
-            request.c.id.in_(set(requests.values())), request.c.sender == sender
-        )
-    ).scalars()
-    own = set(mine)
-    return [row for row in rows if requests.get(row["answers"]) in own]
+def _answering(connection: Connection, rows: Sequence[RowMapping], sender: str) -> list[RowMapping]:
+    """Return the rows that answer a message of `sender`."""
+    request_ids = {
+        message_id: int(message_id.partition("-")[0])
+        for row in rows
+        if (message_id := row["answers"])
+    }
+    ids_of_sender = set(
+        connection.execute(
+            select(request.c.id).where(
+                request.c.id.in_(set(request_ids.values())), request.c.sender == sender
+            )
+        ).scalars()
+    )
+    return [row for row in rows if request_ids.get(row["answers"]) in ids_of_sender]

@@ -1,18 +1,25 @@
-"""The inbox of raw pages and pushes, and the inbound messages that were read from them."""
+"""Read and write the inbox: raw pages and pushes as gateways gave them, before and after reading.
+
+A page is stored alone, as a collector gets it; pushes are stored and read many at a time.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
-from worker.store import deduplication
 from worker.store.db.clock import now
-from worker.store.db.dialects import new_id
-from worker.store.schema.tables import inbound_message, inbox, opt_out
+from worker.store.db.dialects import inserted_id
+from worker.store.schema.tables import inbox
+
+#: What the column `kind` says of a push.
+PUSH_KIND = "push"
+
+_is_unread_push = (inbox.c.kind == PUSH_KIND) & inbox.c.parsed_at.is_(None)
 
 
-def keep(
+def add_page(
     connection: Connection,
     account: str,
     kind: str,
@@ -22,8 +29,8 @@ def keep(
     target: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> int:
-    """Store a raw page or push before anything is read from it; returns its id."""
-    row = insert(inbox).values(
+    """Store a raw page or push before anything is read from it; return its id."""
+    insertion = insert(inbox).values(
         account=account,
         kind=kind,
         status=status,
@@ -32,11 +39,11 @@ def keep(
         body=body,
         received_at=now(),
     )
-    return new_id(connection.execute(row))
+    return inserted_id(connection.execute(insertion))
 
 
-def waiting(connection: Connection, limit: int) -> list[Row[Any]]:
-    """Return raw pages that were not parsed yet, the oldest first; pushes are read elsewhere."""
+def unread_pages(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Return up to `limit` raw pages that were not read yet, the oldest first; no pushes."""
     rows = connection.execute(
         select(inbox)
         .where(inbox.c.parsed_at.is_(None), inbox.c.kind != "push")
@@ -46,17 +53,29 @@ def waiting(connection: Connection, limit: int) -> list[Row[Any]]:
     return list(rows)
 
 
-def begin(connection: Connection, inbox_id: int) -> bool:
-    """Take a page to read it, for the transaction; False when another has read it."""
-    taken = connection.execute(
+def take_page(connection: Connection, inbox_id: int) -> bool:
+    """Take a page to read it in this transaction; False when another has read it."""
+    taking = connection.execute(
         update(inbox)
         .where(inbox.c.id == inbox_id, inbox.c.parsed_at.is_(None))
         .values(parsed_at=now())
     )
-    return taken.rowcount == 1
+    return taking.rowcount == 1
 
 
-def kept(
+def finish_page(connection: Connection, inbox_id: int, rows: int, damaged: int) -> None:
+    """Note that a page was read, how many rows it had, and how many of them could not be read.
+
+    A page with damaged rows can be read again.
+    """
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id == inbox_id)
+        .values(parsed_at=now(), rows=rows, damaged=damaged)
+    )
+
+
+def find_ids(
     connection: Connection,
     *,
     account: str | None = None,
@@ -64,7 +83,7 @@ def kept(
     ids: Collection[int] | None = None,
     damaged: bool = False,
 ) -> list[int]:
-    """Return the ids of raw pages and pushes that fit, the oldest first.
+    """Return the ids of the raw pages and pushes that fit all filters, the oldest first.
 
     With `damaged` only those of which something could not be read, or nothing was read yet.
     """
@@ -80,52 +99,58 @@ def kept(
     return list(connection.execute(query).scalars())
 
 
-def raw(connection: Connection, inbox_id: int) -> Row[Any] | None:
-    """Lock a raw page, and return it; None when it is gone."""
+def lock_row(connection: Connection, inbox_id: int) -> Row[Any] | None:
+    """Lock a raw page or push, and return it; None when it does not exist any more."""
     return connection.execute(select(inbox).where(inbox.c.id == inbox_id).with_for_update()).first()
 
 
-def parsed(connection: Connection, inbox_id: int, rows: int, damaged: int) -> None:
-    """Note that a page was read, and how many rows it had; damaged ones can be read again."""
-    connection.execute(
-        update(inbox)
-        .where(inbox.c.id == inbox_id)
-        .values(parsed_at=now(), rows=rows, damaged=damaged)
-    )
+def add_pushes(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store raw pushes: each row has `account`, `target`, `headers` and `body`."""
+    insertion = insert(inbox).values({inbox.c.kind: PUSH_KIND, inbox.c.received_at: now()})
+    connection.execute(insertion, list(rows))
 
 
-def add_inbound(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Store inbound messages that are new, by account and digest; their ids by their digests."""
-    return deduplication.add_new(connection, inbound_message, "stored_at", rows)
+def has_unread_pushes(connection: Connection, accounts: Collection[str]) -> bool:
+    """Tell whether a push of these accounts has not been read yet."""
+    query = select(inbox.c.id).where(_is_unread_push, inbox.c.account.in_(list(accounts))).limit(1)
+    return connection.execute(query).first() is not None
 
 
-def correct_inbound(
-    connection: Connection, inbox_id: int, rows: Sequence[Mapping[str, Any]]
+def lock_unread_pushes(
+    connection: Connection, accounts: Collection[str], limit: int, max_bytes: int
 ) -> list[Row[Any]]:
-    """Correct inbound messages that an earlier reading stored otherwise, as `once.correct` does."""
-    return deduplication.correct(connection, inbound_message, inbox_id, rows)
+    """Lock the oldest unread pushes, up to `limit` and about `max_bytes` in all, and return them.
+
+    The first one is returned however long it is. Those that another transaction is reading are
+    passed over.
+    """
+    sizes = connection.execute(
+        select(inbox.c.id, func.length(inbox.c.body).label("size"))
+        .where(_is_unread_push, inbox.c.account.in_(list(accounts)))
+        .order_by(inbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    ids: list[int] = []
+    total = 0
+    for row in sizes:
+        total += row.size
+        if ids and total > max_bytes:
+            break
+        ids.append(row.id)
+    query = select(inbox).where(inbox.c.id.in_(ids)).order_by(inbox.c.id)
+    return list(connection.execute(query)) if ids else []
 
 
-def opt_outs(connection: Connection, msisdns: Collection[str], why: str) -> list[str]:
-    """Note who does not want any more; returns those that are new."""
-    known = set(
+def finish_pushes(connection: Connection, rows: Sequence[tuple[int, int, int]]) -> None:
+    """Note that pushes were read; each row is a push's id, its row count and its damaged rows."""
+    if rows:
         connection.execute(
-            select(opt_out.c.msisdn).where(opt_out.c.msisdn.in_(list(msisdns)))
-        ).scalars()
-    )
-    new = [one for one in dict.fromkeys(msisdns) if one not in known]
-    for msisdn in new:
-        connection.execute(insert(opt_out).values(msisdn=msisdn, since=now(), why=why))
-    return new
-
-
-def inbound(
-    connection: Connection, limit: int, *, msisdn: str | None = None, account: str | None = None
-) -> list[Row[Any]]:
-    """Return inbound messages, the newest first."""
-    query = select(inbound_message)
-    if msisdn is not None:
-        query = query.where(inbound_message.c.msisdn == msisdn)
-    if account is not None:
-        query = query.where(inbound_message.c.account == account)
-    return list(connection.execute(query.order_by(inbound_message.c.id.desc()).limit(limit)))
+            update(inbox)
+            .where(inbox.c.id == bindparam("inbox_id"))
+            .values(parsed_at=now(), rows=bindparam("count"), damaged=bindparam("bad")),
+            [
+                {"inbox_id": inbox_id, "count": count, "bad": damaged}
+                for inbox_id, count, damaged in rows
+            ],
+        )

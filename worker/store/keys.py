@@ -1,4 +1,4 @@
-"""API keys: found by their digest, made, listed, revoked."""
+"""Read and write API keys; a key is found by its digest."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from worker.domain.enums import Scope
 from worker.store.db.clock import later, now
-from worker.store.db.dialects import new_id
+from worker.store.db.dialects import inserted_id
 from worker.store.schema.tables import api_key
 
-#: How coarse the time of the last use is, in seconds.
-COARSE = 3600.0
+#: How exact the time of the last use is, in seconds.
+USE_RESOLUTION_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """An API key as it stands; the key itself is known to nobody here."""
+class ApiKey:
+    """An API key without the key itself, which is stored nowhere."""
 
     id: int
     name: str
@@ -39,8 +39,8 @@ def add(
     test: bool,
     rate: float | None,
 ) -> int:
-    """Insert a key; returns its id."""
-    row = insert(api_key).values(
+    """Insert a key; return its id."""
+    insertion = insert(api_key).values(
         name=name,
         digest=digest,
         scopes=",".join(sorted(scopes)),
@@ -48,38 +48,38 @@ def add(
         rate=rate,
         created_at=now(),
     )
-    return new_id(connection.execute(row))
+    return inserted_id(connection.execute(insertion))
 
 
-def by_digest(connection: Connection, digest: str) -> Key | None:
-    """Return the key of a digest, unless it is revoked."""
+def find_by_digest(connection: Connection, digest: str) -> ApiKey | None:
+    """Return the key of a digest; None when there is none, or it is revoked."""
     row = connection.execute(
         select(api_key).where(api_key.c.digest == digest, api_key.c.revoked_at.is_(None))
     ).first()
     return None if row is None else _key(row)
 
 
-def by_id(connection: Connection, key_id: int) -> Key | None:
-    """Return a key, unless it is revoked."""
+def find_by_id(connection: Connection, key_id: int) -> ApiKey | None:
+    """Return a key; None when there is none, or it is revoked."""
     row = connection.execute(
         select(api_key).where(api_key.c.id == key_id, api_key.c.revoked_at.is_(None))
     ).first()
     return None if row is None else _key(row)
 
 
-def used(connection: Connection, key_id: int) -> None:
-    """Note that a key is in use, once in `COARSE` seconds."""
+def note_use(connection: Connection, key_id: int) -> None:
+    """Note that a key is in use, once in `USE_RESOLUTION_SECONDS`."""
     connection.execute(
         update(api_key)
         .where(
             api_key.c.id == key_id,
-            or_(api_key.c.used_at.is_(None), api_key.c.used_at < later(-COARSE)),
+            or_(api_key.c.used_at.is_(None), api_key.c.used_at < later(-USE_RESOLUTION_SECONDS)),
         )
         .values(used_at=now())
     )
 
 
-def listed(connection: Connection, name: str | None = None) -> list[Key]:
+def list_keys(connection: Connection, name: str | None = None) -> list[ApiKey]:
     """Return all keys, or those of a name, in the order in which they were made."""
     query = select(api_key).order_by(api_key.c.id)
     if name is not None:
@@ -88,20 +88,20 @@ def listed(connection: Connection, name: str | None = None) -> list[Key]:
 
 
 def revoke(connection: Connection, key_id: int) -> bool:
-    """Make a key worthless; False when there is none or it was that already."""
-    revoked = connection.execute(
+    """Revoke a key for good; False when there is none or it is revoked already."""
+    revocation = connection.execute(
         update(api_key)
         .where(api_key.c.id == key_id, api_key.c.revoked_at.is_(None))
         .values(revoked_at=now())
     )
-    return revoked.rowcount == 1
+    return revocation.rowcount == 1
 
 
-def _key(row: Any) -> Key:
-    return Key(
+def _key(row: Any) -> ApiKey:
+    return ApiKey(
         row.id,
         row.name,
-        frozenset(Scope(one) for one in row.scopes.split(",") if one),
+        frozenset(Scope(scope) for scope in row.scopes.split(",") if scope),
         bool(row.test),
         row.rate,
         row.created_at,

@@ -1,18 +1,32 @@
-"""Who does not want any more: looked up for many numbers at once."""
+"""Look up and store the numbers that have opted out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, exists, insert, select
 
-from worker.store.db.dialects import in_parts
+from worker.store.db.clock import now
+from worker.store.db.dialects import any_of_in_parts
 from worker.store.schema.tables import opt_out
 
 
-def among(connection: Connection, msisdns: Sequence[str]) -> set[str]:
-    """Return which numbers have opted out; where nobody has, that is one short look."""
+def find(connection: Connection, msisdns: Sequence[str]) -> set[str]:
+    """Return which of the numbers have opted out; while no number has, one short query tells."""
     if not msisdns or not connection.execute(select(exists().select_from(opt_out))).scalar():
         return set()
-    found: set[str] = set()
-    for some in in_parts(connection, opt_out.c.msisdn, msisdns):
-        found.update(connection.execute(select(opt_out.c.msisdn).where(some)).scalars())
-    return found
+    opted_out: set[str] = set()
+    for condition in any_of_in_parts(connection, opt_out.c.msisdn, msisdns):
+        opted_out.update(connection.execute(select(opt_out.c.msisdn).where(condition)).scalars())
+    return opted_out
+
+
+def add_new(connection: Connection, msisdns: Collection[str], reason: str) -> list[str]:
+    """Store which numbers opt out, and why; return those that had not opted out before."""
+    stored = set(
+        connection.execute(
+            select(opt_out.c.msisdn).where(opt_out.c.msisdn.in_(list(msisdns)))
+        ).scalars()
+    )
+    new_msisdns = [msisdn for msisdn in dict.fromkeys(msisdns) if msisdn not in stored]
+    for msisdn in new_msisdns:
+        connection.execute(insert(opt_out).values(msisdn=msisdn, since=now(), why=reason))
+    return new_msisdns

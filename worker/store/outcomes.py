@@ -1,34 +1,28 @@
-"""Submissions from their call on: outcomes, what goes on from them, and what is swept."""
+"""Write what becomes of submissions: outcomes of calls, evidence in doubt, and leases that ran out.
+
+Every write is guarded by the state that it leaves, and by the fence where a call is behind it.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Select,
-    Update,
-    bindparam,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Update, bindparam, func, or_, select, update
 
-from worker.domain.enums import MessageState, Outcome
-from worker.domain.enums import SubmissionState as S
+from worker.domain.enums import MessageState, Outcome, SubmissionState
 from worker.gateways.results import Result
 from worker.store import callback_outbox
-from worker.store.claims import Lease, PlannedSubmission, stopped
+from worker.store.claims import Lease, in_stopped_campaign
 from worker.store.db.clock import later, now
-from worker.store.db.dialects import new_id, one_of
-from worker.store.db.pg_arrays import given, lists
-from worker.store.schema.tables import message, request, submission
-from worker.store.submission_messages import carried_by
+from worker.store.db.dialects import is_any_of
+from worker.store.db.pg_arrays import packed_columns, parameter_table
+from worker.store.schema.tables import message, submission
+from worker.store.submission_messages import is_carried_by
 
-#: What applications are told of; the other states are on the way to one of these.
-_TOLD = frozenset({S.ACCEPTED, S.REJECTED, S.UNKNOWN})
+#: The states that applications are told of; the others are on the way to one of these.
+_CALLBACK_STATES = frozenset(
+    {SubmissionState.ACCEPTED, SubmissionState.REJECTED, SubmissionState.UNKNOWN}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,50 +30,55 @@ class CallOutcome:
     """What is written of one call."""
 
     lease: Lease
-    state: S
+    state: SubmissionState
     result: Result
-    #: By MSISDN, where the gateway told of some numbers that they fared otherwise.
-    each: Mapping[str, Result] = field(default_factory=dict)
+    #: The results of numbers that fared otherwise than `result`, by MSISDN.
+    per_recipient: Mapping[str, Result] = field(default_factory=dict)
     #: The numbers that were called, where they are known; they are written nowhere.
     numbers: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
-    """Calls by what their submissions are when their outcomes come in."""
+class RecordedCalls:
+    """Calls, sorted by what their submissions were when the outcomes came in."""
 
-    #: In flight under our fence: ours to write.
-    ours: list[CallOutcome]
-    #: Written by us before; the commit's answer was lost.
-    written: list[CallOutcome]
-    #: Settled by somebody else: these calls are evidence now, nothing else.
+    #: In flight under the fence of the call: the outcome has been written.
+    recorded: list[CallOutcome]
+    #: Written before with the same outcome; the answer of that commit was lost.
+    repeated: list[CallOutcome]
+    #: Settled by somebody else meanwhile: these outcomes are evidence, and are not written.
     late: list[CallOutcome]
 
 
-def record(connection: Connection, calls: Sequence[CallOutcome]) -> Sorted:
-    """Write outcomes: `in_flight` → the state of each, guarded by its fence.
+def record(connection: Connection, calls: Sequence[CallOutcome]) -> RecordedCalls:
+    """Write outcomes: `in_flight` → the state of each, guarded by the fence of its call.
 
-    Returns which could be written, and what the others are.
+    Returns which of them were written, and what the others are.
     """
-    at_once = _written(connection, calls)
-    found = _sort(connection, [call for call in calls if call.lease.id not in at_once])
-    _record(connection, found.ours)
-    found.ours.extend(call for call in calls if call.lease.id in at_once)
-    told = [call.lease.id for call in found.ours if call.state in _TOLD]
-    callback_outbox.of_submissions(connection, told)
-    return found
+    recorded_ids = _record_in_one_statement(connection, calls)
+    sorted_calls = _sort(connection, [call for call in calls if call.lease.id not in recorded_ids])
+    _record_locked(connection, sorted_calls.recorded)
+    sorted_calls.recorded.extend(call for call in calls if call.lease.id in recorded_ids)
+    callback_ids = [
+        call.lease.id for call in sorted_calls.recorded if call.state in _CALLBACK_STATES
+    ]
+    callback_outbox.note_submissions(connection, callback_ids)
+    return sorted_calls
 
 
-def _written(connection: Connection, calls: Sequence[CallOutcome]) -> set[int]:
-    """Write what may be written in one statement, as only PostgreSQL can; returns whose it is."""
+def _record_in_one_statement(connection: Connection, calls: Sequence[CallOutcome]) -> set[int]:
+    """Write all outcomes that may be written, as only PostgreSQL can in one statement.
+
+    Returns the ids of their submissions; none on other databases.
+    """
     if not calls or connection.dialect.name != "postgresql":
         return set()
     rows = [_facts(call) for call in sorted(calls, key=lambda call: call.lease.id)]
-    return set(connection.execute(_writing, lists(rows)).scalars())
+    return set(connection.execute(_record_arrays, packed_columns(rows)).scalars())
 
 
-#: What is written of an outcome: each fact of `_facts` by the column that takes it.
-_TAKES = {
+#: Which fact of `_facts` each column of an outcome takes.
+_FACT_BY_COLUMN = {
     "state": "becomes",
     "outcome": "outcome",
     "code": "code",
@@ -88,66 +87,72 @@ _TAKES = {
 }
 
 
-def _writes(facts: Mapping[str, Any]) -> Update:
-    """Write outcomes where they are in flight under their fence; `facts` are what `_facts` says."""
-    taken = {column: facts[name] for column, name in _TAKES.items()}
+def _recording(facts: Mapping[str, Any]) -> Update:
+    """Build the UPDATE that writes outcomes; `facts` are expressions by the names of `_facts`."""
+    outcome = {column: facts[name] for column, name in _FACT_BY_COLUMN.items()}
     return (
         update(submission)
         .where(
             submission.c.id == facts["one"],
             submission.c.fence == facts["held"],
-            submission.c.state == S.IN_FLIGHT.value,
+            submission.c.state == SubmissionState.IN_FLIGHT.value,
         )
-        .values(taken | {"answered_at": now(), "lease_until": None})
+        .values(outcome | {"answered_at": now(), "lease_until": None})
     )
 
 
-_LIKE = {"one": submission.c.id, "held": submission.c.fence} | {
-    name: submission.c[column] for column, name in _TAKES.items()
+#: The columns whose types the facts have.
+_COLUMN_BY_FACT = {"one": submission.c.id, "held": submission.c.fence} | {
+    name: submission.c[column] for column, name in _FACT_BY_COLUMN.items()
 }
-_writing = _writes(given(_LIKE).c).returning(submission.c.id)
-_writing_each = _writes({name: bindparam(name, type_=like.type) for name, like in _LIKE.items()})
+_record_arrays = _recording(parameter_table(_COLUMN_BY_FACT).c).returning(submission.c.id)
+_record_row = _recording(
+    {name: bindparam(name, type_=column.type) for name, column in _COLUMN_BY_FACT.items()}
+)
 
 
-def _sort(connection: Connection, calls: Sequence[CallOutcome]) -> Sorted:
-    """Lock the submissions of calls, and tell which outcomes may still be written."""
+def _sort(connection: Connection, calls: Sequence[CallOutcome]) -> RecordedCalls:
+    """Lock the submissions of calls, and sort the calls; `recorded` may then be written."""
     if not calls:
-        return Sorted([], [], [])
+        return RecordedCalls([], [], [])
     rows = connection.execute(
         select(submission.c.id, submission.c.fence, submission.c.state)
-        .where(one_of(connection, submission.c.id, [call.lease.id for call in calls]))
+        .where(is_any_of(connection, submission.c.id, [call.lease.id for call in calls]))
         .order_by(submission.c.id)
         .with_for_update()
     )
-    found = {row.id: (row.fence, row.state) for row in rows}
-    sorted_calls = Sorted([], [], [])
+    stored = {row.id: (row.fence, row.state) for row in rows}
+    sorted_calls = RecordedCalls([], [], [])
     for call in calls:
-        stands = found.get(call.lease.id)
-        if stands == (call.lease.fence, S.IN_FLIGHT.value):
-            sorted_calls.ours.append(call)
-        elif stands == (call.lease.fence, call.state.value):
-            sorted_calls.written.append(call)
+        fence_and_state = stored.get(call.lease.id)
+        if fence_and_state == (call.lease.fence, SubmissionState.IN_FLIGHT.value):
+            sorted_calls.recorded.append(call)
+        elif fence_and_state == (call.lease.fence, call.state.value):
+            sorted_calls.repeated.append(call)
         else:
             sorted_calls.late.append(call)
     return sorted_calls
 
 
-def _record(connection: Connection, calls: Sequence[CallOutcome]) -> None:
-    """Write the outcomes of calls whose submissions are locked, and ours."""
+def _record_locked(connection: Connection, calls: Sequence[CallOutcome]) -> None:
+    """Write the outcomes of calls whose submissions are locked, and in flight under their fence."""
     if not calls:
         return
-    connection.execute(_writing_each, [_facts(call) for call in calls])
+    connection.execute(_record_row, [_facts(call) for call in calls])
 
 
 def settle(connection: Connection, call: CallOutcome) -> bool:
-    """End a doubt by evidence: `unknown` → the state that the evidence shows, same fence."""
+    """End a doubt by evidence: `unknown` → the state that the evidence shows, under the same fence.
+
+    False when the submission is not unknown under that fence.
+    """
     facts = _facts(call)
-    done = connection.execute(
+    updated = connection.execute(
         update(submission)
         .where(
             submission.c.id == call.lease.id,
             submission.c.fence == call.lease.fence,
-            submission.c.state == S.UNKNOWN.value,
+            submission.c.state == SubmissionState.UNKNOWN.value,
         )
         .values(
             state=call.state.value,
@@ -158,60 +163,64 @@ def settle(connection: Connection, call: CallOutcome) -> bool:
             answered_at=now(),
         )
     )
-    if done.rowcount == 1 and call.state in _TOLD:
-        callback_outbox.of_submissions(connection, [call.lease.id])
-    return done.rowcount == 1
+    if updated.rowcount == 1 and call.state in _CALLBACK_STATES:
+        callback_outbox.note_submissions(connection, [call.lease.id])
+    return updated.rowcount == 1
 
 
-def accept(connection: Connection, one: int, fence: int, gateway_id: str | None) -> bool:
-    """End a doubt by a report: `unknown` → `accepted`, adopting the gateway's id if it was lost."""
-    done = connection.execute(
+def accept(connection: Connection, submission_id: int, fence: int, gateway_id: str | None) -> bool:
+    """End a doubt by proof that a submission was taken: `unknown` → `accepted`.
+
+    It adopts the gateway's id if that was lost. False when it is not unknown under that fence.
+    """
+    updated = connection.execute(
         update(submission)
         .where(
-            submission.c.id == one,
+            submission.c.id == submission_id,
             submission.c.fence == fence,
-            submission.c.state == S.UNKNOWN.value,
+            submission.c.state == SubmissionState.UNKNOWN.value,
         )
         .values(
-            state=S.ACCEPTED.value,
+            state=SubmissionState.ACCEPTED.value,
             outcome=Outcome.ACCEPTED.value,
             gateway_id=func.coalesce(submission.c.gateway_id, gateway_id),
             answered_at=now(),
         )
     )
-    if done.rowcount == 1:
-        callback_outbox.of_submissions(connection, [one])
-    return done.rowcount == 1
+    if updated.rowcount == 1:
+        callback_outbox.note_submissions(connection, [submission_id])
+    return updated.rowcount == 1
 
 
-def reported(connection: Connection, one: int) -> bool:
-    """Whether a report has come for a message of a submission."""
-    row = connection.execute(select(submission).where(submission.c.id == one)).one()
+def has_report(connection: Connection, submission_id: int) -> bool:
+    """Tell whether a report has come for a message of a submission."""
+    row = connection.execute(select(submission).where(submission.c.id == submission_id)).one()
     states = [MessageState.DELIVERED.value, MessageState.UNDELIVERED.value]
-    there = select(message.c.n).where(carried_by(row), message.c.state.in_(states)).limit(1)
-    return connection.execute(there).first() is not None
+    reported = select(message.c.n).where(is_carried_by(row), message.c.state.in_(states)).limit(1)
+    return connection.execute(reported).first() is not None
 
 
-def accept_reported(connection: Connection, one: int) -> None:
+def accept_reported(connection: Connection, submission_id: int) -> None:
     """End a doubt that a report had answered before it began: `unknown` → `accepted`."""
-    fence = select(submission.c.fence).where(submission.c.id == one)
-    accept(connection, one, connection.execute(fence).scalar_one(), None)
+    fence = select(submission.c.fence).where(submission.c.id == submission_id)
+    accept(connection, submission_id, connection.execute(fence).scalar_one(), None)
 
 
 def close_out(connection: Connection, account: str, after: int, seconds: float, limit: int) -> int:
     """Stop waiting for reports of submissions older than `seconds`; returns the last id, or 0.
 
-    `after` is the id that the last call returned: history is walked once, up to the first that may
-    still be called or is too young, since one that waited is called after those made later.
+    `after` is the id that the last call returned. The submissions of an account are so walked once,
+    in the order of their ids, up to the first that may still be called or is too young: one that
+    waited is called after those that were inserted later.
     """
-    open_still = select(func.min(submission.c.id)).where(
+    still_open = select(func.min(submission.c.id)).where(
         submission.c.id > after,
         or_(
             submission.c.called_at > later(-seconds),
-            submission.c.state == S.PLANNED.value,
+            submission.c.state == SubmissionState.PLANNED.value,
         ),
     )
-    end = connection.execute(open_still).scalar()
+    end = connection.execute(still_open).scalar()
     ids = list(
         connection.execute(
             select(submission.c.id)
@@ -227,13 +236,14 @@ def close_out(connection: Connection, account: str, after: int, seconds: float, 
     )
     connection.execute(
         update(submission)
-        .where(submission.c.id.in_(ids), submission.c.state == S.ACCEPTED.value)
+        .where(submission.c.id.in_(ids), submission.c.state == SubmissionState.ACCEPTED.value)
         .values(closed_at=now())
     )
     return ids[-1] if ids else 0
 
 
 def _facts(call: CallOutcome) -> dict[str, Any]:
+    """Return what is written of a call, by the names of the statements' parameters."""
     return {
         "one": call.lease.id,
         "held": call.lease.fence,
@@ -245,107 +255,64 @@ def _facts(call: CallOutcome) -> dict[str, Any]:
     }
 
 
-def succeed(
-    connection: Connection,
-    lease: Lease | PlannedSubmission,
-    bounds: tuple[int, int] | None,
-    *,
-    wait: float,
-    tries: int,
-) -> int:
-    """Plan the submission that goes on with a lease's messages, or with a part of its range."""
-    lo, hi = bounds or (lease.lo, lease.hi)
-    resend_of = lease.resend_of
-    if resend_of is not None:
-        # What it sends once more may have been proven not taken meanwhile.
-        its_own = select(submission.c.resend_of).where(submission.c.id == lease.id)
-        resend_of = connection.execute(its_own).scalar()
-    planning = insert(submission).values(
-        account=lease.account,
-        message_class=lease.message_class.value,
-        state=S.PLANNED.value,
-        request_id=lease.request_id,
-        lo=lo,
-        hi=hi,
-        size=lease.size if hi is None or lo is None else hi - lo,
-        attempts=tries,
-        parent_id=lease.id,
-        resend_of=resend_of,
-        next_at=later(wait),
-        not_after=valid_until(lease).scalar_subquery(),
-        created_at=now(),
-    )
-    made = new_id(connection.execute(planning))
-    connection.execute(
-        update(message)
-        .where(message.c.submission_id == lease.id, message.c.state.is_(None))
-        .values(submission_id=made)
-    )
-    return made
-
-
-def valid_until(lease: Lease | PlannedSubmission) -> Select[Any]:
-    """Select until when the messages of a submission are valid, all of them: they may differ."""
-    if lease.lo is not None:
-        return select(request.c.not_after).where(request.c.id == lease.request_id)
-    return (
-        select(func.min(request.c.not_after))
-        .join(message, message.c.request_id == request.c.id)
-        .where(message.c.submission_id == lease.id, message.c.state.is_(None))
-    )
-
-
 def sweep(connection: Connection, limit: int = 500) -> list[tuple[int, str]]:
-    """End leases that ran out: `in_flight` → `unknown`, for the gateway may have the messages.
+    """End up to `limit` leases that ran out: `in_flight` → `unknown`.
 
-    Returns the ids of these submissions with their accounts.
+    The gateway may have taken the messages. Returns the submissions' ids with their accounts.
     """
-    lost = connection.execute(
+    lapsed = connection.execute(
         select(submission.c.id, submission.c.fence, submission.c.account)
         .where(submission.c.lease_until <= now())
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    for row in lost:
+    for row in lapsed:
         connection.execute(
             update(submission)
             .where(
                 submission.c.id == row.id,
                 submission.c.fence == row.fence,
-                submission.c.state == S.IN_FLIGHT.value,
+                submission.c.state == SubmissionState.IN_FLIGHT.value,
             )
             .values(
-                state=S.UNKNOWN.value, outcome=Outcome.UNKNOWN.value, code="lease", lease_until=None
+                state=SubmissionState.UNKNOWN.value,
+                outcome=Outcome.UNKNOWN.value,
+                code="lease",
+                lease_until=None,
             )
         )
-    callback_outbox.of_submissions(connection, [row.id for row in lost])
-    return [(row.id, row.account) for row in lost]
+    callback_outbox.note_submissions(connection, [row.id for row in lapsed])
+    return [(row.id, row.account) for row in lapsed]
 
 
-def expired(connection: Connection, limit: int = 100) -> list[tuple[int, int | None]]:
-    """Lock planned submissions past their validity: their ids, and whose resend they are.
+def lock_expired(connection: Connection, limit: int = 100) -> list[tuple[int, int | None]]:
+    """Lock planned submissions past their validity; returns their ids, and what each resends.
 
-    What waits of a campaign that is paused waits on, as its rest does: whoever resumes it says
-    until when it may be sent.
+    Those of a paused campaign wait on, as what it has not handed out does: resuming it sets until
+    when its messages may be sent.
     """
     rows = connection.execute(
         select(submission.c.id, submission.c.resend_of)
-        .where(submission.c.state == S.PLANNED.value, submission.c.not_after <= now(), ~stopped)
+        .where(
+            submission.c.state == SubmissionState.PLANNED.value,
+            submission.c.not_after <= now(),
+            ~in_stopped_campaign,
+        )
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     return [(row.id, row.resend_of) for row in rows]
 
 
-def waiting_of(connection: Connection, request_id: int, after: int, limit: int) -> list[int]:
-    """Lock the next submissions of a request that were not handed over yet; returns their ids."""
+def lock_planned_of(connection: Connection, request_id: int, after: int, limit: int) -> list[int]:
+    """Lock the next planned submissions of a request, those after an id; returns their ids."""
     return list(
         connection.execute(
             select(submission.c.id)
             .where(
                 submission.c.request_id == request_id,
                 submission.c.id > after,
-                submission.c.state == S.PLANNED.value,
+                submission.c.state == SubmissionState.PLANNED.value,
             )
             .order_by(submission.c.id)
             .limit(limit)
@@ -354,8 +321,8 @@ def waiting_of(connection: Connection, request_id: int, after: int, limit: int) 
     )
 
 
-def close(connection: Connection, ids: Collection[int], *states: S) -> None:
-    """End submissions that carry nothing any more: one of `states` → `not_sent`."""
+def mark_not_sent(connection: Connection, ids: Collection[int], *states: SubmissionState) -> None:
+    """End submissions that carry no message any more: any of `states` → `not_sent`."""
     if not ids:
         return
     connection.execute(
@@ -364,5 +331,7 @@ def close(connection: Connection, ids: Collection[int], *states: S) -> None:
             submission.c.id.in_(list(ids)),
             or_(*(submission.c.state == state.value for state in states)),
         )
-        .values(state=S.NOT_SENT.value, next_at=None, lease_until=None, answered_at=now())
+        .values(
+            state=SubmissionState.NOT_SENT.value, next_at=None, lease_until=None, answered_at=now()
+        )
     )

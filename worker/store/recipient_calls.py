@@ -1,4 +1,4 @@
-"""Calls to numbers that limits count, and submissions whose recipients have to wait."""
+"""Read and write the calls to each number that recipient limits count."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,305 +15,237 @@ from sqlalchemy import (
     Insert,
     Select,
     Update,
-    and_,
     bindparam,
     case,
     cast,
     delete,
     func,
-    insert,
     select,
     true,
-    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql
 
-from worker.domain.enums import SubmissionState as S
-from worker.domain.recipient_windows import CountedCall, milliseconds
-from worker.store.claims import Lease
+from worker.domain.recipient_windows import CountedCall, epoch_milliseconds
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import (
+    insert_if_absent,
     insert_or_update,
-    insert_unless_there,
-    new_id,
-    one_of,
+    is_any_of,
 )
-from worker.store.db.pg_arrays import given, lists, unnested
-from worker.store.schema.tables import (
-    message,
-    recipient,
-    request,
-    submission,
-)
-from worker.store.submission_messages import SubmissionMessage
+from worker.store.db.pg_arrays import literal_table, packed_columns, parameter_table
+from worker.store.schema.tables import recipient, submission
 
-#: Whose limits count a call, and the number: a row's key.
-Key = tuple[str, str]
-#: Numbers named in one statement.
-MANY = 1000
+#: A row's key: the account whose limits count the calls, and the number.
+RecipientKey = tuple[str, str]
+#: The most numbers that one statement names.
+MAX_NAMED_NUMBERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
-    """Rows that nobody else may change before the transaction ends."""
+class LockedCalls:
+    """The calls in rows that nobody else may change before the transaction ends."""
 
     #: The database's time in milliseconds, not later than the locks.
-    at: int
-    calls: dict[Key, list[CountedCall]]
+    locked_at: int
+    calls_by_key: dict[RecipientKey, list[CountedCall]]
 
 
-def lock(connection: Connection, keys: Collection[Key], *, make: bool) -> Locked:
-    """Lock the rows of numbers, in their order; with `make` those that are missing are made."""
-    wanted = sorted(keys)
+def lock(connection: Connection, keys: Collection[RecipientKey], *, make: bool) -> LockedCalls:
+    """Lock the rows of numbers, in the order of their keys, and return their calls.
+
+    With `make` those that are missing are inserted, with no call.
+    """
+    sorted_keys = sorted(keys)
     if make:
-        _ensure(connection, wanted)
-    found = _locked(connection, wanted)
-    while make and len(found.calls) < len(wanted):
-        # One that was there a moment ago has been forgotten.
-        _ensure(connection, [key for key in wanted if key not in found.calls])
-        found = _locked(connection, wanted)
-    return found
+        _insert_missing(connection, sorted_keys)
+    locked = _lock_existing(connection, sorted_keys)
+    while make and len(locked.calls_by_key) < len(sorted_keys):
+        # A row that was there a moment ago has been forgotten.
+        _insert_missing(connection, [key for key in sorted_keys if key not in locked.calls_by_key])
+        locked = _lock_existing(connection, sorted_keys)
+    return locked
 
 
 @dataclass(frozen=True, slots=True)
-class First:
+class FirstCall:
     """A call of a submission, and for how many milliseconds it may count at the most."""
 
-    submission: int
-    longest: int
+    submission_id: int
+    longest_ms: int
 
 
-def first(connection: Connection, calls: Mapping[Key, First], patience: int) -> set[Key]:
-    """Enter calls to numbers of which nothing is known, in one statement; return whose they are.
+def insert_first(
+    connection: Connection, calls: Mapping[RecipientKey, FirstCall], max_duration: int
+) -> set[RecipientKey]:
+    """Insert the calls to numbers that have no row, in one statement; return the keys of these.
 
-    The others are locked and looked at. Only PostgreSQL can: elsewhere all are.
+    A call ends `max_duration` milliseconds after its beginning unless `end_calls` says earlier. The
+    other keys have to be locked and looked at. Only PostgreSQL can do this: elsewhere all have to.
     """
     if not calls or connection.dialect.name != "postgresql":
         return set()
     rows = [
-        {"account": key[0], "msisdn": key[1], "one": call.submission, "keep": call.longest / 1000}
-        for key, call in sorted(calls.items())
+        {
+            "account": account,
+            "msisdn": msisdn,
+            "submission_id": call.submission_id,
+            "keep_seconds": call.longest_ms / 1000,
+        }
+        for (account, msisdn), call in sorted(calls.items())
     ]
-    made = connection.execute(_firsts(), lists(rows) | {"patience": patience})
-    return {(row.account, row.msisdn) for row in made}
+    parameters = packed_columns(rows) | {"patience": max_duration}
+    inserted = connection.execute(_first_calls_insert(), parameters)
+    return {(row.account, row.msisdn) for row in inserted}
 
 
 @cache
-def _firsts() -> Insert:
-    """Make the statement once: to make it costs as much as to run it."""
-    whole = {"one": submission.c.id, "keep": Column("keep", Float)}
-    each = given({name: recipient.c[name] for name in ("account", "msisdn")} | whole).c
+def _first_calls_insert() -> Insert:
+    """Return the statement of `insert_first`: to make it costs as much as to run it."""
+    columns = {name: recipient.c[name] for name in ("account", "msisdn")}
+    columns |= {"submission_id": submission.c.id, "keep_seconds": Column("keep_seconds", Float)}
+    row = parameter_table(columns).c
     began = cast(func.floor(func.extract("epoch", now()) * 1000), BigInteger)
-    until = began + bindparam("patience", type_=BigInteger)
-    calls = func.json_build_array(func.json_build_array(each.one, began, until))
-    made = select(each.account, each.msisdn, calls, later(each.keep))
+    ends = began + bindparam("patience", type_=BigInteger)
+    calls = func.json_build_array(func.json_build_array(row.submission_id, began, ends))
+    rows = select(row.account, row.msisdn, calls, later(row.keep_seconds))
     return (
         postgresql.insert(recipient)
-        .from_select(["account", "msisdn", "calls", "forget_at"], made)
+        .from_select(["account", "msisdn", "calls", "forget_at"], rows)
         .on_conflict_do_nothing()
         .returning(recipient.c.account, recipient.c.msisdn)
     )
 
 
-def over(connection: Connection, calls: Mapping[Key, int]) -> set[Key]:
-    """Note that calls of submissions are over now, in one statement; return whose that was done of.
+def end_calls(
+    connection: Connection, submission_ids: Mapping[RecipientKey, int]
+) -> set[RecipientKey]:
+    """Note that calls of submissions have ended now, in one statement; return the keys of these.
 
-    The others are locked and looked at. Only PostgreSQL can: elsewhere all are.
+    The other keys have to be locked and looked at. Only PostgreSQL can do this: elsewhere all
+    have to.
     """
-    if not calls or connection.dialect.name != "postgresql":
+    if not submission_ids or connection.dialect.name != "postgresql":
         return set()
-    rows = [{"account": key[0], "msisdn": key[1], "one": one} for key, one in sorted(calls.items())]
-    connection.execute(_over(), lists(rows))
-    return set(calls)
+    rows = [
+        {"account": account, "msisdn": msisdn, "submission_id": submission_id}
+        for (account, msisdn), submission_id in sorted(submission_ids.items())
+    ]
+    connection.execute(_ended_calls_update(), packed_columns(rows))
+    return set(submission_ids)
 
 
 @cache
-def _over() -> Update:
-    """Make the statement once: to make it costs as much as to run it."""
-    like = {name: recipient.c[name] for name in ("account", "msisdn")} | {"one": submission.c.id}
-    each = given(like).c
+def _ended_calls_update() -> Update:
+    """Return the statement of `end_calls`: to make it costs as much as to run it."""
+    columns = {name: recipient.c[name] for name in ("account", "msisdn")}
+    row = parameter_table(columns | {"submission_id": submission.c.id}).c
     call: Any = func.json_array_elements(recipient.c.calls, type_=JSON()).column_valued("call")
-    whose, until = (cast(call.op("->>")(nth), BigInteger) for nth in (0, 2))
-    # Rounded up: the moment was rounded down.
-    then = cast(func.floor(func.extract("epoch", now()) * 1000), BigInteger) + 1
-    ended = func.json_build_array(call.op("->")(0), call.op("->")(1), func.least(until, then))
-    after = func.json_agg(case((whose == each.one, ended), else_=call))
-    found = select(func.coalesce(after, cast("[]", JSON())))
+    submission_id, ends = (cast(call.op("->>")(index), BigInteger) for index in (0, 2))
+    # Rounded up: the beginning was rounded down.
+    ended_at = cast(func.floor(func.extract("epoch", now()) * 1000), BigInteger) + 1
+    ended_call = func.json_build_array(
+        call.op("->")(0), call.op("->")(1), func.least(ends, ended_at)
+    )
+    calls = func.json_agg(case((submission_id == row.submission_id, ended_call), else_=call))
+    calls_or_none = select(func.coalesce(calls, cast("[]", JSON())))
     return (
         update(recipient)
-        .where(recipient.c.account == each.account, recipient.c.msisdn == each.msisdn)
-        .values(calls=found.correlate(recipient, each.one.table).scalar_subquery())
+        .where(recipient.c.account == row.account, recipient.c.msisdn == row.msisdn)
+        .values(calls=calls_or_none.correlate(recipient, row.submission_id.table).scalar_subquery())
     )
 
 
-def _ensure(connection: Connection, keys: Sequence[Key]) -> None:
-    """Make the rows that are missing; with no call yet they may be forgotten at once."""
+def _insert_missing(connection: Connection, keys: Sequence[RecipientKey]) -> None:
+    """Insert the rows that are missing, with no call: they may be forgotten at once."""
     rows = [(key, (), 0) for key in keys]
-    _insert(connection, insert_unless_there(connection, recipient), rows)
+    _insert(connection, insert_if_absent(connection, recipient), rows)
 
 
 def _insert(
-    connection: Connection, statement: Any, rows: Iterable[tuple[Key, Sequence[CountedCall], int]]
+    connection: Connection,
+    statement: Any,
+    rows: Iterable[tuple[RecipientKey, Sequence[CountedCall], int]],
 ) -> None:
-    """Insert rows in their order: in one statement where the database can."""
+    """Run an INSERT of rows in their order, in one statement where the database can.
+
+    Each row is a key, its calls, and when to forget them, in milliseconds since 1970.
+    """
     values = [
         {
-            "account": key[0],
-            "msisdn": key[1],
+            "account": account,
+            "msisdn": msisdn,
             "calls": [list(call) for call in calls],
-            "forget_at": datetime.fromtimestamp(then / 1000, UTC),
+            "forget_at": datetime.fromtimestamp(forget_at / 1000, UTC),
         }
-        for key, calls, then in rows
+        for (account, msisdn), calls, forget_at in rows
     ]
     if values and connection.dialect.name == "postgresql":
-        each = given({name: recipient.c[name] for name in values[0]})
-        connection.execute(statement.from_select(list(values[0]), select(each)), lists(values))
+        table = parameter_table({name: recipient.c[name] for name in values[0]})
+        insertion = statement.from_select(list(values[0]), select(table))
+        connection.execute(insertion, packed_columns(values))
     elif values:
         connection.execute(statement, values)
 
 
-def _locked(connection: Connection, keys: Sequence[Key]) -> Locked:
-    calls: dict[Key, list[CountedCall]] = {}
-    at: int | None = None
-    for account, numbers in _parts(keys):
-        rows = connection.execute(_locking(connection, account, numbers)).all()
-        calls |= {(account, row.msisdn): [CountedCall(*call) for call in row.calls] for row in rows}
-        if rows:
-            at = milliseconds(rows[0].at) if at is None else at
-    return Locked(at or 0, calls)
+def _lock_existing(connection: Connection, keys: Sequence[RecipientKey]) -> LockedCalls:
+    calls_by_key: dict[RecipientKey, list[CountedCall]] = {}
+    locked_at: int | None = None
+    for account_name, msisdns in _chunks_by_account(keys):
+        rows = connection.execute(_locking_query(connection, account_name, msisdns)).all()
+        calls_by_key |= {
+            (account_name, row.msisdn): [CountedCall(*call) for call in row.calls] for row in rows
+        }
+        if rows and locked_at is None:
+            locked_at = epoch_milliseconds(rows[0].at)
+    return LockedCalls(locked_at or 0, calls_by_key)
 
 
-def _locking(connection: Connection, account: str, numbers: Sequence[str]) -> Select[Any]:
+def _locking_query(
+    connection: Connection, account_name: str, msisdns: Sequence[str]
+) -> Select[Any]:
     """Select rows for update in their order, each looked up by its whole key.
 
     PostgreSQL would read all rows of an account whose statistics it does not know yet.
     """
-    wanted = [recipient.c.msisdn, recipient.c.calls]
-    of_account = recipient.c.account == account
+    columns = [recipient.c.msisdn, recipient.c.calls]
+    is_of_account = recipient.c.account == account_name
     if connection.dialect.name != "postgresql":
-        these = select(*wanted, now().label("at")).where(of_account, wanted[0].in_(numbers))
-        return these.order_by(wanted[0]).with_for_update()
-    each = unnested([{"msisdn": one} for one in numbers], msisdn=wanted[0])
-    mine = select(*wanted).where(of_account, wanted[0] == each.c.msisdn)
-    row = mine.with_for_update().lateral("locked")
-    return select(row.c.msisdn, row.c.calls, now().label("at")).select_from(each.join(row, true()))
+        rows = select(*columns, now().label("at")).where(
+            is_of_account, recipient.c.msisdn.in_(msisdns)
+        )
+        return rows.order_by(recipient.c.msisdn).with_for_update()
+    numbers = literal_table([{"msisdn": msisdn} for msisdn in msisdns], msisdn=recipient.c.msisdn)
+    look_up = select(*columns).where(is_of_account, recipient.c.msisdn == numbers.c.msisdn)
+    locked = look_up.with_for_update().lateral("locked")
+    return select(locked.c.msisdn, locked.c.calls, now().label("at")).select_from(
+        numbers.join(locked, true())
+    )
 
 
-def _parts(keys: Sequence[Key]) -> Iterator[tuple[str, list[str]]]:
+def _chunks_by_account(keys: Sequence[RecipientKey]) -> Iterator[tuple[str, list[str]]]:
     """Cut sorted keys into lists of numbers of one account."""
-    by_account: dict[str, list[str]] = {}
-    for account, number in keys:
-        by_account.setdefault(account, []).append(number)
-    for account, numbers in by_account.items():
-        for first in range(0, len(numbers), MANY):
-            yield account, numbers[first : first + MANY]
+    msisdns_by_account: dict[str, list[str]] = {}
+    for account_name, msisdn in keys:
+        msisdns_by_account.setdefault(account_name, []).append(msisdn)
+    for account_name, msisdns in msisdns_by_account.items():
+        for start in range(0, len(msisdns), MAX_NAMED_NUMBERS):
+            yield account_name, msisdns[start : start + MAX_NAMED_NUMBERS]
 
 
-def write(connection: Connection, rows: Mapping[Key, tuple[Sequence[CountedCall], int]]) -> None:
-    """Write down the calls of locked rows, and when (in milliseconds) to forget them."""
+def write(
+    connection: Connection, rows: Mapping[RecipientKey, tuple[Sequence[CountedCall], int]]
+) -> None:
+    """Write the calls of locked rows, and when (in milliseconds since 1970) to forget them."""
     _insert(
         connection,
         insert_or_update(connection, recipient, "calls", "forget_at"),
-        [(key, calls, then) for key, (calls, then) in sorted(rows.items())],
+        [(key, calls, forget_at) for key, (calls, forget_at) in sorted(rows.items())],
     )
-
-
-def numbers_of(connection: Connection, ids: Collection[int]) -> dict[int, Sequence[str]]:
-    """Return the numbers that submissions carried, whatever became of the messages.
-
-    Those that were sent once more since are among them.
-    """
-    again = submission.alias("again")
-    in_range = and_(
-        message.c.request_id == submission.c.request_id,
-        message.c.n >= submission.c.lo,
-        message.c.n < submission.c.hi,
-        message.c.submission_id.is_(None),
-    )
-    those = [submission.c.id, message.c.msisdn]
-    thirds = [
-        select(*those).join(message, in_range).where(submission.c.lo.is_not(None)),
-        select(*those).join(message, message.c.submission_id == submission.c.id),
-        select(*those)
-        .join(again, again.c.resend_of == submission.c.id)
-        .join(message, message.c.submission_id == again.c.id),
-    ]
-    here = submission.c.id.in_(list(ids))
-    found: dict[int, list[str]] = {}
-    for one, msisdn in connection.execute(union_all(*(each.where(here) for each in thirds))):
-        found.setdefault(one, []).append(msisdn)
-    return dict(found)
-
-
-def valid_for(connection: Connection, request_ids: Collection[int]) -> dict[int, int]:
-    """Return for how many milliseconds requests are valid still; those without end left out."""
-    rows = connection.execute(
-        select(request.c.id, request.c.not_after, now().label("at")).where(
-            request.c.id.in_(list(request_ids)), request.c.not_after.is_not(None)
-        )
-    )
-    return {row.id: milliseconds(row.not_after) - milliseconds(row.at) for row in rows}
-
-
-def put_back(connection: Connection, one: Lease, seconds: float, code: str) -> None:
-    """Let a whole submission wait for its recipients, in the transaction that wrote it ahead.
-
-    As if it had not been: `in_flight` → `planned`, and no attempt is counted.
-    """
-    connection.execute(
-        update(submission)
-        .where(
-            submission.c.id == one.id,
-            submission.c.fence == one.fence,
-            submission.c.state == S.IN_FLIGHT.value,
-        )
-        .values(
-            state=S.PLANNED.value,
-            next_at=later(seconds),
-            lease_until=None,
-            code=code,
-            attempts=one.attempts - 1,
-            called_at=None,
-        )
-    )
-
-
-def part(
-    connection: Connection,
-    one: Lease,
-    members: Sequence[SubmissionMessage],
-    seconds: float,
-    code: str,
-) -> int:
-    """Plan some of a lease's messages as a submission of their own, and return its id."""
-    its_own = select(submission.c.not_after).where(submission.c.id == one.id)
-    planning = insert(submission).values(
-        account=one.account,
-        message_class=one.message_class.value,
-        state=S.PLANNED.value,
-        request_id=one.request_id,
-        size=len(members),
-        attempts=one.attempts - 1,
-        code=code,
-        parent_id=one.id,
-        resend_of=one.resend_of,
-        next_at=later(seconds),
-        not_after=its_own.scalar_subquery(),
-        created_at=now(),
-    )
-    made = new_id(connection.execute(planning))
-    connection.execute(
-        update(message)
-        .where(message.c.request_id == bindparam("of"), message.c.n == bindparam("nth"))
-        .values(submission_id=made),
-        [{"of": each.request_id, "nth": each.n} for each in members],
-    )
-    return made
 
 
 def forget(connection: Connection, limit: int) -> int:
-    """Remove up to `limit` rows of which no call counts any more; returns how many."""
+    """Delete up to `limit` rows of which no call counts any more; return how many."""
     keys = [
         (row.account, row.msisdn)
         for row in connection.execute(
@@ -324,10 +256,11 @@ def forget(connection: Connection, limit: int) -> int:
             .with_for_update(skip_locked=True)
         )
     ]
-    for account, numbers in _parts(sorted(keys)):
+    for account_name, msisdns in _chunks_by_account(sorted(keys)):
         connection.execute(
             delete(recipient).where(
-                recipient.c.account == account, one_of(connection, recipient.c.msisdn, numbers)
+                recipient.c.account == account_name,
+                is_any_of(connection, recipient.c.msisdn, msisdns),
             )
         )
     return len(keys)

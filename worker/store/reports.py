@@ -1,4 +1,4 @@
-"""Reports of gateways: kept once, and the messages that they belong to."""
+"""Read and write delivery reports, and find the messages that they belong to."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     Connection,
     Row,
+    Select,
     and_,
     bindparam,
     or_,
@@ -19,28 +20,29 @@ from sqlalchemy import (
 from worker.domain.enums import SubmissionState
 from worker.store import deduplication
 from worker.store.db.clock import later
-from worker.store.db.dialects import by_index, one_of
-from worker.store.db.pg_arrays import among, unnested
+from worker.store.db.dialects import is_any_of, planned_by_index
+from worker.store.db.pg_arrays import equals_any, literal_table
 from worker.store.restored_backup import RESTORED
 from worker.store.schema.tables import message, report, submission
 
-#: A report without a message is tried at every turn for so many seconds, then at one of so many.
-LATELY = 600.0
+#: A report without a message is tried in every turn for so many seconds.
+RECENT_SECONDS = 600.0
+#: An older one is tried in one of so many turns.
 TURNS = 120
-#: With more numbers than this wanted of a submission its whole range is read.
-FEW = 200
+#: With more numbers of a submission than this its whole range is read.
+MAX_NAMED_NUMBERS = 200
 
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Store reports that are new (by account and digest); returns their ids by their digests."""
+    """Store reports that are new, by account and digest; return their ids by digest."""
     return deduplication.add_new(connection, report, "received_at", rows)
 
 
 def correct(
     connection: Connection, inbox_id: int, rows: Sequence[Mapping[str, Any]]
 ) -> list[Row[Any]]:
-    """Correct reports that an earlier reading stored otherwise, as `once.correct` does."""
-    return deduplication.correct(connection, report, inbox_id, rows)
+    """Correct the stored reports of a page as `deduplication.correct_misread` does."""
+    return deduplication.correct_misread(connection, report, inbox_id, rows)
 
 
 def unmatched(
@@ -48,16 +50,16 @@ def unmatched(
 ) -> list[Row[Any]]:
     """Return reports younger than `seconds` whose message was not found, with ids past `after`.
 
-    Those that came lately, and of the older ones the part whose `turn` it is: they are strangers
-    mostly, and each of them comes up once in `TURNS`.
+    All that came in the last `RECENT_SECONDS`, and of the older ones the share whose `turn` it is:
+    they are mostly about messages of others, and each of them comes up once in `TURNS`.
     """
-    lately = report.c.received_at >= later(-LATELY)
+    is_recent = report.c.received_at >= later(-RECENT_SECONDS)
     rows = connection.execute(
         select(report)
         .where(
             report.c.request_id.is_(None),
             report.c.received_at >= later(-seconds),
-            or_(lately, report.c.id % TURNS == turn % TURNS),
+            or_(is_recent, report.c.id % TURNS == turn % TURNS),
             report.c.id > after,
         )
         .order_by(report.c.id)
@@ -90,7 +92,7 @@ def origins(
     connection: Connection,
     accounts: Collection[str],
     references: Collection[str],
-    ids: Collection[str],
+    gateway_ids: Collection[str],
 ) -> list[Origin]:
     """Return the submissions of accounts with one of our references or of the gateway's ids."""
     rows = connection.execute(
@@ -98,7 +100,7 @@ def origins(
             submission.c.account.in_(list(accounts)),
             or_(
                 submission.c.reference.in_(list(references)),
-                submission.c.gateway_id.in_(list(ids)),
+                submission.c.gateway_id.in_(list(gateway_ids)),
             ),
         )
     )
@@ -110,7 +112,7 @@ def adoptable(
 ) -> list[Origin]:
     """Return the newest submissions of accounts whose id at the gateway we never learned.
 
-    Those that are unknown, or were accepted without an id, not more than `seconds` ago.
+    They are unknown, or were accepted without an id, not more than `seconds` ago.
     """
     rows = connection.execute(
         select(submission)
@@ -126,11 +128,11 @@ def adoptable(
     return [_origin(row) for row in rows]
 
 
-def adopt(connection: Connection, one: int, gateway_id: str) -> None:
-    """Write down the id that a gateway gave to a submission, learned from its reports."""
+def adopt(connection: Connection, submission_id: int, gateway_id: str) -> None:
+    """Store the id that a gateway gave to a submission, learned from its reports."""
     connection.execute(
         update(submission)
-        .where(submission.c.id == one, submission.c.gateway_id.is_(None))
+        .where(submission.c.id == submission_id, submission.c.gateway_id.is_(None))
         .values(gateway_id=gateway_id)
     )
 
@@ -152,15 +154,15 @@ def _origin(row: Any) -> Origin:
     )
 
 
-def numbers_of(
+def messages_of(
     connection: Connection, origin: Origin, msisdns: Collection[str] | None
 ) -> list[Row[Any]]:
     """Return request, n, number and own state of an origin's messages: all, or some numbers."""
     # A message that was sent once more still belongs to the first submission's reports.
-    again = select(submission.c.id).where(submission.c.resend_of == origin.id)
-    named = [origin.id, *connection.execute(again).scalars()]
+    resends = select(submission.c.id).where(submission.c.resend_of == origin.id)
+    submission_ids = [origin.id, *connection.execute(resends).scalars()]
     # Each by an index of its own: together they would be looked for in the whole table.
-    carried: list[Any] = [message.c.submission_id.in_(named)]
+    conditions: list[Any] = [message.c.submission_id.in_(submission_ids)]
     if origin.lo is not None:
         in_range = and_(
             message.c.request_id == origin.request_id,
@@ -168,106 +170,136 @@ def numbers_of(
             message.c.n < origin.hi,
             message.c.submission_id.is_(None),
         )
-        carried.append(in_range)
+        conditions.append(in_range)
     query: Any = select(message.c.request_id, message.c.n, message.c.msisdn, message.c.state)
     if msisdns is not None:
-        query = query.where(one_of(connection, message.c.msisdn, msisdns))
-    return [row for which in carried for row in connection.execute(query.where(which))]
+        query = query.where(is_any_of(connection, message.c.msisdn, msisdns))
+    return [row for condition in conditions for row in connection.execute(query.where(condition))]
 
 
-class Place(NamedTuple):
+class ReportTarget(NamedTuple):
     """The message that a number of a submission means."""
 
     request_id: int
     n: int
 
 
-def places(
-    connection: Connection, wanted: Mapping[Origin, Collection[str]]
-) -> dict[tuple[int, str], Place]:
-    """Return the messages that numbers have in submissions, by the submission's id and the number.
+def find_targets(
+    connection: Connection, msisdns_by_origin: Mapping[Origin, Collection[str]]
+) -> dict[tuple[int, str], ReportTarget]:
+    """Return the messages that numbers mean in submissions, by submission id and number.
 
     On PostgreSQL they are all looked up where they are stored, in two statements.
     """
     if connection.dialect.name != "postgresql":
         return {
-            (origin.id, row.msisdn): Place(row.request_id, row.n)
-            for origin, numbers in wanted.items()
-            for row in numbers_of(connection, origin, numbers if len(numbers) <= FEW else None)
+            (origin.id, row.msisdn): ReportTarget(row.request_id, row.n)
+            for origin, msisdns in msisdns_by_origin.items()
+            for row in messages_of(
+                connection, origin, msisdns if len(msisdns) <= MAX_NAMED_NUMBERS else None
+            )
         }
-    ranged = [
-        {"one": one.id, "of": one.request_id, "lo": one.lo, "hi": one.hi}
-        for one in wanted
-        if one.lo is not None
+    ranges = [
+        {
+            "origin_id": origin.id,
+            "origin_request_id": origin.request_id,
+            "lo": origin.lo,
+            "hi": origin.hi,
+        }
+        for origin in msisdns_by_origin
+        if origin.lo is not None
     ]
-    asked = [{"one": one.id, "msisdn": each} for one, some in wanted.items() for each in some]
-    with by_index(connection):
-        rows = list(connection.execute(_by_name(wanted, asked)))
-    if ranged:
-        rows += connection.execute(_in_ranges(ranged, asked))
-    return {(one, msisdn): Place(request_id, n) for one, msisdn, request_id, n in rows}
+    numbers = [
+        {"origin_id": origin.id, "msisdn": msisdn}
+        for origin, msisdns in msisdns_by_origin.items()
+        for msisdn in msisdns
+    ]
+    with planned_by_index(connection):
+        rows = list(connection.execute(_named_messages(msisdns_by_origin, numbers)))
+    if ranges:
+        rows += connection.execute(_messages_in_ranges(ranges, numbers))
+    return {
+        (origin_id, msisdn): ReportTarget(request_id, n)
+        for origin_id, msisdn, request_id, n in rows
+    }
 
 
-def _in_ranges(ranged: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]]) -> Any:
-    own = submission.c
-    origin = unnested(ranged, one=own.id, of=own.request_id, lo=own.lo, hi=own.hi).c
-    number = unnested(asked, one=own.id, msisdn=message.c.msisdn).c
-    # By its range alone: which numbers are in it is told afterwards, for all of them at once.
-    its_own = (
+def _messages_in_ranges(
+    ranges: Sequence[Mapping[str, Any]], numbers: Sequence[Mapping[str, Any]]
+) -> Select[Any]:
+    """Select the messages of submissions that their ranges cover, as origin, number, key."""
+    origin = literal_table(
+        ranges,
+        origin_id=submission.c.id,
+        origin_request_id=submission.c.request_id,
+        lo=submission.c.lo,
+        hi=submission.c.hi,
+    ).c
+    number = literal_table(numbers, origin_id=submission.c.id, msisdn=message.c.msisdn).c
+    # By its range alone: which numbers are in it is compared afterwards, for all of them at once.
+    covered = (
         select(message.c.request_id, message.c.n, message.c.msisdn)
         .where(
-            message.c.request_id == origin.of,
+            message.c.request_id == origin.origin_request_id,
             message.c.n >= origin.lo,
             message.c.n < origin.hi,
             message.c.submission_id.is_(None),
         )
         .offset(0)
-        .lateral("its_own")
+        .lateral("covered")
     )
-    meant = and_(number.one == origin.one, number.msisdn == its_own.c.msisdn)
+    is_meant = and_(number.origin_id == origin.origin_id, number.msisdn == covered.c.msisdn)
     return (
-        select(origin.one, its_own.c.msisdn, its_own.c.request_id, its_own.c.n)
-        .join_from(origin.one.table, its_own, true())
-        .join(number.one.table, meant)
+        select(origin.origin_id, covered.c.msisdn, covered.c.request_id, covered.c.n)
+        .join_from(origin.origin_id.table, covered, true())
+        .join(number.origin_id.table, is_meant)
     )
 
 
-def _by_name(wanted: Collection[Origin], asked: Sequence[Mapping[str, Any]]) -> Any:
-    ids = [one.id for one in wanted]
+def _named_messages(
+    origins: Collection[Origin], numbers: Sequence[Mapping[str, Any]]
+) -> Select[Any]:
+    """Select the messages that name submissions, or their resends, as origin, number, key."""
+    origin_ids = [origin.id for origin in origins]
     # A message that was sent once more still belongs to the first submission's reports.
-    own = submission.c
-    carrier = select(own.id, own.id.label("one")).where(among(own.id, ids))
-    again = select(own.id, own.resend_of).where(among(own.resend_of, ids))
-    carriers = carrier.union_all(again).subquery().c
-    number = unnested(asked, one=submission.c.id, msisdn=message.c.msisdn).c
+    firsts = select(submission.c.id, submission.c.id.label("origin_id")).where(
+        equals_any(submission.c.id, origin_ids)
+    )
+    resends = select(submission.c.id, submission.c.resend_of).where(
+        equals_any(submission.c.resend_of, origin_ids)
+    )
+    carriers = firsts.union_all(resends).subquery().c
+    number = literal_table(numbers, origin_id=submission.c.id, msisdn=message.c.msisdn).c
+    is_meant = and_(number.origin_id == carriers.origin_id, number.msisdn == message.c.msisdn)
     return (
-        select(carriers.one, message.c.msisdn, message.c.request_id, message.c.n)
+        select(carriers.origin_id, message.c.msisdn, message.c.request_id, message.c.n)
         .join_from(carriers.id.table, message, message.c.submission_id == carriers.id)
-        .join(
-            number.one.table,
-            and_(number.one == carriers.one, number.msisdn == message.c.msisdn),
-        )
+        .join(number.origin_id.table, is_meant)
     )
 
 
-def match(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write down which messages reports belong to: each row has `one`, `of` and `nth`."""
-    if not rows:
+def match(connection: Connection, targets: Mapping[int, ReportTarget]) -> None:
+    """Store which messages reports belong to, by the reports' ids."""
+    if not targets:
         return
+    rows = [
+        {"report_id": report_id, "of": target.request_id, "nth": target.n}
+        for report_id, target in targets.items()
+    ]
     if connection.dialect.name == "postgresql":
-        each = unnested(rows, one=report.c.id, of=report.c.request_id, nth=report.c.n)
-        matching = update(report).where(report.c.id == each.c.one)
-        connection.execute(matching.values(request_id=each.c.of, n=each.c.nth))
+        row = literal_table(rows, report_id=report.c.id, of=report.c.request_id, nth=report.c.n).c
+        matching = update(report).where(report.c.id == row.report_id)
+        connection.execute(matching.values(request_id=row.of, n=row.nth))
         return
     connection.execute(
         update(report)
-        .where(report.c.id == bindparam("one"))
+        .where(report.c.id == bindparam("report_id"))
         .values(request_id=bindparam("of"), n=bindparam("nth")),
-        list(rows),
+        rows,
     )
 
 
-def reports_of(connection: Connection, request_id: int, n: int) -> list[Row[Any]]:
+def of_message(connection: Connection, request_id: int, n: int) -> list[Row[Any]]:
     """Return all reports of a message, in the order in which they came."""
     query = select(report).where(report.c.request_id == request_id, report.c.n == n)
     return list(connection.execute(query.order_by(report.c.id)))

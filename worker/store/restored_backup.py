@@ -1,32 +1,28 @@
-"""What a restored backup forgot: whatever waited when it was made may have been sent since."""
+"""Mark as unknown what a restored backup shows as waiting: it may have been sent since.
+
+`since` is everywhere the time at which the backup was made.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
-from worker.domain.enums import CampaignState, MessageState, Outcome
-from worker.domain.enums import SubmissionState as S
+from worker.domain.enums import CampaignState, MessageState, Outcome, SubmissionState
 from worker.store import callback_outbox
 from worker.store.db.clock import now
-from worker.store.db.dialects import new_id
-from worker.store.schema.tables import (
-    account_state,
-    campaign,
-    message,
-    request,
-    submission,
-)
+from worker.store.new_submissions import insert_submission
+from worker.store.schema.tables import account_state, campaign, message, request, submission
 
-#: The code of submissions that a restored backup knows less of than happened.
+#: The code of submissions whose fate after the backup nobody knows.
 RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """What a request had not handed out when the backup was made; `size` messages of it wait."""
+class UnsentRange:
+    """The messages that a request had not handed out in the backup: `size` of them wait."""
 
     request_id: int
     message_class: str
@@ -36,10 +32,11 @@ class Rest:
     size: int
 
 
-def rests(connection: Connection, since: datetime) -> list[Rest]:
-    """Lock the requests of before `since` with messages that may have been handed out after it.
+def lock_unsent_ranges(connection: Connection, since: datetime) -> list[UnsentRange]:
+    """Lock the requests from before `since` whose messages may have been handed out after it.
 
-    What is not to be sent before now cannot have been, nor what a campaign is still loading.
+    Left out are requests that may not be sent before now, and campaigns that are still loading:
+    none of their messages can have been handed out.
     """
     loading = select(campaign.c.request_id).where(campaign.c.state == CampaignState.LOADING.value)
     rows = connection.execute(
@@ -55,19 +52,19 @@ def rests(connection: Connection, since: datetime) -> list[Rest]:
         .with_for_update()
     ).all()
     return [
-        Rest(
+        UnsentRange(
             row.id,
             row.message_class,
             row.account,
             row.next_n,
             row.total,
-            _waiting(connection, row),
+            _count_waiting(connection, row),
         )
         for row in rows
     ]
 
 
-def _waiting(connection: Connection, row: Any) -> int:
+def _count_waiting(connection: Connection, row: Any) -> int:
     counted = select(func.count()).where(
         message.c.request_id == row.id,
         message.c.n >= row.next_n,
@@ -77,61 +74,60 @@ def _waiting(connection: Connection, row: Any) -> int:
     return int(connection.execute(counted).scalar_one())
 
 
-def put_aside(connection: Connection, rest: Rest, account: str, since: datetime) -> int:
-    """Carry a rest by one submission that is unknown from the start; returns its id."""
-    made = new_id(
-        connection.execute(
-            insert(submission).values(
-                account=account,
-                message_class=rest.message_class,
-                state=S.UNKNOWN.value,
-                request_id=rest.request_id,
-                lo=rest.next_n,
-                hi=rest.total,
-                size=rest.size,
-                attempts=1,
-                outcome=Outcome.UNKNOWN.value,
-                code=RESTORED,
-                created_at=now(),
-                called_at=since,
-                not_after=select(request.c.not_after)
-                .where(request.c.id == rest.request_id)
-                .scalar_subquery(),
-            )
-        )
+def put_aside(connection: Connection, unsent: UnsentRange, account: str, since: datetime) -> int:
+    """Insert one submission, unknown from the start, for an unsent range; returns its id."""
+    submission_id = insert_submission(
+        connection,
+        {
+            "account": account,
+            "message_class": unsent.message_class,
+            "state": SubmissionState.UNKNOWN.value,
+            "request_id": unsent.request_id,
+            "lo": unsent.next_n,
+            "hi": unsent.total,
+            "size": unsent.size,
+            "attempts": 1,
+            "outcome": Outcome.UNKNOWN.value,
+            "code": RESTORED,
+            "created_at": now(),
+            "called_at": since,
+            "not_after": select(request.c.not_after)
+            .where(request.c.id == unsent.request_id)
+            .scalar_subquery(),
+        },
     )
     connection.execute(
         update(request)
-        .where(request.c.id == rest.request_id, request.c.next_n == rest.next_n)
-        .values(next_n=rest.total, next_at=None)
+        .where(request.c.id == unsent.request_id, request.c.next_n == unsent.next_n)
+        .values(next_n=unsent.total, next_at=None)
     )
-    callback_outbox.of_submissions(connection, [made])
-    return made
+    callback_outbox.note_submissions(connection, [submission_id])
+    return submission_id
 
 
-_GOING = [S.PLANNED.value, S.IN_FLIGHT.value]
+_UNFINISHED_STATES = [SubmissionState.PLANNED.value, SubmissionState.IN_FLIGHT.value]
 
 
-def going(connection: Connection, since: datetime) -> list[Any]:
-    """Lock the submissions of before `since` that have not ended."""
+def lock_unfinished(connection: Connection, since: datetime) -> list[Any]:
+    """Lock the submissions from before `since` that have not ended, and return their rows."""
     return list(
         connection.execute(
             select(submission)
-            .where(submission.c.state.in_(_GOING), submission.c.created_at <= since)
+            .where(submission.c.state.in_(_UNFINISHED_STATES), submission.c.created_at <= since)
             .order_by(submission.c.id)
             .with_for_update()
         )
     )
 
 
-def doubt(connection: Connection, ids: Sequence[int], since: datetime) -> None:
-    """Say of submissions that nobody knows: `planned`, `in_flight` → `unknown`."""
-    for one in ids:
+def mark_unknown(connection: Connection, ids: Sequence[int], since: datetime) -> None:
+    """Mark submissions as unknown: `planned` or `in_flight` → `unknown`."""
+    for submission_id in ids:
         connection.execute(
             update(submission)
-            .where(submission.c.id == one, submission.c.state.in_(_GOING))
+            .where(submission.c.id == submission_id, submission.c.state.in_(_UNFINISHED_STATES))
             .values(
-                state=S.UNKNOWN.value,
+                state=SubmissionState.UNKNOWN.value,
                 outcome=Outcome.UNKNOWN.value,
                 code=RESTORED,
                 called_at=func.coalesce(submission.c.called_at, since),
@@ -139,21 +135,21 @@ def doubt(connection: Connection, ids: Sequence[int], since: datetime) -> None:
                 next_at=None,
             )
         )
-    callback_outbox.of_submissions(connection, ids)
+    callback_outbox.note_submissions(connection, ids)
 
 
-def forget_counters(connection: Connection) -> None:
-    """Begin anew with sent counters: what was sent since the backup is not in the database."""
-    at = connection.execute(select(now())).scalar_one()
+def reset_counters(connection: Connection) -> None:
+    """Forget what all sent counters said: the database lacks what was sent since the backup."""
+    moment = connection.execute(select(now())).scalar_one()
     connection.execute(
         update(account_state)
         .where(account_state.c.counter.is_not(None))
-        .values(counter={"called": at.isoformat()}, settle_until=None)
+        .values(counter={"called": moment.isoformat()}, settle_until=None)
     )
 
 
-def loading(connection: Connection, since: datetime) -> list[int]:
-    """Return the campaigns whose loading had not ended when the backup was made."""
+def loading_campaign_ids(connection: Connection, since: datetime) -> list[int]:
+    """Return the ids of the campaigns whose loading had not ended when the backup was made."""
     rows = connection.execute(
         select(campaign.c.request_id)
         .join(request, request.c.id == campaign.c.request_id)

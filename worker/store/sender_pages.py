@@ -1,7 +1,8 @@
-"""What one sender sees, page by page: each page begins after the last row of the one before.
+"""Read a sender's messages and campaigns page by page.
 
-A page is found by where it begins, not by counting rows, so that the thousandth is as cheap as the
-first and none is missed or shown twice while rows are added.
+A page begins after the last row of the page before and is found by that row, not by counting: so
+the thousandth page is as cheap as the first, and no row is missed or shown twice while others are
+added.
 """
 
 from dataclasses import dataclass
@@ -10,20 +11,23 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, or_, select
 
-from worker.store.messages import seen
+from worker.store.messages import message_view
 from worker.store.schema.tables import campaign, request
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Which messages; None is any. Of a campaign only by its id, else those of `enqueue`."""
+class MessageFilters:
+    """Which messages a page holds; a filter that is None lets all pass.
+
+    Messages of a campaign only where its id is given, else those of `enqueue`.
+    """
 
     msisdn: str | None = None
     state: str | None = None
     account: str | None = None
     message_class: str | None = None
     campaign: int | None = None
-    #: Stored at or after, and before: aware.
+    #: Stored at or after `since`, and before `until`: aware times.
     since: datetime | None = None
     until: datetime | None = None
 
@@ -31,46 +35,50 @@ class Filters:
 def messages(
     connection: Connection,
     sender: str,
-    filters: Filters,
+    filters: MessageFilters,
     limit: int,
     after: tuple[int, int] | None = None,
 ) -> list[Row[Any]]:
-    """Return the view's rows of a sender's messages, the newest request first, past `after`."""
-    query = _filtered(select(seen).where(seen.c.sender == sender), filters)
+    """Return up to `limit` of the view's rows of a sender's messages, the newest request first.
+
+    `after` is the request and number of the last row of the page before.
+    """
+    query = _filtered(select(message_view).where(message_view.c.sender == sender), filters)
     if filters.campaign is None:
-        query = query.where(seen.c.single.is_not(None))
+        query = query.where(message_view.c.single.is_not(None))
     else:
-        query = query.where(seen.c.request_id == filters.campaign)
+        query = query.where(message_view.c.request_id == filters.campaign)
     if after is not None:
         request_id, n = after
         query = query.where(
-            seen.c.request_id <= request_id, or_(seen.c.request_id < request_id, seen.c.n > n)
+            message_view.c.request_id <= request_id,
+            or_(message_view.c.request_id < request_id, message_view.c.n > n),
         )
-    newest = query.order_by(seen.c.request_id.desc(), seen.c.n).limit(limit)
-    return list(connection.execute(newest))
+    page = query.order_by(message_view.c.request_id.desc(), message_view.c.n).limit(limit)
+    return list(connection.execute(page))
 
 
-def _filtered(query: Select[Any], filters: Filters) -> Select[Any]:
-    wanted = {
+def _filtered(query: Select[Any], filters: MessageFilters) -> Select[Any]:
+    values_by_column = {
         "msisdn": filters.msisdn,
         "state": filters.state,
         "account": filters.account,
         "class": filters.message_class,
     }
-    for name, value in wanted.items():
+    for name, value in values_by_column.items():
         if value is not None:
-            query = query.where(seen.c[name] == value)
+            query = query.where(message_view.c[name] == value)
     if filters.since is not None:
-        query = query.where(seen.c.created_at >= filters.since)
+        query = query.where(message_view.c.created_at >= filters.since)
     if filters.until is not None:
-        query = query.where(seen.c.created_at < filters.until)
+        query = query.where(message_view.c.created_at < filters.until)
     return query
 
 
-def campaigns(
+def campaign_ids(
     connection: Connection, sender: str, limit: int, before: int | None = None
 ) -> list[int]:
-    """Return the ids of a sender's campaigns, the newest first, older than `before`."""
+    """Return up to `limit` ids of a sender's campaigns, the newest first, lower than `before`."""
     query = (
         select(campaign.c.request_id)
         .join(request, request.c.id == campaign.c.request_id)
@@ -81,7 +89,7 @@ def campaigns(
     return list(connection.execute(query.order_by(request.c.id.desc()).limit(limit)).scalars())
 
 
-def owner(connection: Connection, request_id: int) -> str | None:
+def sender_of(connection: Connection, request_id: int) -> str | None:
     """Return the sender of a request; None when there is no such request."""
-    found = connection.execute(select(request.c.sender).where(request.c.id == request_id))
-    return found.scalar()
+    query = select(request.c.sender).where(request.c.id == request_id)
+    return connection.execute(query).scalar()

@@ -1,4 +1,4 @@
-"""Requests that come in at the same time: stored by few statements, each answered for itself."""
+"""Store the requests that come in at the same time by few statements, each with its own answer."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -21,86 +21,100 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from worker.store import requests
+from worker.store import new_requests
 from worker.store.db.clock import later, now
-from worker.store.db.dialects import insert_unless_there
-from worker.store.db.pg_arrays import given, lists
-from worker.store.requests import NewRequest, StoredRequest
+from worker.store.db.dialects import insert_if_absent
+from worker.store.db.pg_arrays import packed_columns, parameter_table
+from worker.store.new_requests import NewRequest, StoredRequest
 from worker.store.schema.tables import message, request
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request to store: how many messages it has, and which callback is told of them."""
+    """A request to store: how many messages it has, and the callback to tell of them."""
 
-    new: NewRequest
+    new_request: NewRequest
     total: int
-    callback: int | None
+    callback_id: int | None
 
 
 def add(connection: Connection, arrivals: Sequence[Arrival]) -> list[StoredRequest]:
-    """Insert requests that are due, or find those with their senders and keys; in their order.
+    """Insert requests that are due, or find those with their senders and keys.
 
-    Keys are taken in one order, so that two that store the same ones never wait for each other.
+    Returns them in the order of the arrivals. They are inserted in the order of their keys, so that
+    two transactions with the same keys never wait for each other.
     """
-    order = sorted(range(len(arrivals)), key=lambda nth: _key(arrivals[nth].new))
+    order = sorted(range(len(arrivals)), key=lambda position: _key(arrivals[position].new_request))
     if connection.dialect.name in {"mysql", "mariadb"}:
-        # It cannot return what it inserted.
-        stored = {nth: _alone(connection, arrivals[nth]) for nth in order}
+        # These cannot return the rows that they inserted.
+        stored = {position: _add_single(connection, arrivals[position]) for position in order}
     else:
-        stored = _together(connection, {nth: arrivals[nth] for nth in order})
-    return [stored[nth] for nth in range(len(arrivals))]
+        stored = _add_all(connection, {position: arrivals[position] for position in order})
+    return [stored[position] for position in range(len(arrivals))]
 
 
-def _alone(connection: Connection, one: Arrival) -> StoredRequest:
-    return requests.add(connection, one.new, one.total, due=True, callback=one.callback)
+def _add_single(connection: Connection, arrival: Arrival) -> StoredRequest:
+    return new_requests.add(
+        connection,
+        arrival.new_request,
+        arrival.total,
+        due=True,
+        callback_id=arrival.callback_id,
+    )
 
 
-def _together(connection: Connection, arrivals: Mapping[int, Arrival]) -> dict[int, StoredRequest]:
-    # Whoever asks for the same without a key may have either row: they are equal.
-    ids: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for row in _inserted(connection, [_row(one) for one in arrivals.values()]):
-        ids[row.sender, row.key, row.fingerprint].append(row.id)
+def _add_all(connection: Connection, arrivals: Mapping[int, Arrival]) -> dict[int, StoredRequest]:
+    """Insert or find the requests of arrivals, in two statements; the result has their keys."""
+    # Arrivals that are the same request without a key may each take either row: the rows are equal.
+    inserted_ids: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for row in _insert_rows(connection, [_request_row(arrival) for arrival in arrivals.values()]):
+        inserted_ids[row.sender, row.key, row.fingerprint].append(row.id)
     stored = {}
-    for nth, one in arrivals.items():
-        mine = ids[one.new.sender, one.new.key, one.new.fingerprint]
-        if mine:
-            found = StoredRequest(mine.pop(), one.total, one.new.fingerprint, existed=False)
-            stored[nth] = found
-    there = {nth: one for nth, one in arrivals.items() if nth not in stored}
-    return stored | _found(connection, there)
+    for position, arrival in arrivals.items():
+        new_request = arrival.new_request
+        ids = inserted_ids[new_request.sender, new_request.key, new_request.fingerprint]
+        if ids:
+            stored[position] = StoredRequest(
+                ids.pop(), arrival.total, new_request.fingerprint, existed=False
+            )
+    not_inserted = {
+        position: arrival for position, arrival in arrivals.items() if position not in stored
+    }
+    return stored | _existing(connection, not_inserted)
 
 
-_mark = (request.c.sender, request.c.key, request.c.fingerprint)
-#: What the database's clock is asked about, by the columns whose types these have.
-_CLOCK: dict[str, Column[Any]] = {
+#: The columns by which a stored request is matched with its arrival.
+_IDENTITY = (request.c.sender, request.c.key, request.c.fingerprint)
+#: The parameters from which the database's clock computes times, with columns of their types.
+_CLOCK_PARAMETERS: dict[str, Column[Any]] = {
     "start": request.c.not_before,
     "until": request.c.not_after,
     "validity": Column("validity", Float),
 }
 
 
-def _inserted(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[Row[Any]]:
-    """Insert rows and return those that were not there."""
+def _insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[Row[Any]]:
+    """Insert the rows whose keys are not there yet, and return these."""
     if connection.dialect.name == "postgresql":
-        return connection.execute(_by_arrays(tuple(rows[0])), lists(rows)).all()
-    clock = {name: bindparam(name, type_=like.type) for name, like in _CLOCK.items()}
-    statement = insert_unless_there(connection, request).values(_clocked(**clock))
-    return connection.execute(statement.returning(request.c.id, *_mark), list(rows)).all()
+        return connection.execute(_insertion_of_arrays(tuple(rows[0])), packed_columns(rows)).all()
+    clock = {name: bindparam(name, type_=like.type) for name, like in _CLOCK_PARAMETERS.items()}
+    statement = insert_if_absent(connection, request).values(_computed_columns(**clock))
+    return connection.execute(statement.returning(request.c.id, *_IDENTITY), list(rows)).all()
 
 
 @cache
-def _by_arrays(names: tuple[str, ...]) -> Any:
-    """Return the INSERT of rows that have these names, made once."""
-    plain = [name for name in names if name not in _CLOCK]
-    table = given({name: request.c[name] for name in plain} | _CLOCK).c
-    clocked = _clocked(table.start, table.until, table.validity)
-    source = select(*(table[name] for name in plain), *clocked.values())
-    statement = postgresql.insert(request).from_select([*plain, *clocked], source)
-    return statement.on_conflict_do_nothing().returning(request.c.id, *_mark)
+def _insertion_of_arrays(names: tuple[str, ...]) -> Any:
+    """Build the INSERT of rows with these names; one serves any number of rows."""
+    plain = [name for name in names if name not in _CLOCK_PARAMETERS]
+    table = parameter_table({name: request.c[name] for name in plain} | _CLOCK_PARAMETERS).c
+    computed = _computed_columns(table.start, table.until, table.validity)
+    source = select(*(table[name] for name in plain), *computed.values())
+    statement = postgresql.insert(request).from_select([*plain, *computed], source)
+    return statement.on_conflict_do_nothing().returning(request.c.id, *_IDENTITY)
 
 
-def _clocked(start: Any, until: Any, validity: Any) -> dict[str, Any]:
+def _computed_columns(start: Any, until: Any, validity: Any) -> dict[str, Any]:
+    """Return the expressions, by column, that need the database's clock."""
     return {
         "not_after": func.coalesce(until, later(validity)),
         "next_at": func.coalesce(start, now()),
@@ -108,68 +122,72 @@ def _clocked(start: Any, until: Any, validity: Any) -> dict[str, Any]:
     }
 
 
-def _row(one: Arrival) -> dict[str, Any]:
-    new = one.new
-    until = new.not_after
-    if until is None and new.not_before is not None:
-        until = new.not_before + timedelta(seconds=new.validity)
-    clock = {"start": new.not_before, "until": until, "validity": new.validity}
-    return requests.columns(new, one.total) | clock | {"callback_id": one.callback}
+def _request_row(arrival: Arrival) -> dict[str, Any]:
+    """Return the plain columns of a request, and the parameters for the clock."""
+    new_request = arrival.new_request
+    until = new_request.not_after
+    if until is None and new_request.not_before is not None:
+        until = new_request.not_before + timedelta(seconds=new_request.validity)
+    clock = {"start": new_request.not_before, "until": until, "validity": new_request.validity}
+    columns = new_requests.plain_columns(new_request, arrival.total)
+    return columns | clock | {"callback_id": arrival.callback_id}
 
 
-def _found(connection: Connection, arrivals: Mapping[int, Arrival]) -> dict[int, StoredRequest]:
-    """Return the requests whose keys were there."""
+def _existing(connection: Connection, arrivals: Mapping[int, Arrival]) -> dict[int, StoredRequest]:
+    """Return the requests whose keys were there already."""
     if not arrivals:
         return {}
-    named = {_key(one.new) for one in arrivals.values()}
+    keys = {_key(arrival.new_request) for arrival in arrivals.values()}
     rows = connection.execute(
-        select(request.c.id, request.c.total, *_mark).where(
-            tuple_(request.c.sender, request.c.key).in_(sorted(named))
+        select(request.c.id, request.c.total, *_IDENTITY).where(
+            tuple_(request.c.sender, request.c.key).in_(sorted(keys))
         )
     )
-    there = {
+    existing = {
         (row.sender, row.key): StoredRequest(row.id, row.total, row.fingerprint, existed=True)
         for row in rows
     }
-    return {nth: there[_key(one.new)] for nth, one in arrivals.items()}
+    return {position: existing[_key(arrival.new_request)] for position, arrival in arrivals.items()}
 
 
-def _key(new: NewRequest) -> tuple[str, str]:
-    return new.sender, new.key or ""
+def _key(new_request: NewRequest) -> tuple[str, str]:
+    return new_request.sender, new_request.key or ""
 
 
 def add_messages(connection: Connection, msisdns: Mapping[int, Sequence[str]]) -> None:
-    """Insert the messages of requests, by their ids."""
+    """Insert the messages of requests; `msisdns` are by the requests' ids."""
     rows = [
-        {"request_id": one, "n": n, "msisdn": msisdn, "single": True}
-        for one, numbers in msisdns.items()
-        for n, msisdn in enumerate(numbers)
+        {"request_id": request_id, "n": n, "msisdn": msisdn, "single": True}
+        for request_id, request_msisdns in msisdns.items()
+        for n, msisdn in enumerate(request_msisdns)
     ]
     if not rows:
         return
     if connection.dialect.name != "postgresql":
         connection.execute(insert(message), rows)
         return
-    connection.execute(_messages_by_arrays, lists(rows))
+    connection.execute(_insertion_of_messages, packed_columns(rows))
 
 
-_numbered = {name: message.c[name] for name in ("request_id", "n", "msisdn", "single")}
-_messages_by_arrays = insert(message).from_select(list(_numbered), select(given(_numbered)))
+_message_columns = {name: message.c[name] for name in ("request_id", "n", "msisdn", "single")}
+_insertion_of_messages = insert(message).from_select(
+    list(_message_columns), select(parameter_table(_message_columns))
+)
 
 
-def take_back(connection: Connection, ids: Collection[int]) -> None:
-    """Remove requests that this transaction inserted and that have no messages."""
+def remove_empty(connection: Connection, ids: Collection[int]) -> None:
+    """Delete requests that this transaction inserted and that have no messages."""
     if ids:
         connection.execute(delete(request).where(request.c.id.in_(list(ids))))
 
 
-def stands(connection: Connection, request_id: int, like: NewRequest) -> bool:
-    """Tell whether a request is there of which nobody knows whether it was committed.
+def was_committed(connection: Connection, request_id: int, new_request: NewRequest) -> bool:
+    """Tell whether a request was committed, where the answer to the commit was lost.
 
-    One whose commit is under way is waited for. False: it never will be.
+    A commit that is under way is waited for. False means that it never will be committed.
     """
-    nameless = replace(like, key=None)
-    found = requests.add(connection, nameless, 0, due=False, again=request_id)
-    if not found.existed:
-        take_back(connection, [request_id])
-    return found.existed
+    keyless = replace(new_request, key=None)
+    stored = new_requests.add(connection, keyless, 0, due=False, earlier_id=request_id)
+    if not stored.existed:
+        remove_empty(connection, [request_id])
+    return stored.existed

@@ -1,6 +1,6 @@
-"""A request and its one message by one statement, where the database can: PostgreSQL.
+"""Insert a request and its one message by one statement, where the database can: PostgreSQL.
 
-Each statement is a way to the server and back, and whoever enqueues waits for all of them.
+Each statement is a round trip to the server, and the caller of `enqueue` waits for all of them.
 """
 
 from collections.abc import Sequence
@@ -10,58 +10,68 @@ from typing import Any
 from sqlalchemy import Connection, Insert, bindparam, insert, literal, select, true
 from sqlalchemy.dialects import postgresql
 
-from worker.store import requests
-from worker.store.requests import NewRequest, StoredRequest
+from worker.store import new_requests
+from worker.store.new_requests import NewRequest, StoredRequest
 from worker.store.schema.tables import message, request
+
+#: What the parameters of a request's own columns begin with, so that no other has their names.
+_PREFIX = "new_"
 
 
 def add(
     connection: Connection,
-    new: NewRequest,
+    new_request: NewRequest,
     msisdns: Sequence[str],
     *,
-    callback: int | None,
-    again: int | None,
+    callback_id: int | None,
+    earlier_id: int | None,
 ) -> StoredRequest:
     """Insert a request that is due, with its messages, or find the one with its sender and key.
 
-    `requests.add` says what the others mean.
+    `callback_id` and `earlier_id` are those of `new_requests.add`.
     """
-    if len(msisdns) == 1 and again is None and connection.dialect.name == "postgresql":
-        made = _at_once(connection, new, msisdns[0], callback)
-        if made is not None:
-            return StoredRequest(made, 1, new.fingerprint, existed=False)
-    stored = requests.add(connection, new, len(msisdns), due=True, callback=callback, again=again)
+    if len(msisdns) == 1 and earlier_id is None and connection.dialect.name == "postgresql":
+        request_id = _insert_with_message(connection, new_request, msisdns[0], callback_id)
+        if request_id is not None:
+            return StoredRequest(request_id, 1, new_request.fingerprint, existed=False)
+    stored = new_requests.add(
+        connection,
+        new_request,
+        len(msisdns),
+        due=True,
+        callback_id=callback_id,
+        earlier_id=earlier_id,
+    )
     if not stored.existed:
-        requests.add_messages(connection, stored.id, msisdns)
+        new_requests.add_messages(connection, stored.id, msisdns)
     return stored
 
 
-def _at_once(
-    connection: Connection, new: NewRequest, msisdn: str, callback: int | None
+def _insert_with_message(
+    connection: Connection, new_request: NewRequest, msisdn: str, callback_id: int | None
 ) -> int | None:
-    """Insert both, and return the request's id; None when its key is there."""
+    """Insert a request and its message, and return the request's id; None when its key is there."""
     values: dict[str, Any] = {
-        f"new_{name}": value for name, value in requests.columns(new, 1).items()
+        f"{_PREFIX}{name}": value
+        for name, value in new_requests.plain_columns(new_request, 1).items()
     }
-    values |= requests.bound(new, callback, due=True)
+    values |= new_requests.computed_binds(new_request, callback_id, due=True)
     return connection.execute(_insertion(tuple(values)), values | {"number": msisdn}).scalar()
 
 
 @cache
 def _insertion(names: tuple[str, ...]) -> Insert:
-    """Make the statement once: to make it costs as much as to run it."""
-    given = {
-        name: bindparam(f"new_{name}", type_=request.c[name].type)
-        for name in (one.removeprefix("new_") for one in names if one.startswith("new_"))
-    }
-    made = (
+    """Build the statement with parameters of these names once: that costs as much as running it."""
+    columns = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
+    plain = {name: bindparam(f"{_PREFIX}{name}", type_=request.c[name].type) for name in columns}
+    inserted = (
         postgresql.insert(request)
-        .values(given | requests.said(due=True))
+        .values(plain | new_requests.computed_columns(due=True))
         .on_conflict_do_nothing()
         .returning(request.c.id)
         .cte("made")
     )
-    only = select(made.c.id, literal(0), bindparam("number", type_=message.c.msisdn.type), true())
-    into = insert(message).from_select(["request_id", "n", "msisdn", "single"], only)
-    return into.returning(message.c.request_id)
+    msisdn = bindparam("number", type_=message.c.msisdn.type)
+    message_row = select(inserted.c.id, literal(0), msisdn, true())
+    insertion = insert(message).from_select(["request_id", "n", "msisdn", "single"], message_row)
+    return insertion.returning(message.c.request_id)

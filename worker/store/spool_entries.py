@@ -1,4 +1,7 @@
-"""What lies in a spool: outcomes without numbers and texts, and raw pages with all of theirs."""
+"""Convert outcomes and raw pages to and from the rows of a spool.
+
+Outcomes are kept without numbers and texts, raw pages whole.
+"""
 
 import base64
 import contextlib
@@ -20,17 +23,17 @@ from worker.store import inbox
 from worker.store.claims import Lease
 from worker.store.outcomes import CallOutcome
 
-#: What a lease is without the text that it carried: outcomes need none.
-_NOTHING = Content("")
-#: How a row shows that it is none of this version's.
-_STRANGE = (ValueError, KeyError, TypeError)
+#: The content of a lease that was read from a spool: to record an outcome needs none.
+_NO_CONTENT = Content("")
+#: What reading a row raises that another version wrote.
+_FOREIGN_ROW_ERRORS = (ValueError, KeyError, TypeError)
 
 
-def outcome(call: CallOutcome) -> dict[str, Any]:
-    """Return an outcome as it is kept."""
+def outcome_row(call: CallOutcome) -> dict[str, Any]:
+    """Return the row of an outcome."""
     lease, result, state = call.lease, call.result, call.state
-    if call.each:
-        # Numbers are not kept: what fared differently by number is unknown if its process dies.
+    if call.per_recipient:
+        # Numbers are not kept: results that differ by number are unknown if the process dies.
         result, state = Result(Outcome.UNKNOWN, "each"), SubmissionState.UNKNOWN
     return {
         "id": lease.id,
@@ -55,45 +58,45 @@ def outcome(call: CallOutcome) -> dict[str, Any]:
     }
 
 
-def outcomes(rows: Iterable[Any]) -> Iterator[CallOutcome]:
-    """Yield the outcomes that rows are."""
+def read_outcomes(rows: Iterable[Any]) -> Iterator[CallOutcome]:
+    """Yield the outcomes of rows; rows of another version are left out."""
     for row in rows:
-        with contextlib.suppress(*_STRANGE):
+        with contextlib.suppress(*_FOREIGN_ROW_ERRORS):
             yield _outcome(row)
 
 
-def _outcome(kept: Mapping[str, Any]) -> CallOutcome:
+def _outcome(row: Mapping[str, Any]) -> CallOutcome:
     lease = Lease(
-        kept["id"],
-        kept["fence"],
-        kept["account"],
-        MessageClass(kept["class"]),
-        kept["request"],
-        kept["lo"],
-        kept["hi"],
-        kept["size"],
-        kept["attempts"],
-        _NOTHING,
+        row["id"],
+        row["fence"],
+        row["account"],
+        MessageClass(row["class"]),
+        row["request"],
+        row["lo"],
+        row["hi"],
+        row["size"],
+        row["attempts"],
+        _NO_CONTENT,
         "",
-        kept["resend_of"],
+        row["resend_of"],
     )
     result = Result(
-        Outcome(kept["outcome"]),
-        kept["code"],
-        kept["words"],
-        kept["gateway_id"],
-        Fault(kept["fault"]) if kept["fault"] else None,
-        Advice(kept["advice"]) if kept["advice"] else None,
-        kept["hold"],
-        kept["mapped"],
+        Outcome(row["outcome"]),
+        row["code"],
+        row["words"],
+        row["gateway_id"],
+        Fault(row["fault"]) if row["fault"] else None,
+        Advice(row["advice"]) if row["advice"] else None,
+        row["hold"],
+        row["mapped"],
     )
-    return CallOutcome(lease, SubmissionState(kept["state"]), result)
+    return CallOutcome(lease, SubmissionState(row["state"]), result)
 
 
-def page(
+def page_row(
     account: str, kind: str, body: bytes, status: int, headers: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return a raw page as it is kept; its fields are those of `worker.store.inbox.keep`."""
+    """Return the row of a raw page; its fields are those of `worker.store.inbox.add_page`."""
     return {
         "account": account,
         "kind": kind,
@@ -104,9 +107,12 @@ def page(
 
 
 def keep_page(connection: Connection, row: Mapping[str, Any]) -> bool:
-    """Commit a raw page to the inbox, to be read with the next sweep; False when it is none."""
-    with contextlib.suppress(*_STRANGE):
+    """Store the raw page of a row in the inbox, to be read with the next sweep.
+
+    False when the row is of another version.
+    """
+    with contextlib.suppress(*_FOREIGN_ROW_ERRORS):
         fields = {name: row[name] for name in ("account", "kind", "status", "headers")}
-        inbox.keep(connection, **fields, body=base64.b64decode(row["body"], validate=True))
+        inbox.add_page(connection, **fields, body=base64.b64decode(row["body"], validate=True))
         return True
     return False

@@ -1,25 +1,35 @@
-"""What submissions carry: the messages of their range, and those that name them."""
+"""Read and assign the messages of submissions: those of their range, and those that name them.
+
+A message is carried by one submission at a time: by the one that it names, else by the one whose
+range it is in. A message that has a state of its own is carried by none.
+"""
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select, tuple_, update
 
 from worker.domain.enums import MessageState
 from worker.store import opt_outs
 from worker.store.claims import Lease
 from worker.store.db.clock import now
-from worker.store.db.dialects import one_of
+from worker.store.db.dialects import is_any_of
 from worker.store.schema.tables import message, request, submission
 
-#: Messages looked at first for others that say the same.
-_LOOKED_AT = 64
+#: How many messages one statement names.
+MESSAGES_PER_STATEMENT = 400
+#: How many messages are read first to find where the variables change.
+_FIRST_LOOK = 64
+
+
+#: A message: its request and its number there.
+MessageKey = tuple[int, int]
 
 
 class SubmissionMessage(NamedTuple):
-    """One message of a submission; `state` is the end that it has to take instead of being sent."""
+    """A message of a submission; `state` is the end that it has to take instead of being sent."""
 
     submission_id: int
     request_id: int
@@ -29,13 +39,14 @@ class SubmissionMessage(NamedTuple):
     state: MessageState | None
 
 
-def of(
+def of_submissions(
     connection: Connection, ids: Collection[int], opt_out_classes: Collection[str]
 ) -> list[SubmissionMessage]:
     """Return the messages that submissions carry, each with the end it must take, if any.
 
     An end is `expired` (past its validity) or `suppressed` (opted out, for the classes where
-    opt-outs hold). A message that has a state of its own is carried by nobody.
+    opt-outs hold). A message that has a state of its own is left out. They are in the order of
+    submission, request and number.
     """
     carriers = connection.execute(
         select(
@@ -45,86 +56,100 @@ def of(
             submission.c.lo,
             submission.c.hi,
             (submission.c.not_after <= now()).label("late"),
-        ).where(one_of(connection, submission.c.id, ids))
+        ).where(is_any_of(connection, submission.c.id, ids))
     ).all()
-    ranged = [one for one in carriers if one.lo is not None]
-    found = [
-        *_alone(connection, [one.id for one in ranged if one.hi - one.lo == 1]),
-        *_by_range(connection, [one for one in ranged if one.hi - one.lo > 1]),
-        *_by_name(connection, ids),
+    ranged = [carrier for carrier in carriers if carrier.lo is not None]
+    carried = [
+        *_of_single_ranges(
+            connection, [carrier.id for carrier in ranged if carrier.hi - carrier.lo == 1]
+        ),
+        *_of_ranges(connection, [carrier for carrier in ranged if carrier.hi - carrier.lo > 1]),
+        *_naming(connection, ids),
     ]
-    heeding = {one.id for one in carriers if one.message_class in opt_out_classes}
-    return sorted(_suppressed(connection, found, heeding), key=itemgetter(0, 1, 2))
+    heeding_ids = {carrier.id for carrier in carriers if carrier.message_class in opt_out_classes}
+    return sorted(_suppress(connection, carried, heeding_ids), key=itemgetter(0, 1, 2))
 
 
-def _suppressed(
-    connection: Connection, found: list[SubmissionMessage], heeding: Collection[int]
+def _suppress(
+    connection: Connection, messages: list[SubmissionMessage], heeding_ids: Collection[int]
 ) -> list[SubmissionMessage]:
-    """Give those their end who have opted out, in submissions that heed it."""
-    gone = opt_outs.among(connection, [one.msisdn for one in found if one.submission_id in heeding])
-    if not gone:
-        return found
+    """Return messages, with the end `suppressed` for those whose numbers have opted out.
+
+    Only in the submissions of `heeding_ids`, for whose class opt-outs hold. An end that a message
+    has already stays.
+    """
+    opted_out = opt_outs.find(
+        connection,
+        [carried.msisdn for carried in messages if carried.submission_id in heeding_ids],
+    )
+    if not opted_out:
+        return messages
     return [
-        one._replace(state=one.state or MessageState.SUPPRESSED)
-        if one.msisdn in gone and one.submission_id in heeding
-        else one
-        for one in found
+        carried._replace(state=carried.state or MessageState.SUPPRESSED)
+        if carried.msisdn in opted_out and carried.submission_id in heeding_ids
+        else carried
+        for carried in messages
     ]
 
 
-def carried(
+def of_leases(
     connection: Connection, leases: Collection[Lease], opt_out_classes: Collection[str]
 ) -> list[SubmissionMessage]:
-    """Return the messages of leases, as `of` does; of fresh singles by one short statement.
+    """Return the messages of leases, as `of_submissions` does; of fresh singles by one short query.
 
     Those that were read with the claim are not read again.
     """
-    fresh = [one for one in leases if one.fresh and one.size == 1]
-    others = [one.id for one in leases if not (one.fresh and one.size == 1)]
-    found = of(connection, others, opt_out_classes) if others else []
-    heeding = {one.id for one in fresh if one.message_class.value in opt_out_classes}
-    alone = list(_alone(connection, [one.id for one in fresh if one.alone is None]))
-    alone += [
-        SubmissionMessage(one.id, one.request_id, one.lo, *said, None)
-        for one in fresh
-        for said in one.alone or ()
-        if one.lo is not None
+    fresh_singles = [lease for lease in leases if lease.fresh and lease.size == 1]
+    other_ids = [lease.id for lease in leases if not (lease.fresh and lease.size == 1)]
+    messages = of_submissions(connection, other_ids, opt_out_classes) if other_ids else []
+    heeding_ids = {
+        lease.id for lease in fresh_singles if lease.message_class.value in opt_out_classes
+    }
+    unread_ids = [lease.id for lease in fresh_singles if lease.prefetched_messages is None]
+    singles = list(_of_single_ranges(connection, unread_ids))
+    singles += [
+        SubmissionMessage(lease.id, lease.request_id, lease.lo, *prefetched, None)
+        for lease in fresh_singles
+        for prefetched in lease.prefetched_messages or ()
+        if lease.lo is not None
     ]
-    return found + _suppressed(connection, alone, heeding)
+    return messages + _suppress(connection, singles, heeding_ids)
 
 
-def numbers(
+def range_numbers(
     connection: Connection, ids: Collection[int], opt_out_classes: Collection[str]
 ) -> dict[int, tuple[str, ...]]:
-    """Return the numbers that submissions carry whose messages are a range and nothing else.
+    """Return the numbers of submissions whose messages are a range and nothing else, by id.
 
-    One value for each submission, not a row for each message. Left out is a submission of which a
-    message has to take an end, or none is left: `of` tells these apart.
+    One value for each submission, not a row for each message. A submission is left out when one of
+    its messages has to take an end, or when it has none left: `of_submissions` tells these apart.
     """
-    said = func.aggregate_strings(message.c.msisdn, ",")
-    waiting = and_(_in_range(submission.c), message.c.state.is_(None))
-    in_range = select(said).where(waiting).scalar_subquery()
+    joined_numbers = func.aggregate_strings(message.c.msisdn, ",")
+    is_waiting = and_(_is_in_range(submission.c), message.c.state.is_(None))
+    in_range = select(joined_numbers).where(is_waiting).scalar_subquery()
     rows = connection.execute(
         select(submission.c.id, submission.c.message_class, in_range.label("numbers")).where(
-            one_of(connection, submission.c.id, ids),
+            is_any_of(connection, submission.c.id, ids),
             or_(submission.c.not_after.is_(None), submission.c.not_after > now()),
         )
     ).all()
-    found = {row.id: tuple(row.numbers.split(",")) for row in rows if row.numbers}
-    heeding = [row.id for row in rows if row.message_class in opt_out_classes and row.numbers]
-    asked = [number for one in heeding for number in found[one]]
-    if gone := opt_outs.among(connection, asked):
-        for one in heeding:
-            if not gone.isdisjoint(found[one]):
-                del found[one]
-    return found
+    numbers = {row.id: tuple(row.numbers.split(",")) for row in rows if row.numbers}
+    heeding_ids = [row.id for row in rows if row.message_class in opt_out_classes and row.numbers]
+    heeding_numbers = [msisdn for submission_id in heeding_ids for msisdn in numbers[submission_id]]
+    if opted_out := opt_outs.find(connection, heeding_numbers):
+        for submission_id in heeding_ids:
+            if not opted_out.isdisjoint(numbers[submission_id]):
+                del numbers[submission_id]
+    return numbers
 
 
-def _alone(connection: Connection, ids: Collection[int]) -> Iterator[SubmissionMessage]:
-    """Find the messages of submissions whose range is one message, all in one go."""
+def _of_single_ranges(connection: Connection, ids: Collection[int]) -> Iterator[SubmissionMessage]:
+    """Read the messages of submissions whose range is one message, all by one statement."""
     if not ids:
         return
-    its_own = and_(message.c.request_id == submission.c.request_id, message.c.n == submission.c.lo)
+    is_in_range = and_(
+        message.c.request_id == submission.c.request_id, message.c.n == submission.c.lo
+    )
     rows = connection.execute(
         select(
             submission.c.id,
@@ -134,52 +159,57 @@ def _alone(connection: Connection, ids: Collection[int]) -> Iterator[SubmissionM
             message.c.variables,
             (submission.c.not_after <= now()).label("late"),
         )
-        .join(message, its_own)
+        .join(message, is_in_range)
         .where(
-            one_of(connection, submission.c.id, ids),
+            is_any_of(connection, submission.c.id, ids),
             message.c.submission_id.is_(None),
             message.c.state.is_(None),
         )
     )
-    for one, request_id, n, msisdn, own, late in rows:
+    for submission_id, request_id, n, msisdn, pairs, late in rows:
         state = MessageState.EXPIRED if late else None
-        yield SubmissionMessage(one, request_id, n, msisdn, dict(own) if own else None, state)
+        variables = dict(pairs) if pairs else None
+        yield SubmissionMessage(submission_id, request_id, n, msisdn, variables, state)
 
 
-def _by_range(connection: Connection, carriers: Sequence[Any]) -> Iterator[SubmissionMessage]:
-    """Find the messages in the ranges of submissions; those that follow each other in one go."""
-    ranged = sorted(carriers, key=lambda one: (one.request_id, one.lo))
-    while ranged:
-        its_own = [ranged.pop(0)]
-        while ranged and (ranged[0].request_id, ranged[0].lo) == (
-            its_own[-1].request_id,
-            its_own[-1].hi,
-        ):
-            its_own.append(ranged.pop(0))
+def _of_ranges(connection: Connection, carriers: Sequence[Any]) -> Iterator[SubmissionMessage]:
+    """Read the messages in the ranges of submissions, adjacent ranges by one statement."""
+    for neighbours in _adjacent(carriers):
         rows = connection.execute(
             select(message.c.n, message.c.msisdn, message.c.variables)
             .where(
-                message.c.request_id == its_own[0].request_id,
-                message.c.n >= its_own[0].lo,
-                message.c.n < its_own[-1].hi,
+                message.c.request_id == neighbours[0].request_id,
+                message.c.n >= neighbours[0].lo,
+                message.c.n < neighbours[-1].hi,
                 message.c.submission_id.is_(None),
                 message.c.state.is_(None),
             )
             .order_by(message.c.n)
         ).all()
-        at = 0
-        for one in its_own:
-            end = bisect_left(rows, one.hi, lo=at, key=itemgetter(0))
-            state = MessageState.EXPIRED if one.late else None
-            for n, msisdn, own in rows[at:end]:
-                yield SubmissionMessage(
-                    one.id, one.request_id, n, msisdn, dict(own) if own else None, state
-                )
-            at = end
+        start = 0
+        for carrier in neighbours:
+            end = bisect_left(rows, carrier.hi, lo=start, key=itemgetter(0))
+            state = MessageState.EXPIRED if carrier.late else None
+            for n, msisdn, pairs in rows[start:end]:
+                variables = dict(pairs) if pairs else None
+                yield SubmissionMessage(carrier.id, carrier.request_id, n, msisdn, variables, state)
+            start = end
 
 
-def _by_name(connection: Connection, ids: Collection[int]) -> Iterator[SubmissionMessage]:
-    """Find the messages that name their submission, which may be of several requests."""
+def _adjacent(carriers: Sequence[Any]) -> Iterator[list[Any]]:
+    """Group submissions whose ranges follow each other in one request without a gap."""
+    group: list[Any] = []
+    for carrier in sorted(carriers, key=attrgetter("request_id", "lo")):
+        if group and (group[-1].request_id, group[-1].hi) != (carrier.request_id, carrier.lo):
+            yield group
+            group = []
+        group.append(carrier)
+    if group:
+        yield group
+
+
+def _naming(connection: Connection, ids: Collection[int]) -> Iterator[SubmissionMessage]:
+    """Read the messages that name their submission, which may be of several requests."""
     rows = connection.execute(
         select(
             message.c.submission_id,
@@ -191,22 +221,41 @@ def _by_name(connection: Connection, ids: Collection[int]) -> Iterator[Submissio
             (request.c.not_after <= now()).label("late"),
         )
         .join(request, request.c.id == message.c.request_id)
-        .where(one_of(connection, message.c.submission_id, ids), message.c.state.is_(None))
+        .where(is_any_of(connection, message.c.submission_id, ids), message.c.state.is_(None))
     )
-    for one, of, n, msisdn, own, late in rows:
+    for submission_id, request_id, n, msisdn, pairs, late in rows:
         state = MessageState.EXPIRED if late else None
-        yield SubmissionMessage(one, of, n, msisdn, dict(own) if own else None, state)
+        variables = dict(pairs) if pairs else None
+        yield SubmissionMessage(submission_id, request_id, n, msisdn, variables, state)
 
 
-def carried_by(row: Any) -> Any:
-    """Its messages: those of its range that name no other submission, and those that name it."""
-    named = message.c.submission_id == row.id
+def assign(connection: Connection, keys: Sequence[MessageKey], submission_id: int) -> None:
+    """Let messages that have no end name a submission."""
+    for start in range(0, len(keys), MESSAGES_PER_STATEMENT):
+        named = list(keys[start : start + MESSAGES_PER_STATEMENT])
+        connection.execute(
+            update(message)
+            .where(
+                tuple_(message.c.request_id, message.c.n).in_(named),
+                message.c.state.is_(None),
+            )
+            .values(submission_id=submission_id)
+        )
+
+
+def is_carried_by(row: Any) -> Any:
+    """Return the condition that the submission of `row` carries a message.
+
+    It carries those of its range that name no other submission, and those that name it. The state
+    of the message is not part of the condition.
+    """
+    names_it = message.c.submission_id == row.id
     if row.lo is None:
-        return named
-    return or_(named, _in_range(row))
+        return names_it
+    return or_(names_it, _is_in_range(row))
 
 
-def _in_range(row: Any) -> Any:
+def _is_in_range(row: Any) -> Any:
     return and_(
         message.c.request_id == row.request_id,
         message.c.n >= row.lo,
@@ -215,36 +264,42 @@ def _in_range(row: Any) -> Any:
     )
 
 
-def number(connection: Connection, request_id: int, n: int) -> str | None:
+def msisdn_of(connection: Connection, request_id: int, n: int) -> str | None:
     """Return the number of a message; None when there is no such message."""
     return connection.execute(
         select(message.c.msisdn).where(message.c.request_id == request_id, message.c.n == n)
     ).scalar()
 
 
-def alike(
-    connection: Connection, request_id: int, bounds: tuple[int, int], cap: int, most: int
+def equal_ranges(
+    connection: Connection, request_id: int, bounds: tuple[int, int], cap: int, limit: int
 ) -> list[tuple[int, int]]:
-    """Cut messages `lo <= n < hi` into ranges that say the same, the first `most` of them.
+    """Cut the messages `lo <= n < hi` of a request where their variables change.
 
-    No range has more than `cap` messages. It looks no further than it has to.
+    Returns the first `limit` ranges, none with more than `cap` messages. It reads no more messages
+    than these need: a few first, then twice as many each time, up to `cap`.
     """
-    begin, end = at, hi = bounds
-    found: list[tuple[int, int]] = []
-    said, step = None, _LOOKED_AT
-    while at < hi:
+    lo, hi = bounds
+    ranges: list[tuple[int, int]] = []
+    range_start = read_from = lo
+    previous, step = None, _FIRST_LOOK
+    while read_from < hi:
         rows = connection.execute(
             select(message.c.variables)
-            .where(message.c.request_id == request_id, message.c.n >= at, message.c.n < at + step)
+            .where(
+                message.c.request_id == request_id,
+                message.c.n >= read_from,
+                message.c.n < read_from + step,
+            )
             .order_by(message.c.n)
-            .limit(hi - at)
+            .limit(hi - read_from)
         ).scalars()
-        for n, own in enumerate(rows, at):
-            if n > begin and (own != said or n - begin == cap):
-                found.append((begin, n))
-                begin = n
-                if len(found) == most:
-                    return found
-            said = own
-        at, step = at + step, min(2 * step, cap)
-    return [*found, (begin, end)]
+        for n, variables in enumerate(rows, read_from):
+            if n > range_start and (variables != previous or n - range_start == cap):
+                ranges.append((range_start, n))
+                range_start = n
+                if len(ranges) == limit:
+                    return ranges
+            previous = variables
+        read_from, step = read_from + step, min(2 * step, cap)
+    return [*ranges, (range_start, hi)]

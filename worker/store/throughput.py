@@ -1,6 +1,6 @@
-"""How much is waiting, and how much went through in the last hour, minute by minute.
+"""Count how many messages wait, and how many went through in the last hour, minute by minute.
 
-History is looked at from its newest end only, by primary keys: what it costs does not grow.
+Only the newest rows are read, by primary key, so that the cost does not grow with the history.
 """
 
 from collections import Counter, defaultdict
@@ -15,8 +15,8 @@ from worker.domain.enums import SubmissionState
 from worker.store.db.clock import later, now
 from worker.store.schema.tables import report, request, submission
 
-#: Rows of history that are looked at, at the most.
-MOST = 200_000
+#: The most rows that are read of each table.
+MAX_READ_ROWS = 200_000
 MINUTES = 60
 
 
@@ -47,54 +47,56 @@ def _mysql(element: _minutes_ago, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def last_hour(connection: Connection) -> dict[str, list[int]]:
-    """Count messages by what became of them, for each of the last 60 minutes, the oldest first.
+    """Count messages by their outcome, for each of the last 60 minutes, the oldest first.
 
     `taken`, `rejected` and `unknown` by submissions, `delivered` and `undelivered` by reports.
     """
-    found: dict[str, list[int]] = defaultdict(lambda: [0] * MINUTES)
-    names = {
+    counts: dict[str, list[int]] = defaultdict(lambda: [0] * MINUTES)
+    names_by_state = {
         SubmissionState.ACCEPTED.value: "taken",
         SubmissionState.REJECTED.value: "rejected",
         SubmissionState.UNKNOWN.value: "unknown",
     }
     at = func.coalesce(submission.c.answered_at, submission.c.called_at)
     ended = select(submission.c.state, _minutes_ago(at), func.sum(submission.c.size)).where(
-        submission.c.id > _newest(connection, submission.c.id) - MOST,
+        submission.c.id > _highest(connection, submission.c.id) - MAX_READ_ROWS,
         at > later(-60.0 * MINUTES),
-        submission.c.state.in_(list(names)),
+        submission.c.state.in_(list(names_by_state)),
     )
-    told = select(report.c.status, _minutes_ago(report.c.received_at), func.count()).where(
-        report.c.id > _newest(connection, report.c.id) - MOST,
+    reported = select(report.c.status, _minutes_ago(report.c.received_at), func.count()).where(
+        report.c.id > _highest(connection, report.c.id) - MAX_READ_ROWS,
         report.c.received_at > later(-60.0 * MINUTES),
         report.c.status.in_(["delivered", "undelivered"]),
     )
     for query in (
         ended.group_by(submission.c.state, _minutes_ago(at)),
-        told.group_by(report.c.status, _minutes_ago(report.c.received_at)),
+        reported.group_by(report.c.status, _minutes_ago(report.c.received_at)),
     ):
-        for name, minute, count in connection.execute(query):
+        for state, minute, count in connection.execute(query):
             if 0 <= minute < MINUTES:
-                found[names.get(name, name)][MINUTES - 1 - minute] += int(count)
-    return {name: found[name] for name in (*names.values(), "delivered", "undelivered")}
+                name = names_by_state.get(state, state)
+                counts[name][MINUTES - 1 - minute] += int(count)
+    names = (*names_by_state.values(), "delivered", "undelivered")
+    return {name: counts[name] for name in names}
 
 
-def _newest(connection: Connection, column: Any) -> int:
+def _highest(connection: Connection, column: Any) -> int:
     return connection.execute(select(func.max(column))).scalar() or 0
 
 
-def waiting(connection: Connection) -> dict[str, int]:
+def waiting_by_class(connection: Connection) -> dict[str, int]:
     """Count the messages that wait to be handed to a gateway now, by class."""
-    found: Counter[str] = Counter()
-    fresh = select(request.c.message_class, func.sum(request.c.total - request.c.next_n)).where(
+    counts: Counter[str] = Counter()
+    unsent = select(request.c.message_class, func.sum(request.c.total - request.c.next_n)).where(
         request.c.next_at <= now()
     )
     planned = select(submission.c.message_class, func.sum(submission.c.size)).where(
         submission.c.state == SubmissionState.PLANNED.value
     )
     for query in (
-        fresh.group_by(request.c.message_class),
+        unsent.group_by(request.c.message_class),
         planned.group_by(submission.c.message_class),
     ):
-        for name, count in connection.execute(query):
-            found[name] += int(count)
-    return dict(found)
+        for class_name, count in connection.execute(query):
+            counts[class_name] += int(count)
+    return dict(counts)

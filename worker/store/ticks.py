@@ -1,4 +1,7 @@
-"""Due rows: whoever moves `next_at` on runs the tick, so that two beats are as good as one."""
+"""Read and write ticks: which are due, who runs them, where they go on.
+
+The process that moves `next_at` on runs the tick, so two schedulers do no more than one.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,31 +9,31 @@ from typing import Any
 from sqlalchemy import Connection, and_, or_, select, update
 
 from worker.store.db.clock import later, now
-from worker.store.db.dialects import insert_unless_there
+from worker.store.db.dialects import insert_if_absent
 from worker.store.schema.tables import tick
 
 
 def ensure(connection: Connection, names: set[str]) -> None:
     """Make sure that each tick has its row, due at once."""
-    made = insert_unless_there(connection, tick)
-    for name in sorted(missing(connection, names)):
-        connection.execute(made.values(name=name, next_at=now()))
+    insertion = insert_if_absent(connection, tick)
+    for name in sorted(missing_names(connection, names)):
+        connection.execute(insertion.values(name=name, next_at=now()))
 
 
-def missing(connection: Connection, names: set[str]) -> set[str]:
+def missing_names(connection: Connection, names: set[str]) -> set[str]:
     """Return the ticks that have no row yet."""
-    there = connection.execute(select(tick.c.name).where(tick.c.name.in_(names))).scalars()
-    return names - set(there)
+    existing = connection.execute(select(tick.c.name).where(tick.c.name.in_(names))).scalars()
+    return names - set(existing)
 
 
-def look(connection: Connection, names: set[str]) -> tuple[list[str], set[str]]:
-    """Return the ticks whose time has come and which nobody is at, and those without a row yet."""
-    is_due = and_(tick.c.next_at <= now(), _free).label("due")
+def due_and_missing(connection: Connection, names: set[str]) -> tuple[list[str], set[str]]:
+    """Return the ticks that are due and that nobody runs, and those that have no row yet."""
+    is_due = and_(tick.c.next_at <= now(), _is_free).label("due")
     rows = connection.execute(select(tick.c.name, is_due).where(tick.c.name.in_(names))).all()
     return [row.name for row in rows if row.due], names - {row.name for row in rows}
 
 
-_free = or_(tick.c.lease_until.is_(None), tick.c.lease_until <= now())
+_is_free = or_(tick.c.lease_until.is_(None), tick.c.lease_until <= now())
 
 
 def take(
@@ -42,36 +45,39 @@ def take(
     lease: float,
     force: bool = False,
 ) -> bool:
-    """Take a tick that is due (or, with `force`, that nobody is at): next time `every` from now."""
-    where = [tick.c.name == name, _free]
+    """Take a tick that is due, or with `force` one that nobody runs; False when it cannot be had.
+
+    It is due next in `every` seconds, and `owner` has it for `lease` seconds.
+    """
+    conditions = [tick.c.name == name, _is_free]
     if not force:
-        where.append(tick.c.next_at <= now())
-    taken = connection.execute(
+        conditions.append(tick.c.next_at <= now())
+    taking = connection.execute(
         update(tick)
-        .where(*where)
+        .where(*conditions)
         .values(next_at=later(every), lease_until=later(lease), owner=owner)
     )
-    return taken.rowcount == 1
+    return taking.rowcount == 1
 
 
-def leave(connection: Connection, name: str, owner: str) -> None:
-    """Let the next one at it."""
+def release(connection: Connection, name: str, owner: str) -> None:
+    """End the lease of a tick, so that another process can take it when it is due."""
     connection.execute(
         update(tick).where(tick.c.name == name, tick.c.owner == owner).values(lease_until=None)
     )
 
 
-def cursor(connection: Connection, name: str) -> Mapping[str, Any]:
-    """Return where a tick goes on; empty when it has not begun."""
+def read_cursor(connection: Connection, name: str) -> Mapping[str, Any]:
+    """Return where a tick goes on; empty when it has never stored that."""
     return connection.execute(select(tick.c.cursor).where(tick.c.name == name)).scalar() or {}
 
 
-def write_cursor(connection: Connection, name: str, where: Mapping[str, Any]) -> None:
-    """Keep where a tick goes on."""
-    connection.execute(update(tick).where(tick.c.name == name).values(cursor=dict(where)))
+def write_cursor(connection: Connection, name: str, cursor: Mapping[str, Any]) -> None:
+    """Store where a tick goes on."""
+    connection.execute(update(tick).where(tick.c.name == name).values(cursor=dict(cursor)))
 
 
-def late(connection: Connection, name: str) -> float | None:
-    """Return for how many seconds a tick has been due; None when it never had a row."""
+def late_seconds(connection: Connection, name: str) -> float | None:
+    """Return for how many seconds a tick has been due, negative before; None without a row."""
     row = connection.execute(select(tick.c.next_at, now()).where(tick.c.name == name)).first()
     return None if row is None else float((row[1] - row[0]).total_seconds())

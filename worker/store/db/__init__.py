@@ -1,1 +1,1 @@
-"""How Xinshi speaks to a database: engines and transactions, its clock, SQLite's lock, dialects."""
+"""Speak to a database: engines and transactions, its clock, SQLite's lock, dialects."""

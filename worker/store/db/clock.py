@@ -1,7 +1,7 @@
-"""Time on the database's clock, the same on SQLite, PostgreSQL and MySQL.
+"""Store and compare times on the database's clock, alike on SQLite, PostgreSQL and MySQL.
 
 Leases, due times and validity are compared where they are stored, so that a worker whose own clock
-is wrong cannot take what is not its.
+is wrong cannot take work that is another's or not due.
 """
 
 from datetime import UTC, datetime
@@ -23,13 +23,13 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """MySQL needs to be told that fractions count."""
+        """Return the column type; MySQL has to be told to keep fractions of a second."""
         if dialect.name in {"mysql", "mariadb"}:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a time without a zone; hand the others over as UTC."""
+        """Return an aware time as UTC for the driver; raise `ValueError` for one without a zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -39,14 +39,14 @@ class Instant(TypeDecorator[datetime]):
         return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
+        """Return a stored time as an aware one, in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class later(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
-    """The database's time now, plus some seconds (negative: before now)."""
+    """The database's time now, plus `seconds` (negative: before now)."""
 
     type = Instant()
     inherit_cache = True
@@ -57,7 +57,7 @@ class later(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL functio
 
 
 def now() -> later:
-    """The database's time at the start of the statement."""
+    """Return the SQL of the database's time at the start of the statement."""
     return later(0.0)
 
 

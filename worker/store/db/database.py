@@ -1,4 +1,4 @@
-"""Connections: an engine for each of the three databases, and transactions that behave alike.
+"""Open engines for the three databases, and run transactions that behave alike on them.
 
 - PostgreSQL and MySQL: READ COMMITTED.
 - SQLite: WAL, `synchronous=FULL`; a transaction that writes begins with `BEGIN IMMEDIATE`, behind a
@@ -10,40 +10,76 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Transaction, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from worker import failpoints
 from worker.domain.errors import CommitUnknown, Unavailable
-from worker.store.db.sqlite_lock import Turns
+from worker.store.db.sqlite_lock import FairFileLock
 
-#: How long a connection may take to be made, and an SQLite lock to be had.
-PATIENCE = 5
-#: How long a turn to write at an SQLite file is waited for: its disk may be slow to sync.
-TURN = 15
-#: How long a server keeps the locks of a transaction whose process has fallen silent, in seconds:
+#: How long it may take to make a connection, to get one from the pool, or to get SQLite's own lock.
+CONNECT_SECONDS = 5
+#: How long a writer waits for the lock file of an SQLite database, whose disk may be slow to sync.
+WRITE_LOCK_SECONDS = 15
+#: How long a server keeps the locks of a transaction whose process has fallen silent, because it is
 #: frozen, or behind a connection that died without a word.
-SILENCE = 30
+SILENT_TRANSACTION_SECONDS = 30
 
+#: PostgreSQL's ways to run a statement over many rows, which `by_index` turns off. A plan is made
+#: once and kept: one that was made while a table was empty reads all of it, until PostgreSQL has
+#: looked at its size anew. A scan of an index in its order also removes the index's dead entries.
+BULK_PLAN_METHODS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
+_PLAN_BY_INDEX = "; ".join(f"SET enable_{method} = off" for method in BULK_PLAN_METHODS)
+#: The numbers of a submission are read as one value, which MySQL would cut at 1 KiB.
+_MAX_CONCAT_BYTES = 16 * 1024 * 1024
 
-#: A plan is made once and kept: one that was made while a table was empty reads all of it, until
-#: PostgreSQL has looked at its size anew.
-#: And whoever scans an index in its order lets its dead entries go.
-BY_SETS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
-_BY_INDEX = "; ".join(f"SET enable_{way} = off" for way in BY_SETS)
+#: How the three databases say that a table or column is missing.
+_MISSING_TABLE_TEXTS = (
+    "no such table",
+    "no such column",
+    "does not exist",
+    "doesn't exist",
+    "Unknown column",
+)
 
 
 def connect(url: str, *, pool_size: int = 5, by_index: bool = False) -> Engine:
     """Return an engine for a database's URL; nothing is connected yet.
 
-    `by_index` is for whoever only ever looks for few rows: on PostgreSQL none of its statements
-    reads a whole table that has an index for it.
+    `by_index` is for a process that only ever looks for few rows: on PostgreSQL none of its
+    statements reads a whole table that has an index for it.
 
-    Raises `ConfigurationError`-worthy `ValueError` when the URL's driver is not installed.
+    Raises `ValueError`, which is an error of the configuration, when the URL's driver is not
+    installed or an SQLite URL names no file.
     """
-    parsed = make_url(url)
-    backend = parsed.get_backend_name()
+    database_url = make_url(url)
+    backend = database_url.get_backend_name()
+    if backend == "sqlite" and database_url.database in {None, "", ":memory:"}:
+        msg = "an SQLite database has to be a file: other processes must see it"
+        raise ValueError(msg)
+    if backend in {"mysql", "mariadb"}:
+        database_url = database_url.update_query_dict({"charset": "utf8mb4"})
+    engine = _create_engine(database_url, _engine_options(backend, pool_size))
+    if backend == "sqlite":
+        _prepare_sqlite(engine)
+    elif backend == "postgresql":
+        # Compiling a statement (JIT) costs more than any of ours takes.
+        settings = (
+            f"SET idle_in_transaction_session_timeout = '{SILENT_TRANSACTION_SECONDS}s';"
+            " SET jit = off"
+        )
+        _run_on_connect(engine, f"{settings}; {_PLAN_BY_INDEX}" if by_index else settings)
+    else:
+        settings = (
+            f"SET SESSION wait_timeout = {SILENT_TRANSACTION_SECONDS},"
+            f" group_concat_max_len = {_MAX_CONCAT_BYTES}"
+        )
+        _run_on_connect(engine, settings)
+    return engine
+
+
+def _engine_options(backend: str, pool_size: int) -> dict[str, Any]:
     # Parameters are numbers and texts: no error may print them.
     options: dict[str, Any] = {
         "pool_size": pool_size,
@@ -51,41 +87,31 @@ def connect(url: str, *, pool_size: int = 5, by_index: bool = False) -> Engine:
         "hide_parameters": True,
     }
     if backend == "sqlite":
-        options["connect_args"] = {"timeout": PATIENCE}
+        options["connect_args"] = {"timeout": CONNECT_SECONDS}
     else:
-        options |= {"pool_pre_ping": True, "pool_timeout": PATIENCE, "pool_recycle": 1800}
+        options |= {"pool_pre_ping": True, "pool_timeout": CONNECT_SECONDS, "pool_recycle": 1800}
     if backend == "postgresql":
-        options["connect_args"] = {"connect_timeout": PATIENCE, "tcp_user_timeout": 10_000}
+        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 10_000}
     if backend in {"mysql", "mariadb"}:
         options["isolation_level"] = "READ COMMITTED"
-        options["connect_args"] = {"connect_timeout": PATIENCE, "read_timeout": 30}
-        parsed = parsed.update_query_dict({"charset": "utf8mb4"})
-    if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        msg = "an SQLite database has to be a file: other processes must see it"
-        raise ValueError(msg)
+        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS, "read_timeout": 30}
+    return options
+
+
+def _create_engine(database_url: URL, options: dict[str, Any]) -> Engine:
     try:
-        engine = create_engine(parsed, **options)
+        return create_engine(database_url, **options)
     except ModuleNotFoundError as error:
+        backend = database_url.get_backend_name()
         msg = f"the driver {error.name} is not installed: pip install 'xinshi[{backend}]'"
         raise ValueError(msg) from None
-    if backend == "sqlite":
-        _prepare_sqlite(engine)
-    elif backend == "postgresql":
-        # Compiling a statement (JIT) costs more than any of ours takes.
-        first = f"SET idle_in_transaction_session_timeout = '{SILENCE}s'; SET jit = off"
-        _on_connect(engine, f"{first}; {_BY_INDEX}" if by_index else first)
-    else:
-        # The numbers of a submission are read as one value: MySQL would cut it at 1 KiB.
-        longest = 16 * 1024 * 1024
-        _on_connect(
-            engine, f"SET SESSION wait_timeout = {SILENCE}, group_concat_max_len = {longest}"
-        )
-    return engine
 
 
-def _on_connect(engine: Engine, statement: str) -> None:
+def _run_on_connect(engine: Engine, statement: str) -> None:
+    """Run a statement on each new connection of an engine."""
+
     @event.listens_for(engine, "connect")
-    def _say(raw: Any, _record: Any) -> None:
+    def run_statement(raw: Any, _record: Any) -> None:
         with raw.cursor() as cursor:
             cursor.execute(statement)
         raw.commit()
@@ -96,10 +122,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """Run the block in one transaction that writes; commit at its end, roll back on an error.
 
     Raises `Unavailable` when the database cannot be reached, and `CommitUnknown` when it was cut
-    off while it committed: whoever acts on what was written reads it back first.
+    off while it committed: a caller that acts on what was written reads it back first.
     """
-    with _turn(engine), _translated(), engine.connect() as plain:
-        connection = plain.execution_options(sqlite_begin="IMMEDIATE")
+    with _write_lock(engine), _errors_translated(), engine.connect() as pooled:
+        connection = pooled.execution_options(sqlite_begin="IMMEDIATE")
         with connection.begin() as transaction:
             yield connection
             failpoints.reach("commit.before")
@@ -120,65 +146,64 @@ def _commit(transaction: Transaction) -> None:
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Run the block in one transaction that only reads. Raises `Unavailable` as `writing` does."""
-    with _translated(), engine.connect() as connection:
+    with _errors_translated(), engine.connect() as connection:
         yield connection
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _errors_translated() -> Iterator[None]:
+    """Raise `Unavailable` for what the database or its driver raises in the block."""
     try:
         yield
     except (IntegrityError, DataError):
-        # What was to be written is wrong, not the database.
+        # The values that were to be written are wrong, not the database.
         raise
     except PoolTimeout as error:
         msg = "all connections to the database are in use"
         raise Unavailable(msg) from error
     except DBAPIError as error:
-        if any(words in str(error.orig) for words in _NO_TABLE):
+        if any(text in str(error.orig) for text in _MISSING_TABLE_TEXTS):
             msg = "the database has no tables of this version; run `xinshi migrate`"
             raise Unavailable(msg) from error
         msg = f"the database does not answer as it should: {reason(error)}"
         raise Unavailable(msg) from error
 
 
-#: How the three databases say that a table or column is missing.
-_NO_TABLE = ("no such table", "no such column", "does not exist", "doesn't exist", "Unknown column")
-
-
 def reason(error: DBAPIError) -> str:
-    """Say why a statement failed, in one line, without its parameters."""
+    """Return why a statement failed, in one line, without its parameters."""
     return " ".join(str(error.orig).split())[:300]
 
 
 @contextlib.contextmanager
-def _turn(engine: Engine) -> Iterator[None]:
+def _write_lock(engine: Engine) -> Iterator[None]:
+    """Hold the lock file of an SQLite database for the block; elsewhere there is none."""
     if engine.dialect.name != "sqlite":
         yield
         return
-    with engine.get_execution_options()["turns"].turn(TURN):
+    with engine.get_execution_options()["write_lock"].held(WRITE_LOCK_SECONDS):
         yield
 
 
 def _prepare_sqlite(engine: Engine) -> None:
+    """Create the database's file, give the engine its lock, and set each new connection up."""
     file = Path(engine.url.database or "")
     file.parent.mkdir(parents=True, exist_ok=True)
-    # It holds numbers and texts: nobody else reads it.
+    # The file holds numbers and texts: nobody else may read it.
     file.touch(mode=0o600)
-    engine.update_execution_options(turns=Turns(Path(f"{file}-turn")))
+    engine.update_execution_options(write_lock=FairFileLock(Path(f"{file}-turn")))
 
     @event.listens_for(engine, "connect")
-    def _pragmas(raw: Any, _record: Any) -> None:
+    def set_pragmas(raw: Any, _record: Any) -> None:
         raw.isolation_level = None
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
-            f"busy_timeout={PATIENCE * 1000}",
+            f"busy_timeout={CONNECT_SECONDS * 1000}",
             "foreign_keys=ON",
         ):
             raw.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        how = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
-        connection.exec_driver_sql(f"BEGIN {how}")
+    def begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")

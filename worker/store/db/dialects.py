@@ -1,4 +1,4 @@
-"""What the three databases say differently about writing rows."""
+"""Build the statements that the three databases write differently."""
 
 import json
 from collections.abc import Collection, Iterator, Sequence
@@ -17,84 +17,93 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from worker.store.db import pg_arrays
-from worker.store.db.database import BY_SETS
+from worker.store.db.database import BULK_PLAN_METHODS
 
-#: Values named in one statement where a list of them is no single parameter.
-NAMED = 1000
+#: How many values one statement names on a database that cannot take a list as one parameter.
+MAX_NAMED_VALUES = 1000
 
 
-def new_id(made: CursorResult[Any]) -> int:
+def inserted_id(insertion: CursorResult[Any]) -> int:
     """Return the id of the one row that was inserted."""
-    key = made.inserted_primary_key
+    key = insertion.inserted_primary_key
     if key is None:
         msg = "nothing was inserted"
         raise LookupError(msg)
     return int(key[0])
 
 
-def insert_unless_there(connection: Connection, table: Table) -> Any:
-    """Return an INSERT that leaves a row alone whose unique key is there already."""
+def insert_if_absent(connection: Connection, table: Table) -> Any:
+    """Return an INSERT that leaves a row unchanged when its unique key exists already."""
     match connection.dialect.name:
         case "postgresql":
             return postgresql.insert(table).on_conflict_do_nothing()
         case "sqlite":
             return sqlite.insert(table).on_conflict_do_nothing()
         case _:
-            some = next(iter(table.primary_key.columns))
-            return mysql.insert(table).on_duplicate_key_update({some.name: some})
+            key_column = next(iter(table.primary_key.columns))
+            return mysql.insert(table).on_duplicate_key_update({key_column.name: key_column})
 
 
 def insert_or_update(connection: Connection, table: Table, *columns: str) -> Any:
-    """Return an INSERT that gives `columns` their new values where the primary key is there."""
+    """Return an INSERT that sets `columns` of the existing row when its primary key exists."""
     if connection.dialect.name in {"mysql", "mariadb"}:
-        new = mysql.insert(table)
-        return new.on_duplicate_key_update({name: new.inserted[name] for name in columns})
-    # Both say it in the same words.
-    made: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    there = made.insert(table)
-    return there.on_conflict_do_update(
+        insertion = mysql.insert(table)
+        return insertion.on_duplicate_key_update(
+            {name: insertion.inserted[name] for name in columns}
+        )
+    # PostgreSQL and SQLite have the same syntax.
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    upsert = dialect.insert(table)
+    return upsert.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
-        set_={name: there.excluded[name] for name in columns},
+        set_={name: upsert.excluded[name] for name in columns},
     )
 
 
-def one_of(connection: Connection, of: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
-    """Say that a column is one of some values.
+def is_any_of(
+    connection: Connection, column: Column[Any], values: Collection[Any]
+) -> ColumnElement[bool]:
+    """Return the condition that a column is one of `values`.
 
-    As one parameter where a list is one: the statement is then the same for any number of them,
-    which its driver and its server prepare once.
+    The values are one parameter where the database can take a list as one: the statement is then
+    the same for any number of values, and its driver and server prepare it once.
     """
     if connection.dialect.name == "postgresql":
-        return pg_arrays.among(of, values)
-    return of.in_(list(values))
+        return pg_arrays.equals_any(column, values)
+    return column.in_(list(values))
 
 
-def in_parts(
-    connection: Connection, of: Column[Any], values: Sequence[Any]
+def any_of_in_parts(
+    connection: Connection, column: Column[Any], values: Sequence[Any]
 ) -> Iterator[ColumnElement[bool]]:
-    """Say what `one_of` does of any number of values, in as many statements as that takes."""
+    """Yield conditions as `is_any_of` returns, for one statement each, that cover all `values`.
+
+    There may be more values than one statement can name.
+    """
     match connection.dialect.name:
         case "postgresql":
-            yield one_of(connection, of, values)
+            yield is_any_of(connection, column, values)
         case "sqlite":
-            each = func.json_each(json.dumps(list(values))).table_valued("value")
-            yield of.in_(select(each.c.value))
+            elements = func.json_each(json.dumps(list(values))).table_valued("value")
+            yield column.in_(select(elements.c.value))
         case _:
-            for first in range(0, len(values), NAMED):
-                yield one_of(connection, of, values[first : first + NAMED])
+            for start in range(0, len(values), MAX_NAMED_VALUES):
+                yield is_any_of(connection, column, values[start : start + MAX_NAMED_VALUES])
 
 
 @contextmanager
-def by_index(connection: Connection) -> Iterator[None]:
-    """Let PostgreSQL look up each row of the block's statements by an index.
+def planned_by_index(connection: Connection) -> Iterator[None]:
+    """Make PostgreSQL look up each row of the block's statements by an index.
 
-    It takes a look-up for dearer than it is, and would read a whole table for some thousand.
+    It overestimates what a look-up costs, and would read a whole table for some thousand of them.
     """
     if connection.dialect.name != "postgresql":
         yield
         return
-    for turned in ("off", "on"):
-        words = [f"set_config('enable_{way}', '{turned}', true)" for way in BY_SETS]
-        connection.exec_driver_sql(f"SELECT {', '.join(words)}")
-        if turned == "off":
+    for switch in ("off", "on"):
+        settings = [
+            f"set_config('enable_{method}', '{switch}', true)" for method in BULK_PLAN_METHODS
+        ]
+        connection.exec_driver_sql(f"SELECT {', '.join(settings)}")
+        if switch == "off":
             yield

@@ -1,7 +1,7 @@
-"""Rows as PostgreSQL takes many at once: column by column, each of them one text.
+"""Pass many rows to PostgreSQL as one text parameter for each column.
 
 A driver writes an array element by element, and looks in each for what has to be quoted. A text
-that the server cuts at a mark costs a tenth of that.
+that the server cuts at a separator costs a tenth of that.
 """
 
 import json
@@ -23,71 +23,84 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-#: What cuts, what stands for NULL, and what for a text with nothing in it.
-MARKS = "\x1f\x1e\x1d"
-#: Others, for values that hold one of these: nobody's characters (Unicode, "Private Use Area").
-_OTHERS = range(0xE000, 0xF900)
-_NAMES = ("mark_cut", "mark_null", "mark_empty")
+#: The characters that separate elements, stand for NULL, and stand for an empty text.
+DEFAULT_MARKERS = "\x1f\x1e\x1d"
+#: Where other markers come from when a value holds a default one: Unicode's "Private Use Area",
+#: whose characters are assigned to nobody.
+_SPARE_CODE_POINTS = range(0xE000, 0xF900)
+_MARKER_PARAMETERS = ("mark_cut", "mark_null", "mark_empty")
 
 Bind = Callable[[str], ColumnElement[str]]
 
 
-def given(names: Mapping[str, Column[Any]]) -> Any:
-    """Return a table of rows that `lists` hands over when the statement is executed.
+def parameter_table(columns: Mapping[str, Column[Any]]) -> Any:
+    """Return a table of rows whose values come when the statement is executed.
 
-    Each name is a column of the type of the given one. A value that is a list, as JSON may be,
-    stays one value.
+    It is executed with what `packed_columns` returns. `columns` maps the table's column names to
+    columns of the same type. A value that is a list, as JSON may be, stays one value.
     """
-    return _table(names, lambda name: bindparam(name, type_=String()))
+    return _table(columns, lambda name: bindparam(name, type_=String()))
 
 
-def unnested(rows: Sequence[Mapping[str, Any]], **names: Column[Any]) -> Any:
-    """Return rows as a table, as `given` does, with their values."""
-    values = lists(rows, names)
-    return _table(names, lambda name: literal(values[name], String()))
+def literal_table(rows: Sequence[Mapping[str, Any]], **columns: Column[Any]) -> Any:
+    """Return a table as `parameter_table` does, with the values of `rows` already bound."""
+    parameters = packed_columns(rows, columns)
+    return _table(columns, lambda name: literal(parameters[name], String()))
 
 
-def handed(name: str, like: Column[Any]) -> ColumnElement[Any]:
-    """Return one column of what `lists` hands over, as an array of the type of the given one."""
-    return _array(f"all_{name}", like.type, lambda each: bindparam(each, type_=String()))
+def parameter_array(name: str, like: Column[Any]) -> ColumnElement[Any]:
+    """Return one column of what `packed_columns` passes, as an array of the type of `like`."""
+    return _array(f"all_{name}", like.type, lambda bind_name: bindparam(bind_name, type_=String()))
 
 
-def lists(rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None) -> dict[str, str]:
-    """Return what the statement of a `given` table is executed with."""
-    columns = {name: _said([row[name] for row in rows]) for name in names or rows[0]}
-    marks = _marks(columns.values())
-    texts = {f"all_{name}": _joined(values, marks) for name, values in columns.items()}
-    return texts | dict(zip(_NAMES, marks, strict=True))
+def packed_columns(
+    rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None
+) -> dict[str, str]:
+    """Return the parameters with which a statement over a `parameter_table` is executed."""
+    elements_by_column = {
+        name: _as_elements([row[name] for row in rows]) for name in columns or rows[0]
+    }
+    markers = _choose_markers(elements_by_column.values())
+    texts = {
+        f"all_{name}": _join(elements, markers) for name, elements in elements_by_column.items()
+    }
+    return texts | dict(zip(_MARKER_PARAMETERS, markers, strict=True))
 
 
-def among(of: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
-    """Say that a column is one of some values."""
-    said = _said(values)
-    marks = _marks([said])
-    texts = dict(zip(_NAMES, marks, strict=True)) | {"all": _joined(said, marks)}
-    return of == any_(_array("all", of.type, lambda name: literal(texts[name], String())))
+def equals_any(of_column: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column equals one of `values`, passed as one parameter."""
+    elements = _as_elements(values)
+    markers = _choose_markers([elements])
+    parameters = dict(zip(_MARKER_PARAMETERS, markers, strict=True))
+    parameters["all"] = _join(elements, markers)
+    array = _array("all", of_column.type, lambda name: literal(parameters[name], String()))
+    return of_column == any_(array)
 
 
-def _table(names: Mapping[str, Column[Any]], bind: Bind) -> Any:
-    arrays = [_array(f"all_{name}", like.type, bind) for name, like in names.items()]
-    named = [column(name, like.type) for name, like in names.items()]
-    return func.unnest(*arrays).table_valued(*named, name="given").render_derived()
+def _table(columns: Mapping[str, Column[Any]], bind: Bind) -> Any:
+    arrays = [_array(f"all_{name}", like.type, bind) for name, like in columns.items()]
+    table_columns = [column(name, like.type) for name, like in columns.items()]
+    return func.unnest(*arrays).table_valued(*table_columns, name="given").render_derived()
 
 
-def _array(name: str, of: TypeEngine[Any], bind: Bind) -> ColumnElement[Any]:
-    cut, null, empty = map(bind, _NAMES)
-    parts = func.string_to_array(bind(name), cut, null)
-    if isinstance(of, String):
+def _array(name: str, element_type: TypeEngine[Any], bind: Bind) -> ColumnElement[Any]:
+    """Return the SQL that cuts the text parameter `name` into an array of `element_type`."""
+    separator, null, empty = map(bind, _MARKER_PARAMETERS)
+    elements = func.string_to_array(bind(name), separator, null)
+    if isinstance(element_type, String):
         # Not cast to a length: what is too long is an error, and not cut off.
-        return func.array_replace(parts, empty, "", type_=ARRAY(String))
-    return cast(parts, ARRAY(of, dimensions=1))
+        return func.array_replace(elements, empty, "", type_=ARRAY(String))
+    return cast(elements, ARRAY(element_type, dimensions=1))
 
 
-def _said(values: Collection[Any]) -> list[str | None]:
-    return [one if one is None or one.__class__ is str else _text(one) for one in values]
+def _as_elements(values: Collection[Any]) -> list[str | None]:
+    return [
+        value if value is None or value.__class__ is str else _as_element(value) for value in values
+    ]
 
 
-def _text(value: Any) -> str:
+def _as_element(value: Any) -> str:
+    """Write a value as PostgreSQL reads it from a text."""
     match value:
         case bool():
             return "t" if value else "f"
@@ -104,15 +117,16 @@ def _text(value: Any) -> str:
             return json.dumps(value)
 
 
-def _joined(values: Sequence[str | None], marks: str) -> str:
-    cut, null, empty = tuple(marks)
-    return cut.join([null if one is None else one or empty for one in values])
+def _join(elements: Sequence[str | None], markers: str) -> str:
+    separator, null, empty = tuple(markers)
+    return separator.join([null if element is None else element or empty for element in elements])
 
 
-def _marks(columns: Iterable[Sequence[str | None]]) -> str:
-    """Return three characters that are in no value."""
-    whole = "".join([one for values in columns for one in values if one])
-    if not any(mark in whole for mark in MARKS):
-        return MARKS
-    free = (chr(one) for one in _OTHERS if chr(one) not in whole)
-    return "".join(next(free) for _ in MARKS)
+def _choose_markers(columns: Iterable[Sequence[str | None]]) -> str:
+    """Return three characters that are in no element of any column."""
+    text = "".join([element for elements in columns for element in elements if element])
+    if not any(marker in text for marker in DEFAULT_MARKERS):
+        return DEFAULT_MARKERS
+    characters = map(chr, _SPARE_CODE_POINTS)
+    unused_characters = (character for character in characters if character not in text)
+    return "".join(next(unused_characters) for _ in DEFAULT_MARKERS)

@@ -1,8 +1,8 @@
-"""Turns at an SQLite file: writers queue for a file lock, and nobody waits for ever.
+"""Make the writers of an SQLite file queue for a file lock, so that none of them waits for ever.
 
 SQLite's own waiting lets a busy writer starve the others; the kernel's queue for an flock does not.
-A process that is frozen while it writes keeps its turn: whoever waits gives up after a while, and
-keeps the place in the queue for its next try.
+A process that is frozen while it writes keeps the lock: the waiters give up after a while, and each
+keeps its position in the queue for its next try.
 """
 
 import contextlib
@@ -15,55 +15,59 @@ from pathlib import Path
 from worker.domain.errors import Unavailable
 
 
-class Turns:
-    """One process's turns at one file; its threads share it."""
+class FairFileLock:
+    """A lock on one file that is given to its waiters in the order in which they came.
+
+    There is one for each process; the threads of the process share it.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._lock = threading.Lock()
-        #: Places in the queue whose waiter gave up.
-        self._left: list[_Place] = []
+        self._mutex = threading.Lock()
+        #: Positions in the kernel's queue whose waiter gave up.
+        self._abandoned: list[_QueuedLock] = []
 
     @contextlib.contextmanager
-    def turn(self, patience: float) -> Iterator[None]:
-        """Run the block when it is its turn.
+    def held(self, timeout: float) -> Iterator[None]:
+        """Run the block while the lock is held.
 
-        Raises `Unavailable` when that is not within `patience` seconds.
+        Raises `Unavailable` when it is not to be had within `timeout` seconds.
         """
-        held = self._take(patience)
+        descriptor = self._acquire(timeout)
         try:
             yield
         finally:
-            os.close(held)
+            os.close(descriptor)
 
-    def _take(self, patience: float) -> int:
-        # One descriptor for each turn: it is neither shared by threads nor inherited by forks.
+    def _acquire(self, timeout: float) -> int:
+        """Return an open descriptor that has the lock; closing it releases the lock."""
+        # One descriptor for each holder: it is neither shared by threads nor inherited by forks.
         descriptor = self._open()
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return descriptor
-        place = self._left_over()
-        if place is None:
-            place = _Place(descriptor)
+        queued = self._resume_abandoned()
+        if queued is None:
+            queued = _QueuedLock(descriptor)
         else:
             os.close(descriptor)
-        if place.wait(patience):
-            return place.descriptor
-        with self._lock:
-            self._left.append(place)
+        if queued.wait(timeout):
+            return queued.descriptor
+        with self._mutex:
+            self._abandoned.append(queued)
         msg = (
-            f"no turn to write at {self._file.name} within {patience:.0f} s: another process is"
+            f"no turn to write at {self._file.name} within {timeout:.0f} s: another process is"
             " stopped while it writes, or very slow"
         )
         raise Unavailable(msg)
 
-    def _left_over(self) -> "_Place | None":
-        """Go on in a place that was given up, if one is in the queue still."""
-        with self._lock:
-            while self._left:
-                place = self._left.pop(0)
-                if place.go_on():
-                    return place
+    def _resume_abandoned(self) -> "_QueuedLock | None":
+        """Return the oldest abandoned position that is still in the queue; None when none is."""
+        with self._mutex:
+            while self._abandoned:
+                queued = self._abandoned.pop(0)
+                if queued.resume():
+                    return queued
         return None
 
     def _open(self) -> int:
@@ -74,32 +78,33 @@ class Turns:
             raise Unavailable(msg) from error
 
 
-class _Place:
-    """A place in the kernel's queue, kept by a thread that sleeps in it."""
+class _QueuedLock:
+    """A position in the kernel's queue for the lock, kept by a thread that blocks in it."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._changed = threading.Condition()
-        self._wanted = True
-        self._reached = False
-        threading.Thread(target=self._sleep, name="turn", daemon=True).start()
+        self._is_wanted = True
+        self._is_acquired = False
+        threading.Thread(target=self._block, name="turn", daemon=True).start()
 
-    def _sleep(self) -> None:
+    def _block(self) -> None:
+        """Block until the kernel grants the lock; release it at once when nobody wants it now."""
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
         with self._changed:
-            self._reached = True
-            if not self._wanted:
+            self._is_acquired = True
+            if not self._is_wanted:
                 os.close(self.descriptor)
             self._changed.notify()
 
-    def wait(self, patience: float) -> bool:
-        """Wait for the turn, which is then the caller's; False when it does not come in time."""
+    def wait(self, timeout: float) -> bool:
+        """Wait for the lock, which is then the caller's; False when it does not come in time."""
         with self._changed:
-            self._wanted = self._changed.wait_for(lambda: self._reached, patience)
-            return self._wanted
+            self._is_wanted = self._changed.wait_for(lambda: self._is_acquired, timeout)
+            return self._is_wanted
 
-    def go_on(self) -> bool:
-        """Want the turn again; False when it came and went meanwhile."""
+    def resume(self) -> bool:
+        """Want the lock again; False when it was granted and released meanwhile."""
         with self._changed:
-            self._wanted = not self._reached
-            return self._wanted
+            self._is_wanted = not self._is_acquired
+            return self._is_wanted

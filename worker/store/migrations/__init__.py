@@ -1,6 +1,6 @@
-"""The schema's history, run by Alembic with a version table of its own, `xinshi_alembic_version`.
+"""Migrate the schema by Alembic, with a version table of our own, `xinshi_alembic_version`.
 
-So that Xinshi's tables can live in an application's database without touching its migrations.
+So Xinshi's tables can live in an application's database without touching its migrations.
 """
 
 from pathlib import Path
@@ -17,21 +17,21 @@ VERSION_TABLE = "xinshi_alembic_version"
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database's schema to this version; nothing happens when it is there already.
+    """Bring the database's schema to this version; do nothing when it has it already.
 
-    The view `xinshi_messages` has no history: it is made anew with each step.
+    The view `xinshi_messages` has no history: it is dropped and created by each migration.
     """
     with engine.begin() as connection:
-        if _context(connection).get_current_revision() == newest():
+        if _context(connection).get_current_revision() == newest_revision():
             return
-        connection.execute(text(f"DROP VIEW IF EXISTS {views.NAME}"))
+        connection.execute(text(f"DROP VIEW IF EXISTS {views.VIEW_NAME}"))
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        query = views.described().compile(
+        query = views.view_query().compile(
             dialect=connection.dialect, compile_kwargs={"literal_binds": True}
         )
-        connection.exec_driver_sql(f"CREATE VIEW {views.NAME} AS {query}".replace("%", "%%"))
+        connection.exec_driver_sql(f"CREATE VIEW {views.VIEW_NAME} AS {query}".replace("%", "%%"))
 
 
 def revision(engine: Engine) -> str | None:
@@ -40,7 +40,7 @@ def revision(engine: Engine) -> str | None:
         return _context(connection).get_current_revision()
 
 
-def newest() -> str | None:
+def newest_revision() -> str | None:
     """Return the revision that this version of Xinshi needs."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 

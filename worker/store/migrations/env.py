@@ -1,4 +1,4 @@
-"""Run by Alembic: configure it on the connection that `migrate` handed over."""
+"""Configure Alembic, which runs this file, on the connection that `migrate` handed over."""
 
 from alembic import context
 

@@ -1,1 +1,4 @@
-"""The tables, and the view for whoever reads with SQL; the store alone imports them."""
+"""Define the tables, and the view for readers of SQL.
+
+Only the store imports them, and what proves the promise (`worker.settlement`).
+"""

@@ -1,4 +1,4 @@
-"""The tables, all prefixed `xinshi_`, as documented in `docs/tables.md`.
+"""Define the tables, all prefixed `xinshi_`, as documented in `docs/tables.md`.
 
 A request is one call of `enqueue` or one campaign: it holds what its messages share, and how far
 they have been handed out (`next_n`). Its messages are numbered `n`. A submission is one request to
@@ -53,8 +53,8 @@ def _id() -> Column[int]:
     return Column("id", _ID, primary_key=True, autoincrement=True)
 
 
-def _some(name: str, table: Table, *columns: str, where: Any) -> None:
-    """Add an index of the rows that `where` names; MySQL has none of these and indexes all."""
+def _partial_index(name: str, table: Table, *columns: str, where: Any) -> None:
+    """Add an index of the rows that fit `where`; MySQL has no partial indexes and indexes all."""
     indexed = [table.c[column] for column in columns]
     Index(name, *indexed, sqlite_where=where, postgresql_where=where)
 
@@ -93,19 +93,19 @@ request = Table(
     #: The state of the messages from `next_n` on: queued, cancelled or expired.
     Column("rest", String(16), nullable=False, default="queued"),
     Column("created_at", Instant(), nullable=False),
-    #: Which callback is told what becomes of its messages.
+    #: The callback that is told what becomes of its messages.
     Column("callback_id", _ID),
     UniqueConstraint("sender", "key"),
     **_MYSQL,
 )
-_some(
+_partial_index(
     "ix_xinshi_request_due",
     request,
     "message_class",
     "next_at",
     where=request.c.next_at.is_not(None),
 )
-_some(
+_partial_index(
     "ix_xinshi_request_validity",
     request,
     "not_after",
@@ -148,8 +148,8 @@ message = Table(
     sqlite_with_rowid=False,
     **_MYSQL,
 )
-_some("ix_xinshi_message_msisdn", message, "msisdn", where=message.c.single.is_not(None))
-_some(
+_partial_index("ix_xinshi_message_msisdn", message, "msisdn", where=message.c.single.is_not(None))
+_partial_index(
     "ix_xinshi_message_own",
     message,
     "request_id",
@@ -157,13 +157,13 @@ _some(
     "state",
     where=message.c.state.is_not(None),
 )
-_some(
+_partial_index(
     "ix_xinshi_message_submission",
     message,
     "submission_id",
     where=message.c.submission_id.is_not(None),
 )
-_some(
+_partial_index(
     "ix_xinshi_message_apart",
     message,
     "request_id",
@@ -186,7 +186,7 @@ submission = Table(
     Column("size", Integer, nullable=False),
     #: Billed parts of each of its messages.
     Column("segments", SmallInteger, nullable=False, default=1),
-    #: Grows with each lease; whoever holds an older one may not write.
+    #: Grows with each lease; the holder of an older lease may not write.
     Column("fence", Integer, nullable=False, default=0),
     Column("lease_until", Instant()),
     #: Which process holds the lease.
@@ -216,50 +216,50 @@ submission = Table(
     **_MYSQL,
 )
 Index("ix_xinshi_submission_range", submission.c.request_id, submission.c.lo)
-_some(
+_partial_index(
     "ix_xinshi_submission_due",
     submission,
     "message_class",
     "next_at",
     where=submission.c.state == "planned",
 )
-_some(
+_partial_index(
     "ix_xinshi_submission_planned",
     submission,
     "request_id",
     where=submission.c.state == "planned",
 )
-_some(
+_partial_index(
     "ix_xinshi_submission_validity",
     submission,
     "not_after",
     where=submission.c.state == "planned",
 )
-_some(
+_partial_index(
     "ix_xinshi_submission_lease",
     submission,
     "lease_until",
     where=submission.c.lease_until.is_not(None),
 )
-_some(
+_partial_index(
     "ix_xinshi_submission_reference",
     submission,
     "reference",
     where=submission.c.reference.is_not(None),
 )
-_some(
+_partial_index(
     "ix_xinshi_submission_gateway_id",
     submission,
     "gateway_id",
     where=submission.c.gateway_id.is_not(None),
 )
-_some(
+_partial_index(
     "ix_xinshi_submission_resend",
     submission,
     "resend_of",
     where=submission.c.resend_of.is_not(None),
 )
-_some(
+_partial_index(
     "ix_xinshi_submission_unknown",
     submission,
     "account",
@@ -287,7 +287,7 @@ inbox = Table(
     Column("damaged", Integer),
     **_MYSQL,
 )
-_some("ix_xinshi_inbox_waiting", inbox, "account", "id", where=inbox.c.parsed_at.is_(None))
+_partial_index("ix_xinshi_inbox_waiting", inbox, "account", "id", where=inbox.c.parsed_at.is_(None))
 
 report = Table(
     "xinshi_report",
@@ -313,7 +313,9 @@ report = Table(
     UniqueConstraint("account", "digest"),
     **_MYSQL,
 )
-_some("ix_xinshi_report_waiting", report, "account", "id", where=report.c.request_id.is_(None))
+_partial_index(
+    "ix_xinshi_report_waiting", report, "account", "id", where=report.c.request_id.is_(None)
+)
 Index("ix_xinshi_report_message", report.c.request_id, report.c.n)
 
 inbound_message = Table(
@@ -355,8 +357,9 @@ account_state = Table(
     Column("held_until", Instant()),
     Column("held_code", String(64)),
     Column("held_why", String(200)),
-    #: Calls in a row whose outcome nobody knows: a probe counts eight, all that end between two
-    #: probes seven at the most. A known outcome sets it to 0.
+    #: Calls in a row without a known outcome, and probes, in one number (`DoubtCounts`): a probe
+    #: counts eight, all calls that end between two probes seven at the most. A known outcome sets
+    #: it to 0.
     Column("doubts", Integer, nullable=False, default=0, server_default="0"),
     #: When the one smallest submission may go that asks whether a doubtful account works again.
     Column("probe_at", Instant()),
@@ -431,7 +434,7 @@ callback_event = Table(
     #: The status or error that the last try ended with.
     Column("problem", String(200)),
     Index("ix_xinshi_callback_event_due", "callback_id", "next_at"),
-    # An id is never used again: whoever was told of it forgets what comes under it once more.
+    # An id is never used again: an application that was told of it ignores a second event of it.
     sqlite_autoincrement=True,
     **_MYSQL,
 )

@@ -1,33 +1,33 @@
-"""`xinshi_messages`: one row a message with its state, an interface for whoever reads with SQL."""
+"""Define the view `xinshi_messages`: a row for each message with its state, for readers of SQL."""
 
 from sqlalchemy import Select, String, and_, case, cast, func, literal, select
 
 from worker.domain.enums import MessageState, SubmissionState
-from worker.domain.transitions import MESSAGES_OF
+from worker.domain.transitions import MESSAGE_STATE_OF
 from worker.store.schema.tables import message, request, submission
 
-NAME = "xinshi_messages"
+VIEW_NAME = "xinshi_messages"
 
 
-def covering() -> Select[tuple[int]]:
-    """Select the id of the submission whose range covers a message, to be correlated with one."""
-    over = submission.alias("over")
+def covering_submission() -> Select[tuple[int]]:
+    """Select the id of the submission whose range covers a message of the enclosing statement."""
+    covering = submission.alias("over")
     return (
-        select(over.c.id)
+        select(covering.c.id)
         .where(
-            over.c.request_id == message.c.request_id,
-            over.c.lo <= message.c.n,
-            over.c.hi > message.c.n,
-            over.c.state != SubmissionState.NOT_SENT.value,
+            covering.c.request_id == message.c.request_id,
+            covering.c.lo <= message.c.n,
+            covering.c.hi > message.c.n,
+            covering.c.state != SubmissionState.NOT_SENT.value,
         )
-        .order_by(over.c.lo.desc())
+        .order_by(covering.c.lo.desc())
         .limit(1)
         .correlate(message)
     )
 
 
 #: The state that a message has because of its submission; NULL when it has none.
-submission_says = case(
+state_by_submission = case(
     # What is to be sent once more may have been taken already.
     (
         and_(
@@ -37,18 +37,18 @@ submission_says = case(
         literal(MessageState.UNKNOWN.value),
     ),
     *(
-        (submission.c.state == state.value, literal(says.value))
-        for state, says in MESSAGES_OF.items()
+        (submission.c.state == submission_state.value, literal(message_state.value))
+        for submission_state, message_state in MESSAGE_STATE_OF.items()
     ),
 )
 
-state = func.coalesce(message.c.state, submission_says, request.c.rest)
+_state = func.coalesce(message.c.state, state_by_submission, request.c.rest)
 
 
-def described() -> Select[tuple[object, ...]]:
-    """Select every message with what is known of it: the text of the view."""
-    carried = submission.c.id == func.coalesce(
-        message.c.submission_id, covering().scalar_subquery()
+def view_query() -> Select[tuple[object, ...]]:
+    """Return the query that the view is: every message, with its request and its submission."""
+    is_carrier = submission.c.id == func.coalesce(
+        message.c.submission_id, covering_submission().scalar_subquery()
     )
     return (
         select(
@@ -59,7 +59,7 @@ def described() -> Select[tuple[object, ...]]:
             ),
             message.c.msisdn,
             request.c.message_class.label("class"),
-            state.label("state"),
+            _state.label("state"),
             func.coalesce(submission.c.account, request.c.account).label("account"),
             func.coalesce(message.c.code, submission.c.code).label("code"),
             case((message.c.code.is_(None), submission.c.words)).label("code_text"),
@@ -81,5 +81,5 @@ def described() -> Select[tuple[object, ...]]:
         )
         .select_from(message)
         .join(request, request.c.id == message.c.request_id)
-        .outerjoin(submission, carried)
+        .outerjoin(submission, is_carrier)
     )
