@@ -1,9 +1,11 @@
-"""Choosing: which account takes what is due now, and whether it is asked by a probe first."""
+"""Choose the account that takes due work, and decide whether a probe asks it first."""
 
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -13,17 +15,18 @@ from worker.delivery.permits import Permits
 from worker.domain.enums import MessageClass
 from worker.gateways.base import Account
 from worker.policy import routing
-from worker.policy.account_health import WELL, Health
-from worker.policy.routing import (
+from worker.policy.account_health import HEALTHY, Health
+from worker.policy.eligibility import (
     AccountOption,
     AccountStatus,
     Exclusion,
     RoutingQuery,
 )
-from worker.store import accounts
-from worker.store.accounts import Doubt
+from worker.store import account_doubts
+from worker.store.account_doubts import Doubt
 
-#: How long what is due waits when no account can take it now, and when all places are taken.
+#: How long due work waits when no account can take it now, and when all slots are taken, in
+#: seconds.
 NO_ACCOUNT_WAIT = 2.0
 CROWDED_WAIT = 0.1
 #: The most messages in the submission that finds out whether a login is accepted: a refusal in
@@ -31,149 +34,196 @@ CROWDED_WAIT = 0.1
 MAX_PROVING_MESSAGES = 50
 
 
+class WaitReason(Enum):
+    """Why due work is not submitted now."""
+
+    #: The accounts that could take it give no permit for a moment.
+    NO_PERMIT = auto()
+    #: All slots are taken, or another call is finding out whether the login is accepted.
+    CROWDED = auto()
+    #: It is marketing, and the sending hours have not begun.
+    HOURS = auto()
+    #: Every account is excluded: held, in doubt, or unable to carry it.
+    NO_ACCOUNT = auto()
+    #: It is a single message that waits for equal ones, to go with them in one submission.
+    GATHERING = auto()
+
+
+class Wait(NamedTuple):
+    """That due work has to wait: why, and for how many seconds."""
+
+    reason: WaitReason
+    #: 0.0 when the wait is not worth a write: the work stays due.
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class AccountChoice:
-    """An account with a free place, and how many messages the submission there may carry."""
+    """An account with a free slot, and how many messages the submission there may carry."""
 
     account: Account
-    cap: int
+    batch_cap: int
+    #: Whether the submission asks a doubtful account if it works.
     probe: bool
     #: What it was chosen from.
     options: Sequence[AccountOption] = ()
     #: How many more submissions may begin there now.
-    more: int = 0
+    further_slots: int = 0
 
 
 @dataclass
 class AccountSelector:
-    """The accounts as one claim of a class found them, and the places that it has taken since."""
+    """The accounts that one claim may choose from, with the slots that it has taken so far."""
 
     settings: Settings
     message_class: MessageClass
-    owner: str
-    #: Free places by account: how many submissions may still begin.
-    room: dict[str, int]
-    held: frozenset[str]
+    #: Free slots by account: how many submissions may still begin there.
+    free_slots: dict[str, int]
+    held_accounts: frozenset[str]
     doubts: Mapping[str, Doubt]
-    #: The accounts with something under way.
-    busy: frozenset[str]
+    #: The accounts that have a submission in flight.
+    busy_accounts: frozenset[str]
+    #: When the claim began, aware.
     at: datetime
-    #: True when something waits for a free place only: look again soon.
-    crowded: bool = False
+    #: Asked before any submission begins.
+    permits: Permits
     #: Accounts that are to get less than all of their traffic.
     healths: Mapping[str, Health] = field(default_factory=dict)
-    #: Asked before anything begins; when nothing is given, the database decides by itself.
-    permits: Permits | None = None
+    #: True when due work waits for nothing but a free slot: look again soon.
+    crowded: bool = False
 
     @property
     def full(self) -> bool:
-        """Whether no account has a place left."""
-        return all(places <= 0 for places in self.room.values())
+        """Whether no account has a free slot."""
+        return all(slots <= 0 for slots in self.free_slots.values())
 
     @property
-    def _permits(self) -> Permits:
-        if self.permits is None:
-            self.permits = permits.by_database(self.settings, self.message_class)
-        return self.permits
+    def total_free_slots(self) -> int:
+        """How many submissions may still begin at all accounts together."""
+        return sum(slots for slots in self.free_slots.values() if slots > 0)
 
-    def options(self, asked: RoutingQuery) -> list[AccountOption]:
+    @property
+    def closed_accounts(self) -> set[str]:
+        """The accounts that take nothing now: they are held, or have no free slot."""
+        return {name for name, slots in self.free_slots.items() if slots <= 0} | self.held_accounts
+
+    def options(self, query: RoutingQuery) -> list[AccountOption]:
         """Say of each account whether it may be asked now, and with what chance it is chosen."""
-        return routing.explain(self.settings.accounts.values(), asked, self._stands)
+        return routing.explain(self.settings.accounts.values(), query, self._status)
 
-    def _stands(self, name: str) -> AccountStatus:
-        doubt = self.doubts.get(name)
+    def _status(self, account_name: str) -> AccountStatus:
+        """Return how an account stands for this claim, as routing asks for it."""
+        doubt = self.doubts.get(account_name)
         return AccountStatus(
-            held=name in self.held,
-            no_batches=doubt is not None,
-            no_singles=doubt is not None and (doubt.of_singles or doubt.settling),
-            health=self.healths.get(name, WELL),
-            free=self.room[name],
-            places=permits.places(self.settings.accounts[name].settings),
+            held=account_name in self.held_accounts,
+            probe_before_batches=doubt is not None,
+            probe_before_singles=doubt is not None and (doubt.stops_singles or doubt.settling),
+            health=self.healths.get(account_name, HEALTHY),
+            free_slots=self.free_slots[account_name],
+            slots=permits.class_slots(self.settings.accounts[account_name].settings),
         )
 
-    def _choose(self, connection: Connection, asked: RoutingQuery) -> AccountChoice | float:
-        """Take a place at an account, or say in how many seconds to ask again."""
-        options = self.options(asked)
-        chosen = routing.pick(options, random.random)
-        probed = self._probed(connection, options, chosen)
+    def choose(self, connection: Connection, query: RoutingQuery) -> AccountChoice | Wait:
+        """Take a slot at an account, or a probe; return the choice, or how long to wait."""
+        options = self.options(query)
+        drawn = routing.pick(options, random.random)
+        probed = self._take_due_probe(connection, options, drawn)
         if probed is not None:
-            cap = min(permits.cap(probed, self.message_class), MAX_PROVING_MESSAGES)
-            cap = 1 if self.doubts[probed.name].doubts else cap
-            return AccountChoice(probed, cap, probe=True, options=options)
-        if chosen is not None:
-            account = chosen.account
-            self.room[account.name] -= 1
-            return AccountChoice(
-                account,
-                permits.cap(account, self.message_class),
-                probe=False,
-                options=options,
-                more=chosen.places - 1,
-            )
-        out = {one.out for one in options}
-        full = [one.account.name for one in options if one.out is Exclusion.FULL]
-        resting = self._permits.wait(full, others=any(free > 0 for free in self.room.values()))
-        if resting is not None and Exclusion.DOUBT not in out:
-            return resting
-        proving = any(one.out is Exclusion.DOUBT and self._proving(one.account) for one in options)
-        self.crowded = self.crowded or proving or Exclusion.FULL in out
-        if proving or Exclusion.FULL in out:
-            return CROWDED_WAIT
-        if Exclusion.DOUBT not in out and Exclusion.HOURS in out:
-            return min(one.wait for one in options if one.out is Exclusion.HOURS)
-        return NO_ACCOUNT_WAIT
+            return AccountChoice(probed, self._probe_cap(probed), probe=True, options=options)
+        if drawn is None:
+            return self._wait(options)
+        account = drawn.account
+        self.free_slots[account.name] -= 1
+        return AccountChoice(
+            account,
+            permits.max_batch_size(account, self.message_class),
+            probe=False,
+            options=options,
+            further_slots=drawn.free_slots - 1,
+        )
 
-    def _probed(
-        self, connection: Connection, options: Sequence[AccountOption], chosen: AccountOption | None
+    def _wait(self, options: Sequence[AccountOption]) -> Wait:
+        """Return how long work waits that none of the options can take now."""
+        exclusions = {option.exclusion for option in options}
+        full = [option.account.name for option in options if option.exclusion is Exclusion.FULL]
+        rest = self.permits.wait_for(full, others=not self.full)
+        if rest is not None and Exclusion.DOUBT not in exclusions:
+            return Wait(WaitReason.NO_PERMIT, rest)
+        proving = any(
+            option.exclusion is Exclusion.DOUBT and self._waits_for_proof(option.account)
+            for option in options
+        )
+        if proving or full:
+            self.crowded = True
+            return Wait(WaitReason.CROWDED, CROWDED_WAIT)
+        if Exclusion.DOUBT not in exclusions and Exclusion.HOURS in exclusions:
+            hours = [
+                option.wait_seconds for option in options if option.exclusion is Exclusion.HOURS
+            ]
+            return Wait(WaitReason.HOURS, min(hours))
+        return Wait(WaitReason.NO_ACCOUNT, NO_ACCOUNT_WAIT)
+
+    def _take_due_probe(
+        self, connection: Connection, options: Sequence[AccountOption], drawn: AccountOption | None
     ) -> Account | None:
-        """Return the account that is to be asked whether it works, if its turn has come.
+        """Take the right to probe the first doubtful account whose probe is due, and return it.
 
-        Where another account was chosen: one that is not worth less, and never by a code.
+        Where another account was drawn, only one whose priority is not lower, and never by a code.
         """
-        if chosen is not None and self.message_class is MessageClass.OTP:
+        if drawn is not None and self.message_class is MessageClass.OTP:
             return None
-        least = chosen.account.settings.priority if chosen is not None else None
-        for one in options:
-            if one.out is not Exclusion.DOUBT:
+        least = drawn.account.settings.priority if drawn is not None else None
+        for option in options:
+            if option.exclusion is not Exclusion.DOUBT:
                 continue
-            worthy = least is None or one.account.settings.priority >= least
-            if worthy and self._probe(connection, one.account):
-                return one.account
+            worthy = least is None or option.account.settings.priority >= least
+            if worthy and self._take_probe(connection, option.account):
+                return option.account
         return None
 
-    def may_probe(self, name: str) -> bool:
+    def _probe_cap(self, account: Account) -> int:
+        """Return the most messages in a probe: one, or some where only the login is unproven."""
+        if self.doubts[account.name].doubts:
+            return 1
+        return min(permits.max_batch_size(account, self.message_class), MAX_PROVING_MESSAGES)
+
+    def may_probe(self, account_name: str) -> bool:
         """Tell whether the one submission that asks a doubtful account may go now."""
-        doubt = self.doubts[name]
-        same = self.settings.logins.same(name) if doubt.unproven else [name]
-        free = self.busy.isdisjoint(same) and self.room[name] > 0
+        doubt = self.doubts[account_name]
+        logins = self.settings.logins
+        same_login = logins.accounts_sharing(account_name) if doubt.unproven else [account_name]
+        free = self.busy_accounts.isdisjoint(same_login) and self.free_slots[account_name] > 0
         return doubt.probe_due and not doubt.settling and free
 
-    def _probe(self, connection: Connection, account: Account) -> bool:
-        """Take the right to ask an account by one submission, alone."""
-        name, logins = account.name, self.settings.logins
-        doubt = self.doubts[name]
-        if not self.may_probe(name):
+    def _take_probe(self, connection: Connection, account: Account) -> bool:
+        """Take the right to ask an account by one submission; False when it may not be asked.
+
+        Its slots are closed for the rest of the claim, so that the probe is alone.
+        """
+        if not self.may_probe(account.name):
             return False
-        self.room[name] = 0
-        rights = {name} if doubt.doubts else set()
+        logins, doubt = self.settings.logins, self.doubts[account.name]
+        self.free_slots[account.name] = 0
+        probed_rows = {account.name} if doubt.doubts else set()
         if doubt.unproven:
-            rights.add(logins.keeper(name))
+            probed_rows.add(logins.keeper(account.name))
+        seconds, login = self.in_flight_seconds(account), logins.fingerprints[account.name]
         return all(
-            accounts.take_probe(connection, one, self._patience(account), logins.fingerprints[name])
-            for one in sorted(rights)
+            account_doubts.take_probe(connection, account_name, seconds, login)
+            for account_name in sorted(probed_rows)
         )
 
-    def _give_probe(self, connection: Connection, account: Account) -> None:
-        """Let another take the right to ask an account: it gives no permit now."""
-        for one in sorted({account.name, self.settings.logins.keeper(account.name)}):
-            accounts.give_probe(
-                connection, one, self._permits.rests.get(account.name, CROWDED_WAIT)
-            )
+    def give_probe_back(self, connection: Connection, account: Account) -> None:
+        """Let the next claim probe an account, once its rest is over: it gives no permit now."""
+        rest = self.permits.rests.get(account.name, CROWDED_WAIT)
+        for account_name in sorted({account.name, self.settings.logins.keeper(account.name)}):
+            account_doubts.release_probe(connection, account_name, rest)
 
-    def _proving(self, account: Account) -> bool:
+    def _waits_for_proof(self, account: Account) -> bool:
         """Whether another call is finding out if the login of an account is accepted."""
         doubt = self.doubts[account.name]
         return doubt.unproven and not doubt.doubts
 
-    def _patience(self, account: Account) -> float:
+    def in_flight_seconds(self, account: Account) -> float:
+        """Return for how long a submission may be in flight at an account: lease and timeout."""
         return self.settings.top.lease + account.settings.timeout

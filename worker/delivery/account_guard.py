@@ -1,4 +1,4 @@
-"""Accounts at fault: what an answer says of its account, and who may be asked now.
+"""Note what answers say of their accounts, and decide which account may be asked now.
 
 A gateway that says that the account is at fault is not asked again: the account is held, for the
 time that the code table says or until a person releases it, and one smallest submission asks first
@@ -9,9 +9,8 @@ over all processes and all of its endpoints: if it is refused, that was the only
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import httpx
 import structlog
@@ -28,188 +27,218 @@ from worker.domain.errors import NotAsked
 from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.gateways.transport.client import GatewayClient
-from worker.store import accounts, events
+from worker.store import account_doubts, accounts, events
+from worker.store.account_doubts import AccountTrust
 from worker.store.db import database
 from worker.store.outcomes import CallOutcome
 
 log = structlog.get_logger()
-Out = TypeVar("Out")
 
 #: Seconds beyond the settling delay that reading a counter twice may take.
 SETTLING_SLACK = 15.0
 #: How long a refusal that was to be gone the second time holds its account, in seconds.
-ONCE_MORE_FAILED = 600.0
+ONCE_MORE_FAILED_HOLD = 600.0
 #: How often a call that waits for another's proof looks, in seconds.
-LOOK = 0.1
-#: Answers of something that stands before the gateway, or of nothing that can be read.
-_NOT_ITS_WORD = re.compile(r"HTTP ([235]\d\d|408)|unreadable|fault")
-
-Known = Mapping[str, tuple[int, str | None]]
+PROOF_CHECK_INTERVAL = 0.1
+#: Codes of what stands before the gateway, or of answers that cannot be read: not its own words.
+_FOREIGN_CODE = re.compile(r"HTTP ([235]\d\d|408)|unreadable|fault")
 
 
-def weigh(
+def _read_proven_login(connection: Connection, keeper: str) -> str | None:
+    """Return the login that is proven in a keeper's row; None when there is none."""
+    return (
+        account_doubts.trust_by_name(connection, {keeper}).get(keeper, AccountTrust()).proven_login
+    )
+
+
+def note_outcomes(
     connection: Connection,
     calls: Sequence[CallOutcome],
     settings: Settings,
     owner: str,
     *,
-    ours: bool = True,
+    current_settings: bool = True,
 ) -> None:
-    """Let submissions speak for their accounts; `ours` if they were called with these settings.
+    """Note what the outcomes of submissions say of their accounts.
 
     An outcome that nobody knows is a doubt, a known one is trust, an accepted one proves the login,
-    and what the account is to blame for holds it. A call that never left says nothing.
+    and what the account is to blame for holds it. A call that never left says nothing. What is said
+    of a login counts with `current_settings` only: if the calls were made with these settings.
     """
-    names = {call.lease.account for call in calls}
-    known = dict(accounts.known(connection, names | {settings.logins.keeper(one) for one in names}))
+    account_names = {call.lease.account for call in calls}
+    notes = _AccountNotes(
+        connection, settings, account_names, owner, current_settings=current_settings
+    )
     for call in calls:
-        _weigh(connection, call, settings, known)
-        if ours and call.result.outcome is Outcome.ACCEPTED:
-            _prove(connection, settings, call.lease.account, known, owner)
+        notes.note_certainty(call)
+        if current_settings and call.result.outcome is Outcome.ACCEPTED:
+            notes.prove_login(call.lease.account)
         result = call.result
         if result.advice is Advice.ONCE_MORE and call.lease.attempts > 1:
-            result = replace(result, outcome=Outcome.ACCOUNT_HELD, hold=ONCE_MORE_FAILED)
-        _heed(connection, settings, call.lease.account, result, known, owner, ours=ours)
+            result = replace(result, outcome=Outcome.ACCOUNT_HELD, hold=ONCE_MORE_FAILED_HOLD)
+        notes.hold_if_at_fault(call.lease.account, result)
 
 
-def _weigh(
-    connection: Connection,
-    call: CallOutcome,
-    settings: Settings,
-    known: dict[str, tuple[int, str | None]],
-) -> None:
-    name, outcome = call.lease.account, call.result.outcome
-    doubts, proven = known.get(name, (0, None))
-    doubted = doubts > 0
-    unproven = _unproven(settings, name, known)
-    keeper = settings.logins.keeper(name)
-    if call.state is SubmissionState.UNKNOWN:
-        accounts.doubt(connection, name, settle_for(settings, name))
-        known[name] = (doubts + 1, proven)
-    elif outcome is Outcome.NOT_SENT and doubted:
-        accounts.give_probe(connection, name)
-    elif outcome is not Outcome.ACCOUNT_HELD and doubted:
-        accounts.trust(connection, name, settings.logins.fingerprints.get(name, ""))
-        known[name] = (0, proven)
-    if unproven and (keeper != name or call.state is not SubmissionState.UNKNOWN):
-        accounts.give_probe(connection, keeper)
-
-
-def said(
+def note_answer(
     connection: Connection, settings: Settings, account: str, refusal: Result | None, owner: str
 ) -> None:
     """Note how an account answered a call that submits nothing; None when it did what was asked."""
-    keeper = settings.logins.keeper(account)
-    known = accounts.known(connection, {account, keeper})
+    notes = _AccountNotes(connection, settings, {account}, owner)
     if refusal is None:
-        _prove(connection, settings, account, known, owner)
-    elif not _heed(connection, settings, account, refusal, known, owner) and _unproven(
-        settings, account, known
-    ):
-        accounts.give_probe(connection, keeper)
+        notes.prove_login(account)
+    elif not notes.hold_if_at_fault(account, refusal) and notes.is_unproven(account):
+        account_doubts.release_probe(connection, settings.logins.keeper(account))
 
 
-def _unproven(settings: Settings, name: str, known: Known) -> bool:
-    login = settings.logins.fingerprints.get(name)
-    return login is not None and known.get(settings.logins.keeper(name), (0, None))[1] != login
+class _AccountNotes:
+    """Writes down what answers say of some accounts, within one transaction."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        settings: Settings,
+        account_names: set[str],
+        owner: str,
+        *,
+        current_settings: bool = True,
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._logins = settings.logins
+        self._owner = owner
+        self._current_settings = current_settings
+        keepers = {self._logins.keeper(account_name) for account_name in account_names}
+        self._trust = account_doubts.trust_by_name(connection, account_names | keepers)
+
+    def is_unproven(self, account_name: str) -> bool:
+        """Whether the gateway has not accepted the account's login yet."""
+        login = self._logins.fingerprints.get(account_name)
+        keeper_trust = self._trust.get(self._logins.keeper(account_name), AccountTrust())
+        return login is not None and keeper_trust.proven_login != login
+
+    def note_certainty(self, call: CallOutcome) -> None:
+        """Note whether a submission's outcome is known: a doubt, or trust in its account.
+
+        A probe that is over without a word, or the proof of a login, is given to the next call.
+        """
+        account_name, outcome = call.lease.account, call.result.outcome
+        trust = self._trust.get(account_name, AccountTrust())
+        was_doubted, was_unproven = trust.doubts > 0, self.is_unproven(account_name)
+        is_unknown = call.state is SubmissionState.UNKNOWN
+        if is_unknown:
+            seconds = settling_seconds(self._settings, account_name)
+            account_doubts.add(self._connection, account_name, seconds)
+            self._trust[account_name] = trust._replace(doubts=trust.doubts + 1)
+        elif outcome is Outcome.NOT_SENT and was_doubted:
+            account_doubts.release_probe(self._connection, account_name)
+        elif outcome is not Outcome.ACCOUNT_HELD and was_doubted:
+            login = self._logins.fingerprints.get(account_name, "")
+            account_doubts.clear(self._connection, account_name, login)
+            self._trust[account_name] = trust._replace(doubts=0)
+        keeper = self._logins.keeper(account_name)
+        if was_unproven and (keeper != account_name or not is_unknown):
+            account_doubts.release_probe(self._connection, keeper)
+
+    def prove_login(self, account_name: str) -> None:
+        """Note that the gateway accepts the login: from now on all its accounts take batches."""
+        if not self.is_unproven(account_name):
+            return
+        keeper = self._logins.keeper(account_name)
+        accounts.ensure(self._connection, keeper)
+        if account_doubts.prove_login(
+            self._connection, keeper, self._logins.fingerprints[account_name]
+        ):
+            events.add(self._connection, "account.proven", self._owner, account=account_name)
+
+    def hold_if_at_fault(self, account_name: str, refusal: Result) -> bool:
+        """Hold an account that a refusal says is at fault, and say whether it does.
+
+        A login's fault is that of all accounts that have it. So is a refusal in words that nobody
+        knows of a login that was never accepted: asking again could lock it.
+        """
+        unproven = self._current_settings and self.is_unproven(account_name)
+        says_so = refusal.outcome is Outcome.ACCOUNT_HELD
+        if not says_so and not (unproven and _is_unmapped_refusal(refusal)):
+            return False
+        by_login = refusal.fault is Fault.LOGIN or (unproven and refusal.fault is None)
+        login = None
+        if self._current_settings and by_login:
+            login = self._logins.fingerprints.get(account_name)
+        for held_name in self._logins.accounts_sharing(account_name) if login else [account_name]:
+            self._hold(held_name, refusal, login)
+        return True
+
+    def _hold(self, account_name: str, refusal: Result, login: str | None) -> None:
+        """Hold an account, unless it is held already, and let one submission ask afterwards."""
+        code, words, seconds = refusal.code, refusal.words, refusal.hold
+        if not accounts.hold(self._connection, account_name, code, words, seconds, login):
+            return
+        account_doubts.require_probe(self._connection, account_name, seconds)
+        detail = {"code": code, "seconds": seconds}
+        events.add(
+            self._connection, "account.held", self._owner, account=account_name, detail=detail
+        )
+        log.warning("account.held", account=account_name, code=code, seconds=seconds)
 
 
-def _prove(connection: Connection, settings: Settings, name: str, known: Known, owner: str) -> None:
-    """Note that the gateway accepts the login: from now on everything goes."""
-    if not _unproven(settings, name, known):
-        return
-    keeper = settings.logins.keeper(name)
-    accounts.ensure(connection, keeper)
-    if accounts.prove(connection, keeper, settings.logins.fingerprints[name]):
-        events.add(connection, "account.proven", owner, account=name)
-
-
-def _heed(
-    connection: Connection,
-    settings: Settings,
-    name: str,
-    refusal: Result,
-    known: Known,
-    owner: str,
-    *,
-    ours: bool = True,
-) -> bool:
-    """Hold an account that a refusal says is at fault; a login's fault is that of all who have it.
-
-    So is a refusal in words that nobody knows of a login that was never accepted: asking again
-    could lock it.
-    """
-    unproven = ours and _unproven(settings, name, known)
-    held = refusal.outcome is Outcome.ACCOUNT_HELD
-    if not held and not (unproven and _unheard_of(refusal)):
-        return False
-    by_login = refusal.fault is Fault.LOGIN or (unproven and refusal.fault is None)
-    login = settings.logins.fingerprints.get(name) if ours and by_login else None
-    for one in settings.logins.same(name) if login else [name]:
-        if accounts.hold(connection, one, refusal.code, refusal.words, refusal.hold, login):
-            accounts.distrust(connection, one, refusal.hold)
-            events.add(
-                connection,
-                "account.held",
-                owner,
-                account=one,
-                detail={"code": refusal.code, "seconds": refusal.hold},
-            )
-            log.warning("account.held", account=one, code=refusal.code, seconds=refusal.hold)
-    return True
-
-
-def _unheard_of(refusal: Result) -> bool:
+def _is_unmapped_refusal(refusal: Result) -> bool:
     """Whether a gateway answered in its own words, and no table has them."""
     return (
         refusal.outcome is Outcome.UNKNOWN
         and not refusal.mapped
-        and _NOT_ITS_WORD.fullmatch(refusal.code) is None
+        and _FOREIGN_CODE.fullmatch(refusal.code) is None
     )
 
 
-def settle_for(settings: Settings, account: str) -> float | None:
-    """How long a doubtful account takes nothing so that its counter can tell; None without one."""
-    known = settings.accounts.get(account)
-    if known is None or not known.gateway.capabilities.sent_count:
+def settling_seconds(settings: Settings, account: str) -> float | None:
+    """Return how long a doubtful account takes nothing so that its counter can tell.
+
+    None for an account without a counter, or that is configured no longer.
+    """
+    configured = settings.accounts.get(account)
+    if configured is None or not configured.gateway.capabilities.sent_count:
         return None
-    return known.settings.settling_delay + 2 * known.settings.timeout + SETTLING_SLACK
+    delay, timeout = configured.settings.settling_delay, configured.settings.timeout
+    return delay + 2 * timeout + SETTLING_SLACK
 
 
 class GuardedClient:
-    """Asks accounts for what submits nothing, one call at a time while a login is not proven."""
+    """Sends what submits nothing, and no call to a held account.
 
-    def __init__(self, settings: Settings, engine: Engine, wire: GatewayClient) -> None:
+    While a login is not proven, one call at a time is sent with it.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, client: GatewayClient) -> None:
         self._settings = settings
         self._engine = engine
-        self._wire = wire
+        self._client = client
 
     async def send(self, account: Account, request: httpx.Request) -> httpx.Response:
-        """Send a request and return the answer; whoever reads it tells `said` what it says.
+        """Send a request and return the answer; its reader tells `note_answer` what it says.
 
         A held account is asked for nothing. For another call's proof of the login it waits as long
-        as that may take. Raises `NotAsked` when its turn does not come, else as the wire does.
+        as that may take. Raises `NotAsked` when its turn does not come, else as the client does.
         """
         timeout = account.settings.timeout
-        until = time.monotonic() + timeout + 1.0
-        while not await asyncio.to_thread(self._may, account):
-            if time.monotonic() > until:
+        deadline = time.monotonic() + timeout + 1.0
+        while not await asyncio.to_thread(self._may_ask, account):
+            if time.monotonic() > deadline:
                 msg = "another call is finding out whether its login is accepted; ask again later"
                 raise NotAsked(msg)
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(PROOF_CHECK_INTERVAL)
         try:
-            return await self._wire.call(request, timeout)
+            return await self._client.call(request, timeout)
         except BaseException:
-            await asyncio.to_thread(self._give, account)
+            await asyncio.to_thread(self._give_probe_back, account)
             raise
 
-    def _may(self, account: Account) -> bool:
+    def _may_ask(self, account: Account) -> bool:
         """Whether it is the turn of a call now. Raises `NotAsked` when the account is held."""
-        name, logins = account.name, self._settings.logins
-        keeper, login = logins.keeper(name), logins.fingerprints[name]
+        logins = self._settings.logins
+        keeper, login = logins.keeper(account.name), logins.fingerprints[account.name]
         with database.reading(self._engine) as connection:
-            state = accounts.states(connection, logins).get(name)
-            proven = accounts.known(connection, {keeper}).get(keeper, (0, None))[1] == login
+            state = accounts.states(connection, logins).get(account.name)
+            proven = _read_proven_login(connection, keeper) == login
         if state is not None and state.held:
             msg = " ".join(filter(None, ["held:", state.held_code, state.held_why]))
             raise NotAsked(msg)
@@ -218,11 +247,12 @@ class GuardedClient:
         with database.writing(self._engine) as connection:
             # The call, and what is written of its answer.
             seconds = account.settings.timeout + self._settings.top.lease
-            return accounts.take_probe(connection, keeper, seconds, login, counts=False)
+            return account_doubts.take_probe(connection, keeper, seconds, login, counts=False)
 
-    def _give(self, account: Account) -> None:
-        keeper = self._settings.logins.keeper(account.name)
+    def _give_probe_back(self, account: Account) -> None:
+        """Let the next call prove the login, unless it is proven by now."""
+        logins = self._settings.logins
+        keeper = logins.keeper(account.name)
         with database.writing(self._engine) as connection:
-            proven = accounts.known(connection, {keeper}).get(keeper, (0, None))[1]
-            if proven != self._settings.logins.fingerprints[account.name]:
-                accounts.give_probe(connection, keeper)
+            if _read_proven_login(connection, keeper) != logins.fingerprints[account.name]:
+                account_doubts.release_probe(connection, keeper)

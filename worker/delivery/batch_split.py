@@ -1,6 +1,6 @@
-"""A batch that was refused for one number is split in halves until the bad one is found.
+"""Split a batch that was refused for one number in halves, until the bad number is found.
 
-The innocent go on, and their tries do not count. Where an account has a sent counter, such a
+The other messages go on, and their tries do not count. Where an account has a sent counter, such a
 refusal may come from a gateway that took the others: it is unknown until the counter has told that
 none was taken, unless the account's settings say that a refusal takes none. A text that is refused
 is the same for all: nothing is split.
@@ -17,111 +17,132 @@ from worker.gateways.results import Result
 from worker.store import (
     batch_split,
     events,
-    outcomes,
+    new_submissions,
     submission_messages,
     unknown,
 )
 from worker.store.claims import Lease
 from worker.store.outcomes import CallOutcome
+from worker.store.submission_messages import MessageKey
 
-_ENDS: Mapping[Outcome, SubmissionState] = {
+#: What a submission is after an outcome; `not_sent` after all others.
+_STATES_BY_OUTCOME: Mapping[Outcome, SubmissionState] = {
     Outcome.ACCEPTED: SubmissionState.ACCEPTED,
     Outcome.REJECTED: SubmissionState.REJECTED,
     Outcome.UNKNOWN: SubmissionState.UNKNOWN,
 }
 
 #: How often one batch is split before the rest of it waits for a person.
-MOST = 256
+MAX_SPLITS = 256
 
 
-def ends(account: Account, result: Result, size: int) -> SubmissionState | None:
-    """Return what a refusal of a batch for one number makes of it; None for any other answer.
+def final_state(account: Account, result: Result, size: int) -> SubmissionState:
+    """Return what a submission of so many messages is after a result."""
+    if _is_number_refusal(result, size):
+        return _number_refusal_state(account)
+    return _STATES_BY_OUTCOME.get(result.outcome, SubmissionState.NOT_SENT)
+
+
+def _is_number_refusal(result: Result, size: int) -> bool:
+    """Whether a batch was refused for one number of it."""
+    return size > 1 and result.outcome is Outcome.REJECTED and result.fault is Fault.NUMBER
+
+
+def _number_refusal_state(account: Account) -> SubmissionState:
+    """Return what a refusal for one number makes of a batch.
 
     `not_sent`: nothing was taken, it is split now. `unknown`: its counter is asked first.
     """
-    if result.outcome is not Outcome.REJECTED or result.fault is not Fault.NUMBER or size < 2:
-        return None
     counted = account.gateway.capabilities.sent_count
     takes_none = account.settings.refusal_takes_none or not counted
     return SubmissionState.NOT_SENT if takes_none else SubmissionState.UNKNOWN
 
 
-def end(account: Account, result: Result, size: int) -> SubmissionState:
-    """Return what a submission of so many messages is after a result."""
-    usual = _ENDS.get(result.outcome, SubmissionState.NOT_SENT)
-    return ends(account, result, size) or usual
-
-
-def apart(
+def split_off_results(
     connection: Connection, calls: Sequence[CallOutcome], settings: Settings
 ) -> list[CallOutcome]:
-    """Give the numbers of which a gateway told otherwise submissions of their own; returns these.
+    """Give the numbers that got a result of their own submissions of their own; return these.
 
-    One for all that fared alike. What the call itself says goes for the others.
+    One for all numbers with the same result. The result of the call itself goes for the others.
     """
-    found = []
+    split_off = []
     for call in calls:
-        groups: dict[Result, list[batch_split.One]] = {}
         account = settings.accounts.get(call.lease.account)
-        for one in (
-            submission_messages.of(connection, [call.lease.id], ()) if call.each and account else ()
-        ):
-            result = call.each.get(one.msisdn, call.result)
-            if result != call.result:
-                groups.setdefault(result, []).append((one.request_id, one.n))
-        for result, some in groups.items():
-            state = end(account, result, len(some)) if account else call.state
-            lease = batch_split.break_off(connection, call.lease, some, state, result)
-            found.append(CallOutcome(lease, state, result))
-    return found
+        if not call.per_recipient or account is None:
+            continue
+        for result, keys in _keys_by_result(connection, call).items():
+            state = final_state(account, result, len(keys))
+            lease = batch_split.break_off(connection, call.lease, keys, state, result)
+            split_off.append(CallOutcome(lease, state, result))
+    return split_off
 
 
-def halves(carried: Sequence[batch_split.One]) -> list[Sequence[batch_split.One]]:
-    """Return the two halves of what a submission carried; one alone is all there is."""
+def _keys_by_result(connection: Connection, call: CallOutcome) -> dict[Result, list[MessageKey]]:
+    """Return the messages of a call that got another result than the call itself, by result."""
+    keys_by_result: dict[Result, list[MessageKey]] = {}
+    for message in submission_messages.of_submissions(connection, [call.lease.id], ()):
+        result = call.per_recipient.get(message.msisdn, call.result)
+        if result != call.result:
+            keys_by_result.setdefault(result, []).append((message.request_id, message.n))
+    return keys_by_result
+
+
+def halves(carried: Sequence[MessageKey]) -> list[Sequence[MessageKey]]:
+    """Return the two halves of what a submission carried; of one message, only that one."""
     middle = (len(carried) + 1) // 2
-    return [some for some in (carried[:middle], carried[middle:]) if some]
+    return [half for half in (carried[:middle], carried[middle:]) if half]
 
 
 def split(connection: Connection, refused: Lease, code: str, owner: str) -> None:
-    """Plan both halves of a refused batch; past the bound the whole of it waits for a person."""
+    """Plan both halves of a refused batch; past `MAX_SPLITS` all of it waits for a person."""
     tries = max(0, refused.attempts - 1)
-    carried = batch_split.carried(connection, refused.id)
+    carried = batch_split.carried_keys(connection, refused.id)
     if not carried:
         return
-    first = batch_split.root(connection, refused.id)
-    parts = halves(carried)
-    bound = (
-        batch_split.times(connection, first, "submission.split", since="settle.split_on") >= MOST
+    first_id = batch_split.first_ancestor(connection, refused.id)
+    splits = batch_split.count_events_since(
+        connection, first_id, "submission.split", since="settle.split_on"
     )
-    made = batch_split.part(connection, refused, [carried] if bound else parts, tries)
-    if bound:
-        batch_split.park(connection, made[0].id, code)
+    at_bound = splits >= MAX_SPLITS
+    pieces = [carried] if at_bound else halves(carried)
+    planned = batch_split.split(connection, refused, pieces, tries)
+    if at_bound:
+        batch_split.park(connection, planned[0].id, code)
     events.add(
         connection,
-        "submission.split_ended" if bound else "submission.split",
+        "submission.split_ended" if at_bound else "submission.split",
         owner,
         account=refused.account,
-        submission_id=first,
-        detail={"refused": refused.id, "code": code, "into": [one.id for one in made]},
+        submission_id=first_id,
+        detail={"refused": refused.id, "code": code, "into": [part.id for part in planned]},
     )
 
 
-def not_taken(connection: Connection, one: int, fence: int, owner: str = "xinshi") -> bool:
-    """End a doubt by proof that nothing was taken; what was refused for one number is split."""
+def settle_not_taken(
+    connection: Connection, submission_id: int, fence: int, owner: str = "xinshi"
+) -> bool:
+    """End a doubt by proof that nothing was taken; what was refused for one number is split.
+
+    False when the doubt has ended already.
+    """
 
     def go_on(lease: Lease, outcome: str | None, code: str) -> None:
         if outcome == Outcome.REJECTED.value and lease.size > 1:
             split(connection, lease, code, owner)
         else:
-            outcomes.succeed(connection, lease, None, wait=0.0, tries=lease.attempts)
+            new_submissions.plan_continuation(connection, lease, wait=0.0, tries=lease.attempts)
 
-    return unknown.not_taken(connection, one, fence, go_on)
+    return unknown.end_as_not_taken(connection, submission_id, fence, go_on)
 
 
-def split_on(connection: Connection, one: int, who: str, why: str) -> bool:
-    """A person lets a batch go on that waits at the bound: it may be split as often again."""
-    if not batch_split.unpark(connection, one):
+def resume_splitting(connection: Connection, submission_id: int, person: str, reason: str) -> bool:
+    """Let a batch that waits for a person go on: it may be split as often again.
+
+    False when it does not wait for one.
+    """
+    if not batch_split.unpark(connection, submission_id):
         return False
-    first = batch_split.root(connection, one)
-    events.add(connection, "settle.split_on", who, submission_id=first, detail={"why": why})
+    first_id = batch_split.first_ancestor(connection, submission_id)
+    detail = {"why": reason}
+    events.add(connection, "settle.split_on", person, submission_id=first_id, detail=detail)
     return True

@@ -1,43 +1,44 @@
-"""Claiming: what is due is put in flight, in one transaction, at an account that can take it."""
+"""Claim due work: put it in flight, in one transaction, at accounts that can take it."""
 
-import uuid
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import Connection
 
 from worker.config.settings import Settings
 from worker.delivery import gather, permits
-from worker.delivery.account_choice import AccountChoice, AccountSelector
-from worker.delivery.gather import Gathering
-from worker.delivery.throttle import Throttle
-from worker.domain import carriers, segments
-from worker.domain.enums import (
-    Carrier,
-    MessageClass,
-    MessageState,
-    NumberKind,
-    SubmissionState,
+from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait
+from worker.delivery.admission import (
+    admit,
+    planned_query,
+    request_query,
+    segment_count,
 )
-from worker.gateways.base import Account, Content
-from worker.policy import routing
-from worker.policy.gcra import Cost
-from worker.policy.routing import RoutingQuery
+from worker.delivery.gather import DueWork, SinglesGatherer
+from worker.delivery.new_leases import (
+    RoutingNotes,
+    gathered_lease,
+    new_reference,
+    request_lease,
+)
+from worker.delivery.permits import Permits
+from worker.delivery.single_leases import lease_singles
+from worker.delivery.throttle import Throttle
+from worker.domain.enums import MessageClass, MessageState, SubmissionState
 from worker.store import (
+    account_doubts,
     accounts,
     batch_split,
     claims,
-    events,
+    new_submissions,
     outcomes,
     requests,
     submission_messages,
 )
 from worker.store.claims import Lease, PlannedSubmission
-from worker.store.gather import Single
+from worker.store.gather import WaitingSingle
 from worker.store.requests import DueRequest
 
 #: Due rows looked at in one claim.
@@ -45,379 +46,274 @@ MAX_CLAIMED_ROWS = 64
 
 
 @dataclass
-class ClaimBatch(AccountSelector):
+class Claim:
     """One look for due work of a class, within one transaction."""
 
-    #: Whether more may be due than it has looked at.
-    more: bool = False
+    #: The accounts that the work may go to.
+    selector: AccountSelector
+    owner: str
+    #: Single messages that wait for each other.
+    gatherer: SinglesGatherer
     #: Whether a planned submission's time may have come.
-    back: bool = True
-    #: Accounts that have no row yet: what is seen of the others is all that there is of them.
+    planned_due: bool = True
+    #: Accounts that have no row yet: what was read of the others is all that there is of them.
     rowless: Sequence[str] = ()
-    #: Singles that wait for each other; nothing is gathered unless it is given.
-    gathering: Gathering | None = None
-    #: Where there was a choice: the submission, its account, and why.
-    _routed: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)
+    #: Whether more may be due than this claim has looked at.
+    more: bool = False
+    _notes: RoutingNotes = field(default_factory=RoutingNotes)
 
     @property
-    def _gathered(self) -> Gathering:
-        if self.gathering is None:
-            self.gathering = Gathering(self.message_class)
-        return self.gathering
+    def full(self) -> bool:
+        """Whether no account has a free slot."""
+        return self.selector.full
+
+    @property
+    def crowded(self) -> bool:
+        """Whether due work waits for nothing but a free slot: look again soon."""
+        return self.selector.crowded
+
+    @property
+    def permits(self) -> Permits:
+        """The permits that this claim asked for, and the accounts that gave none."""
+        return self.selector.permits
 
     def take(self, connection: Connection) -> list[Lease]:
-        """Lease what is due and has room: first what came back, then what is fresh."""
-        taken: list[Lease] = []
-        for name in self.rowless:
-            accounts.ensure(connection, name)
-        most = min(MAX_CLAIMED_ROWS, sum(places for places in self.room.values() if places > 0))
-        if most <= 0:
-            return taken
-        back = claims.planned(connection, self.message_class, most) if self.back else []
-        for waiting in back:
-            if not self._gathered.dealt_with(waiting):
-                taken += self._again(connection, waiting)
-        due = requests.due(connection, self.message_class, most, self._closed())
-        self.more = self.more or len(back) >= most or len(due) >= most
-        for together, some in groupby(due, self._may_go_with_others):
-            if together:
-                taken += self._all_fresh(connection, list(some))
-                continue
-            for fresh in some:
-                if not self._gathered.dealt_with(fresh):
-                    taken += self._fresh(connection, fresh)
-        events.add_each(connection, "submission.routed", self.owner, self._routed)
-        return taken
-
-    def _again(self, connection: Connection, waiting: PlannedSubmission) -> list[Lease]:
-        admitted = self._admit(
-            connection,
-            self._asked_again(connection, waiting),
-            lambda place: self._sizes(connection, place, waiting, [min(waiting.size, place.cap)]),
-        )
-        if isinstance(admitted, float):
-            if admitted:
-                claims.postpone(connection, waiting.id, admitted)
+        """Lease what is due and has a slot: planned submissions first, then fresh requests."""
+        for account_name in self.rowless:
+            accounts.ensure(connection, account_name)
+        limit = min(MAX_CLAIMED_ROWS, self.selector.total_free_slots)
+        if limit <= 0:
             return []
-        place, (permit, *_) = admitted
-        if together := self._gathered.together():
-            return self._together(connection, place, waiting, together, permit)
-        if place.cap < waiting.size:
-            waiting = self._cut(connection, waiting, place)
-        lease = claims.lease(
+        leases = self._take_planned(connection, limit) if self.planned_due else []
+        leases += self._take_requests(connection, limit)
+        self._notes.write(connection, self.owner)
+        return leases
+
+    def _take_planned(self, connection: Connection, limit: int) -> list[Lease]:
+        """Lease up to `limit` submissions that were planned and whose time has come."""
+        due = claims.lock_due(connection, self.selector.message_class, limit)
+        self.more = self.more or len(due) >= limit
+        leases: list[Lease] = []
+        for planned in due:
+            if not self.gatherer.has_dealt_with(planned):
+                leases += self._lease_planned(connection, planned)
+        return leases
+
+    def _take_requests(self, connection: Connection, limit: int) -> list[Lease]:
+        """Lease messages of up to `limit` requests that are due, the longest waiting first.
+
+        Neighbours that are one message each are leased together.
+        """
+        due = requests.lock_due(
+            connection, self.selector.message_class, limit, self.selector.closed_accounts
+        )
+        self.more = self.more or len(due) >= limit
+        leases: list[Lease] = []
+        for are_plain_singles, neighbours in groupby(due, self._is_plain_single):
+            if are_plain_singles:
+                leases += lease_singles(
+                    connection, self.selector, self._notes, list(neighbours), self.owner
+                )
+                continue
+            for due_request in neighbours:
+                if not self.gatherer.has_dealt_with(due_request):
+                    leases += self._lease_request(connection, due_request)
+        return leases
+
+    def _is_plain_single(self, due_request: DueRequest) -> bool:
+        """Whether it is one message that neither probes an account nor waits for equal ones."""
+        return (
+            due_request.is_last_message
+            and not self.selector.doubts
+            and not self.gatherer.gathering_accounts
+        )
+
+    def _lease_planned(self, connection: Connection, planned: PlannedSubmission) -> list[Lease]:
+        """Lease a planned submission, alone or with equal singles; [] and postponed if it waits."""
+
+        def sizes_at(choice: AccountChoice) -> list[int]:
+            alone = min(planned.size, choice.batch_cap)
+            return self._sizes(connection, choice, planned, [alone])
+
+        query = planned_query(connection, self.selector, planned)
+        admission = admit(connection, self.selector, query, sizes_at)
+        if isinstance(admission, Wait):
+            if admission.seconds:
+                claims.postpone(connection, planned.id, admission.seconds)
+            return []
+        choice, (receipt, *_) = admission
+        if singles := self.gatherer.take_group():
+            return self._lease_gathered(connection, choice, planned, singles, receipt)
+        if choice.batch_cap < planned.size:
+            planned = self._cut(connection, planned, choice)
+        account = choice.account
+        lease = claims.write_ahead(
             connection,
-            waiting,
-            place.account.name,
-            parts(place.account, waiting.content),
-            _reference(place.account),
-            seconds=self._patience(place.account),
+            planned,
+            account.name,
+            segment_count(account, planned.content),
+            new_reference(account),
+            seconds=self.selector.in_flight_seconds(account),
             owner=self.owner,
         )
         if lease is None:
             return []
-        return self._noted(place, [replace(lease, permit=permit)])
+        return self._notes.note(choice, [replace(lease, permit=receipt)])
 
     def _cut(
-        self, connection: Connection, waiting: PlannedSubmission, place: AccountChoice
+        self, connection: Connection, planned: PlannedSubmission, choice: AccountChoice
     ) -> PlannedSubmission:
-        """Plan a submission again in pieces that its account can take, and return the first."""
-        carried = batch_split.carried(connection, waiting.id)
-        if len(carried) <= place.cap:
-            return waiting
+        """Plan a submission again in pieces that its account can take, and return the first.
+
+        Where the first is a probe, all that it does not carry is one piece: another account may
+        have a larger cap.
+        """
+        carried = batch_split.carried_keys(connection, planned.id)
+        cap = choice.batch_cap
+        if len(carried) <= cap:
+            return planned
         self.more = True
-        step = len(carried) if place.probe else place.cap
-        pieces = [carried[: place.cap]]
-        pieces += [carried[at : at + step] for at in range(place.cap, len(carried), step)]
-        first, *_ = batch_split.part(connection, waiting, pieces, waiting.attempts)
-        outcomes.close(connection, [waiting.id], SubmissionState.PLANNED)
-        return replace(waiting, id=first.id, fence=0, lo=first.lo, hi=first.hi, size=first.size)
+        step = len(carried) if choice.probe else cap
+        pieces = [carried[:cap]]
+        pieces += [carried[start : start + step] for start in range(cap, len(carried), step)]
+        first, *_ = batch_split.split(connection, planned, pieces, planned.attempts)
+        outcomes.mark_not_sent(connection, [planned.id], SubmissionState.PLANNED)
+        return replace(planned, id=first.id, fence=0, lo=first.lo, hi=first.hi, size=first.size)
 
-    def _fresh(self, connection: Connection, fresh: DueRequest) -> list[Lease]:
-        if fresh.expired:
-            requests.end_rest(connection, fresh.id, MessageState.EXPIRED)
+    def _lease_request(self, connection: Connection, due_request: DueRequest) -> list[Lease]:
+        """Lease the next messages of a request, in as many submissions as are permitted.
+
+        [] when it has expired, or waits: then it is postponed.
+        """
+        if due_request.expired:
+            requests.end_waiting_rest(connection, due_request.id, MessageState.EXPIRED)
             return []
-        admitted = self._admit(
-            connection,
-            self._asked(connection, fresh),
-            lambda place: self._sizes(
-                connection, place, fresh, [hi - lo for lo, hi in _ranges(connection, place, fresh)]
-            ),
-        )
-        if isinstance(admitted, float):
-            if admitted:
-                requests.postpone(connection, [fresh.id], admitted)
+
+        def sizes_at(choice: AccountChoice) -> list[int]:
+            ranges = _ranges(connection, choice, due_request)
+            return self._sizes(connection, choice, due_request, [hi - lo for lo, hi in ranges])
+
+        query = request_query(connection, self.selector, due_request)
+        admission = admit(connection, self.selector, query, sizes_at)
+        if isinstance(admission, Wait):
+            if admission.seconds:
+                requests.postpone(connection, [due_request.id], admission.seconds)
             return []
-        place, granted = admitted
-        if together := self._gathered.together():
-            return self._together(connection, place, fresh, together, granted[0])
-        account = place.account
-        ranges = _ranges(connection, place, fresh)[: len(granted)]
-        requests.advance(connection, fresh, ranges[-1][1])
-        self.more = self.more or ranges[-1][1] < fresh.total
-        opened = claims.open_range(
-            connection,
-            [
-                self._lease(account, fresh, lo, hi, permit)
-                for (lo, hi), permit in zip(ranges, granted, strict=True)
-            ],
-            segments=[parts(account, fresh.content)] * len(ranges),
-            until=[fresh.not_after] * len(ranges),
-            seconds=self._patience(account),
-            owner=self.owner,
-        )
-        return self._noted(place, opened)
+        choice, receipts = admission
+        if singles := self.gatherer.take_group():
+            return self._lease_gathered(connection, choice, due_request, singles, receipts[0])
+        return self._lease_ranges(connection, choice, due_request, receipts)
 
-    def _may_go_with_others(self, fresh: DueRequest) -> bool:
-        """Whether it is one message that neither finds something out nor waits for its like."""
-        return fresh.last and not self.doubts and not self._gathered.accounts
-
-    def _all_fresh(self, connection: Connection, some: Sequence[DueRequest]) -> list[Lease]:
-        """Lease requests of one message each, by as many statements as there are accounts."""
-        self._permits.prepare(connection)
-        chosen: dict[str, list[tuple[AccountChoice, DueRequest]]] = defaultdict(list)
-        waits: dict[float, list[int]] = defaultdict(list)
-        for fresh in some:
-            place = self._choose(connection, self._asked(connection, fresh))
-            if isinstance(place, float):
-                waits[place].append(fresh.id)
-            else:
-                chosen[place.account.name].append((place, fresh))
-        for seconds, ids in waits.items():
-            if seconds:
-                requests.postpone(connection, ids, seconds)
-        taken, left = [], []
-        for picked in chosen.values():
-            opened = self._open_all(connection, picked)
-            taken += opened
-            left += [fresh for _, fresh in picked[len(opened) :]]
-        # Their accounts have no place left: another may have one, or they wait.
-        return taken + (self._all_fresh(connection, left) if left else [])
-
-    def _open_all(
-        self, connection: Connection, picked: Sequence[tuple[AccountChoice, DueRequest]]
+    def _lease_ranges(
+        self,
+        connection: Connection,
+        choice: AccountChoice,
+        due_request: DueRequest,
+        receipts: Sequence[str],
     ) -> list[Lease]:
-        """Lease the first so many that an account permits."""
-        account = picked[0][0].account
-        each = [parts(account, fresh.content) for _, fresh in picked]
-        costs = [Cost(1, one) for one in each]
-        granted = self._permits.ask(connection, account, costs, self._patience(account))
-        if len(granted) < len(costs):
-            self.room[account.name] = 0
-        if not granted:
-            return []
-        begun = [fresh for _, fresh in picked[: len(granted)]]
-        opened = claims.open_singles(
+        """Lease the next ranges of a request, one for each receipt."""
+        account, message_class = choice.account, self.selector.message_class
+        ranges = _ranges(connection, choice, due_request)[: len(receipts)]
+        _, next_n = ranges[-1]
+        requests.advance(connection, due_request, next_n)
+        self.more = self.more or next_n < due_request.total
+        leases = new_submissions.insert_ranges(
             connection,
             [
-                self._lease(account, fresh, fresh.next_n, fresh.total, permit)
-                for fresh, permit in zip(begun, granted, strict=True)
+                request_lease(account, due_request, bounds, receipt, message_class)
+                for bounds, receipt in zip(ranges, receipts, strict=True)
             ],
-            segments=each[: len(granted)],
-            until=[fresh.not_after for fresh in begun],
-            seconds=self._patience(account),
+            segments=[segment_count(account, due_request.content)] * len(ranges),
+            valid_until=[due_request.not_after] * len(ranges),
+            seconds=self.selector.in_flight_seconds(account),
             owner=self.owner,
         )
-        for (place, _), lease in zip(picked, opened, strict=False):
-            self._noted(place, [lease])
-        return opened
+        return self._notes.note(choice, leases)
 
     def _sizes(
         self,
         connection: Connection,
-        place: AccountChoice,
-        one: DueRequest | PlannedSubmission,
-        alone: list[int],
+        choice: AccountChoice,
+        due_work: DueWork,
+        ungathered: list[int],
     ) -> list[int]:
-        """Return the sizes of the submissions that would begin: none when it waits for others."""
-        if place.probe:
-            self._gathered.leave()
-            return alone
-        together = self._gathered.sizes(connection, place.account, place.cap, one)
-        return alone if together is None else together
+        """Return the sizes of the submissions that would begin: none when it waits for others.
 
-    def _together(
+        `ungathered` are those that would begin if it does not go with others.
+        """
+        if choice.probe:
+            self.gatherer.dissolve_group()
+            return ungathered
+        gathered = self.gatherer.sizes(connection, choice.account, choice.batch_cap, due_work)
+        return ungathered if gathered is None else gathered
+
+    def _lease_gathered(
         self,
         connection: Connection,
-        place: AccountChoice,
-        first: DueRequest | PlannedSubmission,
-        singles: Sequence[Single],
-        permit: str,
+        choice: AccountChoice,
+        due_work: DueWork,
+        singles: Sequence[WaitingSingle],
+        receipt: str,
     ) -> list[Lease]:
-        """Lease one submission for single messages that were gathered."""
-        account = place.account
+        """Lease one submission for single messages that were gathered with `due_work`."""
+        account, content = choice.account, due_work.content
         self.more = True
-        lease = Lease(
-            id=0,
-            fence=1,
-            account=account.name,
-            message_class=self.message_class,
-            request_id=singles[0].request_id,
-            lo=None,
-            hi=None,
-            size=len(singles),
-            attempts=max(one.attempts for one in singles) + 1,
-            content=first.content,
-            reference=_reference(account),
-            permit=permit,
-        )
-        made = gather.put_together(
+        lease = gather.lease_gathered(
             connection,
             singles,
-            lease,
-            segments=parts(account, first.content),
-            seconds=self._patience(account),
+            gathered_lease(account, singles, content, receipt, self.selector.message_class),
+            segments=segment_count(account, content),
+            seconds=self.selector.in_flight_seconds(account),
             owner=self.owner,
         )
-        opened = [replace(lease, id=made)]
-        return self._noted(place, opened)
-
-    def _lease(self, account: Account, fresh: DueRequest, lo: int, hi: int, permit: str) -> Lease:
-        return Lease(
-            id=0,
-            fence=1,
-            account=account.name,
-            message_class=self.message_class,
-            request_id=fresh.id,
-            lo=lo,
-            hi=hi,
-            size=hi - lo,
-            attempts=1,
-            content=fresh.content,
-            reference=_reference(account),
-            permit=permit,
-            fresh=True,
-            personal=fresh.personal,
-        )
-
-    def _admit(
-        self,
-        connection: Connection,
-        asked: RoutingQuery,
-        sizes: Callable[[AccountChoice], list[int]],
-    ) -> tuple[AccountChoice, list[str]] | float:
-        """Choose an account that permits to begin: the receipts of the first so many submissions.
-
-        Else the seconds until to ask again; 0.0 when that need not be written down.
-        """
-        self._permits.prepare(connection)
-        while True:
-            place = self._choose(connection, asked)
-            if isinstance(place, float):
-                return place
-            account, wanted = place.account, sizes(place)
-            if not wanted:
-                self.room[account.name] += 1
-                return 0.0
-            each = parts(account, asked.content)
-            costs = [Cost(size, size * each) for size in wanted]
-            granted = self._permits.ask(connection, account, costs, self._patience(account))
-            if len(granted) < len(costs):
-                self.room[account.name] = 0
-            else:
-                self.room[account.name] -= len(granted) - 1
-            if granted:
-                return place, granted
-            if place.probe:
-                self._give_probe(connection, account)
-
-    def _closed(self) -> set[str]:
-        """The accounts that take nothing now; what names one of them need not be looked at."""
-        return {name for name, places in self.room.items() if places <= 0} | self.held
-
-    def _asked(self, connection: Connection, fresh: DueRequest) -> RoutingQuery:
-        single = fresh.total == 1
-        return RoutingQuery(
-            self.message_class,
-            fresh.content,
-            _kinds(fresh.kinds),
-            self.at,
-            fresh.account,
-            single=single,
-            carrier=self._carrier(connection, fresh.id, fresh.next_n) if single else None,
-        )
-
-    def _asked_again(self, connection: Connection, waiting: PlannedSubmission) -> RoutingQuery:
-        single = waiting.size == 1
-        known = single and waiting.lo is not None
-        return RoutingQuery(
-            self.message_class,
-            waiting.content,
-            _kinds(waiting.kinds),
-            self.at,
-            waiting.named,
-            single=single,
-            carrier=self._carrier(connection, waiting.request_id, waiting.lo) if known else None,
-            rather_not=waiting.account if waiting.resend_of else None,
-        )
-
-    def _carrier(self, connection: Connection, request_id: int, n: int | None) -> Carrier | None:
-        """Tell the carrier of a single message, if any account does worse at one."""
-        if n is None or not any(one.carriers for one in self.healths.values()):
-            return None
-        msisdn = submission_messages.number(connection, request_id, n)
-        return carriers.carrier(msisdn) if msisdn else None
-
-    def _noted(self, place: AccountChoice, leases: Sequence[Lease]) -> list[Lease]:
-        """Keep why an account was chosen, where it was a choice; and which leases are probes."""
-        why = routing.trace(place.options)
-        if why is not None:
-            why |= {"probe": True} if place.probe else {}
-            self._routed += [(one.id, place.account.name, why) for one in leases]
-        return [replace(one, probe=True) for one in leases] if place.probe else [*leases]
+        return self._notes.note(choice, [lease])
 
 
-def look(
+def begin_claim(
     connection: Connection,
     settings: Settings,
     message_class: MessageClass,
     owner: str,
     throttle: Throttle | None = None,
-    resting: Mapping[str, float] | None = None,
-) -> ClaimBatch:
-    """Return a claim that knows how all accounts stand now; some may rest, for so many seconds."""
-    asking, seen = permits.look(
-        connection, settings, message_class, throttle or Throttle(None), resting or {}
+    rests: Mapping[str, float] | None = None,
+) -> Claim:
+    """Return a claim that knows how all accounts stand now.
+
+    `rests` are the accounts that gave its lane no permit, and for how many seconds more.
+    """
+    claim_permits, account_rows = permits.read_permits(
+        connection, settings, message_class, throttle or Throttle(None), rests or {}
     )
-    return ClaimBatch(
+    selector = AccountSelector(
         settings,
         message_class,
-        owner,
-        asking.room(),
-        accounts.held_of(seen, settings.logins),
-        accounts.doubtful_of(seen, settings.logins),
-        frozenset(name for name, _ in asking.under_way),
+        claim_permits.free_slots(),
+        accounts.held_names_in(account_rows, settings.logins),
+        account_doubts.doubts_in(account_rows, settings.logins),
+        frozenset(account_name for account_name, _ in claim_permits.under_way),
         datetime.now(UTC),
-        healths=accounts.healths_of(seen),
-        permits=asking,
-        gathering=gather.look(message_class, seen),
-        back=not seen or any(row.back for row in seen),
-        rowless=sorted(settings.accounts.keys() - {row.account for row in seen}),
+        claim_permits,
+        healths=accounts.healths_in(account_rows),
+    )
+    return Claim(
+        selector,
+        owner,
+        gather.gatherer_for(message_class, account_rows),
+        planned_due=not account_rows or any(row.back for row in account_rows),
+        rowless=sorted(settings.accounts.keys() - {row.account for row in account_rows}),
     )
 
 
 def _ranges(
-    connection: Connection, place: AccountChoice, fresh: DueRequest
+    connection: Connection, choice: AccountChoice, due_request: DueRequest
 ) -> list[tuple[int, int]]:
-    """Cut what is left of a request by the batch cap, into as many as there is room for.
+    """Cut what is left of a request by the batch cap, into as many as there are free slots.
 
     Where messages have values of their own, also where these change.
     """
-    cap, most = place.cap, place.more + 1
-    if fresh.personal and cap > 1:
-        return submission_messages.alike(
-            connection, fresh.id, (fresh.next_n, fresh.total), cap, most
-        )
-    return [(lo, min(lo + cap, fresh.total)) for lo in range(fresh.next_n, fresh.total, cap)[:most]]
-
-
-def _kinds(stored: str) -> list[NumberKind]:
-    return [NumberKind(kind) for kind in stored.split(",") if kind]
-
-
-def parts(account: Account, content: Content) -> int:
-    """Count the segments of a content as an account sends it."""
-    return segments.count(account.gateway.body(content), account.settings.added_signature)
-
-
-def _reference(account: Account) -> str:
-    return uuid.uuid4().hex if account.gateway.capabilities.reference else ""
+    cap, limit = choice.batch_cap, choice.further_slots + 1
+    if due_request.personal and cap > 1:
+        bounds = (due_request.next_n, due_request.total)
+        return submission_messages.equal_ranges(connection, due_request.id, bounds, cap, limit)
+    starts = range(due_request.next_n, due_request.total, cap)[:limit]
+    return [(start, min(start + cap, due_request.total)) for start in starts]

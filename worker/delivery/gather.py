@@ -1,4 +1,4 @@
-"""Gathering: a gateway that forbids frequent singles is given few submissions with many messages.
+"""Gather single messages for a gateway that forbids frequent ones: few submissions, many messages.
 
 Its word for that (`Advice.GATHER`) is remembered for a minute. Meanwhile messages of one call each,
 whose content is equal, wait a moment for each other and go together, up to the batch cap, each
@@ -6,160 +6,178 @@ number at most once. Codes never wait; messages of campaigns are never mixed wit
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from worker.domain.enums import Advice, MessageClass
-from worker.gateways.base import Account, Content
+from worker.gateways.base import Account
 from worker.store import accounts, events, gather
 from worker.store.claims import Lease, PlannedSubmission
-from worker.store.gather import Single
+from worker.store.gather import WaitingSingle
 from worker.store.outcomes import CallOutcome
 from worker.store.requests import DueRequest
 
 #: How long singles are gathered after the gateway asked for it, in seconds.
-LASTS = 60.0
+GATHER_SECONDS = 60.0
 #: How long the first one waits for others, in seconds.
-MOMENT = 2.0
+GATHER_WAIT = 2.0
 #: How many singles are looked at in one claim.
-MOST = 4000
+MAX_GATHERED_SINGLES = 4000
+
+#: What a claim found due: a request with messages to hand out, or a submission that was planned.
+DueWork = DueRequest | PlannedSubmission
 
 
-def heard(connection: Connection, calls: Iterable[CallOutcome]) -> None:
+def note_advice(connection: Connection, calls: Iterable[CallOutcome]) -> None:
     """Remember which accounts were told to send fewer submissions."""
-    for account in sorted({x.lease.account for x in calls if x.result.advice is Advice.GATHER}):
-        accounts.ensure(connection, account)
-        gather.ask_for(connection, account, LASTS)
+    advised = {call.lease.account for call in calls if call.result.advice is Advice.GATHER}
+    for account_name in sorted(advised):
+        accounts.ensure(connection, account_name)
+        gather.start_gathering(connection, account_name, GATHER_SECONDS)
 
 
 @dataclass
-class Gathering:
-    """What may be gathered in one claim. Whoever was put together, or waits, is looked at once."""
+class SinglesGatherer:
+    """The single messages that one claim may gather, and those that it has dealt with.
+
+    A single that went with others, or waits for them, is not looked at again in the same claim.
+    """
 
     message_class: MessageClass
-    accounts: frozenset[str] = frozenset()
+    #: The accounts whose gateways asked for fewer submissions.
+    gathering_accounts: frozenset[str] = frozenset()
     #: Singles that this claim has dealt with: fresh ones by request, others by submission.
     _requests: set[int] = field(default_factory=set)
     _submissions: set[int] = field(default_factory=set)
-    _waiting: dict[str, list[Single]] | None = None
-    _together: list[Single] = field(default_factory=list)
+    #: All singles that wait, by content; None until they are needed.
+    _waiting_by_content: dict[str, list[WaitingSingle]] | None = None
+    #: The singles that `sizes` spoke of last, which would go together.
+    _group: list[WaitingSingle] = field(default_factory=list)
 
-    def dealt_with(self, one: DueRequest | PlannedSubmission) -> bool:
+    def has_dealt_with(self, due_work: DueWork) -> bool:
         """Whether this was put together with others already, or waits for them."""
-        if not self.accounts:
+        if not self.gathering_accounts:
             return False
-        return one.id in (
-            self._submissions if isinstance(one, PlannedSubmission) else self._requests
-        )
+        if isinstance(due_work, PlannedSubmission):
+            return due_work.id in self._submissions
+        return due_work.id in self._requests
 
     def sizes(
-        self,
-        connection: Connection,
-        account: Account,
-        cap: int,
-        one: DueRequest | PlannedSubmission,
+        self, connection: Connection, account: Account, cap: int, due_work: DueWork
     ) -> list[int] | None:
         """Return how many would go together through an account: [] when they wait for others.
 
         None when it is not gathered and goes as it is.
         """
-        self.leave()
-        if account.name not in self.accounts or not _alone(one):
+        self.dissolve_group()
+        if account.name not in self.gathering_accounts or not _is_gatherable(due_work):
             return None
-        named = one.named if isinstance(one, PlannedSubmission) else one.account
-        alike = self._alike(connection, named, one.content, one.kinds)
-        if not any(_is(single, one) for single in alike):
+        alike = self._singles_like(connection, due_work)
+        if not any(_is_of(single, due_work) for single in alike):
             # It has ended meanwhile.
             return None
-        by_number: dict[str, Single] = {}
+        by_number: dict[str, WaitingSingle] = {}
         for single in alike:
             by_number.setdefault(single.msisdn, single)
-        some = list(by_number.values())[:cap]
-        waited = max(single.waited for single in some)
-        if waited < MOMENT and len(some) < cap:
-            gather.wait(connection, alike, MOMENT - waited)
-            self._dealt(alike)
+        group = list(by_number.values())[:cap]
+        waited = max(single.waited for single in group)
+        if waited < GATHER_WAIT and len(group) < cap:
+            gather.postpone(connection, alike, GATHER_WAIT - waited)
+            self._mark_dealt_with(alike)
             return []
-        if len(some) == 1:
+        if len(group) == 1:
             return None
-        self._together = some
-        return [len(some)]
+        self._group = group
+        return [len(group)]
 
-    def leave(self) -> None:
-        """Let those whom `sizes` spoke of last not go together."""
-        self._together = []
+    def dissolve_group(self) -> None:
+        """Let the singles that `sizes` spoke of last not go together."""
+        self._group = []
 
-    def together(self) -> Sequence[Single]:
-        """Return those who go together, of whom `sizes` spoke last; they are dealt with now."""
-        some, self._together = self._together, []
-        self._dealt(some)
-        return some
+    def take_group(self) -> Sequence[WaitingSingle]:
+        """Return the singles that go together, as `sizes` said; from now on they are dealt with."""
+        group, self._group = self._group, []
+        self._mark_dealt_with(group)
+        return group
 
-    def _alike(
-        self, connection: Connection, account: str | None, content: Content, kinds: str
-    ) -> list[Single]:
-        if self._waiting is None:
-            found = gather.planned(connection, self.message_class, MOMENT, MOST)
-            found += gather.fresh(connection, self.message_class, MOMENT, MOST - len(found))
-            found.sort(key=lambda single: single.since)
-            self._waiting = dict(gather.by_content(found))
-        alike = self._waiting.get(gather.key(account, content, kinds), [])
+    def _singles_like(self, connection: Connection, due_work: DueWork) -> list[WaitingSingle]:
+        """Return the singles with the content of `due_work` that are not dealt with yet."""
+        if self._waiting_by_content is None:
+            self._waiting_by_content = self._read_waiting(connection)
+        if isinstance(due_work, PlannedSubmission):
+            requested_account = due_work.requested_account
+        else:
+            requested_account = due_work.account
+        key = gather.content_key(requested_account, due_work.content, due_work.kinds)
         return [
-            one
-            for one in alike
+            single
+            for single in self._waiting_by_content.get(key, [])
             if (
-                one.request_id not in self._requests
-                if one.submission_id is None
-                else one.submission_id not in self._submissions
+                single.request_id not in self._requests
+                if single.submission_id is None
+                else single.submission_id not in self._submissions
             )
         ]
 
-    def _dealt(self, singles: Iterable[Single]) -> None:
-        for one in singles:
-            if one.submission_id is None:
-                self._requests.add(one.request_id)
+    def _read_waiting(self, connection: Connection) -> dict[str, list[WaitingSingle]]:
+        """Read the singles that wait, by content, the longest waiting first."""
+        message_class = self.message_class
+        singles = gather.lock_planned(connection, message_class, GATHER_WAIT, MAX_GATHERED_SINGLES)
+        limit = MAX_GATHERED_SINGLES - len(singles)
+        singles += gather.lock_fresh(connection, message_class, GATHER_WAIT, limit)
+        singles.sort(key=lambda single: single.since)
+        return dict(gather.group_by_content(singles))
+
+    def _mark_dealt_with(self, singles: Iterable[WaitingSingle]) -> None:
+        for single in singles:
+            if single.submission_id is None:
+                self._requests.add(single.request_id)
             else:
-                self._submissions.add(one.submission_id)
+                self._submissions.add(single.submission_id)
 
 
-def look(message_class: MessageClass, seen: Sequence[Any]) -> Gathering:
-    """Return what may be gathered now, by what was seen of all accounts: of codes nothing."""
+def gatherer_for(message_class: MessageClass, account_rows: Sequence[Any]) -> SinglesGatherer:
+    """Return what may be gathered now, by what was read of all accounts: of codes nothing."""
     if message_class is MessageClass.OTP:
-        return Gathering(message_class)
-    return Gathering(message_class, frozenset(row.account for row in seen if row.gathers))
+        return SinglesGatherer(message_class)
+    gathering_accounts = frozenset(row.account for row in account_rows if row.gathers)
+    return SinglesGatherer(message_class, gathering_accounts)
 
 
-def _alone(one: DueRequest | PlannedSubmission) -> bool:
-    if isinstance(one, PlannedSubmission):
-        return one.size == 1 and one.resend_of is None
-    return one.total == 1 and one.next_n == 0 and not one.personal
+def _is_gatherable(due_work: DueWork) -> bool:
+    """Whether it is one message alone: without values of its own, and no resend."""
+    if isinstance(due_work, PlannedSubmission):
+        return due_work.size == 1 and due_work.resend_of is None
+    return due_work.total == 1 and due_work.next_n == 0 and not due_work.personal
 
 
-def _is(single: Single, one: DueRequest | PlannedSubmission) -> bool:
-    if isinstance(one, PlannedSubmission):
-        return single.submission_id == one.id
-    return single.submission_id is None and single.request_id == one.id
+def _is_of(single: WaitingSingle, due_work: DueWork) -> bool:
+    """Whether a single is the message of this due work."""
+    if isinstance(due_work, PlannedSubmission):
+        return single.submission_id == due_work.id
+    return single.submission_id is None and single.request_id == due_work.id
 
 
-def put_together(
+def lease_gathered(
     connection: Connection,
-    singles: Sequence[Single],
+    singles: Sequence[WaitingSingle],
     lease: Lease,
     *,
     segments: int,
     seconds: float,
     owner: str,
-) -> int:
-    """Lease one submission for singles, and note what becomes of those that were planned."""
-    made = gather.open_together(
+) -> Lease:
+    """Lease one submission for singles, and return it with its id.
+
+    An event of each single that was planned says which submission it went into.
+    """
+    submission_id = gather.insert_gathered(
         connection, singles, lease, segments=segments, seconds=seconds, owner=owner
     )
-    about = [
-        (one.submission_id, lease.account, {"into": made})
-        for one in singles
-        if one.submission_id is not None
-    ]
-    events.add_each(connection, "submission.gathered", owner, about)
-    return made
+    planned_ids = [single.submission_id for single in singles if single.submission_id is not None]
+    detail = {"into": submission_id}
+    notes = [(planned_id, lease.account, detail) for planned_id in planned_ids]
+    events.add_for_submissions(connection, "submission.gathered", owner, notes)
+    return replace(lease, id=submission_id)

@@ -1,4 +1,4 @@
-"""A person's word on an account: it takes nothing from now on, or it goes on."""
+"""Hold and release accounts by hand: a person's word lasts until a person ends it."""
 
 from sqlalchemy import Engine
 
@@ -8,32 +8,34 @@ from worker.store.accounts import AccountState
 from worker.store.db import database
 
 #: The code of a hold that a person made.
-BY_HAND = "by hand"
+HAND_HOLD_CODE = "by hand"
 
 
-def hold(engine: Engine, account: str, why: str, who: str) -> None:
-    """Hold an account until a person releases it; `why` is shown, `who` stands in the event."""
+def hold(engine: Engine, account: str, reason: str, person: str) -> None:
+    """Hold an account until a person releases it; `reason` is shown, `person` is in the event."""
     with database.writing(engine) as connection:
         # A hold for some minutes gives way to this one, which has no end.
         accounts.release(connection, account)
-        accounts.hold(connection, account, BY_HAND, why, None)
-        events.add(connection, "account.held", who, account=account, detail={"code": BY_HAND})
+        accounts.hold(connection, account, HAND_HOLD_CODE, reason, None)
+        detail = {"code": HAND_HOLD_CODE}
+        events.add(connection, "account.held", person, account=account, detail=detail)
 
 
-def release(engine: Engine, logins: Logins, state: AccountState, who: str) -> None:
+def release(engine: Engine, logins: Logins, state: AccountState, person: str) -> None:
     """Let an account go on; one that was held for its login with all that have the same."""
-    same = logins.same(state.account) if state.held_login else [state.account]
+    account_names = logins.accounts_sharing(state.account) if state.held_login else [state.account]
     with database.writing(engine) as connection:
-        for one in same:
-            if accounts.release(connection, one):
-                events.add(connection, "account.released", who, account=one)
+        for account_name in account_names:
+            if accounts.release(connection, account_name):
+                events.add(connection, "account.released", person, account=account_name)
 
 
 def is_refused_again(logins: Logins, state: AccountState) -> bool:
     """Tell whether an account is held for the very login that the configuration has.
 
-    Released, its next call is refused too, and repeats may lock it: whoever releases it is asked
-    first.
+    Released, its next call is refused too, and repeats may lock it: a person who releases it is
+    asked first.
     """
-    held = state.held and state.held_login is not None
-    return held and logins.fingerprints.get(state.account, state.held_login) == state.held_login
+    held_for_login = state.held and state.held_login is not None
+    current_login = logins.fingerprints.get(state.account, state.held_login)
+    return held_for_login and current_login == state.held_login

@@ -1,15 +1,14 @@
-"""Permits: what may begin now at an account, by Redis, or by the database while Redis is gone.
+"""Take permits for what may begin now at an account: from Redis, or the database without Redis.
 
 They are asked for within the transaction that claims. Nobody waits for one: an account that gives
-none rests, for a lane, until it may. Who finds Redis gone writes a limiter into the account's row,
-which grants nothing for a second; all others go by that row, under its lock. After some seconds one
-of them tries Redis again, gives the account back in the same transaction, and Redis grants nothing
-for a second: what either of them granted never adds up to more than the limit.
+none rests, for a lane, until it may. A claim that finds Redis gone writes a limiter into the
+account's row, which grants nothing for a second; all others go by that row, under its lock. After
+some seconds one of them tries Redis again, gives the account back in the same transaction, and
+Redis grants nothing for a second: what either of them granted never adds up to more than the limit.
 """
 
 import random
 import secrets
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,8 @@ import structlog
 from sqlalchemy import Connection
 
 from worker.config.settings import Settings
-from worker.delivery.throttle import PermitRequest, Throttle
+from worker.delivery.account_rests import MAX_REMEMBERED_REST
+from worker.delivery.throttle import PermitRequest, RedisSlot, Throttle
 from worker.domain.enums import MessageClass
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.base import Account
@@ -31,12 +31,10 @@ from worker.store.claims import Lease
 
 log = structlog.get_logger()
 
-#: Waits up to this are kept in memory and written nowhere, in seconds.
-MOMENT = 1.0
 #: How often Redis is tried again for an account that the database paces, in seconds.
-AGAIN = 3.0
+REDIS_RETRY_INTERVAL = 3.0
 #: A lane looks no more often than this when it loses nothing by it, in seconds.
-GRAIN = 0.05
+MIN_LOOK_INTERVAL = 0.05
 
 
 def rates(settings: AccountSettings, allowed: float | None = None) -> Rates:
@@ -47,54 +45,41 @@ def rates(settings: AccountSettings, allowed: float | None = None) -> Rates:
         settings.segments_per_second,
         allowed,
         settings.burst,
-        settings.otp_reserve if shared(settings) else 0.0,
+        settings.otp_reserve if serves_codes_and_others(settings) else 0.0,
     )
 
 
-def shared(settings: AccountSettings) -> bool:
+def serves_codes_and_others(settings: AccountSettings) -> bool:
     """Whether an account serves codes and other classes."""
-    served = [settings.serves(one) for one in MessageClass]
-    return settings.serves(MessageClass.OTP) and sum(served) > 1
+    served = sum(settings.serves(message_class) for message_class in MessageClass)
+    return settings.serves(MessageClass.OTP) and served > 1
 
 
-def places(settings: AccountSettings) -> int:
-    """Return how many submissions codes may have under way, or the others."""
-    reserve = settings.otp_reserve if shared(settings) else 0.0
-    return gcra.places(settings.concurrency, reserve)
+def class_slots(settings: AccountSettings) -> int:
+    """Return how many submissions codes may have in flight, or all other classes together."""
+    reserve = settings.otp_reserve if serves_codes_and_others(settings) else 0.0
+    return gcra.usable_slots(settings.concurrency, reserve)
 
 
-def cap(account: Account, message_class: MessageClass) -> int:
+def max_batch_size(account: Account, message_class: MessageClass) -> int:
     """Return the most messages in a submission of a class.
 
-    Where there is one place, and codes need it, nothing else holds it for as long as a batch takes.
+    Where there is one slot, and codes need it, nothing else holds it for as long as a batch takes.
     """
-    one = account.settings
-    alone = one.concurrency == 1 and shared(one) and not one.batches_beside_otp
-    return 1 if alone and message_class is not MessageClass.OTP else account.batch_cap
+    settings = account.settings
+    slot_is_shared = settings.concurrency == 1 and serves_codes_and_others(settings)
+    singles_only = slot_is_shared and not settings.batches_beside_otp
+    return 1 if singles_only and message_class is not MessageClass.OTP else account.batch_cap
 
 
-def places_of(leases: Iterable[Lease]) -> list[tuple[str, bool, str]]:
-    """Return the places in Redis that leases hold, to be given back."""
+def redis_slots_of(leases: Iterable[Lease]) -> list[RedisSlot]:
+    """Return the slots in Redis that leases hold, to be given back."""
     otp = MessageClass.OTP
-    return [(one.account, one.message_class is otp, one.permit) for one in leases if one.permit]
-
-
-class Rests:
-    """The accounts that give a lane no permit for a moment; remembered here, written nowhere."""
-
-    def __init__(self) -> None:
-        self._until: dict[str, float] = {}
-
-    def note(self, rests: Mapping[str, float]) -> None:
-        """Remember for how many seconds accounts rest."""
-        now = time.monotonic()
-        self._until |= {name: now + min(wait, MOMENT) for name, wait in rests.items()}
-
-    def left(self) -> dict[str, float]:
-        """Return the accounts that rest still, and for how many seconds."""
-        now = time.monotonic()
-        self._until = {name: until for name, until in self._until.items() if until > now}
-        return {name: until - now for name, until in self._until.items()}
+    return [
+        RedisSlot(lease.account, lease.message_class is otp, lease.permit)
+        for lease in leases
+        if lease.permit
+    ]
 
 
 @dataclass
@@ -104,216 +89,249 @@ class Permits:
     settings: Settings
     throttle: Throttle
     message_class: MessageClass
-    standing: Mapping[str, Pacing]
-    #: What is under way, by account and whether it is otp.
+    #: Of the accounts that are paced by more than their settings.
+    pacings: Mapping[str, Pacing]
+    #: How many submissions are in flight, by account and whether they are otp.
     under_way: Counter[tuple[str, bool]]
     #: Accounts that give no permit now: how many seconds they rest.
     rests: dict[str, float]
-    #: Places taken in Redis: account, whether it is otp, receipt.
-    taken: list[tuple[str, bool, str]] = field(default_factory=list)
+    #: The slots taken in Redis.
+    redis_slots: list[RedisSlot] = field(default_factory=list)
     _locked: dict[str, Pacing] | None = None
 
     @property
     def _otp(self) -> bool:
         return self.message_class is MessageClass.OTP
 
-    def room(self) -> dict[str, int]:
-        """Return how many submissions may begin at each account, as far as places go."""
-        for name, one in self.standing.items():
-            rest = one.learned.rest(one.now)
+    def free_slots(self) -> dict[str, int]:
+        """Return how many submissions may begin at each account, as far as slots go.
+
+        None at an account that rests; what gateways asked for is noted among the rests.
+        """
+        for account_name, pacing in self.pacings.items():
+            rest = pacing.learned.rest_seconds(pacing.now)
             if rest:
-                self.rests[name] = max(rest, self.rests.get(name, 0.0))
+                self.rests[account_name] = max(rest, self.rests.get(account_name, 0.0))
         return {
-            name: 0 if name in self.rests else self._free(account, self.under_way)
-            for name, account in self.settings.accounts.items()
+            account_name: (
+                0 if account_name in self.rests else self._free_slots_at(account, self.under_way)
+            )
+            for account_name, account in self.settings.accounts.items()
         }
 
-    def _free(self, account: Account, under_way: Counter[tuple[str, bool]]) -> int:
-        mine = under_way[account.name, self._otp]
-        others = under_way[account.name, not self._otp]
-        one = account.settings
-        return max(0, min(one.concurrency - mine - others, places(one) - mine))
+    def _free_slots_at(self, account: Account, under_way: Counter[tuple[str, bool]]) -> int:
+        of_class = under_way[account.name, self._otp]
+        of_others = under_way[account.name, not self._otp]
+        in_all = account.settings.concurrency - of_class - of_others
+        return max(0, min(in_all, class_slots(account.settings) - of_class))
 
     def prepare(self, connection: Connection) -> None:
         """Lock the accounts, in order and before anything else, when the database has to decide."""
         if self.throttle.pause:
             self._lock(connection)
 
-    def wait(self, names: Iterable[str], *, others: bool) -> float | None:
-        """Return how long something waits that could only go by these accounts.
+    def wait_for(self, account_names: Iterable[str], *, others: bool) -> float | None:
+        """Return for how many seconds work waits that could only go by these accounts.
 
-        None when one of them has no place rather than no permit. 0.0 when it is not worth writing
+        None when one of them has no slot rather than no permit. 0.0 when it is not worth writing
         down: a moment, while nothing behind it could go by `others`.
         """
-        waits = [self.rests.get(name) for name in names]
-        known = [one for one in waits if one is not None]
-        if not known or len(known) < len(waits):
+        rests = [self.rests.get(account_name) for account_name in account_names]
+        known_rests = [rest for rest in rests if rest is not None]
+        if not known_rests or len(known_rests) < len(rests):
             return None
-        shortest = min(known)
-        return 0.0 if shortest <= MOMENT and not others else shortest
+        shortest = min(known_rests)
+        return 0.0 if shortest <= MAX_REMEMBERED_REST and not others else shortest
 
     def ask(
-        self, connection: Connection, account: Account, costs: Sequence[Cost], lease: float
+        self, connection: Connection, account: Account, costs: Sequence[Cost], lease_seconds: float
     ) -> list[str]:
         """Take permits for the first so many submissions, and return their receipts.
 
-        Whoever gets fewer than asked for finds in `rests` how long the account gives none.
+        If these are fewer than the costs, `rests` says for how long the account gives none, unless
+        it has no free slot.
         """
-        pacing = self.standing.get(account.name, Pacing())
-        through = gcra.buckets(rates(account.settings, pacing.allowed), otp=self._otp)
-        granted = None
+        pacing = self.pacings.get(account.name, Pacing())
+        buckets = gcra.buckets(rates(account.settings, pacing.allowed_rate), otp=self._otp)
+        receipts = None
         if pacing.state is None and not self.throttle.pause:
-            granted = self._by_redis(account, through, costs, lease)
-        elif pacing.state is None and through and self.throttle.there:
+            receipts = self._ask_redis(account, buckets, costs, lease_seconds)
+        elif pacing.state is None and buckets and self.throttle.configured:
             # Another may have given the account back to Redis: this process has yet to see it.
             self.rests[account.name] = self.throttle.pause
             return []
-        if granted is None:
-            granted = self._by_database(connection, account, through, costs)
-        return granted
+        if receipts is None:
+            receipts = self._ask_database(connection, account, buckets, costs)
+        return receipts
 
-    def _by_redis(
-        self, account: Account, through: Sequence[Bucket], costs: Sequence[Cost], lease: float
-    ) -> list[str] | None:
-        call = secrets.token_hex(8)
-        receipts = [f"{call}/{nth}" for nth in range(len(costs))]
-        said = self.throttle.ask(self._wanted(account, through, receipts, costs, lease))
-        if said is None:
-            return None
-        granted = receipts[: said.granted]
-        self.taken += [(account.name, self._otp, one) for one in granted]
-        if said.granted < len(costs) and not said.full:
-            self._rest(account.name, said.wait, through, costs[said.granted], said.granted)
-        return granted
-
-    def _wanted(
+    def _ask_redis(
         self,
         account: Account,
-        through: Sequence[Bucket],
+        buckets: Sequence[Bucket],
+        costs: Sequence[Cost],
+        lease_seconds: float,
+    ) -> list[str] | None:
+        """Take permits and slots from Redis; None when it is gone."""
+        call_id = secrets.token_hex(8)
+        receipts = [f"{call_id}/{nth}" for nth in range(len(costs))]
+        answer = self.throttle.ask(
+            self._permit_request(account, buckets, receipts, costs, lease_seconds)
+        )
+        if answer is None:
+            return None
+        granted = receipts[: answer.granted]
+        self.redis_slots += [RedisSlot(account.name, self._otp, receipt) for receipt in granted]
+        if answer.granted < len(costs) and not answer.slots_full:
+            self._note_rest(
+                account.name, answer.wait, buckets, costs[answer.granted], answer.granted
+            )
+        return granted
+
+    def _permit_request(
+        self,
+        account: Account,
+        buckets: Sequence[Bucket],
         receipts: Sequence[str],
         costs: Sequence[Cost],
-        lease: float,
+        lease_seconds: float,
     ) -> PermitRequest:
-        name, one = account.name, account.settings
+        """Return what is asked of Redis for submissions at an account."""
         return PermitRequest(
-            name,
+            account.name,
             self._otp,
-            through,
+            buckets,
             receipts,
             costs,
-            one.concurrency,
-            places(one),
-            self.under_way[name, True] + self.under_way[name, False],
-            lease,
+            account.settings.concurrency,
+            class_slots(account.settings),
+            self.under_way[account.name, True] + self.under_way[account.name, False],
+            lease_seconds,
         )
 
-    def _rest(
-        self, name: str, wait: int, through: Sequence[Bucket], cost: Cost, granted: int
+    def _note_rest(
+        self, account_name: str, wait: int, buckets: Sequence[Bucket], next_cost: Cost, granted: int
     ) -> None:
-        """Look again when a permit is there; a little later, if no capacity is lost by it.
+        """Let an account rest until its next permit, which is in `wait` nanoseconds.
 
-        Who got none looks later than who got one: so not all processes look for each permit.
+        A little longer, if no capacity is lost by it. A claim that got none looks later than one
+        that got some: so not all processes look for each permit.
         """
-        rest = max(wait / gcra.SECOND, 0.001)
+        rest = max(wait / gcra.SECOND_NS, 0.001)
         if not self._otp:
-            spare = min((one.burst - one.fill(cost) for one in through), default=0) / 2
-            rest = max(rest, min(GRAIN, spare / gcra.SECOND))
+            spare = min((bucket.burst - bucket.fill(next_cost) for bucket in buckets), default=0)
+            rest = max(rest, min(MIN_LOOK_INTERVAL, spare / 2 / gcra.SECOND_NS))
         if not (self._otp or granted):
-            apart = max((one.fill(cost) for one in through), default=0) / gcra.SECOND
-            rest += min(GRAIN, apart) * random.uniform(0.5, 1.5)  # noqa: S311 - spread, no secret
-        self.rests[name] = rest
+            between_permits = max((bucket.fill(next_cost) for bucket in buckets), default=0)
+            spread = min(MIN_LOOK_INTERVAL, between_permits / gcra.SECOND_NS)
+            rest += spread * random.uniform(0.5, 1.5)  # noqa: S311 - spread, no secret
+        self.rests[account_name] = rest
 
-    def _by_database(
+    def _ask_database(
         self,
         connection: Connection,
         account: Account,
-        through: Sequence[Bucket],
+        buckets: Sequence[Bucket],
         costs: Sequence[Cost],
     ) -> list[str]:
+        """Take permits from the limiter in the account's row, under its lock."""
         pacing = self._lock(connection)[account.name]
-        if through and not self._stands_in(connection, account, pacing):
+        if buckets and not self._database_may_grant(connection, account, pacing):
             return []
-        now_taken = account_pace.under_way(connection, account.name)
-        costs = costs[: self._free(account, now_taken)]
-        if through and pacing.state is not None and costs:
-            answer, after = gcra.ask(pacing.state, pacing.at, through, costs)
-            self._write(connection, account.name, replace(pacing, state=after))
+        under_way = account_pace.count_in_flight(connection, account.name)
+        costs = costs[: self._free_slots_at(account, under_way)]
+        if buckets and pacing.state is not None and costs:
+            answer, state = gcra.grant(pacing.state, pacing.read_at, buckets, costs)
+            self._write(connection, account.name, replace(pacing, state=state))
             if answer.granted < len(costs):
-                next_one = costs[answer.granted]
-                self._rest(account.name, answer.wait, through, next_one, answer.granted)
+                next_cost = costs[answer.granted]
+                self._note_rest(account.name, answer.wait, buckets, next_cost, answer.granted)
                 costs = costs[: answer.granted]
         return [""] * len(costs)
 
-    def _stands_in(self, connection: Connection, account: Account, pacing: Pacing) -> bool:
-        """Whether the database's limiter grants anything to this class now."""
-        name = account.name
+    def _database_may_grant(self, connection: Connection, account: Account, pacing: Pacing) -> bool:
+        """Whether the database's limiter grants anything to this class now.
+
+        It is made here where Redis is gone, and the account is given back where Redis is there
+        again; neither grants anything in that moment. Marketing waits for Redis.
+        """
+        account_name = account.name
         if pacing.state is None:
-            if self.standing.get(name, Pacing()).state is not None:
+            if self.pacings.get(account_name, Pacing()).state is not None:
                 # Redis has it again.
-                self.rests[name] = GRAIN
+                self.rests[account_name] = MIN_LOOK_INTERVAL
                 return False
-            self._begin(connection)
+            self._start_database_pacing(connection)
             return False
-        if pacing.at >= pacing.retry and not self.throttle.pause:
-            if self._given_back(connection, account):
+        if pacing.read_at >= pacing.retry_redis_at and not self.throttle.pause:
+            if self._give_back_to_redis(connection, account):
                 return False
-            pacing = replace(pacing, retry=pacing.at + round(AGAIN * 1_000_000))
-            self._write(connection, name, pacing)
+            pacing = replace(pacing, retry_redis_at=_next_redis_try(pacing))
+            self._write(connection, account_name, pacing)
         if self.message_class is MessageClass.MARKETING:
-            self.rests[name] = MOMENT
+            self.rests[account_name] = MAX_REMEMBERED_REST
             return False
         return True
 
-    def _begin(self, connection: Connection) -> None:
+    def _start_database_pacing(self, connection: Connection) -> None:
         """Let the database pace all accounts that have to be: Redis is gone for each of them."""
-        for name, pacing in self._lock(connection).items():
-            paced = rates(self.settings.accounts[name].settings, pacing.allowed)
-            if paced and pacing.state is None:
-                retry = pacing.at + round(AGAIN * 1_000_000)
-                begun = replace(pacing, state=gcra.fresh(pacing.at), retry=retry)
-                self._write(connection, name, begun)
-                self.rests[name] = MOMENT
-                log.warning("throttle.gone", account=name)
+        for account_name, pacing in self._lock(connection).items():
+            limits = rates(self.settings.accounts[account_name].settings, pacing.allowed_rate)
+            if limits and pacing.state is None:
+                state, retry = gcra.initial_state(pacing.read_at), _next_redis_try(pacing)
+                self._write(
+                    connection, account_name, replace(pacing, state=state, retry_redis_at=retry)
+                )
+                self.rests[account_name] = MAX_REMEMBERED_REST
+                log.warning("throttle.gone", account=account_name)
 
-    def _given_back(self, connection: Connection, account: Account) -> bool:
-        """Let Redis pace an account again, if it is there; it begins anew."""
-        wanted = self._wanted(account, (), (), (), account.settings.timeout)
-        if self.throttle.ask(replace(wanted, anew=True)) is None:
+    def _give_back_to_redis(self, connection: Connection, account: Account) -> bool:
+        """Let Redis pace an account again, if it is there; it starts the account anew."""
+        request = self._permit_request(account, (), (), (), account.settings.timeout)
+        if self.throttle.ask(replace(request, start_anew=True)) is None:
             return False
         self._write(connection, account.name, Pacing())
-        self.rests[account.name] = MOMENT
+        self.rests[account.name] = MAX_REMEMBERED_REST
         log.info("throttle.back", account=account.name)
         return True
 
     def _lock(self, connection: Connection) -> dict[str, Pacing]:
+        """Lock all accounts, once in a claim, and return how each is paced."""
         if self._locked is None:
             self._locked = account_pace.lock(connection, self.settings.accounts)
         return self._locked
 
-    def _write(self, connection: Connection, name: str, pacing: Pacing) -> None:
-        account_pace.write(connection, name, pacing.state, pacing.retry)
-        self._lock(connection)[name] = pacing
+    def _write(self, connection: Connection, account_name: str, pacing: Pacing) -> None:
+        account_pace.write(connection, account_name, pacing.state, pacing.retry_redis_at)
+        self._lock(connection)[account_name] = pacing
 
 
-def look(
+def _next_redis_try(pacing: Pacing) -> int:
+    """Return when Redis is to be tried again, in microseconds since 1970."""
+    return pacing.read_at + round(REDIS_RETRY_INTERVAL * 1_000_000)
+
+
+def read_permits(
     connection: Connection,
     settings: Settings,
     message_class: MessageClass,
     throttle: Throttle,
-    resting: Mapping[str, float],
+    rests: Mapping[str, float],
 ) -> tuple[Permits, Sequence[Any]]:
-    """Return what a claim of a class needs to ask for permits, and what was seen of all accounts.
+    """Return what a claim of a class needs to ask for permits, and the rows of all accounts.
 
-    `resting` are in its memory.
+    `rests` are the accounts that the lane remembers to give no permit, and for how many seconds.
     """
-    seen = account_pace.look(connection, message_class)
-    rowless = settings.accounts.keys() - {row.account for row in seen}
-    under_way = account_pace.under_way(connection) if rowless else account_pace.under_way_of(seen)
-    standing = account_pace.standing_of(seen)
-    permits = Permits(settings, throttle, message_class, standing, under_way, dict(resting))
-    return permits, seen
+    account_rows = account_pace.claim_rows(connection, message_class)
+    if settings.accounts.keys() - {row.account for row in account_rows}:
+        # An account without a row may have submissions in flight, too.
+        under_way = account_pace.count_in_flight(connection)
+    else:
+        under_way = account_pace.in_flight_in(account_rows)
+    pacings = account_pace.pacings_in(account_rows)
+    permits = Permits(settings, throttle, message_class, pacings, under_way, dict(rests))
+    return permits, account_rows
 
 
-def by_database(settings: Settings, message_class: MessageClass) -> Permits:
-    """Return permits that need no Redis and know of nothing under way."""
+def database_permits(settings: Settings, message_class: MessageClass) -> Permits:
+    """Return permits that need no Redis and know of nothing in flight."""
     return Permits(settings, Throttle(None), message_class, {}, Counter(), {})

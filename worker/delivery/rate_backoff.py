@@ -1,4 +1,4 @@
-"""Slowing down: what a gateway's "too fast" does to its account, once for all workers together."""
+"""Slow an account down that its gateway finds too fast, once for all workers together."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from worker.config.settings import Settings
 from worker.domain.enums import Advice, Outcome
 from worker.policy import adaptive_rate
-from worker.policy.adaptive_rate import Learned
+from worker.policy.adaptive_rate import LearnedRate
 from worker.store import account_pace, events
 from worker.store.account_pace import Pacing
 from worker.store.outcomes import CallOutcome
@@ -17,50 +17,69 @@ from worker.store.outcomes import CallOutcome
 log = structlog.get_logger()
 
 
-def heed(
+def slow_down(
     connection: Connection, calls: Sequence[CallOutcome], settings: Settings, owner: str
 ) -> None:
     """Slow accounts down whose gateways refused these calls because of our pace.
 
     Each account learns for itself, from what was taken of all that are one at the gateway.
     """
-    refused: dict[str, list[CallOutcome]] = defaultdict(list)
+    refused_by_account: dict[str, list[CallOutcome]] = defaultdict(list)
     for call in calls:
-        too_fast = call.result.outcome is Outcome.THROTTLED
-        if too_fast and (call.result.advice is Advice.SLOW_DOWN or call.result.retry_after):
-            refused[call.lease.account].append(call)
-    if not refused:
+        if _is_too_fast(call):
+            refused_by_account[call.lease.account].append(call)
+    if not refused_by_account:
         return
-    began = account_pace.began(
-        connection, [call.lease.id for some in refused.values() for call in some]
-    )
-    standing = account_pace.lock(connection, refused)
-    for name in sorted(refused):
-        _heed(connection, settings.sharing(name), refused[name], standing[name], began, owner)
+    submission_ids = [call.lease.id for refused in refused_by_account.values() for call in refused]
+    began_by_id = account_pace.called_at(connection, submission_ids)
+    pacings = account_pace.lock(connection, refused_by_account)
+    for account_name in sorted(refused_by_account):
+        _learn(
+            connection,
+            settings.accounts_sharing_login(account_name),
+            refused_by_account[account_name],
+            pacings[account_name],
+            began_by_id,
+            owner,
+        )
 
 
-def _heed(
+def _is_too_fast(call: CallOutcome) -> bool:
+    """Whether a gateway refused a call because of our pace, and wants us to be slower."""
+    wants_slower = call.result.advice is Advice.SLOW_DOWN or call.result.retry_after
+    return call.result.outcome is Outcome.THROTTLED and bool(wants_slower)
+
+
+def _learn(
     connection: Connection,
-    sharing: Sequence[str],
-    calls: Sequence[CallOutcome],
+    accounts_with_login: Sequence[str],
+    refused: Sequence[CallOutcome],
     pacing: Pacing,
-    began: Mapping[int, float],
+    began_by_id: Mapping[int, float],
     owner: str,
 ) -> None:
-    name, learned = calls[0].lease.account, pacing.learned
-    for call in calls:
+    """Write what one account learns from the calls that its gateway refused.
+
+    Refused calls that began before an earlier refusal has had its effect do not count again.
+    """
+    account_name, learned = refused[0].lease.account, pacing.learned
+    for call in refused:
         if call.result.retry_after:
-            learned = adaptive_rate.asked_to_rest(learned, pacing.now, call.result.retry_after)
-    latest = max(began.get(call.lease.id, 0.0) for call in calls)
-    if adaptive_rate.counts(learned, latest):
-        measured = float(account_pace.fullest_second(connection, sharing))
-        learned = adaptive_rate.refused(learned, pacing.now, measured)
-        _tell(connection, name, learned, owner)
+            learned = adaptive_rate.after_rest_request(learned, pacing.now, call.result.retry_after)
+    latest_begin = max(began_by_id.get(call.lease.id, 0.0) for call in refused)
+    if adaptive_rate.is_news(learned, latest_begin):
+        measured = float(account_pace.fullest_second_count(connection, accounts_with_login))
+        learned = adaptive_rate.after_refusal(learned, pacing.now, measured)
+        _note_too_fast(connection, account_name, learned, owner)
     if learned != pacing.learned:
-        account_pace.learn(connection, name, learned)
+        account_pace.write_learned(connection, account_name, learned)
 
 
-def _tell(connection: Connection, name: str, learned: Learned, owner: str) -> None:
-    rate = round(learned.refused or 0.0, 2)
-    log.warning("account.too_fast", account=name, rate=rate)
-    events.add(connection, "account.too_fast", owner, account=name, detail={"rate": rate})
+def _note_too_fast(
+    connection: Connection, account_name: str, learned: LearnedRate, owner: str
+) -> None:
+    """Write an event, and log, at which rate an account was too fast."""
+    rate = round(learned.refused_rate or 0.0, 2)
+    log.warning("account.too_fast", account=account_name, rate=rate)
+    detail = {"rate": rate}
+    events.add(connection, "account.too_fast", owner, account=account_name, detail=detail)

@@ -1,10 +1,11 @@
-"""Recording: outcomes are written, guarded by the fence, and what follows from them is planned.
+"""Record outcomes, guarded by the fence, and plan what follows from them.
 
-Whoever lost the race against the sweep leaves only evidence, which ends the doubt.
+A call that lost the race against the sweep leaves only evidence, which ends the doubt.
 """
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
@@ -15,7 +16,7 @@ from worker.delivery import (
     batch_split,
     gather,
     rate_backoff,
-    recipient_limits,
+    recipient_ends,
 )
 from worker.delivery.submit import CallAnswer
 from worker.domain.enums import (
@@ -29,26 +30,23 @@ from worker.store import (
     campaigns,
     events,
     messages,
+    new_submissions,
     outcomes,
-)
-from worker.store import (
-    unknown as unknown_store,
+    unknown,
 )
 from worker.store.outcomes import CallOutcome
 
 
-def recorded(answer: CallAnswer) -> CallOutcome:
-    """Return what is written of an answer."""
-    ready, results = answer.ready, answer.results
-    told = (
-        sum(one in results.per_recipient for one in ready.parcel.msisdns)
-        if results.per_recipient
-        else 0
-    )
-    state = batch_split.end(ready.account, results.default, len(ready.parcel.msisdns) - told)
-    return CallOutcome(
-        ready.lease, state, results.default, results.per_recipient, ready.parcel.msisdns
-    )
+def outcome_of(answer: CallAnswer) -> CallOutcome:
+    """Return what is written of an answer.
+
+    The state is that of the messages of which the gateway said nothing else.
+    """
+    prepared, results = answer.prepared, answer.results
+    numbers, per_recipient = prepared.outgoing.msisdns, results.per_recipient
+    told_apart = sum(number in per_recipient for number in numbers) if per_recipient else 0
+    state = batch_split.final_state(prepared.account, results.default, len(numbers) - told_apart)
+    return CallOutcome(prepared.lease, state, results.default, per_recipient, numbers)
 
 
 def record(
@@ -57,98 +55,172 @@ def record(
     settings: Settings,
     owner: str,
     *,
-    ours: bool = True,
+    current_settings: bool = True,
 ) -> None:
     """Write outcomes and what follows from them; it may be repeated after a lost commit.
 
-    `ours` is False for calls that were made with settings which may have been others. Whoever lost
-    the race against the sweep leaves only evidence, which ends the doubt.
+    `current_settings` is False for calls that were made with settings which may have been others. A
+    call that lost the race against the sweep leaves only evidence, which ends the doubt.
     """
-    # Campaigns are locked before submissions, as those do who cancel them.
-    back = {
-        call.lease.request_id
-        for call in calls
-        if call.state is SubmissionState.NOT_SENT or call.each
-    }
-    cancelled = campaigns.cancelled(connection, back) if back else set()
-    calls = recipient_limits.or_rejected(connection, calls)
-    # Before they are written: what they lead to gives messages other submissions.
-    called = recipient_limits.numbers(connection, settings, calls)
-    found = outcomes.record(connection, calls)
-    over = list(found.ours)
-    rate_backoff.heed(connection, found.ours, settings, owner)
-    account_guard.weigh(connection, found.ours, settings, owner, ours=ours)
-    gather.heard(connection, found.ours)
-    for call in [*found.ours, *batch_split.apart(connection, found.ours, settings)]:
-        _follow(connection, call, owner, cancelled)
-    for call in found.late:
-        settled = outcomes.settle(connection, call)
+    recording = _Recording(connection, settings, owner, current_settings=current_settings)
+    recording.run(calls)
+
+
+@dataclass
+class _Recording:
+    """One transaction that writes outcomes, and what follows from them."""
+
+    connection: Connection
+    settings: Settings
+    owner: str
+    current_settings: bool
+    #: Requests whose campaigns were cancelled: what comes back of them ends.
+    cancelled_requests: Collection[int] = ()
+
+    def run(self, calls: Sequence[CallOutcome]) -> None:
+        """Take the steps, in the order on which the promise rests.
+
+        1. Lock campaigns before submissions, as cancelling them does: no deadlock.
+        2. Reject what would wait too long for its recipient, before its outcome is written.
+        3. Read which numbers were called, before what follows gives messages other submissions.
+        4. Write the outcomes, each under its fence: what was settled meanwhile is late.
+        5. Let accounts learn from the calls that were ours to write: pace, holds, gathering.
+        6. Plan what follows for their messages.
+        7. Let late calls end the doubt as evidence, and plan what follows then.
+        8. Write the ends of the calls for recipient limits. Last: a transaction that has locked
+           numbers waits for no other locks.
+        """
+        self.cancelled_requests = self._lock_campaigns(calls)
+        calls = recipient_ends.reject_overlong_waits(self.connection, calls)
+        called = recipient_ends.called_numbers(self.connection, self.settings, calls)
+        by_fence = outcomes.record(self.connection, calls)
+        self._teach_accounts(by_fence.recorded)
+        self._follow_all(by_fence.recorded)
+        settled = self._settle_late(by_fence.late)
+        self._end_calls([*by_fence.recorded, *settled], called)
+
+    def _lock_campaigns(self, calls: Sequence[CallOutcome]) -> Collection[int]:
+        """Lock the campaigns of what may come back; return the requests of cancelled ones."""
+        request_ids = {
+            call.lease.request_id
+            for call in calls
+            if call.state is SubmissionState.NOT_SENT or call.per_recipient
+        }
+        return campaigns.lock_cancelled(self.connection, request_ids) if request_ids else ()
+
+    def _teach_accounts(self, calls: Sequence[CallOutcome]) -> None:
+        """Let accounts learn from answers: their pace, whether they are at fault, gathering."""
+        rate_backoff.slow_down(self.connection, calls, self.settings, self.owner)
+        account_guard.note_outcomes(
+            self.connection,
+            calls,
+            self.settings,
+            self.owner,
+            current_settings=self.current_settings,
+        )
+        gather.note_advice(self.connection, calls)
+
+    def _follow_all(self, calls: Sequence[CallOutcome]) -> None:
+        """Plan what follows from written outcomes, numbers with a result of their own apart."""
+        split_off = batch_split.split_off_results(self.connection, calls, self.settings)
+        for call in [*calls, *split_off]:
+            self._follow(call)
+
+    def _settle_late(self, late_calls: Sequence[CallOutcome]) -> list[CallOutcome]:
+        """Let late answers end the doubts about their submissions; return those that did."""
+        settled_calls = []
+        for call in late_calls:
+            settled = outcomes.settle(self.connection, call)
+            self._note_late_answer(call, settled=settled)
+            if call.result.outcome is Outcome.ACCOUNT_HELD:
+                account_guard.note_answer(
+                    self.connection, self.settings, call.lease.account, call.result, self.owner
+                )
+            if settled:
+                settled_calls.append(call)
+                if call.state is SubmissionState.ACCEPTED:
+                    unknown.withdraw_resend(self.connection, call.lease.id)
+                self._follow_all([call])
+        return settled_calls
+
+    def _note_late_answer(self, call: CallOutcome, *, settled: bool) -> None:
+        """Write an event of a late answer, and whether it ended the doubt."""
         events.add(
-            connection,
+            self.connection,
             "submission.late_answer",
-            owner,
+            self.owner,
             account=call.lease.account,
             submission_id=call.lease.id,
             detail={"outcome": call.result.outcome.value, "settled": settled},
         )
-        if call.result.outcome is Outcome.ACCOUNT_HELD:
-            account_guard.said(connection, settings, call.lease.account, call.result, owner)
-        if settled:
-            over.append(call)
-            if call.state is SubmissionState.ACCEPTED:
-                unknown_store.withdraw_resend(connection, call.lease.id)
-            for one in [call, *batch_split.apart(connection, [call], settings)]:
-                _follow(connection, one, owner, cancelled)
-    recipient_limits.ended(connection, settings, over, called)
+
+    def _end_calls(self, calls: Sequence[CallOutcome], called: Mapping[int, Sequence[str]]) -> None:
+        """Write for recipient limits that calls are over."""
+        recipient_ends.record_ends(self.connection, self.settings, calls, called)
+
+    def _follow(self, call: CallOutcome) -> None:
+        """Plan what follows for the messages of one submission."""
+        lease, result = call.lease, call.result
+        if call.state is SubmissionState.NOT_SENT and lease.request_id in self.cancelled_requests:
+            messages.end_carried(self.connection, [lease.id], MessageState.CANCELLED)
+        elif call.state is SubmissionState.NOT_SENT:
+            if not unknown.detach_resend(self.connection, lease.id):
+                self._plan_continuation(call)
+        elif call.state is SubmissionState.REJECTED and lease.resend_of is not None:
+            unknown.return_messages(self.connection, lease.id, lease.resend_of)
+        elif call.state is SubmissionState.UNKNOWN:
+            mark_unknown(
+                self.connection,
+                lease.id,
+                lease.account,
+                self.owner,
+                result.code,
+                mapped=result.mapped,
+            )
+
+    def _plan_continuation(self, call: CallOutcome) -> None:
+        """Plan how messages go on that the gateway did not take."""
+        lease, result = call.lease, call.result
+        if result.outcome is Outcome.REJECTED:
+            batch_split.split(self.connection, lease, result.code, self.owner)
+            return
+        tries = lease.attempts - (result.outcome not in backoff.COUNTED_OUTCOMES)
+        wait = backoff.pause(result, tries, datetime.now(UTC), random.random)
+        new_submissions.plan_continuation(self.connection, lease, wait=wait, tries=tries)
 
 
-def _follow(
-    connection: Connection, written: CallOutcome, owner: str, cancelled: Collection[int]
-) -> None:
-    lease, result = written.lease, written.result
-    if written.state is SubmissionState.NOT_SENT and lease.request_id in cancelled:
-        messages.end_members(connection, [lease.id], MessageState.CANCELLED)
-    elif written.state is SubmissionState.NOT_SENT:
-        if not unknown_store.free_resend(connection, lease.id):
-            _go_on(connection, written, owner)
-    elif written.state is SubmissionState.REJECTED and lease.resend_of is not None:
-        unknown_store.give_back(connection, lease.id, lease.resend_of)
-    elif written.state is SubmissionState.UNKNOWN:
-        unknown(connection, lease.id, lease.account, owner, result.code, mapped=result.mapped)
-
-
-def _go_on(connection: Connection, written: CallOutcome, owner: str) -> None:
-    """Plan how messages go on that the gateway did not take."""
-    lease, result = written.lease, written.result
-    if result.outcome is Outcome.REJECTED:
-        batch_split.split(connection, lease, result.code, owner)
-        return
-    tries = lease.attempts - (result.outcome not in backoff.COUNTED)
-    wait = backoff.pause(result, tries, datetime.now(UTC), random.random)
-    outcomes.succeed(connection, lease, None, wait=wait, tries=tries)
-
-
-def unknown(
-    connection: Connection, one: int, account: str, owner: str, code: str, *, mapped: bool
+def mark_unknown(
+    connection: Connection,
+    submission_id: int,
+    account: str,
+    owner: str,
+    code: str,
+    *,
+    mapped: bool,
 ) -> None:
     """Show that nobody knows what became of a submission; send a code once more while it is valid.
 
     The class rule: otp at most once more, through another account if there is one; no other class
     ever by itself.
     """
-    if outcomes.reported(connection, one):
+    if outcomes.has_report(connection, submission_id):
         # A report came before the doubt did: the gateway has it.
-        outcomes.accept_reported(connection, one)
+        outcomes.accept_reported(connection, submission_id)
         events.add(
-            connection, "submission.settled", owner, account=account, submission_id=one, detail={}
+            connection,
+            "submission.settled",
+            owner,
+            account=account,
+            submission_id=submission_id,
+            detail={},
         )
         return
-    again = unknown_store.resend(connection, one, only=MessageClass.OTP)
+    resend_id = unknown.resend(connection, submission_id, only=MessageClass.OTP)
     events.add(
         connection,
         "submission.unknown",
         owner,
         account=account,
-        submission_id=one,
-        detail={"code": code, "mapped": mapped, "resent_as": again},
+        submission_id=submission_id,
+        detail={"code": code, "mapped": mapped, "resent_as": resend_id},
     )

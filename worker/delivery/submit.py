@@ -1,7 +1,8 @@
-"""From a claim to an answer: write ahead, then call. The order is the promise.
+"""Submit what was claimed: write ahead, then call. The order is the promise.
 
-A claim puts submissions in flight, *write ahead* fixes who is sent to, and one commit makes both
-last: from then on the outcome is unknown until proven. *Call* sends one request, once.
+A claim puts submissions in flight, `write_ahead` fixes which numbers are sent to, and one commit
+makes both last: from then on the outcome is unknown until proven. `call_gateway` sends one request,
+once.
 `worker.delivery.claim` comes before, `worker.delivery.record` after; a lane drives them.
 """
 
@@ -17,14 +18,14 @@ from sqlalchemy import Connection
 from worker import failpoints
 from worker.config.settings import Settings
 from worker.delivery import recipient_limits
-from worker.delivery.claim import parts
+from worker.delivery.admission import segment_count
 from worker.domain import placeholders
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, WireError
 from worker.gateways.base import Account, Content, OutgoingSubmission
 from worker.gateways.results import Result, Results
 from worker.store import (
-    accounts,
+    account_doubts,
     claims,
     messages,
     outcomes,
@@ -39,26 +40,27 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class PreparedSubmission:
-    """A submission in flight: its lease, its account, its messages; to be called now."""
+    """A submission in flight that is to be called now: its lease, its account, its messages."""
 
     lease: Lease
     account: Account
-    parcel: OutgoingSubmission
+    outgoing: OutgoingSubmission
     #: The boot clock when its write-ahead began, in seconds.
-    since: float
+    written_ahead_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class CallAnswer:
     """How a call ended."""
 
-    ready: PreparedSubmission
+    prepared: PreparedSubmission
     results: Results
+    #: How long the call took; 0.0 when nothing was sent.
     seconds: float
 
 
 def boot_clock() -> float:
-    """Seconds on a clock that also runs while the machine sleeps."""
+    """Return the seconds of a clock that also runs while the machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -67,144 +69,183 @@ def write_ahead(
 ) -> list[PreparedSubmission]:
     """Fix what submissions in flight carry, in the transaction that claimed them.
 
-    Returns what is to be called once that is committed: nothing of what has nothing to send.
+    Returns what is to be called once that is committed: no submission that has nothing to send.
     """
-    since = boot_clock()
-    patience = settings.top.lease + max(
-        settings.accounts[one.account].settings.timeout for one in leases
+    written_ahead_at = boot_clock()
+    max_seconds = settings.top.lease + max(
+        settings.accounts[lease.account].settings.timeout for lease in leases
     )
+    probes = [lease for lease in leases if lease.probe]
     classes = settings.opt_out_classes
-    asked = [one for one in leases if one.probe]
-    leases, carried = recipient_limits.spare(connection, settings, leases, classes, patience)
-    numbers: Mapping[int, tuple[str, ...]] = {}
+    leases, carried = recipient_limits.hold_back(connection, settings, leases, classes, max_seconds)
+    numbers_by_id: Mapping[int, tuple[str, ...]] = {}
     if carried is None:
-        plain = [one.id for one in leases if one.plain]
-        numbers = submission_messages.numbers(connection, plain, classes) if plain else {}
-        others = [one for one in leases if one.id not in numbers]
-        carried = submission_messages.carried(connection, others, classes) if others else []
-    parted = _parted(connection, leases, numbers, carried)
-    ready = [
-        _called(settings, one, numbers[one.id], one.content, since)
-        if one.id in numbers
-        else _ready(settings, one, parted[one.id], since)
-        for one in leases
-        if one.id in numbers or parted[one.id]
+        numbers_by_id, carried = _read_carried(connection, leases, classes)
+    to_send = _end_unsendable(connection, leases, numbers_by_id.keys(), carried)
+    prepared = [
+        _prepare(settings, lease, numbers_by_id[lease.id], lease.content, written_ahead_at)
+        if lease.id in numbers_by_id
+        else _prepare_messages(settings, lease, to_send[lease.id], written_ahead_at)
+        for lease in leases
+        if lease.id in numbers_by_id or to_send[lease.id]
     ]
-    _give_probes(connection, settings, asked, {one.lease.id for one in ready})
-    claims.resize(
+    prepared_ids = {submission.lease.id for submission in prepared}
+    _give_probes_back(
+        connection, settings, [probe for probe in probes if probe.id not in prepared_ids]
+    )
+    _write_sizes(connection, prepared)
+    return prepared
+
+
+def _read_carried(
+    connection: Connection, leases: Sequence[Lease], opt_out_classes: Collection[str]
+) -> tuple[Mapping[int, tuple[str, ...]], list[SubmissionMessage]]:
+    """Read what leases carry: of plain ranges the numbers by lease, of all others the messages."""
+    plain_ids = [lease.id for lease in leases if lease.is_plain_range]
+    numbers_by_id: Mapping[int, tuple[str, ...]] = {}
+    if plain_ids:
+        numbers_by_id = submission_messages.range_numbers(connection, plain_ids, opt_out_classes)
+    others = [lease for lease in leases if lease.id not in numbers_by_id]
+    if not others:
+        return numbers_by_id, []
+    return numbers_by_id, submission_messages.of_leases(connection, others, opt_out_classes)
+
+
+def _give_probes_back(connection: Connection, settings: Settings, unsent: Sequence[Lease]) -> None:
+    """Give the right to ask an account back, of probes of which nothing is left to be sent."""
+    for lease in unsent:
+        for account_name in sorted({lease.account, settings.logins.keeper(lease.account)}):
+            account_doubts.release_probe(connection, account_name)
+
+
+def _write_sizes(connection: Connection, prepared: Sequence[PreparedSubmission]) -> None:
+    """Write how many messages and segments are sent, where it is not what was claimed."""
+    claims.set_sizes(
         connection,
         {
-            one.lease.id: (len(one.parcel.msisdns), parts(one.account, one.parcel.content))
-            for one in ready
-            if len(one.parcel.msisdns) != one.lease.size
-            or one.parcel.content is not one.lease.content
+            submission.lease.id: (
+                len(submission.outgoing.msisdns),
+                segment_count(submission.account, submission.outgoing.content),
+            )
+            for submission in prepared
+            if len(submission.outgoing.msisdns) != submission.lease.size
+            or submission.outgoing.content is not submission.lease.content
         },
     )
-    return ready
 
 
-def _give_probes(
-    connection: Connection, settings: Settings, asked: Sequence[Lease], ready: Collection[int]
-) -> None:
-    """Give the right to ask an account back, where nothing is left to be sent."""
-    for one in asked:
-        if one.id not in ready:
-            for name in sorted({one.account, settings.logins.keeper(one.account)}):
-                accounts.give_probe(connection, name)
-
-
-def _parted(
+def _end_unsendable(
     connection: Connection,
     leases: Sequence[Lease],
-    whole: Collection[int],
+    whole_ids: Collection[int],
     carried: Sequence[SubmissionMessage],
 ) -> dict[int, list[SubmissionMessage]]:
-    """Return what is to be sent of leases that are not `whole`, and give the rest its end."""
+    """Give messages that may not be sent any more their end; return those to be sent, by lease.
+
+    Leases of `whole_ids` are sent as they are, and left out.
+    """
     to_send: dict[int, list[SubmissionMessage]] = {
-        one.id: [] for one in leases if one.id not in whole
+        lease.id: [] for lease in leases if lease.id not in whole_ids
     }
-    ended: dict[int, list[SubmissionMessage]] = {one: [] for one in to_send}
-    for member in carried:
-        if member.submission_id in to_send:
-            (to_send if member.state is None else ended)[member.submission_id].append(member)
-    for one in leases:
-        if ended.get(one.id):
-            _end(connection, one, ended[one.id])
-    nothing = [one for one, left in to_send.items() if not left]
-    outcomes.close(connection, nothing, SubmissionState.IN_FLIGHT)
+    ended: dict[int, list[SubmissionMessage]] = {submission_id: [] for submission_id in to_send}
+    for message in carried:
+        if message.submission_id in to_send:
+            sorted_messages = to_send if message.state is None else ended
+            sorted_messages[message.submission_id].append(message)
+    for lease in leases:
+        if ended.get(lease.id):
+            _end_messages(connection, lease, ended[lease.id])
+    emptied_ids = [submission_id for submission_id, sendable in to_send.items() if not sendable]
+    outcomes.mark_not_sent(connection, emptied_ids, SubmissionState.IN_FLIGHT)
     return to_send
 
 
-def again(connection: Connection, settings: Settings, lease: Lease) -> PreparedSubmission | None:
+def prepare_repeat(
+    connection: Connection, settings: Settings, lease: Lease
+) -> PreparedSubmission | None:
     """Return an unknown submission as it was sent; None when it cannot be sent so any more."""
-    found = submission_messages.of(connection, [lease.id], ())
-    if not found or len(found) != lease.size or any(one.state for one in found):
+    carried = submission_messages.of_submissions(connection, [lease.id], ())
+    if not carried or len(carried) != lease.size or any(message.state for message in carried):
         return None
-    once_more = replace(lease, attempts=lease.attempts + 1)
-    return _ready(settings, once_more, found, boot_clock())
+    repeat = replace(lease, attempts=lease.attempts + 1)
+    return _prepare_messages(settings, repeat, carried, boot_clock())
 
 
-def _end(connection: Connection, lease: Lease, ended: list[SubmissionMessage]) -> None:
+def _end_messages(connection: Connection, lease: Lease, ended: Sequence[SubmissionMessage]) -> None:
     """Give messages that are not sent any more their end; those of a resend are unknown again."""
     if lease.resend_of is None:
         messages.end(connection, ended)
-    elif ended:
-        ids = [(one.request_id, one.n) for one in ended]
-        unknown.give_back(connection, lease.id, lease.resend_of, ids)
+    else:
+        keys = [(message.request_id, message.n) for message in ended]
+        unknown.return_messages(connection, lease.id, lease.resend_of, keys)
 
 
-def _ready(
-    settings: Settings, lease: Lease, carried: list[SubmissionMessage], since: float
+def _prepare_messages(
+    settings: Settings,
+    lease: Lease,
+    carried: Sequence[SubmissionMessage],
+    written_ahead_at: float,
 ) -> PreparedSubmission:
+    """Prepare a submission of messages that share their values, which go into the content."""
     content = lease.content
-    own = carried[0].variables
-    if own and content.template:
-        content = replace(content, variables=own)
-    elif own:
-        content = replace(content, text=placeholders.render(content.text, own))
-    return _called(settings, lease, tuple(one.msisdn for one in carried), content, since)
+    variables = carried[0].variables
+    if variables and content.template:
+        content = replace(content, variables=variables)
+    elif variables:
+        content = replace(content, text=placeholders.render(content.text, variables))
+    numbers = tuple(message.msisdn for message in carried)
+    return _prepare(settings, lease, numbers, content, written_ahead_at)
 
 
-def _called(
-    settings: Settings, lease: Lease, numbers: tuple[str, ...], content: Content, since: float
+def _prepare(
+    settings: Settings,
+    lease: Lease,
+    numbers: tuple[str, ...],
+    content: Content,
+    written_ahead_at: float,
 ) -> PreparedSubmission:
-    parcel = OutgoingSubmission(numbers, content, lease.reference)
-    return PreparedSubmission(lease, settings.accounts[lease.account], parcel, since)
+    account = settings.accounts[lease.account]
+    outgoing = OutgoingSubmission(numbers, content, lease.reference)
+    return PreparedSubmission(lease, account, outgoing, written_ahead_at)
 
 
-async def call(
-    ready: PreparedSubmission,
+async def call_gateway(
+    prepared: PreparedSubmission,
     send: Callable[[httpx.Request, float], Awaitable[httpx.Response]],
     settings: Settings,
 ) -> CallAnswer:
     """Send one submission and read its answer; whatever happens is an answer."""
     try:
-        return await _call(ready, send, settings)
+        return await _call_gateway(prepared, send, settings)
     except Exception as error:
         # A fault of ours, perhaps after the first byte: nobody knows.
-        log.exception("call.failed", submission=ready.lease.id, why=type(error).__name__)
+        log.exception("call.failed", submission=prepared.lease.id, why=type(error).__name__)
         fault = Result(Outcome.UNKNOWN, "fault", type(error).__name__, mapped=False)
-        return CallAnswer(ready, Results(fault), 0.0)
+        return CallAnswer(prepared, Results(fault), 0.0)
 
 
-async def _call(
-    ready: PreparedSubmission,
+async def _call_gateway(
+    prepared: PreparedSubmission,
     send: Callable[[httpx.Request, float], Awaitable[httpx.Response]],
     settings: Settings,
 ) -> CallAnswer:
+    """Send one submission and read its answer; raises what is a fault of ours.
+
+    It does not send when the lease may be over by the boot clock, nor what cannot be built.
+    """
     failpoints.reach("call.before")
     began = boot_clock()
-    gateway, timeout = ready.account.gateway, ready.account.settings.timeout
-    if began - ready.since > settings.top.lease:
+    gateway, timeout = prepared.account.gateway, prepared.account.settings.timeout
+    if began - prepared.written_ahead_at > settings.top.lease:
         # The process slept: somebody may have taken the lease over.
         late = Result(Outcome.NOT_SENT, "late", "the process was stopped before it could send")
-        return CallAnswer(ready, Results(late), 0.0)
+        return CallAnswer(prepared, Results(late), 0.0)
     try:
-        request = gateway.submit_request(ready.parcel, datetime.now(UTC))
+        request = gateway.submit_request(prepared.outgoing, datetime.now(UTC))
     except (ValueError, TypeError) as error:
         # It was checked when it was enqueued; the account's settings may have changed since.
         unsayable = Result(Outcome.REJECTED, "unsayable", type(error).__name__, fault=Fault.TEXT)
-        return CallAnswer(ready, Results(unsayable), 0.0)
+        return CallAnswer(prepared, Results(unsayable), 0.0)
     failpoints.reach("call.sending")
     try:
         response = await send(request, timeout)
@@ -212,14 +253,14 @@ async def _call(
         outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
         results = Results(Result(outcome, type(error).__name__, str(error)))
     else:
-        results = _read(ready, response)
+        results = _read_results(prepared, response)
     failpoints.reach("call.after")
-    return CallAnswer(ready, results, boot_clock() - began)
+    return CallAnswer(prepared, results, boot_clock() - began)
 
 
-def _read(ready: PreparedSubmission, response: httpx.Response) -> Results:
-    """Read an answer; whatever a reader stumbles over, the gateway may have taken the messages."""
+def _read_results(prepared: PreparedSubmission, response: httpx.Response) -> Results:
+    """Read an answer; if its reader fails, the gateway may have taken the messages: unknown."""
     try:
-        return ready.account.gateway.read_results(response, ready.parcel)
+        return prepared.account.gateway.read_results(response, prepared.outgoing)
     except Exception as error:  # noqa: BLE001 - readers never raise; if one does, it is unknown
         return Results(Result(Outcome.UNKNOWN, "unreadable", type(error).__name__, mapped=False))

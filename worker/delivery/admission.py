@@ -1,0 +1,133 @@
+"""Admit due work: choose an account for it, and take the permits for what may begin there now."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait, WaitReason
+from worker.domain import carriers, segments
+from worker.domain.enums import Carrier, NumberKind
+from worker.gateways.base import Account, Content
+from worker.policy.eligibility import RoutingQuery
+from worker.policy.gcra import Cost
+from worker.store import submission_messages
+from worker.store.claims import PlannedSubmission
+from worker.store.requests import DueRequest
+
+
+class Admission(NamedTuple):
+    """The account that takes due work, and a receipt for each submission that may begin there."""
+
+    choice: AccountChoice
+    #: The receipts of permits, at least one; "" where the database counts.
+    receipts: Sequence[str]
+
+
+def admit(
+    connection: Connection,
+    selector: AccountSelector,
+    query: RoutingQuery,
+    sizes_at: Callable[[AccountChoice], Sequence[int]],
+) -> Admission | Wait:
+    """Choose an account that permits the first submissions of some work to begin.
+
+    `sizes_at` says how many messages each submission would carry at an account that was chosen;
+    none when the work waits for equal messages. An account that permits nothing is closed for this
+    claim, and another one is chosen.
+    """
+    selector.permits.prepare(connection)
+    while True:
+        choice = selector.choose(connection, query)
+        if isinstance(choice, Wait):
+            return choice
+        account, sizes = choice.account, sizes_at(choice)
+        if not sizes:
+            selector.free_slots[account.name] += 1
+            return Wait(WaitReason.GATHERING, 0.0)
+        message_segments = segment_count(account, query.content)
+        costs = [Cost(size, size * message_segments) for size in sizes]
+        receipts = take_permits(connection, selector, account, costs)
+        if len(receipts) == len(costs):
+            # The first one took its slot when the account was chosen.
+            selector.free_slots[account.name] -= len(receipts) - 1
+        if receipts:
+            return Admission(choice, receipts)
+        if choice.probe:
+            selector.give_probe_back(connection, account)
+
+
+def take_permits(
+    connection: Connection, selector: AccountSelector, account: Account, costs: Sequence[Cost]
+) -> Sequence[str]:
+    """Take permits for the first so many submissions, and return their receipts.
+
+    An account that gives fewer than asked for is closed for the rest of the claim.
+    """
+    seconds = selector.in_flight_seconds(account)
+    receipts = selector.permits.ask(connection, account, costs, seconds)
+    if len(receipts) < len(costs):
+        selector.free_slots[account.name] = 0
+    return receipts
+
+
+def request_query(
+    connection: Connection, selector: AccountSelector, due_request: DueRequest
+) -> RoutingQuery:
+    """Return what decides which account takes the next messages of a request."""
+    single = due_request.total == 1
+    carrier = _carrier(connection, selector, due_request.id, due_request.next_n) if single else None
+    return RoutingQuery(
+        selector.message_class,
+        due_request.content,
+        _number_kinds(due_request.kinds),
+        selector.at,
+        due_request.account,
+        single=single,
+        carrier=carrier,
+    )
+
+
+def planned_query(
+    connection: Connection, selector: AccountSelector, planned: PlannedSubmission
+) -> RoutingQuery:
+    """Return what decides which account takes a planned submission.
+
+    A code that goes once more avoids the account that may have taken it, if there is another one.
+    """
+    single = planned.size == 1
+    carrier = None
+    if single and planned.lo is not None:
+        carrier = _carrier(connection, selector, planned.request_id, planned.lo)
+    return RoutingQuery(
+        selector.message_class,
+        planned.content,
+        _number_kinds(planned.kinds),
+        selector.at,
+        planned.requested_account,
+        single=single,
+        carrier=carrier,
+        tried_account=planned.account if planned.resend_of else None,
+    )
+
+
+def _carrier(
+    connection: Connection, selector: AccountSelector, request_id: int, n: int
+) -> Carrier | None:
+    """Return the carrier of a single message, where any account does worse at one carrier.
+
+    None elsewhere: its number is not even read.
+    """
+    if not any(health.carrier_shares for health in selector.healths.values()):
+        return None
+    msisdn = submission_messages.msisdn_of(connection, request_id, n)
+    return carriers.carrier(msisdn) if msisdn else None
+
+
+def _number_kinds(stored_kinds: str) -> list[NumberKind]:
+    return [NumberKind(kind) for kind in stored_kinds.split(",") if kind]
+
+
+def segment_count(account: Account, content: Content) -> int:
+    """Count the segments of a content as an account sends it."""
+    return segments.count(account.gateway.body(content), account.settings.added_signature)
