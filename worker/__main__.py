@@ -1,7 +1,7 @@
-"""`python -m worker otp notice` runs a worker for these queues; `python -m worker beat` runs beat.
+"""Runs a worker for queues (`python -m worker otp notice`), or beat (`python -m worker beat`).
 
-What `xinshi up` starts: one process each, through the app object, so that a folder called `worker`
-where it is started cannot get in between.
+`xinshi up` starts its processes by this: through the app object, so that a folder called `worker`
+in the current directory is not imported instead.
 """
 
 import os
@@ -11,22 +11,22 @@ from worker.celery import application
 from worker.config.settings import load
 
 
-def main(words: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Run beat, or a worker of one process for the queues that are named."""
     app = application(load())
-    if words == ["beat"]:
+    if arguments == ["beat"]:
         app.start(["beat", "--loglevel", "WARNING"])
         return
     app.worker_main(
         [
             "worker",
             "--pool=solo",
-            f"--queues={','.join(words)}",
+            f"--queues={','.join(arguments)}",
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",
             "--loglevel=WARNING",
-            f"--hostname={'-'.join(words)}-{os.getpid()}@%h",
+            f"--hostname={'-'.join(arguments)}-{os.getpid()}@%h",
         ]
     )
 

@@ -1,9 +1,9 @@
-"""Named places where a test may stop, kill or cut a process; off unless a test turns them on.
+"""Stops, kills or cuts a process at a named point of its way, where a test asks for it.
 
-`XINSHI_TEST_FAILPOINTS` names them: `call.before=kill`, `record.before=sleep:2`,
+`XINSHI_TEST_FAILPOINTS` names the points: `call.before=kill`, `record.before=sleep:2`,
 `commit.after=exit`, with `@3` for "the third time only"; `tell:PORT` waits there until a test at
-that port has done what it wants. It is read once, when the process starts; nothing turns them on
-but that variable.
+that port has done what it wants. It is read once, when the process starts; nothing else turns
+failpoints on.
 """
 
 import os
@@ -15,33 +15,34 @@ from collections import Counter
 VARIABLE = "XINSHI_TEST_FAILPOINTS"
 
 
-def _read(text: str) -> dict[str, tuple[str, int]]:
-    found = {}
-    for piece in filter(None, text.split(",")):
-        name, _, rest = piece.partition("=")
-        action, _, nth = rest.partition("@")
-        found[name.strip()] = (action.strip(), int(nth or 0))
-    return found
+def _parse(text: str) -> dict[str, tuple[str, int]]:
+    """Return the action of each failpoint, and the time at which it acts; 0 means every time."""
+    failpoints = {}
+    for assignment in filter(None, text.split(",")):
+        name, _, value = assignment.partition("=")
+        action, _, nth = value.partition("@")
+        failpoints[name.strip()] = (action.strip(), int(nth or 0))
+    return failpoints
 
 
-_armed = _read(os.environ.get(VARIABLE, ""))
-_times: Counter[str] = Counter()
+_armed = _parse(os.environ.get(VARIABLE, ""))
+_times_reached: Counter[str] = Counter()
 
 
 def reach(name: str) -> None:
-    """Do what a test asked for at this place; nothing otherwise."""
+    """Do what a test asked for at this failpoint; otherwise nothing."""
     if not _armed or name not in _armed:
         return
     action, nth = _armed[name]
-    _times[name] += 1
-    if nth and _times[name] != nth:
+    _times_reached[name] += 1
+    if nth and _times_reached[name] != nth:
         return
     _act(action)
 
 
 def _act(action: str) -> None:
-    word, _, argument = action.partition(":")
-    match word:
+    verb, _, argument = action.partition(":")
+    match verb:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "stop":
@@ -52,7 +53,7 @@ def _act(action: str) -> None:
         case "sleep":
             time.sleep(float(argument))
         case "tell":
-            _tell(int(argument))
+            _wait_for_test(int(argument))
         case "fail":
             raise OSError(int(argument or 28), "a failpoint")
         case _:
@@ -60,7 +61,8 @@ def _act(action: str) -> None:
             raise ValueError(msg)
 
 
-def _tell(port: int) -> None:
+def _wait_for_test(port: int) -> None:
+    """Wait until a test that listens at a port of this machine answers."""
     import socket
 
     with socket.create_connection(("127.0.0.1", port)) as test:

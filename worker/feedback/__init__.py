@@ -1,1 +1,1 @@
-"""What comes back is kept raw, read, matched: reports, replies, pushes; applications are told."""
+"""Stores, reads and matches what gateways send back, and composes what applications are told."""

@@ -1,7 +1,8 @@
-"""POSTs to the URLs of applications: never to a private address unless the configuration names it.
+"""Posts events to the URLs of applications, to private addresses only where the settings say so.
 
-Each connection resolves its name once and goes to what was found, so that a name which changes its
-mind reaches nothing that was not looked at. No redirect, no proxy, no cookie.
+Each connection resolves its host name once, checks the addresses and connects to one of those, so
+that a name which resolves to another address a moment later leads nowhere that was not checked. It
+follows no redirect, uses no proxy and sends no cookie.
 """
 
 import asyncio
@@ -17,12 +18,12 @@ import httpx
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-#: Networks whose addresses hide an IPv4 address in their last 32 bits (RFC 6052).
+#: The network whose addresses hold an IPv4 address in their last 32 bits (RFC 6052).
 _NAT64 = IPv6Network("64:ff9b::/96")
-#: What is read of an answer, in bytes: nobody looks at more than its status.
-_MOST = 64 * 1024
-#: What httpcore raises on its own account.
-_WIRE = (
+#: How many bytes of an answer are read at the most; only its status and headers are used.
+_MAX_ANSWER_BYTES = 64 * 1024
+#: The exceptions that httpcore defines itself for a request that fails on its way.
+_TRANSPORT_ERRORS = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
     httpcore.ProtocolError,
@@ -32,23 +33,29 @@ _WIRE = (
 
 @dataclass(frozen=True, slots=True)
 class PostResult:
-    """How a POST ended: the answer's status, or None with what went wrong."""
+    """How a POST ended: with the status of an answer, or without an answer and with a problem."""
 
+    #: None when there was no answer.
     status: int | None
-    words: str = ""
+    #: What went wrong: the name of an exception, or "private address". Empty after an answer.
+    problem: str = ""
     #: Seconds that the receiver asks us to wait.
     retry_after: float | None = None
 
 
-def reachable(address: Address, allowed: Collection[Network]) -> bool:
-    """Tell whether an address is public, or in a network that the configuration allows."""
-    inner = _inner(address)
-    if any(inner.version == one.version and inner in one for one in allowed):
+def is_reachable(address: Address, allowed: Collection[Network]) -> bool:
+    """Tell whether an address is public, or in a network that the configuration allows.
+
+    An IPv6 address that stands for an IPv4 address is judged as that IPv4 address.
+    """
+    effective = _effective_address(address)
+    if any(effective.version == network.version and effective in network for network in allowed):
         return True
-    return inner.is_global and not inner.is_multicast
+    return effective.is_global and not effective.is_multicast
 
 
-def _inner(address: Address) -> Address:
+def _effective_address(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 address stands for, or else the address itself."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
@@ -60,18 +67,18 @@ def _inner(address: Address) -> Address:
 
 
 class PrivateAddress(OSError):
-    """A name leads only to addresses that are not to be reached."""
+    """A host name resolves only to addresses that callbacks must not reach."""
 
 
-class _Guarded(httpcore.AsyncNetworkBackend):
-    """Connects to names by what they resolve to, if that may be reached.
+class _GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Resolves host names itself and connects only to addresses that callbacks may reach.
 
-    A connection that is kept belongs to its name, so that no other name is ever told over it.
+    httpcore keeps a connection under its host name, so no event for another host goes over it.
     """
 
     def __init__(self, allowed: Collection[Network]) -> None:
         self._allowed = tuple(allowed)
-        self._inner = httpcore.AnyIOBackend()
+        self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -82,27 +89,32 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         problem: Exception = PrivateAddress()
-        for address in await self._reachable(host, port):
+        for address in await self._resolve_reachable(host, port):
             try:
-                return await self._inner.connect_tcp(
+                return await self._backend.connect_tcp(
                     str(address), port, timeout, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 problem = error
         raise problem
 
-    async def _reachable(self, host: str, port: int) -> list[Address]:
-        """Return the addresses of a name that may be reached, the preferred one first."""
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = (ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found)
-        return [one for one in addresses if reachable(one, self._allowed)]
+    async def _resolve_reachable(self, host: str, port: int) -> list[Address]:
+        """Return the addresses of a host that callbacks may reach, the preferred one first."""
+        address_infos = await asyncio.get_running_loop().getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )
+        addresses = (
+            ipaddress.ip_address(str(address_info[4][0]).partition("%")[0])
+            for address_info in address_infos
+        )
+        return [address for address in addresses if is_reachable(address, self._allowed)]
 
     async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
+        await self._backend.sleep(seconds)
 
 
 class CallbackClient:
-    """Connections to applications, for one event loop. `close` it when the loop ends."""
+    """A pool of connections to applications, for one event loop; `close` it with the loop."""
 
     def __init__(self, allowed: Collection[Network]) -> None:
         self._pool = httpcore.AsyncConnectionPool(
@@ -110,51 +122,57 @@ class CallbackClient:
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
-            network_backend=_Guarded(allowed),
+            network_backend=_GuardedBackend(allowed),
         )
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], seconds: float
     ) -> PostResult:
-        """Post `body` within `seconds`; whatever happens is an answer, and none names the URL."""
+        """Post `body` within `seconds`, and return how that ended.
+
+        It raises nothing that the network or the URL is the cause of, and no result holds the URL.
+        """
         try:
             async with asyncio.timeout(seconds):
                 return await self._post(httpx.URL(url), body, headers, seconds)
         except PrivateAddress:
             return PostResult(None, "private address")
-        except (TimeoutError, OSError, httpx.InvalidURL, *_WIRE) as error:
+        except (TimeoutError, OSError, httpx.InvalidURL, *_TRANSPORT_ERRORS) as error:
             return PostResult(None, type(error).__name__)
 
     async def _post(
         self, url: httpx.URL, body: bytes, headers: Mapping[str, str], seconds: float
     ) -> PostResult:
-        named = {"user-agent": "xinshi", **headers}
-        made = httpx.Request("POST", url, headers=named, content=body)
+        all_headers = {"user-agent": "xinshi", **headers}
+        prepared = httpx.Request("POST", url, headers=all_headers, content=body)
         request = httpcore.Request(
             "POST",
             httpcore.URL(
                 scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
             ),
-            headers=made.headers.raw,
+            headers=prepared.headers.raw,
             content=body,
             extensions={"timeout": httpx.Timeout(seconds).as_dict()},
         )
         response = await self._pool.handle_async_request(request)
         try:
-            read = 0
-            async for part in response.aiter_stream():
-                read += len(part)
-                if read > _MOST:
+            read_bytes = 0
+            async for chunk in response.aiter_stream():
+                read_bytes += len(chunk)
+                if read_bytes > _MAX_ANSWER_BYTES:
                     break
         finally:
             await response.aclose()
-        return PostResult(response.status, retry_after=_seconds(httpx.Headers(response.headers)))
+        return PostResult(
+            response.status, retry_after=_retry_after(httpx.Headers(response.headers))
+        )
 
     async def close(self) -> None:
         """Close all connections."""
         await self._pool.aclose()
 
 
-def _seconds(headers: httpx.Headers) -> float | None:
-    said = headers.get("retry-after", "")
-    return float(said) if said.isascii() and said.isdigit() and len(said) < 7 else None
+def _retry_after(headers: httpx.Headers) -> float | None:
+    """Return the seconds that `Retry-After` asks for; None for a date, or without the header."""
+    header = headers.get("retry-after", "")
+    return float(header) if header.isascii() and header.isdigit() and len(header) < 7 else None

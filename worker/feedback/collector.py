@@ -1,7 +1,7 @@
-"""Collecting what gateways keep for us: reports, inbound messages, balances.
+"""Collects what gateways keep for us: reports, inbound messages, balances.
 
-Reads at these gateways destroy what they return, so the raw page is committed to `inbox` before a
-byte of it is read, and reading it can be repeated.
+A read at these gateways destroys what it returns. So the raw page is committed to `inbox` before a
+byte of it is parsed, and parsing can be repeated.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 import structlog
@@ -21,10 +21,9 @@ from worker.delivery import account_guard
 from worker.delivery.account_guard import GuardedClient
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotAsked, WireError, XinshiError
-from worker.feedback import inbound as inbound_module
-from worker.feedback import reports as reports_module
+from worker.feedback import raw_pages
 from worker.gateways.base import Account
-from worker.gateways.results import Balance, Page, Result
+from worker.gateways.results import Balance, Result
 from worker.gateways.transport.client import GatewayClient
 from worker.policy import inbound_cursor
 from worker.store import accounts, inbox, spool, spool_entries, ticks
@@ -33,185 +32,229 @@ from worker.store.db import database
 log = structlog.get_logger()
 Out = TypeVar("Out")
 
-#: Pages read in one go; the next tick goes on.
-MOST_PAGES = 50
-#: No page is asked for after so many seconds; the next tick goes on.
-LONGEST = 5.0
-#: How long a page waits that neither the database nor the disk takes, in seconds.
-AFTER_A_FAILURE = 1.0
+#: Pages that one collection reads at the most; the next tick goes on.
+MAX_PAGES = 50
+#: After so long a collection asks for no further page; the next tick goes on.
+MAX_COLLECT_SECONDS = 5.0
+#: The pause between two tries to store a page that neither the database nor the disk takes.
+RETRY_SECONDS = 1.0
 #: A page with fewer rows than this was the last one.
-SMALL_PAGE = 50
-_WORDS = {"reports": "reports", "inbound": "inbound messages"}
+FULL_PAGE_ROWS = 50
+_KIND_NAMES = {"reports": "reports", "inbound": "inbound messages"}
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class CollectionResult:
     """What a collection brought: pages, rows that were new, and why it ended early, if it did."""
 
     pages: int = 0
-    new: int = 0
+    new_rows: int = 0
     problem: str | None = None
     #: Seconds until the gateway may be asked again, where it wants to be asked rarely.
-    wait: float = 0.0
+    wait_seconds: float = 0.0
     #: False when it was not its turn, and nothing was sent.
-    asked: bool = True
+    was_asked: bool = True
 
 
-def lease(account: Account) -> float:
-    """How long one collection may take: another process then takes it over, not much later."""
-    return LONGEST + 2 * account.settings.timeout + 5.0
+class FetchedPage(NamedTuple):
+    """How one request for a page ended: its rows, those that were new, and what went wrong."""
+
+    rows: int
+    new_rows: int
+    problem: str | None
+
+
+class ParsedPage(NamedTuple):
+    """What a page held: its rows, those that were new, and why the gateway refused, if it did."""
+
+    rows: int = 0
+    new_rows: int = 0
+    refusal: Result | None = None
+
+
+def lease_seconds(account: Account) -> float:
+    """Return how long a collection may hold its tick before another process takes it over."""
+    return MAX_COLLECT_SECONDS + 2 * account.settings.timeout + 5.0
 
 
 class Collector:
-    """Asks accounts for what they keep; the caller holds the account's tick."""
+    """Asks accounts for what their gateways keep; the caller holds the account's tick."""
 
-    def __init__(self, settings: Settings, engine: Engine, wire: GatewayClient, owner: str) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, client: GatewayClient, owner: str
+    ) -> None:
         self.settings = settings
         self.engine = engine
         self.owner = owner
-        self._asker = GuardedClient(settings, engine, wire)
+        self._client = GuardedClient(settings, engine, client)
 
-    async def reports(self, account: Account) -> Collected:
+    async def collect_reports(self, account: Account) -> CollectionResult:
         """Read reports until there are no more."""
-        return await self._pages(account, "reports", account.gateway.reports_request)
+        return await self._collect_pages(account, "reports", account.gateway.reports_request)
 
-    async def inbound(self, account: Account) -> Collected:
-        """Read inbound messages: an hour where the gateway tells hours apart, else all."""
+    async def collect_inbound(self, account: Account) -> CollectionResult:
+        """Read inbound messages: an hour where the gateway keeps them by the hour, else all."""
         if account.gateway.capabilities.inbound_by_hour:
-            return await self._hour(account)
-        return await self._pages(account, "inbound", account.gateway.inbound_request)
+            return await self._collect_hour(account)
+        return await self._collect_pages(account, "inbound", account.gateway.inbound_request)
 
-    async def _pages(
-        self, account: Account, kind: str, ask: Callable[[datetime], httpx.Request | None]
-    ) -> Collected:
-        """Read pages until one is small; the next tick goes on with what is left."""
-        done, until = Collected(), time.monotonic() + LONGEST
-        while done.pages < MOST_PAGES and time.monotonic() < until:
-            request = ask(datetime.now(UTC))
+    async def _collect_pages(
+        self,
+        account: Account,
+        kind: str,
+        build_request: Callable[[datetime], httpx.Request | None],
+    ) -> CollectionResult:
+        """Read pages until one is small, or time is up; the next tick goes on."""
+        collected, deadline = CollectionResult(), time.monotonic() + MAX_COLLECT_SECONDS
+        while collected.pages < MAX_PAGES and time.monotonic() < deadline:
+            request = build_request(datetime.now(UTC))
             if request is None:
-                return Collected(problem=f"has no {_WORDS[kind]} to collect")
+                return CollectionResult(problem=f"has no {_KIND_NAMES[kind]} to collect")
             try:
-                rows, new, problem = await self._page(account, kind, request)
+                page = await self._fetch_page(account, kind, request)
             except NotAsked as error:
-                return Collected(done.pages, done.new, str(error), asked=False)
-            done = Collected(done.pages + 1, done.new + new, problem)
-            if problem or rows < SMALL_PAGE:
+                return CollectionResult(
+                    collected.pages, collected.new_rows, str(error), was_asked=False
+                )
+            collected = CollectionResult(
+                collected.pages + 1, collected.new_rows + page.new_rows, page.problem
+            )
+            if page.problem or page.rows < FULL_PAGE_ROWS:
                 break
-        return done
+        return collected
 
-    async def balance(self, account: Account) -> Balance:
-        """Ask for the balance and the sent counter, and keep what was said."""
-        at = datetime.now(UTC)
-        request = account.gateway.balance_request(at)
+    async def fetch_balance(self, account: Account) -> Balance:
+        """Ask for the balance and the sent counter, store the answer and return the balance."""
+        request = account.gateway.balance_request(datetime.now(UTC))
         if request is None:
             return Balance()
         try:
-            found = account.gateway.read_balance(await self._asker.send(account, request))
-            await self._in_transaction(lambda c: self._said(c, account, found.refusal))
-            sent = await self.sent_count(account) if found.refusal is None else None
+            balance = account.gateway.read_balance(await self._client.send(account, request))
+            await self._note_answer(account, balance.refusal)
+            sent_count = await self.fetch_sent_count(account) if balance.refusal is None else None
         except WireError as error:
             return Balance(refusal=Result(Outcome.UNKNOWN, type(error).__name__, str(error)))
-        if found.refusal is None:
-            await self._in_transaction(lambda c: _keep_balance(c, account, found, sent))
-        return found
+        if balance.refusal is None:
+            await self._in_transaction(
+                lambda connection: _write_balance(connection, account, balance, sent_count)
+            )
+        return balance
 
-    async def sent_count(self, account: Account) -> int | None:
-        """Ask for the sent counter; None when the account has none or would not say.
+    async def fetch_sent_count(self, account: Account) -> int | None:
+        """Ask for the sent counter; None when the account has none or refuses to tell it.
 
-        Raises `WireError` when it does not answer.
+        Raises `WireError` when the gateway does not answer.
         """
         request = account.gateway.sent_count_request(datetime.now(UTC))
         if request is None:
             return None
-        found = account.gateway.read_sent_count(await self._asker.send(account, request))
-        await self._in_transaction(lambda c: self._said(c, account, found.refusal))
-        return found.sent
+        counter = account.gateway.read_sent_count(await self._client.send(account, request))
+        await self._note_answer(account, counter.refusal)
+        return counter.sent
 
-    async def _hour(self, account: Account) -> Collected:
-        at = datetime.now(UTC)
+    async def _collect_hour(self, account: Account) -> CollectionResult:
+        """Read the inbound messages of the hour whose turn it is, if the gateway may be asked."""
+        now = datetime.now(UTC)
         tick = f"inbound:{account.name}"
-        stored = await self._in_transaction(lambda c: ticks.cursor(c, tick))
-        cursor = inbound_cursor.load(stored, at)
-        wait = inbound_cursor.wait(cursor, account.gateway.capabilities.inbound_spacing, at)
+        stored = await self._in_transaction(lambda connection: ticks.read_cursor(connection, tick))
+        cursor = inbound_cursor.load(stored, now)
+        wait = inbound_cursor.seconds_until_read(
+            cursor, account.gateway.capabilities.inbound_spacing, now
+        )
         if wait > 0:
-            return Collected(problem=f"may be asked again in {wait:.0f} s", wait=wait)
-        hour = inbound_cursor.next_hour(cursor, at)
-        request = account.gateway.inbound_request(at, hour)
+            return CollectionResult(
+                problem=f"may be asked again in {wait:.0f} s", wait_seconds=wait
+            )
+        hour = inbound_cursor.next_hour(cursor, now)
+        request = account.gateway.inbound_request(now, hour)
         if request is None:
-            return Collected(problem="has no inbound messages to collect")
+            return CollectionResult(problem="has no inbound messages to collect")
         # The spacing counts from the request, whatever comes of it.
-        asked = inbound_cursor.dump(inbound_cursor.asked(cursor, at))
-        await self._in_transaction(lambda c: ticks.write_cursor(c, tick, asked))
+        asked_cursor = inbound_cursor.after_asking(cursor, now)
+        await self._write_cursor(tick, inbound_cursor.dump(asked_cursor))
         try:
-            _, new, problem = await self._page(account, "inbound", request)
+            page = await self._fetch_page(account, "inbound", request)
         except NotAsked as error:
-            await self._in_transaction(lambda c: ticks.write_cursor(c, tick, stored))
-            return Collected(problem=str(error), asked=False)
-        if problem is None:
-            done = inbound_cursor.dump(inbound_cursor.read(cursor, hour, at))
-            await self._in_transaction(lambda c: ticks.write_cursor(c, tick, done))
-        return Collected(1, new, problem)
+            await self._write_cursor(tick, stored)
+            return CollectionResult(problem=str(error), was_asked=False)
+        if page.problem is None:
+            await self._write_cursor(
+                tick, inbound_cursor.dump(inbound_cursor.after_reading(cursor, hour, now))
+            )
+        return CollectionResult(1, page.new_rows, page.problem)
 
-    async def _page(
-        self, account: Account, kind: str, request: httpx.Request
-    ) -> tuple[int, int, str | None]:
-        """Fetch, keep and read one page: rows, how many were new, and what went wrong."""
+    async def _write_cursor(self, tick: str, cursor: Mapping[str, Any]) -> None:
+        await self._in_transaction(lambda connection: ticks.write_cursor(connection, tick, cursor))
+
+    async def _fetch_page(self, account: Account, kind: str, request: httpx.Request) -> FetchedPage:
+        """Fetch one page, store it raw, and then parse it."""
         try:
-            response = await self._asker.send(account, request)
+            response = await self._client.send(account, request)
         except NotAsked:
             raise
         except WireError as error:
-            return 0, 0, f"did not answer: {error}"
+            return FetchedPage(0, 0, f"did not answer: {error}")
         failpoints.reach("collect.answered")
-        inbox_id = await self._keep(account.name, kind, response)
+        inbox_id = await self._store_page(account.name, kind, response)
         failpoints.reach("collect.page_stored")
         return await self._in_transaction(
-            lambda c: self._read(c, account, kind, inbox_id, response)
+            lambda connection: self._parse_page(connection, account, kind, inbox_id, response)
         )
 
-    async def _keep(self, account: str, kind: str, response: httpx.Response) -> int:
-        """Commit a raw page to the inbox; returns its id.
+    async def _store_page(self, account: str, kind: str, response: httpx.Response) -> int:
+        """Commit a raw page to the inbox; return its id.
 
-        Its gateway has forgotten it: what the database does not take is left on this machine's disk
-        for whoever comes first when it does.
+        Its gateway has forgotten it. So a page that the database does not take is left on this
+        machine's disk, and a later look of any worker of the machine writes it to the inbox; the
+        database's error is raised then. While the disk does not take it either, both are tried
+        again.
         """
         headers = {"content-type": response.headers.get("content-type", "")}
         body, status = response.content, response.status_code
 
-        def leave() -> None:
-            row = spool_entries.page(account, kind, body, status, headers)
-            spool.leave(spool.folder(self.settings), spool.Kind.PAGE, row)
+        def spool_page() -> None:
+            row = spool_entries.page_row(account, kind, body, status, headers)
+            spool.write_free_file(spool.folder(self.settings), spool.SpoolFileKind.PAGE, row)
 
         while True:
             try:
                 return await self._in_transaction(
-                    lambda c: inbox.keep(c, account, kind, body, status=status, headers=headers)
+                    lambda connection: inbox.add_page(
+                        connection, account, kind, body, status=status, headers=headers
+                    )
                 )
             except XinshiError:
                 try:
-                    await asyncio.to_thread(leave)
+                    await asyncio.to_thread(spool_page)
                 except OSError as error:
                     log.error("spool.failed", why=error.strerror)  # noqa: TRY400 - that is enough
                 else:
                     log.warning("page.spooled", account=account, kind=kind)
                     raise
-            await asyncio.sleep(AFTER_A_FAILURE)
+            await asyncio.sleep(RETRY_SECONDS)
 
-    def _read(
+    def _parse_page(
         self,
         connection: Connection,
         account: Account,
         kind: str,
         inbox_id: int,
         response: httpx.Response,
-    ) -> tuple[int, int, str | None]:
-        rows, new, refusal = read(connection, self.settings, account, kind, inbox_id, response)
-        self._said(connection, account, refusal)
+    ) -> FetchedPage:
+        """Parse a stored page, and note what its refusal, if it is one, says of the account."""
+        page = parse_page(connection, self.settings, account, kind, inbox_id, response)
+        refusal = page.refusal
+        account_guard.note_answer(connection, self.settings, account.name, refusal, self.owner)
         problem = None if refusal is None else f"refused: {refusal.code} {refusal.words}".strip()
-        return rows, new, problem
+        return FetchedPage(page.rows, page.new_rows, problem)
 
-    def _said(self, connection: Connection, account: Account, refusal: Result | None) -> None:
-        account_guard.said(connection, self.settings, account.name, refusal, self.owner)
+    async def _note_answer(self, account: Account, refusal: Result | None) -> None:
+        """Note in a transaction that an account answered, or why it refused."""
+        await self._in_transaction(
+            lambda connection: account_guard.note_answer(
+                connection, self.settings, account.name, refusal, self.owner
+            )
+        )
 
     async def _in_transaction(self, work: Callable[[Connection], Out]) -> Out:
         def run() -> Out:
@@ -221,46 +264,42 @@ class Collector:
         return await asyncio.to_thread(run)
 
 
-def read(
+def parse_page(
     connection: Connection,
     settings: Settings,
     account: Account,
     kind: str,
     inbox_id: int,
     response: httpx.Response,
-) -> tuple[int, int, Result | None]:
-    """Read a raw page that is in the inbox, and note that it was read; only one reader does.
+) -> ParsedPage:
+    """Parse a raw page of the inbox, take in what it holds, and note that it was parsed.
 
-    Returns its rows, how many were new, and why the gateway refused, if it did.
+    Only one process does so: for any other the page is empty.
     """
-    if not inbox.begin(connection, inbox_id):
-        return 0, 0, None
-    if kind == "reports":
-        page: Page[Any] = account.gateway.read_reports(response)
-        sharing = sorted(settings.sharing(account.name), key=account.name.__ne__)
-        new = reports_module.take(connection, sharing, inbox_id, page.items)
-    else:
-        page = account.gateway.read_inbound(response)
-        new = inbound_module.take(connection, account.name, inbox_id, page.items)
-    inbox.parsed(connection, inbox_id, len(page.items), page.damaged)
+    if not inbox.take_page(connection, inbox_id):
+        return ParsedPage()
+    page = raw_pages.read_page(account, kind, response)
+    contents = raw_pages.page_contents(kind, page)
+    new_rows = raw_pages.take(connection, settings, account.name, [(inbox_id, contents)])
+    inbox.finish_page(connection, inbox_id, len(page.items), page.damaged)
     if page.damaged:
         log.warning("page.damaged", account=account.name, inbox=inbox_id, rows=page.damaged)
-    return len(page.items), new, page.refusal
+    return ParsedPage(len(page.items), new_rows, page.refusal)
 
 
-def reread(connection: Connection, settings: Settings, row: Row[Any]) -> int:
-    """Read a raw page again that was not read to its end; returns how many rows were new."""
+def parse_stored_page(connection: Connection, settings: Settings, row: Row[Any]) -> int:
+    """Parse a page of the inbox that a crash left unparsed; return how many rows were new."""
     account = settings.accounts.get(row.account)
     if account is None:
         return 0
-    response = httpx.Response(row.status or 200, headers=row.headers or {}, content=row.body)
-    return read(connection, settings, account, row.kind, row.id, response)[1]
+    response = raw_pages.stored_response(row)
+    return parse_page(connection, settings, account, row.kind, row.id, response).new_rows
 
 
-def _keep_balance(
-    connection: Connection, account: Account, found: Balance, sent: int | None
+def _write_balance(
+    connection: Connection, account: Account, balance: Balance, sent_count: int | None
 ) -> None:
-    said: Mapping[str, Any] = {
+    stored: Mapping[str, Any] = {
         "pools": [
             {
                 "name": pool.name,
@@ -268,8 +307,8 @@ def _keep_balance(
                 "postpaid": pool.postpaid,
                 "used": pool.used,
             }
-            for pool in found.pools
+            for pool in balance.pools
         ],
-        "sent": sent,
+        "sent": sent_count,
     }
-    accounts.write_balance(connection, account.name, said)
+    accounts.write_balance(connection, account.name, stored)

@@ -1,4 +1,4 @@
-"""What a page of inbound messages changes: each is kept once, and an opt-out is heeded."""
+"""Stores the inbound messages of a page, each once, and notes the opt-outs among them."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -8,36 +8,38 @@ from sqlalchemy import Connection
 
 from worker.feedback import reports
 from worker.gateways.results import InboundMessage
-from worker.store import callback_outbox, events, inbox
+from worker.store import callback_outbox, events, opt_outs
+from worker.store.inbound import add_replies
 
 #: A reply that is one of these, as a whole, in any case or width, means "no more": what Chinese
 #: platforms print below advertising (R, T, TD, N), and the words themselves.
 OPT_OUT_WORDS = frozenset({"r", "t", "td", "n", "退订", "拒收"})
 
 
-def take(
-    connection: Connection, account: str, inbox_id: int, inbound: Iterable[InboundMessage]
-) -> int:
-    """Store a page's inbound messages; returns how many were new."""
-    return take_many(connection, account, ((inbox_id, one) for one in inbound))
-
-
-def take_many(
+def take_pages(
     connection: Connection, account: str, inbound: Iterable[tuple[int, InboundMessage]]
 ) -> int:
-    """Do as `take` does for inbound messages of several pages, each with its page's id."""
-    rows = {one["digest"]: one for one in (row(account, *each) for each in inbound)}
-    new = inbox.add_inbound(connection, list(rows.values()))
-    callback_outbox.came_in(connection, list(new.values()))
-    heed(connection, account, [(rows[one]["msisdn"], rows[one]["text"]) for one in new])
-    return len(new)
+    """Store the inbound messages of pages, each with its page's id; return how many were new.
+
+    The callbacks that are told of replies get the new ones, and opt-outs are noted.
+    """
+    rows = [inbound_row(account, inbox_id, reply) for inbox_id, reply in inbound]
+    rows_by_digest = {row["digest"]: row for row in rows}
+    new_ids = add_replies(connection, list(rows_by_digest.values()))
+    callback_outbox.note_inbound(connection, list(new_ids.values()))
+    new_rows = [rows_by_digest[digest] for digest in new_ids]
+    note_opt_outs(connection, account, [(row["msisdn"], row["text"]) for row in new_rows])
+    return len(new_ids)
 
 
-def heed(connection: Connection, account: str, inbound: Iterable[tuple[str, str]]) -> None:
-    """Note who asks for no more, by numbers and their texts."""
-    leaving = [msisdn for msisdn, text in inbound if is_opt_out(text) and "*" not in msisdn]
-    if leaving:
-        for _ in inbox.opt_outs(connection, leaving, f"a reply to {account}"):
+def note_opt_outs(connection: Connection, account: str, replies: Iterable[tuple[str, str]]) -> None:
+    """Note the numbers that opt out, given numbers and what they replied to an account.
+
+    A masked number is passed over: it is nobody's that is known.
+    """
+    msisdns = [msisdn for msisdn, text in replies if is_opt_out(text) and "*" not in msisdn]
+    if msisdns:
+        for _ in opt_outs.add_new(connection, msisdns, f"a reply to {account}"):
             events.add(connection, "recipient.opted_out", "inbound", account=account)
 
 
@@ -47,7 +49,7 @@ def is_opt_out(text: str) -> bool:
     return folded in OPT_OUT_WORDS
 
 
-def row(account: str, inbox_id: int, inbound: InboundMessage) -> dict[str, Any]:
+def inbound_row(account: str, inbox_id: int, inbound: InboundMessage) -> dict[str, Any]:
     """Return an inbound message as it is stored."""
     facts = (
         inbound.gateway_id or "",

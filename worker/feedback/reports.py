@@ -1,200 +1,143 @@
-"""What a page of reports changes: each report is kept once, matched, and moves its message once.
+"""Stores what a page of reports says, and moves the messages that it is about, each once.
 
-A report that matches nothing yet stays and is tried again: it may come before our own answer.
+A report that matches no message yet stays and is tried again: it may come before our own answer.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from worker.domain import msisdn as numbers
 from worker.domain.enums import MessageState, ReportStatus, SubmissionState
+from worker.feedback import report_matching
+from worker.feedback.report_matching import AnyReport, MatchedReport, ReportLookup
 from worker.gateways.results import Report
-from worker.store import (
-    events,
-    messages,
-    outcomes,
-    unknown,
-)
-from worker.store import reports as stored
-from worker.store.reports import Origin, Place
+from worker.store import applied_reports, events, outcomes, unknown
+from worker.store import reports as report_store
+from worker.store.reports import Origin, ReportTarget
 
-#: Only submissions younger than this are looked through for a lost id, and so many, in seconds.
-ADOPTABLE = 72 * 3600.0
-MOST_CANDIDATES = 200
-#: How far a gateway's clock may be behind ours.
-SLACK = timedelta(minutes=2)
-#: Reports that are stored and applied together.
-AT_ONCE = 5000
-#: What a report can belong to: whatever the gateway may have taken.
-CALLED = frozenset({SubmissionState.IN_FLIGHT, SubmissionState.ACCEPTED, SubmissionState.UNKNOWN})
-
-#: A report as it was read, or as it is stored: they have the same names.
-Told = Report | Row[Any]
+#: For so long after its call a submission is a candidate for reports under an unknown id.
+ADOPTABLE_SECONDS = 72 * 3600.0
+#: How many such submissions are looked through, the newest first.
+MAX_CANDIDATES = 200
+#: How many reports are stored and applied together.
+MAX_REPORTS_AT_ONCE = 5000
 
 
-class MatchedReport(NamedTuple):
-    """A report, the submission that it names, and the message that its number means there."""
+@dataclass(frozen=True, slots=True)
+class SortedReports:
+    """Stored reports by their ids, sorted by what has to be done about them.
 
-    report: Told
-    origin: Origin
-    place: Place
+    A report whose submission is known, but not its message, is in neither: it waits.
+    """
+
+    #: Those whose message is known.
+    matched: dict[int, MatchedReport] = field(default_factory=dict)
+    #: Those with a reference or id that no submission has.
+    unnamed: dict[int, AnyReport] = field(default_factory=dict)
+
+    def add(self, report_id: int, lookup: ReportLookup) -> None:
+        """Sort one report in."""
+        matched = lookup.matched
+        if matched is not None:
+            self.matched[report_id] = matched
+        elif lookup.origin is None:
+            self.unnamed[report_id] = lookup.report
 
 
-def take(
+def take_page(
     connection: Connection, accounts: Sequence[str], inbox_id: int, reports: Iterable[Report]
 ) -> int:
-    """Store a page's reports and apply those that are new; returns how many were new.
+    """Store a page's reports and apply those that are new; return how many were new.
 
     `accounts` names the one that was asked, and then those that share its login at the gateway.
     """
-    return take_many(connection, accounts, ((inbox_id, one) for one in reports))
+    return take_pages(connection, accounts, ((inbox_id, report) for report in reports))
 
 
-def take_many(
+def take_pages(
     connection: Connection, accounts: Sequence[str], reports: Iterable[tuple[int, Report]]
 ) -> int:
-    """Do as `take` does for reports of several pages, each with its page's id.
+    """Do as `take_page` does for reports of several pages, each with its page's id."""
+    remaining, new_count = iter(reports), 0
+    while chunk := list(islice(remaining, MAX_REPORTS_AT_ONCE)):
+        new_count += _take_chunk(connection, accounts, chunk)
+    return new_count
+
+
+def _take_chunk(
+    connection: Connection, accounts: Sequence[str], chunk: Sequence[tuple[int, Report]]
+) -> int:
+    """Store and apply some reports; return how many were new.
 
     Each is matched before it is stored, so that it is written once.
     """
-    each, count = iter(reports), 0
-    while some := list(islice(each, AT_ONCE)):
-        places = _places(connection, accounts, [one for _, one in some])
-        read: dict[str, tuple[Report, MatchedReport | None, bool]] = {}
-        rows = []
-        for (inbox_id, one), (matched, named) in zip(some, places, strict=True):
-            rows.append(row(accounts[0], inbox_id, one, matched.place if matched else None))
-            read[rows[-1]["digest"]] = one, matched, named
-        new = stored.add(connection, rows)
-        apart: dict[int, Report] = {}
-        those: dict[int, MatchedReport] = {}
-        for digest, its in new.items():
-            one, matched, named = read[digest]
-            if matched is not None:
-                those[its] = matched
-            elif not named:
-                apart[its] = one
-        _follow(connection, those)
-        _adopt(connection, accounts, apart)
-        count += len(new)
-    return count
-
-
-def apply(connection: Connection, accounts: Sequence[str], reports: Sequence[Row[Any]]) -> int:
-    """Match stored reports with messages and move these; returns how many were matched."""
-    those: dict[int, MatchedReport] = {}
-    apart: dict[int, Told] = {}
-    for one, (matched, named) in zip(reports, _places(connection, accounts, reports), strict=True):
-        if matched is not None:
-            those[one.id] = matched
-        elif not named:
-            apart[one.id] = one
-    _match(connection, those)
-    return len(those) + _adopt(connection, accounts, apart)
-
-
-def _places(
-    connection: Connection, accounts: Sequence[str], reports: Sequence[Told]
-) -> Iterator[tuple[MatchedReport | None, bool]]:
-    """Say of each report which message it belongs to, and whether a submission has its name."""
-    by_name = _named(connection, accounts, reports)
-    origins = [
-        by_name.get(one.reference or "") or by_name.get(one.gateway_id or "") for one in reports
+    lookups = report_matching.look_up(connection, accounts, [report for _, report in chunk])
+    rows = [
+        report_row(accounts[0], inbox_id, report, lookup.target)
+        for (inbox_id, report), lookup in zip(chunk, lookups, strict=True)
     ]
-    pairs = [(one, origin) for one, origin in zip(reports, origins, strict=True) if origin]
-    found = _found(connection, pairs)
-    for one, origin in zip(reports, origins, strict=True):
-        place = found.get((origin.id, one.msisdn)) if origin else None
-        matched = MatchedReport(one, origin, place) if origin and place else None
-        yield matched, origin is not None
+    lookups_by_digest = {row["digest"]: lookup for row, lookup in zip(rows, lookups, strict=True)}
+    new_ids = report_store.add(connection, rows)
+    new_reports = SortedReports()
+    for digest, report_id in new_ids.items():
+        new_reports.add(report_id, lookups_by_digest[digest])
+    _apply(connection, new_reports.matched)
+    _adopt(connection, accounts, new_reports.unnamed)
+    return len(new_ids)
 
 
-def _named(
-    connection: Connection, accounts: Sequence[str], reports: Sequence[Told]
-) -> dict[str, Origin]:
-    """Return the submissions that reports name, by our reference or the gateway's id."""
-    by_name: dict[str, Origin] = {}
-    for origin in stored.origins(
+def match_stored(
+    connection: Connection, accounts: Sequence[str], reports: Sequence[Row[Any]]
+) -> int:
+    """Match stored reports with messages and move these; return how many were matched."""
+    stored = SortedReports()
+    lookups = report_matching.look_up(connection, accounts, reports)
+    for report, lookup in zip(reports, lookups, strict=True):
+        stored.add(report.id, lookup)
+    _store_matches(connection, stored.matched)
+    _apply(connection, stored.matched)
+    return len(stored.matched) + _adopt(connection, accounts, stored.unnamed)
+
+
+def _store_matches(connection: Connection, reports: Mapping[int, MatchedReport]) -> None:
+    """Write down which messages stored reports, given by their ids, belong to."""
+    report_store.match(
         connection,
-        accounts,
-        {one.reference for one in reports if one.reference},
-        {one.gateway_id for one in reports if one.gateway_id},
-    ):
-        if origin.state in CALLED:
-            for name in (origin.reference, origin.gateway_id):
-                by_name.setdefault(name or "", origin)
-    by_name.pop("", None)
-    return by_name
-
-
-def _found(
-    connection: Connection, pairs: Iterable[tuple[Told, Origin]]
-) -> dict[tuple[int, str], Place]:
-    """Return the messages that the numbers of reports mean in submissions, masked ones too."""
-    wanted: dict[int, set[str]] = defaultdict(set)
-    origins: dict[int, Origin] = {}
-    for report, origin in pairs:
-        origins[origin.id] = origin
-        wanted[origin.id].add(report.msisdn)
-    found = stored.places(connection, {origins[one]: some for one, some in wanted.items()})
-    for one, some in wanted.items():
-        masked = [msisdn for msisdn in some if "*" in msisdn]
-        if masked:
-            carried = stored.numbers_of(connection, origins[one], None)
-            for msisdn in masked:
-                row = _unmasked(msisdn, carried)
-                if row is not None:
-                    found[one, msisdn] = Place(row.request_id, row.n)
-    return found
-
-
-def _unmasked(masked: str, carried: Sequence[Row[Any]]) -> Row[Any] | None:
-    """A masked number belongs to a message only if exactly one of the submission fits."""
-    fitting = [row for row in carried if numbers.matches(masked, row.msisdn)]
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def _match(
-    connection: Connection, those: Mapping[int, MatchedReport], *, adopting: bool = False
-) -> None:
-    """Write down which messages stored reports belong to, by their ids, and move these."""
-    stored.match(
-        connection,
-        [
-            {"one": one, "of": each.place.request_id, "nth": each.place.n}
-            for one, each in those.items()
-        ],
+        {report_id: matched.target for report_id, matched in reports.items()},
     )
-    _follow(connection, those, adopting=adopting)
 
 
-def _follow(
-    connection: Connection, those: Mapping[int, MatchedReport], *, adopting: bool = False
+def _apply(
+    connection: Connection, reports: Mapping[int, MatchedReport], *, adopting: bool = False
 ) -> None:
-    """Do what follows from reports that are matched: settle submissions, move messages.
+    """Do what follows from matched reports: settle submissions, move messages.
 
-    A report proves that its submission was taken, unless that stands for calls of others too.
+    A report proves that its submission was taken; one that was adopted does not where the
+    submission stands for calls that a restored backup forgot.
     """
     settled: set[int] = set()
-    for one, each in those.items():
-        origin = each.origin
+    for report_id, matched in reports.items():
+        origin = matched.origin
         proves = not (adopting and origin.restored)
         if origin.state is SubmissionState.UNKNOWN and proves and origin.id not in settled:
             settled.add(origin.id)
-            _settle(connection, origin, one, each.report.gateway_id)
-    for single in (True, False):
-        some = {one: each for one, each in those.items() if (each.origin.segments == 1) is single}
-        _move(connection, some, single=single)
+            _settle(connection, origin, report_id, matched.report.gateway_id)
+    for one_part in (True, False):
+        alike = {
+            report_id: matched
+            for report_id, matched in reports.items()
+            if (matched.origin.segments == 1) is one_part
+        }
+        _move_messages(connection, alike, one_part=one_part)
 
 
-def _settle(connection: Connection, origin: Origin, evidence: int, gateway_id: str | None) -> None:
-    """A report proves that the gateway took the submission: `unknown` → `accepted`."""
+def _settle(connection: Connection, origin: Origin, report_id: int, gateway_id: str | None) -> None:
+    """Settle an unknown submission that a report proves to have been taken: it is accepted."""
     if outcomes.accept(connection, origin.id, origin.fence, gateway_id):
         unknown.withdraw_resend(connection, origin.id)
         events.add(
@@ -203,67 +146,84 @@ def _settle(connection: Connection, origin: Origin, evidence: int, gateway_id: s
             "report",
             account=origin.account,
             submission_id=origin.id,
-            detail={"report": evidence},
+            detail={"report": report_id},
         )
 
 
-def _move(connection: Connection, those: Mapping[int, MatchedReport], *, single: bool) -> None:
+def _move_messages(
+    connection: Connection, reports: Mapping[int, MatchedReport], *, one_part: bool
+) -> None:
     """Move messages by their reports; a text of several parts failed if one of them did."""
-    by_state: dict[MessageState, list[messages.Reported]] = defaultdict(list)
-    for one, (report, _, place) in those.items():
+    by_state: dict[MessageState, list[applied_reports.ReportedMessage]] = defaultdict(list)
+    for report_id, (report, _, target) in reports.items():
         status = ReportStatus(report.status)
         if status is not ReportStatus.UNKNOWN:
             by_state[MessageState(status.value)].append(
-                messages.Reported(one, *place, report.code[:64], report.reported_at)
+                applied_reports.ReportedMessage(
+                    report_id, *target, report.code[:64], report.reported_at
+                )
             )
     for state in (MessageState.UNDELIVERED, MessageState.DELIVERED):
         if by_state[state]:
-            messages.report(connection, by_state[state], state, parts=1 if single else 2)
+            applied_reports.apply_reports(
+                connection, by_state[state], state, parts=1 if one_part else 2
+            )
 
 
-def _adopt(connection: Connection, accounts: Sequence[str], apart: Mapping[int, Told]) -> int:
-    """Find the submissions of stored reports under ids that nobody knows; how many belong to one.
+def _adopt(
+    connection: Connection, accounts: Sequence[str], unnamed: Mapping[int, AnyReport]
+) -> int:
+    """Match stored reports under ids that no submission has; return how many were matched.
 
-    One whose id was lost with its answer, or never given, is meant if its numbers and its time fit
-    all reports of an id, and if no other one fits.
+    A submission may have lost its id with the gateway's answer, or never been given one.
     """
-    orphans: dict[str, dict[int, Told]] = defaultdict(dict)
-    for one, report in apart.items():
+    reports_by_gateway_id: dict[str, dict[int, AnyReport]] = defaultdict(dict)
+    for report_id, report in unnamed.items():
         if report.gateway_id:
-            orphans[report.gateway_id][one] = report
-    if not orphans:
+            reports_by_gateway_id[report.gateway_id][report_id] = report
+    if not reports_by_gateway_id:
         return 0
-    adopted: list[tuple[int, Told, Origin]] = []
-    candidates = stored.adoptable(connection, accounts, ADOPTABLE, MOST_CANDIDATES)
-    for gateway_id, reports in orphans.items():
-        fitting = [one for one in candidates if _fits(connection, one, list(reports.values()))]
+    origins = _find_origins(connection, accounts, reports_by_gateway_id)
+    pairs = [(unnamed[report_id], origin) for report_id, origin in origins.items()]
+    lookups = report_matching.look_up_in(connection, pairs)
+    adopted = SortedReports()
+    for report_id, lookup in zip(origins, lookups, strict=True):
+        adopted.add(report_id, lookup)
+    _store_matches(connection, adopted.matched)
+    _apply(connection, adopted.matched, adopting=True)
+    return len(adopted.matched)
+
+
+def _find_origins(
+    connection: Connection,
+    accounts: Sequence[str],
+    reports_by_gateway_id: Mapping[str, Mapping[int, AnyReport]],
+) -> dict[int, Origin]:
+    """Return the submissions of reports, by the reports' ids, and write down the ids they bear.
+
+    A submission is meant by an id if its numbers and its time fit all reports of the id, and if no
+    other submission fits them.
+    """
+    origins: dict[int, Origin] = {}
+    candidates = report_store.adoptable(connection, accounts, ADOPTABLE_SECONDS, MAX_CANDIDATES)
+    for gateway_id, reports in reports_by_gateway_id.items():
+        fitting = [
+            candidate
+            for candidate in candidates
+            if report_matching.fits(connection, candidate, list(reports.values()))
+        ]
         if len(fitting) == 1:
-            adopted += [(one, report, fitting[0]) for one, report in reports.items()]
-            if not fitting[0].restored:
-                stored.adopt(connection, fitting[0].id, gateway_id)
-                candidates.remove(fitting[0])
-    found = _found(connection, [(report, origin) for _, report, origin in adopted])
-    those = {
-        one: MatchedReport(report, origin, found[origin.id, report.msisdn])
-        for one, report, origin in adopted
-        if (origin.id, report.msisdn) in found
-    }
-    _match(connection, those, adopting=True)
-    return len(those)
+            (origin,) = fitting
+            origins.update(dict.fromkeys(reports, origin))
+            if not origin.restored:
+                report_store.adopt(connection, origin.id, gateway_id)
+                candidates.remove(origin)
+    return origins
 
 
-def _fits(connection: Connection, origin: Origin, reports: Sequence[Told]) -> bool:
-    called = origin.called_at
-    if called is None or any(
-        one.reported_at is not None and one.reported_at < called - SLACK for one in reports
-    ):
-        return False
-    named = {one.msisdn for one in reports}
-    found = _found(connection, [(one, origin) for one in reports])
-    return all((origin.id, msisdn) in found for msisdn in named)
-
-
-def row(account: str, inbox_id: int, report: Report, place: Place | None = None) -> dict[str, Any]:
+def report_row(
+    account: str, inbox_id: int, report: Report, target: ReportTarget | None = None
+) -> dict[str, Any]:
     """Return a report as it is stored, with the message that it belongs to, if that is known."""
     facts = (
         report.reference or report.gateway_id or "",
@@ -282,11 +242,11 @@ def row(account: str, inbox_id: int, report: Report, place: Place | None = None)
         "reported_at": report.reported_at,
         "digest": digest(facts),
         "inbox_id": inbox_id,
-        "request_id": place.request_id if place else None,
-        "n": place.n if place else None,
+        "request_id": target.request_id if target else None,
+        "n": target.n if target else None,
     }
 
 
 def digest(facts: Iterable[str]) -> str:
-    """Hash what a gateway said, so that the same said twice is one row."""
+    """Return a hash of what a gateway said, by which the same said twice is stored once."""
     return hashlib.sha256("\x1f".join(facts).encode()).hexdigest()[:32]

@@ -1,7 +1,7 @@
-"""The broker is a doorbell: its names, its address, and how long anybody waits for it.
+"""Names the broker's queues and tasks, gives its address and settings, and encodes doorbells.
 
-A doorbell says "there may be work" and carries a class at most. Losing one, doubling one or having
-one an hour late changes nothing but latency.
+The broker is a doorbell. A doorbell says "there may be work" and carries a class at most: one that
+is lost, doubled or an hour late changes nothing but latency.
 """
 
 import base64
@@ -17,22 +17,22 @@ from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import ConfigurationError, Problem
 
-RING = "xinshi.ring"
-TICK = "xinshi.tick"
-ENQUEUE = "xinshi.enqueue"
+RING_TASK = "xinshi.ring"
+TICK_TASK = "xinshi.tick"
+ENQUEUE_TASK = "xinshi.enqueue"
 #: The queue of the ticks; each class has one under its own name.
-TICKS = "ticks"
-#: A Unix socket's path has no more bytes than this.
-LONGEST_SOCKET = 107
+TICKS_QUEUE = "ticks"
+#: The longest path that a Unix socket may have.
+MAX_SOCKET_PATH_BYTES = 107
 #: How long a doorbell may take, in seconds.
-PATIENCE = 1.0
+DOORBELL_TIMEOUT = 1.0
 
 
 def url(settings: Settings) -> str:
     """Return the broker's address; `embedded` is the socket of this configuration's own server."""
     if settings.top.broker_url != "embedded":
         return settings.top.broker_url
-    return f"redis+socket://{socket(settings)}"
+    return f"redis+socket://{socket_path(settings)}"
 
 
 def redis_url(settings: Settings) -> str | None:
@@ -41,46 +41,46 @@ def redis_url(settings: Settings) -> str | None:
         return settings.top.redis_url
     broker = settings.top.broker_url
     if broker == "embedded":
-        return f"unix://{socket(settings)}"
+        return f"unix://{socket_path(settings)}"
     if broker.startswith("redis+socket://"):
         return broker.replace("redis+socket", "unix", 1)
     return broker if broker.startswith(("redis://", "rediss://")) else None
 
 
-def socket(settings: Settings) -> Path:
-    """Return the embedded server's socket: a fixed place for each configuration."""
-    path = settings.folder / "valkey.sock"
-    if len(str(path).encode()) <= LONGEST_SOCKET:
+def socket_path(settings: Settings) -> Path:
+    """Return the path of the embedded server's socket: the same for one configuration always."""
+    path = settings.state_folder / "valkey.sock"
+    if len(str(path).encode()) <= MAX_SOCKET_PATH_BYTES:
         return path
     name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"xinshi-{name}" / "valkey.sock"
 
 
-def options(settings: Settings) -> dict[str, Any]:
+def celery_options(settings: Settings) -> dict[str, Any]:
     """Return the Celery settings that both ends of a doorbell share."""
     address = url(settings)
     amqp = address.startswith("amqp")
-    transport: dict[str, Any] = {
+    transport_options: dict[str, Any] = {
         "socket_timeout": 5.0,
-        "socket_connect_timeout": PATIENCE,
+        "socket_connect_timeout": DOORBELL_TIMEOUT,
         "socket_keepalive": True,
         "health_check_interval": 10,
-        # Redelivery only rings again; it need not be soon.
+        # What is delivered again only rings again: there is no hurry.
         "visibility_timeout": 3600,
     }
     if amqp:
-        # Without confirmation a publish into a dying connection is lost without a word.
-        transport = {"confirm_publish": True}
+        # Without confirmation a publish into a dying connection is lost, and nobody is told.
+        transport_options = {"confirm_publish": True}
     return {
         "broker_url": address,
-        "broker_transport_options": transport,
-        "broker_connection_timeout": PATIENCE,
+        "broker_transport_options": transport_options,
+        "broker_connection_timeout": DOORBELL_TIMEOUT,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # A Redis that is full refuses the queues: the worker goes on by looking, and tries again.
+        # A Redis that is full refuses the queues: the worker goes on without, and tries again.
         "broker_channel_error_retry": True,
-        "broker_pool_acquire_timeout": PATIENCE,
-        "task_queues": [_queue(name, amqp=amqp) for name in (*MessageClass, TICKS)],
+        "broker_pool_acquire_timeout": DOORBELL_TIMEOUT,
+        "task_queues": [_queue(name, amqp=amqp) for name in (*MessageClass, TICKS_QUEUE)],
         "task_default_queue": MessageClass.NOTICE.value,
         "task_create_missing_queues": False,
         "task_serializer": "json",
@@ -91,27 +91,37 @@ def options(settings: Settings) -> dict[str, Any]:
     }
 
 
+#: What stands in a template for a doorbell's own id and delivery tag.
 _ID, _TAG = "{id}", "{tag}"
-#: What Celery leaves empty in a task that nothing is asked of.
-_EMPTY = ("parent_id", "group", "group_index", "shadow", "eta", "expires", "stamped_headers")
-_LINKS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
+#: The headers that Celery leaves empty for a plain task.
+_EMPTY_HEADERS = (
+    "parent_id",
+    "group",
+    "group_index",
+    "shadow",
+    "eta",
+    "expires",
+    "stamped_headers",
+)
+#: The part of a task's body that links it to other tasks: to none.
+_EMPTY_LINKS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
 
 
-def written(task: str, queue: str, args: tuple[str, ...]) -> str:
-    """Write a doorbell as Celery lays it into a queue that is a list of Redis.
+def encode_doorbell(task: str, queue: str, args: tuple[str, ...]) -> str:
+    """Return a doorbell as Celery puts it into a queue that is a list of Redis.
 
     Version 2 of Celery's message protocol (its documents, "Message Protocol"), in the envelope of
-    kombu's virtual transports. To let Celery write it takes many times as long, and another way to
-    the server and back; the first time, 200 ms.
+    kombu's virtual transports. Celery itself takes many times as long, and one more round trip to
+    the server; the first time, 200 ms.
     """
-    form = _form(task, queue, args)
-    return form.replace(_ID, str(uuid.uuid4())).replace(_TAG, str(uuid.uuid4()))
+    template = _template(task, queue, args)
+    return template.replace(_ID, str(uuid.uuid4())).replace(_TAG, str(uuid.uuid4()))
 
 
 @cache
-def _form(task: str, queue: str, args: tuple[str, ...]) -> str:
-    """Write all of a doorbell but its own two names."""
-    headers = dict.fromkeys(_EMPTY) | {
+def _template(task: str, queue: str, args: tuple[str, ...]) -> str:
+    """Return all of a doorbell but its own id and delivery tag."""
+    headers = dict.fromkeys(_EMPTY_HEADERS) | {
         "lang": "py",
         "task": task,
         "id": _ID,
@@ -133,7 +143,7 @@ def _form(task: str, queue: str, args: tuple[str, ...]) -> str:
         "body_encoding": "base64",
         "delivery_tag": _TAG,
     }
-    body = json.dumps([args, {}, _LINKS]).encode("ascii")
+    body = json.dumps([args, {}, _EMPTY_LINKS]).encode("ascii")
     envelope = {
         "body": base64.b64encode(body).decode("ascii"),
         "content-encoding": "utf-8",
@@ -145,7 +155,8 @@ def _form(task: str, queue: str, args: tuple[str, ...]) -> str:
 
 
 def _queue(name: str, *, amqp: bool) -> Any:
-    # Imported here: whoever never rings does not pay for it.
+    """Return a queue of the broker; with AMQP a short quorum queue."""
+    # Imported here, because a process that never rings need not pay for it.
     from kombu.entity import Queue
 
     # A queue of doorbells need not be long: the database knows what there is to do.
@@ -158,5 +169,5 @@ def _queue(name: str, *, amqp: bool) -> Any:
 def check(settings: Settings) -> None:
     """Raise `ConfigurationError` when accounts have to be paced and there is no Redis to do it."""
     if settings.accounts and redis_url(settings) is None:
-        what = f"is missing: {settings.top.broker_url.partition(':')[0]} cannot pace accounts"
-        raise ConfigurationError([Problem("redis_url", what)])
+        problem = f"is missing: {settings.top.broker_url.partition(':')[0]} cannot pace accounts"
+        raise ConfigurationError([Problem("redis_url", problem)])

@@ -1,4 +1,7 @@
-"""Logging: event names with fields, to standard error; never a whole number, a text or a secret."""
+"""Configures logging: event names with fields, to standard error.
+
+No log entry holds a whole number, a text or a secret.
+"""
 
 import logging
 import sys
@@ -7,7 +10,7 @@ from typing import Any
 import structlog
 
 #: Libraries whose records at INFO name URLs or task arguments.
-_QUIET = (
+_QUIET_LIBRARIES = (
     "httpx",
     "httpcore",
     "celery.worker.strategy",
@@ -21,18 +24,18 @@ _QUIET = (
 def configure(level: str = "INFO", *, json: bool | None = None) -> None:
     """Send structlog and the libraries' logging to standard error; JSON unless on a terminal."""
     as_json = not sys.stderr.isatty() if json is None else json
-    shared: list[Any] = [
+    processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last: Any = (
+    renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if as_json
         else structlog.dev.ConsoleRenderer()
     )
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, last],
+        processors=[*processors, structlog.processors.format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
@@ -40,12 +43,12 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
-            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=processors,
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _QUIET:
+    for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -1,8 +1,9 @@
-"""Marks in Redis that a doorbell is pending: many enqueues ring once.
+"""Rings doorbells in Redis, and marks each as pending there, so that many enqueues ring once.
 
-Whoever enqueues sets the mark and rings only if it was not set; the worker takes it away before it
-looks, so that nothing is enqueued unseen. Both are one step of Redis: no mark without its doorbell.
-With a broker that is no Redis there are no marks, and its queues are short instead.
+An enqueue sets the mark and rings only if it was not set; the worker clears the mark before it
+looks, so that nothing is enqueued unseen. To set the mark and to ring are one step in Redis: there
+is no mark without its doorbell. With a broker that is not Redis there are no marks, and its queues
+are short instead.
 """
 
 from functools import cache
@@ -12,71 +13,77 @@ import redis
 from worker.config.settings import Settings
 from worker.runtime import broker
 
-#: A mark is forgotten after this, in seconds: its doorbell may have been lost.
-LIFE = 10
+#: How long a mark lasts: its doorbell may have been lost.
+MARK_SECONDS = 10
 
 
 @cache
-def client(address: str) -> redis.Redis:
+def redis_client(address: str) -> redis.Redis:
     """Return a client that waits no longer than a doorbell may take, and repeats nothing."""
     return redis.Redis.from_url(
-        address, socket_timeout=broker.PATIENCE, socket_connect_timeout=broker.PATIENCE
+        address,
+        socket_timeout=broker.DOORBELL_TIMEOUT,
+        socket_connect_timeout=broker.DOORBELL_TIMEOUT,
     )
 
 
-_RING = """
+#: KEYS: the mark, the queue. ARGV: the seconds that the mark lasts, the doorbell.
+_RING_SCRIPT = """
 if redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[1]) then
     redis.call('LPUSH', KEYS[2], ARGV[2])
 end
 """
 
 
-def serve(settings: Settings) -> bool:
-    """Say whether doorbells are rung here: the broker is a Redis, named without further words."""
+def can_ring(settings: Settings) -> bool:
+    """Tell whether `ring` can be used: the broker is a Redis, and its URL has no query."""
     address = _address(settings)
-    # What kombu reads in a query, redis-py may read otherwise: another database, say.
+    # kombu and redis-py may read a query in different ways: as another database, say.
     return address is not None and "?" not in address
 
 
 def ring(settings: Settings, queue: str, doorbell: str) -> None:
-    """Lay a doorbell into a queue, unless one is pending there.
+    """Put a doorbell into a queue, unless one is pending there.
 
     Raises `redis.RedisError` when Redis does not answer: then nobody knows whether it rang.
     """
     address = str(_address(settings))
-    client(address).eval(_RING, 2, _key(queue), queue, str(LIFE), doorbell)
+    redis_client(address).eval(_RING_SCRIPT, 2, _key(queue), queue, str(MARK_SECONDS), doorbell)
 
 
 def set_mark(settings: Settings, message_class: str) -> bool:
-    """Say that a doorbell is about to ring in another way; False when one is pending already.
+    """Mark that a doorbell is about to be rung by Celery; False when one is pending already.
 
     Raises `redis.RedisError` when Redis does not answer.
     """
     address = _address(settings)
     if address is None:
         return True
-    return bool(client(address).set(_key(message_class), "1", nx=True, ex=LIFE))
+    return bool(redis_client(address).set(_key(message_class), "1", nx=True, ex=MARK_SECONDS))
 
 
-def take_mark(settings: Settings, message_class: str) -> None:
-    """Say that a doorbell was heard. Nothing happens when Redis does not answer."""
+def clear_mark(settings: Settings, message_class: str) -> None:
+    """Note that a doorbell was heard. Does nothing when Redis does not answer."""
     address = _address(settings)
     if address is None:
         return
     try:
-        client(address).delete(_key(message_class))
+        redis_client(address).delete(_key(message_class))
     except redis.RedisError:
         return
 
 
 def _address(settings: Settings) -> str | None:
-    """Only the broker's own Redis: a mark elsewhere could outlive its doorbell."""
-    own = settings.top.broker_url
-    if not own.startswith(("embedded", "redis://", "rediss://", "redis+socket://")):
+    """Return the address of the broker's own Redis; None when the broker is not Redis.
+
+    No other Redis will do: a mark in it could outlive its doorbell.
+    """
+    broker_url = settings.top.broker_url
+    if not broker_url.startswith(("embedded", "redis://", "rediss://", "redis+socket://")):
         return None
-    if own == "embedded":
-        return f"unix://{broker.socket(settings)}"
-    return own.replace("redis+socket", "unix", 1)
+    if broker_url == "embedded":
+        return f"unix://{broker.socket_path(settings)}"
+    return broker_url.replace("redis+socket", "unix", 1)
 
 
 def _key(message_class: str) -> str:

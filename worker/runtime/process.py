@@ -1,4 +1,4 @@
-"""What one worker process holds: a lane for each class it serves, and the ticker."""
+"""Starts and stops what one worker process runs: its lanes, the ticker and the callback sender."""
 
 import os
 import secrets
@@ -22,62 +22,75 @@ from worker.store.spool import Spool
 log = structlog.get_logger()
 
 
-class Runtime:
-    """The threads of a worker process. Made and started after a fork, never before."""
+class WorkerProcess:
+    """The services of a worker process, each a thread. Made and started after a fork, never before.
+
+    There is a lane for each class that it serves.
+    """
 
     def __init__(self, settings: Settings, classes: Collection[MessageClass]) -> None:
         self.owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.settings = settings
-        # Slow the first time: not within a transaction that others wait for.
+        # Computed here because it is slow the first time: not in a transaction others wait for.
         self.logins = settings.logins
         self.engines: list[Engine] = []
         self.lanes = {
-            one: Lane(settings, self._engine(3, by_index=True), one, self.owner, self._spool(one))
-            for one in MessageClass
-            if one in classes
+            message_class: Lane(
+                settings,
+                self._connect(3, by_index=True),
+                message_class,
+                self.owner,
+                self._spool(message_class),
+            )
+            for message_class in MessageClass
+            if message_class in classes
         }
-        self.ticker = Ticker(settings, self._engine(3), self.owner)
-        # Without a secret nothing could be signed, and nobody can have asked to be told.
-        signs = bool(settings.top.callback_secrets)
-        self.tellers = [CallbackSender(settings, self._engine(3))] if signs else []
+        self.ticker = Ticker(settings, self._connect(3), self.owner)
+        # Without a secret nothing could be signed, and no callback can have been named.
+        can_sign = bool(settings.top.callback_secrets)
+        self.callback_senders = [CallbackSender(settings, self._connect(3))] if can_sign else []
 
-    def _engine(self, pool_size: int, *, by_index: bool = False) -> Engine:
-        """Connections of its own for each lane: none waits for another's."""
+    def _connect(self, pool_size: int, *, by_index: bool = False) -> Engine:
+        """Return an engine for one service: none waits for the connections of another."""
         url = self.settings.database_url
         self.engines.append(database.connect(url, pool_size=pool_size, by_index=by_index))
         return self.engines[-1]
 
-    def _parts(self) -> list[BackgroundService]:
-        return [*self.lanes.values(), self.ticker, *self.tellers]
+    def _services(self) -> list[BackgroundService]:
+        return [*self.lanes.values(), self.ticker, *self.callback_senders]
 
     def _spool(self, message_class: MessageClass) -> Spool:
         return Spool(spool.folder(self.settings), f"{self.owner}-{message_class}")
 
     def start(self) -> None:
-        """Begin to work."""
-        for lane in self.lanes.values():
-            lane.start()
-        for part in (self.ticker, *self.tellers):
-            part.start()
-        log.info("worker.started", owner=self.owner, lanes=[one.value for one in self.lanes])
+        """Start all services."""
+        for service in self._services():
+            service.start()
+        lanes = [message_class.value for message_class in self.lanes]
+        log.info("worker.started", owner=self.owner, lanes=lanes)
 
     def ring(self, message_class: str) -> None:
-        """Let the lane of a class look now; nothing happens when this process does not serve it."""
+        """Make the lane of a class look now; does nothing when this process does not serve it."""
         lane = self.lanes.get(MessageClass(message_class))
         if lane is not None:
             lane.ring()
 
     def halt(self) -> None:
-        """Begin nothing new."""
-        for part in self._parts():
-            part.halt()
+        """Make all services begin nothing new."""
+        for service in self._services():
+            service.halt()
 
     def stop(self) -> None:
-        """Claim nothing new, finish and record what is under way, within deadline + 5 s."""
+        """Claim nothing new, finish and record what is under way.
+
+        It takes 5 s more than the longest timeout of an account at the most.
+        """
         self.halt()
-        deadlines = (one.settings.timeout for one in self.settings.accounts.values())
-        until = time.monotonic() + max(deadlines, default=0.0) + 5.0
-        finished = [part.stop(max(0.0, until - time.monotonic())) for part in self._parts()]
+        timeouts = (account.settings.timeout for account in self.settings.accounts.values())
+        deadline = time.monotonic() + max(timeouts, default=0.0) + 5.0
+        finished = [
+            service.stop(max(0.0, deadline - time.monotonic())) for service in self._services()
+        ]
         for engine in self.engines:
             engine.dispose()
         log.info("worker.stopped", owner=self.owner, clean=all(finished))

@@ -6,38 +6,38 @@ from celery import Celery
 
 from worker.intake import celery_payload
 from worker.runtime import broker, pending_doorbells
-from worker.runtime.process import Runtime
+from worker.runtime.process import WorkerProcess
 
 
-class Here:
-    """What this process runs, once it has started; tasks find it here."""
+class CurrentWorker:
+    """Where tasks find the worker process that they run in, once it has started."""
 
-    runtime: Runtime | None = None
+    process: WorkerProcess | None = None
 
 
 def register(app: Celery, settings: Any) -> None:
     """Add the tasks to an app."""
 
-    @app.task(name=broker.RING)  # type: ignore[untyped-decorator]
+    @app.task(name=broker.RING_TASK)  # type: ignore[untyped-decorator]
     def ring(message_class: str) -> None:
-        """There may be work of a class."""
-        # The mark goes first: who enqueues from here on rings anew.
-        pending_doorbells.take_mark(settings, message_class)
-        if Here.runtime is not None:
-            Here.runtime.ring(message_class)
+        """Make the lane of a class look for work."""
+        # The mark goes first: an enqueue from here on rings anew.
+        pending_doorbells.clear_mark(settings, message_class)
+        if CurrentWorker.process is not None:
+            CurrentWorker.process.ring(message_class)
 
-    @app.task(name=broker.TICK)  # type: ignore[untyped-decorator]
+    @app.task(name=broker.TICK_TASK)  # type: ignore[untyped-decorator]
     def tick() -> None:
-        """There may be ticks that are due, or pushes to read."""
-        pending_doorbells.take_mark(settings, broker.TICKS)
-        if Here.runtime is not None:
-            Here.runtime.ticker.ring()
+        """Make the ticker look for ticks that are due, or pushes to read."""
+        pending_doorbells.clear_mark(settings, broker.TICKS_QUEUE)
+        if CurrentWorker.process is not None:
+            CurrentWorker.process.ticker.ring()
 
     if settings.top.celery_door:
 
-        @app.task(name=broker.ENQUEUE, acks_late=True, reject_on_worker_lost=True)  # type: ignore[untyped-decorator]
+        @app.task(name=broker.ENQUEUE_TASK, acks_late=True, reject_on_worker_lost=True)  # type: ignore[untyped-decorator]
         def enqueue(payload: dict[str, Any]) -> None:
-            """A message that came through the broker becomes rows."""
+            """Enqueue a message that came through the broker."""
             celery_payload.accept(settings, payload)
-            if Here.runtime is not None:
-                Here.runtime.ring(str(payload.get("message_class", "notice")))
+            if CurrentWorker.process is not None:
+                CurrentWorker.process.ring(str(payload.get("message_class", "notice")))

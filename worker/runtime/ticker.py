@@ -1,75 +1,60 @@
-"""The ticks of one worker process: what is due is done by whichever process moves its row on.
+"""Runs the ticks of one worker process: of those that are due, the ones whose row it moves on.
 
-A thread with an event loop of its own; it looks by itself, so that ticks go on without beat and
-without a broker. A doorbell only makes it look at once.
+A thread with an event loop of its own looks by itself, so that ticks go on without beat and without
+a broker. A doorbell only makes it look at once.
 """
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 from sqlalchemy import Engine
 
-from worker import failpoints
 from worker.config.settings import Settings
-from worker.delivery import account_guard, health_monitor, record
-from worker.domain.enums import Reports, SubmissionState
+from worker.delivery import health_monitor
+from worker.domain.enums import Reports
 from worker.domain.errors import XinshiError
-from worker.feedback import collector as collector_module
 from worker.feedback import pushes
-from worker.feedback import reports as reports_module
-from worker.feedback.collector import Collector
+from worker.feedback.collector import Collector, lease_seconds
 from worker.gateways.base import Account
 from worker.gateways.transport.client import GatewayClient
-from worker.intake import campaigns
+from worker.runtime import maintenance
 from worker.runtime.background_service import BackgroundService
-from worker.settlement.sent_counter import CounterSettler, RepeatSettler
-from worker.store import (
-    accounts,
-    allowances,
-    inbox,
-    messages,
-    outcomes,
-    recipient_calls,
-    reports,
-    requests,
-    spool,
-    spool_entries,
-    ticks,
-    unknown,
-)
+from worker.settlement.repeat import RepeatSettler
+from worker.settlement.sent_counter import CounterSettler
+from worker.store import accounts, ticks
 from worker.store.db import database
 
 log = structlog.get_logger()
 
+# Intervals of ticks, in seconds; the others are settings.
 #: How often an unknown submission is sent again under its reference, where that is safe.
 REPEAT_EVERY = 10.0
 #: How soon after each other pushes are read, when there are any.
 PUSHES_EVERY = 0.1
-#: How often calls to numbers are forgotten that count no more, and how many rows in a run.
+#: How often calls to numbers are forgotten that count no more.
 FORGET_EVERY = 60.0
-FORGET_AT_ONCE = 500
-FORGET_TIMES = 100
+#: How often reports that are overdue are given up.
+CLOSE_OUT_EVERY = 60.0
 
 
 @dataclass(frozen=True)
 class Tick:
-    """Something that is done every so often, by one process at a time."""
+    """Something that is done every so often, by one process at a time. Times are in seconds."""
 
     every: float
     #: How long a run may take before another process may start one.
     lease: float
     run: Callable[[], Awaitable[None]]
     #: Asked before it is taken, in a thread: False leaves it due. It costs a reading, not a write.
-    wanted: Callable[[], bool] | None = None
+    has_work: Callable[[], bool] | None = None
 
 
 class Ticker(BackgroundService):
-    """Looks for due ticks until it is stopped."""
+    """Looks for due ticks and runs them until it is stopped."""
 
     def __init__(self, settings: Settings, engine: Engine, owner: str) -> None:
         super().__init__("ticks")
@@ -79,8 +64,8 @@ class Ticker(BackgroundService):
         self._running: set[asyncio.Task[None]] = set()
 
     async def _drive(self) -> None:
-        wire = GatewayClient(self.settings.top.transport, connections=10)
-        all_ticks = self._ticks(wire)
+        client = GatewayClient(self.settings.top.transport, connections=10)
+        all_ticks = self._all_ticks(client)
         try:
             while not self._stopping:
                 self._bell.clear()
@@ -89,18 +74,20 @@ class Ticker(BackgroundService):
             if self._running:
                 await asyncio.wait(self._running)
         finally:
-            await wire.close()
+            await client.close()
 
     async def _look(self, all_ticks: Mapping[str, Tick]) -> None:
+        """Drain this machine's spools, then take the ticks that are due and begin to run them."""
         try:
             # On each machine for itself: a spool lies on its own disk.
-            await asyncio.to_thread(drain_spools, self.engine, self.settings, self.owner)
+            drain = partial(maintenance.drain_spools, self.engine, self.settings, self.owner)
+            await asyncio.to_thread(drain)
             for name in await asyncio.to_thread(self._due, set(all_ticks)):
-                wanted = all_ticks[name].wanted
-                if wanted is not None and not await asyncio.to_thread(wanted):
+                has_work = all_ticks[name].has_work
+                if has_work is not None and not await asyncio.to_thread(has_work):
                     continue
                 if await asyncio.to_thread(self._take, name, all_ticks[name]):
-                    task = asyncio.create_task(self._do(name, all_ticks[name]))
+                    task = asyncio.create_task(self._run_tick(name, all_ticks[name]))
                     self._running.add(task)
                     task.add_done_callback(self._running.discard)
         except XinshiError as error:
@@ -110,18 +97,21 @@ class Ticker(BackgroundService):
             log.exception("tick.look_failed", why=type(error).__name__)
 
     def _due(self, names: set[str]) -> list[str]:
+        """Return the names of the ticks that are due; those without a row yet are given one."""
         with database.reading(self.engine) as connection:
-            found, missing = ticks.look(connection, names)
+            due, missing = ticks.due_and_missing(connection, names)
         if missing:
             with database.writing(self.engine) as connection:
                 ticks.ensure(connection, missing)
-        return found
+        return due
 
     def _take(self, name: str, tick: Tick) -> bool:
+        """Take a tick by moving its row on; False when another process was quicker."""
         with database.writing(self.engine) as connection:
             return ticks.take(connection, name, self.owner, every=tick.every, lease=tick.lease)
 
-    async def _do(self, name: str, tick: Tick) -> None:
+    async def _run_tick(self, name: str, tick: Tick) -> None:
+        """Run a tick that was taken, and then let it be taken again."""
         try:
             await tick.run()
         except XinshiError as error:
@@ -131,186 +121,96 @@ class Ticker(BackgroundService):
             log.exception("tick.failed", tick=name, why=type(error).__name__)
         finally:
             with contextlib.suppress(XinshiError):
-                await asyncio.to_thread(self._leave, name)
+                await asyncio.to_thread(self._release, name)
 
-    def _leave(self, name: str) -> None:
+    def _release(self, name: str) -> None:
         with database.writing(self.engine) as connection:
-            ticks.leave(connection, name, self.owner)
+            ticks.release(connection, name, self.owner)
 
-    def _ticks(self, wire: GatewayClient) -> dict[str, Tick]:
-        """All ticks of this configuration, by name."""
-        collector = Collector(self.settings, self.engine, wire, self.owner)
-        top = self.settings.top
+    def _all_ticks(self, client: GatewayClient) -> dict[str, Tick]:
+        """Return all ticks of this configuration, by name."""
+        collector = Collector(self.settings, self.engine, client, self.owner)
+        all_ticks = dict(self._common_ticks())
+        for account in self.settings.accounts.values():
+            all_ticks.update(self._collecting_ticks(account, collector))
+            all_ticks.update(self._settling_ticks(account, collector, client))
+        return all_ticks
+
+    def _common_ticks(self) -> Iterator[tuple[str, Tick]]:
+        """Yield the ticks that are not an account's."""
+        top, engine, settings = self.settings.top, self.engine, self.settings
         # Two sweeps at once do no harm; one that was killed must not keep the next one waiting.
-        found = {
-            "sweep": Tick(top.sweep_every, 2 * top.sweep_every, self._sweep),
-            health_monitor.NAME: Tick(top.health_every, 2 * top.health_every + 30.0, self._examine),
-            "forget": Tick(FORGET_EVERY, FORGET_EVERY, self._forget),
-        }
-        if pushes.receivers(self.settings):
-            found["pushes"] = Tick(
-                PUSHES_EVERY,
-                2 * pushes.LONGEST + 60.0,
-                self._pushes,
-                partial(pushes.wait, self.engine, self.settings),
-            )
-        for name, account in self.settings.accounts.items():
-            can, settings = account.gateway.capabilities, account.settings
-            patience = collector_module.lease(account)
-            if account.reports is not Reports.NONE:
-                found[f"close_out:{name}"] = Tick(60.0, 60.0, self._closing(name))
-            if account.reports is Reports.PULL:
-                found[f"reports:{name}"] = Tick(
-                    settings.collect_reports_every, patience, self._for(account, collector.reports)
-                )
-            if can.inbound:
-                found[f"inbound:{name}"] = Tick(
-                    settings.collect_inbound_every, patience, self._for(account, collector.inbound)
-                )
-            if can.repeatable:
-                repeater = RepeatSettler(self.settings, self.engine, wire, self.owner)
-                found[f"repeat:{name}"] = Tick(
-                    REPEAT_EVERY,
-                    10 * settings.timeout + 60.0,
-                    self._for(account, repeater.repeat),
-                )
-            if can.sent_count:
-                settler = CounterSettler(self.settings, self.engine, collector, self.owner)
-                # Two readings of the counter; whoever was killed between them is not waited for.
-                reading_twice = 3 * settings.timeout + 5.0
-                found[f"settle:{name}"] = Tick(
-                    top.sweep_every, reading_twice, self._for(account, settler.settle)
-                )
-            if can.balance:
-                found[f"balance:{name}"] = Tick(
-                    settings.check_balance_every, patience, self._for(account, collector.balance)
-                )
-        return found
+        sweep = _in_thread(maintenance.sweep, engine, settings, self.owner)
+        yield "sweep", Tick(top.sweep_every, 2 * top.sweep_every, sweep)
+        examine = _in_thread(health_monitor.examine, engine, settings, self.owner)
+        yield (
+            health_monitor.TICK_NAME,
+            Tick(top.health_every, 2 * top.health_every + 30.0, examine),
+        )
+        forget = _in_thread(maintenance.forget, engine)
+        yield "forget", Tick(FORGET_EVERY, FORGET_EVERY, forget)
+        if pushes.push_accounts(settings):
+            drain = _in_thread(pushes.drain, engine, settings)
+            has_waiting = partial(pushes.has_waiting, engine, settings)
+            drain_lease = 2 * pushes.MAX_DRAIN_SECONDS + 60.0
+            yield "pushes", Tick(PUSHES_EVERY, drain_lease, drain, has_waiting)
 
-    def _for(
+    def _collecting_ticks(
+        self, account: Account, collector: Collector
+    ) -> Iterator[tuple[str, Tick]]:
+        """Yield the ticks that ask an account's gateway for reports, replies and the balance."""
+        name, settings = account.name, account.settings
+        capabilities, lease = account.gateway.capabilities, lease_seconds(account)
+        if account.reports is Reports.PULL:
+            collect = self._unless_held(account, collector.collect_reports)
+            yield f"reports:{name}", Tick(settings.collect_reports_every, lease, collect)
+        if capabilities.inbound:
+            collect = self._unless_held(account, collector.collect_inbound)
+            yield f"inbound:{name}", Tick(settings.collect_inbound_every, lease, collect)
+        if capabilities.balance:
+            fetch = self._unless_held(account, collector.fetch_balance)
+            yield f"balance:{name}", Tick(settings.check_balance_every, lease, fetch)
+
+    def _settling_ticks(
+        self, account: Account, collector: Collector, client: GatewayClient
+    ) -> Iterator[tuple[str, Tick]]:
+        """Yield the ticks that end an account's doubts, and its waiting for reports."""
+        name, timeout = account.name, account.settings.timeout
+        capabilities = account.gateway.capabilities
+        if account.reports is not Reports.NONE:
+            close_out = _in_thread(maintenance.close_out, self.engine, self.settings, name)
+            yield f"close_out:{name}", Tick(CLOSE_OUT_EVERY, CLOSE_OUT_EVERY, close_out)
+        if capabilities.repeatable:
+            repeater = RepeatSettler(self.settings, self.engine, client, self.owner)
+            repeat = self._unless_held(account, repeater.repeat)
+            yield f"repeat:{name}", Tick(REPEAT_EVERY, 10 * timeout + 60.0, repeat)
+        if capabilities.sent_count:
+            settler = CounterSettler(self.settings, self.engine, collector, self.owner)
+            settle = self._unless_held(account, settler.settle)
+            # Time for two readings of the counter; a run that was killed between them is given up.
+            two_readings = 3 * timeout + 5.0
+            yield f"settle:{name}", Tick(self.settings.top.sweep_every, two_readings, settle)
+
+    def _unless_held(
         self, account: Account, ask: Callable[[Account], Awaitable[object]]
     ) -> Callable[[], Awaitable[None]]:
+        """Return the run of a tick that asks an account: a held account is asked for nothing."""
+
         async def run() -> None:
-            # A held account is asked for nothing.
-            if account.name not in await asyncio.to_thread(self._held):
+            if account.name not in await asyncio.to_thread(self._held_accounts):
                 await ask(account)
 
         return run
 
-    def _closing(self, account: str) -> Callable[[], Awaitable[None]]:
-        async def run() -> None:
-            await asyncio.to_thread(close_out, self.engine, self.settings, account)
-
-        return run
-
-    def _held(self) -> frozenset[str]:
+    def _held_accounts(self) -> frozenset[str]:
         with database.reading(self.engine) as connection:
-            return accounts.held(connection, self.settings.logins)
-
-    async def _forget(self) -> None:
-        await asyncio.to_thread(forget, self.engine)
-
-    async def _examine(self) -> None:
-        await asyncio.to_thread(health_monitor.examine, self.engine, self.settings, self.owner)
-
-    async def _pushes(self) -> None:
-        await asyncio.to_thread(pushes.drain, self.engine, self.settings)
-
-    async def _sweep(self) -> None:
-        await asyncio.to_thread(sweep, self.engine, self.settings, self.owner)
+            return accounts.held_names(connection, self.settings.logins)
 
 
-def sweep(engine: Engine, settings: Settings, owner: str) -> None:
-    """Put right what was left behind; each step commits for itself."""
-    failpoints.reach("sweep.before")
-    rescue(engine, settings, owner)
-    expire(engine)
-    campaigns.end_cancelled(engine)
-    for campaign_id in campaigns.finish_drained(engine):
-        log.info("campaign.done", campaign=campaign_id)
-    reread_pages(engine, settings)
-    match_reports(engine, settings)
+def _in_thread(work: Callable[..., object], *arguments: object) -> Callable[[], Awaitable[None]]:
+    """Return the run of a tick that does blocking work in a thread."""
 
+    async def run() -> None:
+        await asyncio.to_thread(work, *arguments)
 
-def forget(engine: Engine) -> None:
-    """Remove the calls and codes to numbers that no limit counts any more, some at a time."""
-    for _ in range(FORGET_TIMES):
-        with database.writing(engine) as connection:
-            if recipient_calls.forget(connection, FORGET_AT_ONCE) < FORGET_AT_ONCE:
-                break
-    with database.writing(engine) as connection:
-        allowances.forget(connection)
-
-
-def rescue(engine: Engine, settings: Settings, owner: str) -> None:
-    """End leases that ran out: nobody knows what became of their calls."""
-    with database.writing(engine) as connection:
-        lost = outcomes.sweep(connection)
-        for one, account in lost:
-            accounts.doubt(connection, account, account_guard.settle_for(settings, account))
-            record.unknown(connection, one, account, owner, "lease", mapped=True)
-    if lost:
-        log.warning("leases.ended", unknown=len(lost))
-
-
-def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:
-    """Write what this machine's disk kept for the database: outcomes of the dead, and pages."""
-    folder = spool.folder(settings)
-    with spool.left_behind(folder, spool.Kind.OUTCOMES) as rows:
-        calls = list(spool_entries.outcomes(rows))
-        if calls:
-            with database.writing(engine) as connection:
-                record.record(connection, calls, settings, owner, ours=False)
-            log.warning("spool.drained", outcomes=len(calls))
-    with spool.left_behind(folder, spool.Kind.PAGE) as rows:
-        if rows:
-            with database.writing(engine) as connection:
-                kept = sum(spool_entries.keep_page(connection, row) for row in rows)
-            log.warning("spool.drained", pages=kept)
-
-
-def expire(engine: Engine) -> None:
-    """End what waits past its validity."""
-    with database.writing(engine) as connection:
-        requests.expire(connection)
-        over = []
-        for one, first in outcomes.expired(connection):
-            if first is not None:
-                unknown.give_back(connection, one, first)
-            if first is not None or messages.expire(connection, one):
-                over.append(one)
-        if over:
-            outcomes.close(connection, over, SubmissionState.PLANNED)
-
-
-def reread_pages(engine: Engine, settings: Settings) -> None:
-    """Read the raw pages that a crash left unread."""
-    with database.reading(engine) as connection:
-        rows = inbox.waiting(connection, 100)
-    for row in rows:
-        with database.writing(engine) as connection:
-            collector_module.reread(connection, settings, row)
-
-
-def match_reports(engine: Engine, settings: Settings) -> None:
-    """Try again the reports that matched nothing."""
-    after, turn = 0, int(time.time() / settings.top.sweep_every)
-    while True:
-        with database.writing(engine) as connection:
-            rows = reports.unmatched(connection, 500, settings.top.close_out_after, after, turn)
-            for account in {row.account for row in rows}:
-                here = [row for row in rows if row.account == account]
-                reports_module.apply(connection, settings.sharing(account), here)
-        if not rows:
-            return
-        after = rows[-1].id
-
-
-def close_out(engine: Engine, settings: Settings, account: str) -> None:
-    """Stop waiting for reports that are too late; the messages stay what they are."""
-    name = f"close_out:{account}"
-    with database.writing(engine) as connection:
-        after = ticks.cursor(connection, name).get("last", 0)
-        last = outcomes.close_out(connection, account, after, settings.top.close_out_after, 1000)
-        if last:
-            ticks.write_cursor(connection, name, {"last": last})
+    return run

@@ -1,0 +1,148 @@
+"""The work of the ticks and looks that belong to no account: what each does, in transactions.
+
+All of it may run in two processes at once: every write is guarded by the state that it leaves.
+"""
+
+import time
+
+import structlog
+from sqlalchemy import Engine
+
+from worker import failpoints
+from worker.config.settings import Settings
+from worker.delivery import account_guard, record
+from worker.domain.enums import SubmissionState
+from worker.feedback import collector
+from worker.feedback.reports import match_stored
+from worker.intake import campaigns
+from worker.store import (
+    account_doubts,
+    allowances,
+    inbox,
+    messages,
+    outcomes,
+    recipient_calls,
+    reports,
+    requests,
+    spool,
+    spool_entries,
+    ticks,
+    unknown,
+)
+from worker.store.db import database
+
+log = structlog.get_logger()
+
+#: How many rows one transaction of `forget` removes at the most, and how many such it runs.
+FORGET_ROWS = 500
+FORGET_TRANSACTIONS = 100
+#: How many unread pages one sweep reads at the most.
+MAX_UNREAD_PAGES = 100
+#: How many reports one transaction of `match_reports` tries.
+MATCH_ROWS = 500
+#: How many submissions one run of `close_out` looks at.
+CLOSE_OUT_ROWS = 1000
+
+
+def sweep(engine: Engine, settings: Settings, owner: str) -> None:
+    """Put right what was left behind; each step commits for itself."""
+    failpoints.reach("sweep.before")
+    end_overdue_leases(engine, settings, owner)
+    expire(engine)
+    campaigns.end_cancelled(engine)
+    for campaign_id in campaigns.finish_drained(engine):
+        log.info("campaign.done", campaign=campaign_id)
+    parse_unread_pages(engine, settings)
+    match_reports(engine, settings)
+
+
+def end_overdue_leases(engine: Engine, settings: Settings, owner: str) -> None:
+    """Make the submissions whose lease ran out unknown: nobody knows how their calls ended."""
+    with database.writing(engine) as connection:
+        overdue = outcomes.sweep(connection)
+        for submission_id, account in overdue:
+            settling_seconds = account_guard.settling_seconds(settings, account)
+            account_doubts.add(connection, account, settling_seconds)
+            record.mark_unknown(connection, submission_id, account, owner, "lease", mapped=True)
+    if overdue:
+        log.warning("leases.ended", unknown=len(overdue))
+
+
+def expire(engine: Engine) -> None:
+    """End the messages that wait past their validity."""
+    with database.writing(engine) as connection:
+        requests.expire(connection)
+        emptied = []
+        for submission_id, resend_of in outcomes.lock_expired(connection):
+            if resend_of is not None:
+                unknown.return_messages(connection, submission_id, resend_of)
+            if resend_of is not None or messages.expire(connection, submission_id):
+                emptied.append(submission_id)
+        if emptied:
+            outcomes.mark_not_sent(connection, emptied, SubmissionState.PLANNED)
+
+
+def parse_unread_pages(engine: Engine, settings: Settings) -> None:
+    """Parse the raw pages of the inbox that a crash left unparsed."""
+    with database.reading(engine) as connection:
+        rows = inbox.unread_pages(connection, MAX_UNREAD_PAGES)
+    for row in rows:
+        with database.writing(engine) as connection:
+            collector.parse_stored_page(connection, settings, row)
+
+
+def match_reports(engine: Engine, settings: Settings) -> None:
+    """Try again to match the reports that belong to no message yet."""
+    after_id, turn = 0, int(time.time() / settings.top.sweep_every)
+    close_out_after = settings.top.close_out_after
+    while True:
+        with database.writing(engine) as connection:
+            rows = reports.unmatched(connection, MATCH_ROWS, close_out_after, after_id, turn)
+            for account in {row.account for row in rows}:
+                account_reports = [row for row in rows if row.account == account]
+                sharing_accounts = settings.accounts_sharing_login(account)
+                match_stored(connection, sharing_accounts, account_reports)
+        if not rows:
+            return
+        after_id = rows[-1].id
+
+
+def forget(engine: Engine) -> None:
+    """Remove the calls and codes to numbers that no limit counts any more, some at a time."""
+    for _ in range(FORGET_TRANSACTIONS):
+        with database.writing(engine) as connection:
+            if recipient_calls.forget(connection, FORGET_ROWS) < FORGET_ROWS:
+                break
+    with database.writing(engine) as connection:
+        allowances.forget(connection)
+
+
+def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:
+    """Write to the database what this machine's disk holds for it.
+
+    That is outcomes that processes left behind which ended, and raw pages.
+    """
+    folder = spool.folder(settings)
+    with spool.abandoned_rows(folder, spool.SpoolFileKind.OUTCOMES) as rows:
+        calls = list(spool_entries.read_outcomes(rows))
+        if calls:
+            with database.writing(engine) as connection:
+                record.record(connection, calls, settings, owner, current_settings=False)
+            log.warning("spool.drained", outcomes=len(calls))
+    with spool.abandoned_rows(folder, spool.SpoolFileKind.PAGE) as rows:
+        if rows:
+            with database.writing(engine) as connection:
+                stored_pages = sum(spool_entries.keep_page(connection, row) for row in rows)
+            log.warning("spool.drained", pages=stored_pages)
+
+
+def close_out(engine: Engine, settings: Settings, account: str) -> None:
+    """Stop waiting for an account's overdue reports; the messages keep their states."""
+    tick = f"close_out:{account}"
+    with database.writing(engine) as connection:
+        after_id = ticks.read_cursor(connection, tick).get("last", 0)
+        last_id = outcomes.close_out(
+            connection, account, after_id, settings.top.close_out_after, CLOSE_OUT_ROWS
+        )
+        if last_id:
+            ticks.write_cursor(connection, tick, {"last": last_id})
