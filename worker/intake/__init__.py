@@ -1,4 +1,4 @@
-"""What is taken in: one text, a list, a campaign out of a file; and looked up again.
+"""Take messages in, one by one, as lists or as campaigns from a file, and look them up again.
 
-Everything is checked before anything is written, and a call that returned is stored.
+Everything is checked before anything is written, and when a call returns its messages are stored.
 """

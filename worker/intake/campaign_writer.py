@@ -1,7 +1,7 @@
-"""Filling a campaign: good rows become its messages, some thousands in a transaction.
+"""Write good rows as messages of a campaign, some thousands in a transaction.
 
-A number is stored once, however far apart it is repeated, and a loader that was cut off is gone on
-with: what it stored is compared, and stays only if it is the same.
+A number is stored once, however far apart it is repeated. Where an earlier loader of the same
+campaign was cut off, what it stored is compared, and stays only if it is the same.
 """
 
 import threading
@@ -18,192 +18,213 @@ from worker.domain import msisdn as numbers
 from worker.domain.enums import CampaignState, NumberKind
 from worker.domain.errors import KeyConflict, Problem, TooLate
 from worker.intake.number_set import NumberSet
-from worker.store import campaign_rows, campaigns
-from worker.store import opt_outs as opt_outs_store
-from worker.store.campaign_rows import Batch, Variables
+from worker.store import campaign_rows, campaigns, opt_outs
+from worker.store.campaign_rows import MessageColumns, Variables
 from worker.store.db.database import reading, writing
 
 
-class _Turn:
-    """A block's place in the order: it is numbered, and committed, after the one before."""
+class _BlockPosition:
+    """The position of a block in the order of the blocks, each of which has a thread.
 
-    def __init__(self, before: "_Turn | None") -> None:
-        self._before = before
+    A block is numbered, and committed, only after the one before it.
+    """
+
+    def __init__(self, previous: "_BlockPosition | None") -> None:
+        self._previous = previous
         self.numbered = threading.Event()
-        self.over = threading.Event()
+        self.ended = threading.Event()
         self.failed = False
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Let the next one go on when this one is over; it fails when this one did."""
+    def running(self) -> Iterator[None]:
+        """Run the whole block; let the next one go on when it has ended, or fail when it failed."""
         try:
             yield
         except BaseException:
             self.failed = True
             raise
         finally:
-            self._before = None
+            self._previous = None
             self.numbered.set()
-            self.over.set()
+            self.ended.set()
 
     @contextmanager
     def numbering(self) -> Iterator[None]:
-        """Run the block when those before are numbered, and let the next be after it."""
-        if self._before is not None:
-            self._before.numbered.wait()
+        """Number the messages of the block once all blocks before are; then let the next do so."""
+        if self._previous is not None:
+            self._previous.numbered.wait()
         yield
         self.numbered.set()
 
-    def come(self) -> None:
-        """Wait until all before this one is committed; raises when it never will be."""
-        if self._before is not None:
-            self._before.over.wait()
-            if self._before.failed:
+    def wait_for_previous(self) -> None:
+        """Wait until all blocks before are committed; raises when they never will be."""
+        if self._previous is not None:
+            self._previous.ended.wait()
+            if self._previous.failed:
                 msg = "the block before it was not stored"
                 raise LookupError(msg)
 
 
 class CampaignWriter:
-    """Stores good rows: each number once, nobody who opted out, equal texts together.
+    """Stores good rows: each number once, none that has opted out, equal texts together.
 
-    The database has the last blocks while the next one is read: each in one of `threads`, as many
-    at once as these are. `there` messages are in the campaign already; `said` tells what a
-    recipient reads.
+    The database stores the last blocks while the next one is read: each in one of `threads`, at
+    most as many at once as there are of these. `stored_total` messages of the campaign are in the
+    database already; `text_of` returns what a recipient reads.
     """
 
     def __init__(
         self,
         engine: Engine,
         campaign_id: int,
-        there: int,
+        stored_total: int,
         threads: ThreadPoolExecutor,
-        said: Callable[[Variables], str],
+        text_of: Callable[[Variables], str],
         *,
-        opt_outs: bool,
+        heed_opt_outs: bool,
     ) -> None:
         self._engine = engine
-        self._id = campaign_id
-        #: How many messages the campaign has, as far as it was filled.
+        self._campaign_id = campaign_id
+        #: How many messages the campaign has, as far as its blocks are numbered.
         self.total = 0
-        #: How many rows were left out whose number was there before, and who opted out.
+        #: How many rows were left out because their number came before, or has opted out.
         self.repeated = 0
         self.suppressed = 0
-        self._said = said
-        self._opt_outs = opt_outs
+        self._text_of = text_of
+        self._heed_opt_outs = heed_opt_outs
         #: How many messages the database has: of this call, or of one that was cut off.
-        self._there = there
-        #: Whether some of it may have been stored by a call that was cut off.
-        self._going_on = there > 0
+        self._stored_total = stored_total
+        #: Whether a call that was cut off has stored some of them.
+        self._resuming = stored_total > 0
         self._threads = threads
-        self._storing: deque[Future[None]] = deque()
-        self._last: _Turn | None = None
-        self._seen = NumberSet()
+        self._running_blocks: deque[Future[None]] = deque()
+        self._last_position: _BlockPosition | None = None
+        self._numbers = NumberSet()
         self._kinds: set[str] = set()
 
-    def take(self, block: Batch) -> None:
-        """Store what is new."""
-        repeated = self._seen.repeated(block.msisdns)
+    def add_block(self, block: MessageColumns) -> None:
+        """Begin to store the numbers of a block that are new; waits while enough are stored."""
+        repeated = self._numbers.add(block.msisdns)
         if repeated:
             self.repeated += len(repeated)
-            new = [True] * len(block.msisdns)
-            for nth in repeated:
-                new[nth] = False
-            block = block.where(new)
-        while len(self._storing) >= campaign_rows.at_once(self._engine.dialect.name):
-            self._storing.popleft().result()
-        self._last = _Turn(self._last)
-        self._storing.append(self._threads.submit(self._store, block, self._last))
+            is_new = [True] * len(block.msisdns)
+            for index in repeated:
+                is_new[index] = False
+            block = block.select(is_new)
+        max_blocks = campaign_rows.transactions_at_once(self._engine.dialect.name)
+        while len(self._running_blocks) >= max_blocks:
+            self._running_blocks.popleft().result()
+        self._last_position = _BlockPosition(self._last_position)
+        self._running_blocks.append(self._threads.submit(self._store, block, self._last_position))
 
     def finish(self, fingerprint: str, *, invalid: int, personal: bool) -> None:
-        """Store the rest; the campaign is whole, and ready."""
-        while self._storing:
-            self._storing.popleft().result()
-        self._cut(self.total)
+        """Wait until all blocks are stored, and make the campaign `ready`."""
+        while self._running_blocks:
+            self._running_blocks.popleft().result()
+        self._truncate(self.total)
         left_out = {
             "invalid": invalid,
             "repeated": self.repeated,
             "suppressed": self.suppressed,
         }
         with writing(self._engine) as connection:
-            self._begin(connection, self._there)
-            campaign_rows.finish(
+            self._lock(connection, self._stored_total)
+            campaign_rows.finish_loading(
                 connection,
-                self._id,
+                self._campaign_id,
                 self._kinds,
                 fingerprint=fingerprint,
                 personal=personal,
             )
-            campaigns.move(connection, self._id, CampaignState.READY, left_out=left_out)
+            campaigns.move(connection, self._campaign_id, CampaignState.READY, left_out=left_out)
 
-    def _store(self, rows: Batch, turn: _Turn) -> None:
-        with turn.taken():
-            gone: set[str] = set()
-            if self._opt_outs and rows.msisdns:
-                with reading(self._engine) as connection:
-                    gone = opt_outs_store.among(connection, rows.msisdns)
-            if gone:
-                rows = rows.where([msisdn not in gone for msisdn in rows.msisdns])
-            with turn.numbering():
-                first = self.total
-                self.total = first + len(rows.msisdns)
-                self.suppressed += len(gone)
-                self._kinds |= _kinds(rows.msisdns)
-            if rows.own is not None:
-                rows = rows.ordered(self._said)
-            size = campaign_rows.piece(self._engine.dialect.name)
-            for at in range(0, len(rows.msisdns), size):
-                self._put(first + at, rows.part(at, at + size), turn)
-            # Also where nothing was left to store: whoever comes next asks this one only.
-            turn.come()
+    def _store(self, block: MessageColumns, position: _BlockPosition) -> None:
+        """Number the messages of a block and store them, part by part."""
+        with position.running():
+            opted_out = self._find_opted_out(block)
+            if opted_out:
+                block = block.select([msisdn not in opted_out for msisdn in block.msisdns])
+            with position.numbering():
+                first_n = self.total
+                self.total = first_n + len(block.msisdns)
+                self.suppressed += len(opted_out)
+                self._kinds |= _number_kinds(block.msisdns)
+            if block.variables is not None:
+                block = block.grouped_by_text(self._text_of)
+            size = campaign_rows.transaction_size(self._engine.dialect.name)
+            for start in range(0, len(block.msisdns), size):
+                self._store_part(first_n + start, block.slice(start, start + size), position)
+            # Also where nothing was left to store: the next block waits for this one alone.
+            position.wait_for_previous()
 
-    def _put(self, first: int, rows: Batch, turn: _Turn) -> None:
-        """Store rows behind the last one, unless a loader that was cut off has done so."""
-        total = first + len(rows.msisdns)
-        if self._going_on:
-            turn.come()
-        if first < self._there:
-            with reading(self._engine) as connection:
-                found = campaign_rows.there(connection, self._id, first, total)
-            same = len(found.msisdns)
-            if found == rows.part(0, same):
-                first, rows = first + same, rows.part(same, len(rows.msisdns))
-            else:
-                self._cut(first)
-        if not rows.msisdns:
+    def _find_opted_out(self, block: MessageColumns) -> set[str]:
+        """Return the numbers of a block that have opted out, where the campaign heeds that."""
+        if not self._heed_opt_outs or not block.msisdns:
+            return set()
+        with reading(self._engine) as connection:
+            return opt_outs.find(connection, block.msisdns)
+
+    def _store_part(self, first_n: int, part: MessageColumns, position: _BlockPosition) -> None:
+        """Store messages behind the last ones, save those that a cut-off loader has stored."""
+        total = first_n + len(part.msisdns)
+        if self._resuming:
+            position.wait_for_previous()
+        if first_n < self._stored_total:
+            reused = self._reuse_stored(first_n, part)
+            if reused:
+                first_n, part = first_n + reused, part.slice(reused, len(part.msisdns))
+        if not part.msisdns:
             return
         try:
             with writing(self._engine) as connection:
-                campaign_rows.add(connection, self._id, first, rows)
-                turn.come()
-                self._begin(connection, first)
-                campaign_rows.reach(connection, self._id, total)
+                campaign_rows.add(connection, self._campaign_id, first_n, part)
+                position.wait_for_previous()
+                self._lock(connection, first_n)
+                campaign_rows.set_total(connection, self._campaign_id, total)
         except IntegrityError:
-            self._conflict()
-        self._there = total
+            self._raise_conflict()
+        self._stored_total = total
 
-    def _cut(self, total: int) -> None:
-        """Remove what another list of recipients left from number `total` on, from its end."""
-        while self._there > total:
-            until = max(total, self._there - campaign_rows.piece(self._engine.dialect.name))
+    def _reuse_stored(self, first_n: int, part: MessageColumns) -> int:
+        """Return how many messages of a part, from its beginning, a cut-off loader has stored.
+
+        Where it stored others in their place, these are removed with all behind them.
+        """
+        with reading(self._engine) as connection:
+            stored = campaign_rows.stored_messages(
+                connection, self._campaign_id, first_n, first_n + len(part.msisdns)
+            )
+        count = len(stored.msisdns)
+        if stored == part.slice(0, count):
+            return count
+        self._truncate(first_n)
+        return 0
+
+    def _truncate(self, total: int) -> None:
+        """Remove the stored messages from number `total` on, the last ones first."""
+        size = campaign_rows.transaction_size(self._engine.dialect.name)
+        while self._stored_total > total:
+            remaining = max(total, self._stored_total - size)
             with writing(self._engine) as connection:
-                self._begin(connection, self._there)
-                campaign_rows.cut(connection, self._id, until)
-            self._there = until
+                self._lock(connection, self._stored_total)
+                campaign_rows.truncate(connection, self._campaign_id, remaining)
+            self._stored_total = remaining
 
-    def _begin(self, connection: Connection, there: int) -> None:
-        if campaign_rows.begin(connection, self._id, there):
+    def _lock(self, connection: Connection, total: int) -> None:
+        """Lock the campaign, which has to be loading still and to have `total` messages."""
+        if campaign_rows.lock_loading(connection, self._campaign_id, total):
             return
-        if campaigns.state_of(connection, self._id) == CampaignState.CANCELLED:
-            msg = f"campaign {self._id} was cancelled while it was loaded"
+        if campaigns.state_of(connection, self._campaign_id) == CampaignState.CANCELLED:
+            msg = f"campaign {self._campaign_id} was cancelled while it was loaded"
             raise TooLate(msg)
-        self._conflict()
+        self._raise_conflict()
 
     @staticmethod
-    def _conflict() -> NoReturn:
+    def _raise_conflict() -> NoReturn:
         raise KeyConflict([Problem("key", "another call is loading this campaign now")])
 
 
-def _kinds(msisdns: Sequence[str]) -> set[str]:
+def _number_kinds(msisdns: Sequence[str]) -> set[str]:
     if numbers.are_mobile(msisdns):
         return {NumberKind.MOBILE.value} if msisdns else set()
-    return {str(numbers.kind(one)) for one in msisdns}
+    return {str(numbers.kind(msisdn)) for msisdn in msisdns}

@@ -1,4 +1,7 @@
-"""Campaigns: loaded as a whole before anything is sent, then run, paused, resumed, cancelled."""
+"""Create, run, pause, cancel and retry campaigns.
+
+A campaign is loaded as a whole before any of its messages is sent.
+"""
 
 import hashlib
 import json
@@ -12,12 +15,14 @@ from sqlalchemy import Connection, Engine
 from worker.config.settings import Settings
 from worker.domain.enums import CampaignState, MessageState, SubmissionState
 from worker.domain.errors import NotFound, TooLate, ValidityOver
-from worker.domain.transitions import FAILED
+from worker.domain.transitions import FAILED_STATES
 from worker.intake import campaign_loader
-from worker.intake.campaign_loader import Loaded, Plain, Row
+from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.number_set import NumberSet
+from worker.intake.recipient_rows import PlainRows, Row
 from worker.store import (
+    campaign_progress,
     campaign_rows,
     campaigns,
     messages,
@@ -25,62 +30,65 @@ from worker.store import (
     requests,
     unknown,
 )
-from worker.store.campaigns import CampaignProgress
+from worker.store.campaign_progress import CampaignProgress
 from worker.store.db.clock import now
 from worker.store.db.database import reading, writing
 
-#: Waiting submissions that are cancelled in one transaction; on SQLite everybody waits for it.
-AT_ONCE, AT_ONCE_ON_SQLITE = 1000, 100
-#: Messages of a campaign that are looked at together, to find those that failed.
-LOOKED_AT = 20_000
-#: What of these is kept in memory, in bytes; more goes to a temporary file without a name.
-IN_MEMORY = 8 * 1024 * 1024
+#: How many waiting submissions are ended in one transaction; on SQLite all other writers wait for
+#: it.
+MAX_ENDED_TOGETHER, MAX_ENDED_TOGETHER_ON_SQLITE = 1000, 100
+#: How many messages of a campaign are read together to find those that failed.
+MESSAGES_READ_TOGETHER = 20_000
+#: How many bytes of the failed recipients stay in memory; more go to a temporary file without a
+#: name.
+MAX_BYTES_IN_MEMORY = 8 * 1024 * 1024
 
 
 def create(
     engine: Engine,
     settings: Settings,
     name: str,
-    order: EnqueueRequest,
-    rows: Iterable[Row | Plain],
+    request: EnqueueRequest,
+    rows: Iterable[Row | PlainRows],
     *,
     start: bool = True,
     skip_bad: bool = False,
     retry_of: int | None = None,
-    watch: Callable[[int], None] = lambda _rows: None,
+    on_progress: Callable[[int], None] = lambda _rows: None,
 ) -> Loaded:
     """Load a campaign's recipients and start it.
 
-    `order` says everything but the recipients. Left out are a number that was there before, and
-    where the class heeds opt-outs who does not want any more. With a bad row nothing is sent and
-    the campaign stays `ready`, unless `skip_bad`. `watch` is told the number of rows read so far.
-    With a key that was used for the same campaign, that campaign is returned, or gone on with where
-    its loader was cut off. Raises `Refused` when the order itself is at fault, `KeyConflict` when
-    the key stands for something else or another call is loading the campaign just now, and
-    `TooLate` when it is cancelled meanwhile.
+    `request` holds everything but the recipients. Rows whose number came before are left out, and
+    where opt-outs hold for the class, those whose number has opted out. With a bad row nothing is
+    sent and the campaign stays `ready`, unless `skip_bad`. `on_progress` is called with the number
+    of rows read so far. With a key that was used for the same campaign, that campaign is returned,
+    or loaded on from where its loader was cut off. Raises `Refused` when `request` has a fault,
+    `KeyConflict` when the key stands for another request or another call is loading the campaign
+    now, and `TooLate` when the campaign is cancelled meanwhile.
     """
     loaded, waits = campaign_loader.load(
-        engine, settings, name, order, rows, retry_of=retry_of, watch=watch
+        engine, settings, name, request, rows, retry_of=retry_of, on_progress=on_progress
     )
-    if waits and _goes(loaded, start=start, skip_bad=skip_bad):
+    if waits and _may_start(loaded, start=start, skip_bad=skip_bad):
         run(engine, loaded.id)
     return loaded
 
 
-def _goes(loaded: Loaded, *, start: bool, skip_bad: bool) -> bool:
+def _may_start(loaded: Loaded, *, start: bool, skip_bad: bool) -> bool:
+    """Tell whether a loaded campaign is started at once."""
     return bool(start and loaded.total and (skip_bad or not loaded.invalid))
 
 
-def run(engine: Engine, campaign_id: int, until: datetime | None = None) -> CampaignProgress:
+def run(engine: Engine, campaign_id: int, not_after: datetime | None = None) -> CampaignProgress:
     """Start a campaign that is ready, or resume one that is paused.
 
-    Raises `ValidityOver` when its validity is over and `until` gives no new one, and `TooLate` when
-    it has ended.
+    Raises `ValidityOver` when its validity is over and `not_after` gives no new end, and `TooLate`
+    when it has ended.
     """
     with writing(engine) as connection:
         _lock(connection, campaign_id)
-        if until is not None:
-            requests.extend(connection, campaign_id, until)
+        if not_after is not None:
+            requests.extend(connection, campaign_id, not_after)
         elif requests.validity_over(connection, campaign_id):
             msg = f"campaign {campaign_id} is past its validity; say until when it may be sent"
             raise ValidityOver(msg)
@@ -91,7 +99,7 @@ def run(engine: Engine, campaign_id: int, until: datetime | None = None) -> Camp
 
 
 def pause(engine: Engine, campaign_id: int) -> CampaignProgress:
-    """Hand out no more of a campaign until it is resumed; what is under way finishes."""
+    """Hand out no more of a campaign until it is resumed; calls that are under way finish."""
     with writing(engine) as connection:
         _lock(connection, campaign_id)
         if not campaigns.move(connection, campaign_id, CampaignState.PAUSED):
@@ -101,64 +109,65 @@ def pause(engine: Engine, campaign_id: int) -> CampaignProgress:
 
 
 def cancel(engine: Engine, campaign_id: int) -> CampaignProgress:
-    """End a campaign: what was not handed over yet is `cancelled`, for good.
+    """End a campaign for good: messages that were not handed to a gateway yet are `cancelled`.
 
-    Nothing of it is handed out any more from its first moment on. What had come back and waits is
-    ended some at a time, so that nobody waits for that; a sweep ends the rest if this call dies.
+    From the first transaction on none of them is handed out any more. Submissions that wait are
+    ended some at a time, so that no other writer waits long; a sweep ends the rest if this call
+    dies.
     """
     with writing(engine) as connection:
         _lock(connection, campaign_id)
         if not campaigns.move(connection, campaign_id, CampaignState.CANCELLED):
             state = campaigns.state_of(connection, campaign_id)
             _refuse(state, campaign_id, CampaignState.CANCELLED)
-        requests.end_rest(connection, campaign_id, MessageState.CANCELLED)
+        requests.end_waiting_rest(connection, campaign_id, MessageState.CANCELLED)
     _end_waiting(engine, campaign_id)
     return show(engine, campaign_id)
 
 
 def end_cancelled(engine: Engine) -> None:
-    """End what waits of campaigns whose cancelling broke off."""
+    """End the waiting submissions of cancelled campaigns where `cancel` did not come to its end."""
     with reading(engine) as connection:
-        found = campaigns.being_cancelled(connection)
-    for one in found:
-        _end_waiting(engine, one)
+        campaign_ids = campaigns.unfinished_cancelled_ids(connection)
+    for campaign_id in campaign_ids:
+        _end_waiting(engine, campaign_id)
 
 
 def _end_waiting(engine: Engine, campaign_id: int) -> None:
-    """End the submissions of a cancelled campaign that wait; it has finished then."""
-    most = AT_ONCE_ON_SQLITE if engine.dialect.name == "sqlite" else AT_ONCE
+    """End the waiting submissions of a cancelled campaign; it is finished then."""
+    limit = MAX_ENDED_TOGETHER_ON_SQLITE if engine.dialect.name == "sqlite" else MAX_ENDED_TOGETHER
     waiting = [0]
     while waiting:
         with writing(engine) as connection:
-            waiting = outcomes.waiting_of(connection, campaign_id, waiting[-1], most)
+            waiting = outcomes.lock_planned_of(connection, campaign_id, waiting[-1], limit)
             if not waiting:
-                campaigns.finish(connection, campaign_id)
-            unknown.withdraw(connection, waiting)
-            messages.end_members(connection, waiting, MessageState.CANCELLED)
-            outcomes.close(connection, waiting, SubmissionState.PLANNED)
+                campaigns.finish_cancelled(connection, campaign_id)
+            unknown.withdraw_resends(connection, waiting)
+            messages.end_carried(connection, waiting, MessageState.CANCELLED)
+            outcomes.mark_not_sent(connection, waiting, SubmissionState.PLANNED)
 
 
 def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None:
     """Send the failed messages of a campaign again, as a campaign of its own; never the unknown.
 
-    Done twice it sends no message twice: those that a retry carries are left out. None when there
-    is nothing to send.
+    Called twice it sends no message twice, because those that a retry carries are left out. Returns
+    None when there is nothing to send.
     """
     with reading(engine) as connection:
         row = requests.by_id(connection, campaign_id)
-        old = campaigns.progress(connection, campaign_id)
-    if old is None or row is None:
-        raise _missing(campaign_id)
-    # Who failed is read twice, and has to be the same both times.
-    with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
-        key, count = hashlib.sha256(), 0
-        for msisdn, own in _failed(engine, campaign_id, row.total):
-            key.update(f"{',' if count else ''}{msisdn}".encode())
+        progress = campaign_progress.progress_of(connection, campaign_id)
+    if progress is None or row is None:
+        raise _not_found(campaign_id)
+    # The recipients are read twice, and have to be the same ones: for the key, then for loading.
+    with tempfile.SpooledTemporaryFile(MAX_BYTES_IN_MEMORY) as file:
+        msisdns_hash, count = hashlib.sha256(), 0
+        for msisdn, variables in _failed_recipients(engine, campaign_id, row.total):
+            msisdns_hash.update(f"{',' if count else ''}{msisdn}".encode())
             count += 1
-            file.write(json.dumps([msisdn, own]).encode() + b"\n")
+            file.write(json.dumps([msisdn, variables]).encode() + b"\n")
         if not count:
             return None
-        order = EnqueueRequest(
+        request = EnqueueRequest(
             (),
             row.content.text,
             row.message_class,
@@ -167,76 +176,87 @@ def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None
             template=row.content.template,
             variables=row.content.variables,
             options=row.content.options,
-            # The same failed messages make the same campaign, however often, from how many places.
-            key=f"retry-{campaign_id}-{key.hexdigest()[:32]}",
+            # The same failed messages make the same campaign, however many calls retry them.
+            key=f"retry-{campaign_id}-{msisdns_hash.hexdigest()[:32]}",
         )
         file.seek(0)
-        lines = (json.loads(line) for line in file)
-        rows = (Row(nth, msisdn, dict(own) or None) for nth, (msisdn, own) in enumerate(lines, 1))
-        return create(engine, settings, f"{old.name} (retry)", order, rows, retry_of=campaign_id)
+        recipients = (json.loads(record) for record in file)
+        rows = (
+            Row(line, msisdn, dict(variables) or None)
+            for line, (msisdn, variables) in enumerate(recipients, 1)
+        )
+        return create(
+            engine, settings, f"{progress.name} (retry)", request, rows, retry_of=campaign_id
+        )
 
 
-def _failed(
+def _failed_recipients(
     engine: Engine, campaign_id: int, total: int
 ) -> Iterator[tuple[str, Sequence[Sequence[str]]]]:
-    """Yield number and variables of failed messages, without those that a retry carries."""
+    """Yield number and variables of the failed messages that no retry carries."""
     carried = NumberSet()
     with reading(engine) as connection:
-        retries = campaigns.retries(connection, campaign_id)
-    for one, its_total in retries.items():
-        for first in range(0, its_total, LOOKED_AT):
+        retries = campaigns.retry_totals(connection, campaign_id)
+    for retry_id, retry_total in retries.items():
+        for first_n in range(0, retry_total, MESSAGES_READ_TOGETHER):
             with reading(engine) as connection:
-                there = campaign_rows.there(connection, one, first, first + LOOKED_AT)
-            carried.repeated(there.msisdns)
-    states = [state.value for state in FAILED]
-    for first in range(0, total, LOOKED_AT):
+                retried = campaign_rows.stored_messages(
+                    connection, retry_id, first_n, first_n + MESSAGES_READ_TOGETHER
+                )
+            carried.add(retried.msisdns)
+    states = [state.value for state in FAILED_STATES]
+    for first_n in range(0, total, MESSAGES_READ_TOGETHER):
         with reading(engine) as connection:
-            rows = campaigns.failed(connection, campaign_id, states, first, LOOKED_AT)
-        again = set(carried.repeated([row.msisdn for row in rows]))
-        for nth, row in enumerate(rows):
-            if nth not in again:
+            rows = campaigns.failed_messages(
+                connection, campaign_id, states, first_n, MESSAGES_READ_TOGETHER
+            )
+        carried_rows = set(carried.add([row.msisdn for row in rows]))
+        for index, row in enumerate(rows):
+            if index not in carried_rows:
                 yield row.msisdn, row.variables or ()
 
 
 def show(engine: Engine, campaign_id: int) -> CampaignProgress:
-    """Return a campaign as it stands, or raise `NotFound`."""
+    """Return a campaign with its progress, or raise `NotFound`."""
     with reading(engine) as connection:
-        found = campaigns.progress(connection, campaign_id)
-    if found is None:
-        raise _missing(campaign_id)
-    return found
+        progress = campaign_progress.progress_of(connection, campaign_id)
+    if progress is None:
+        raise _not_found(campaign_id)
+    return progress
 
 
 def finish_drained(engine: Engine) -> list[int]:
-    """Move campaigns of which nothing is queued or submitting to `done`; returns their ids."""
+    """Move campaigns to `done` of which no message is queued or submitting; return their ids."""
     with reading(engine) as connection:
         drained = [
-            one for one in campaigns.open_ones(connection) if campaigns.is_drained(connection, one)
+            campaign_id
+            for campaign_id in campaigns.open_campaign_ids(connection)
+            if campaigns.is_drained(connection, campaign_id)
         ]
-    done = []
-    for one in drained:
+    finished = []
+    for campaign_id in drained:
         with writing(engine) as connection:
-            if campaigns.is_drained(connection, one) and campaigns.move(
-                connection, one, CampaignState.DONE, finished_at=now()
+            if campaigns.is_drained(connection, campaign_id) and campaigns.move(
+                connection, campaign_id, CampaignState.DONE, finished_at=now()
             ):
-                done.append(one)
-    return done
+                finished.append(campaign_id)
+    return finished
 
 
 def _lock(connection: Connection, campaign_id: int) -> None:
-    """Lock the request first, as claims do: a claim is then wholly before or after."""
+    """Lock a campaign, its request first as claims do: a claim is then wholly before or after."""
     if not requests.lock(connection, campaign_id):
-        raise _missing(campaign_id)
+        raise _not_found(campaign_id)
     if campaigns.state_of(connection, campaign_id, lock=True) is None:
-        raise _missing(campaign_id)
+        raise _not_found(campaign_id)
 
 
-def _missing(campaign_id: int) -> NotFound:
+def _not_found(campaign_id: int) -> NotFound:
     return NotFound(f"there is no campaign {campaign_id}; `xinshi campaign list` shows all")
 
 
-def _refuse(state: str | None, campaign_id: int, to: CampaignState) -> NoReturn:
-    """Say why a campaign cannot come into a state."""
-    what = "run" if to is CampaignState.RUNNING else f"be {to.value}"
+def _refuse(state: str | None, campaign_id: int, target_state: CampaignState) -> NoReturn:
+    """Raise `TooLate`, which says why a campaign cannot move to a state."""
+    verb = "run" if target_state is CampaignState.RUNNING else f"be {target_state.value}"
     msg = f"campaign {campaign_id} is {state} "
-    raise TooLate(msg + ("already" if state == to else f"and cannot {what}"))
+    raise TooLate(msg + ("already" if state == target_state else f"and cannot {verb}"))

@@ -1,6 +1,7 @@
-"""Taking messages in: everything is checked first, then written in one transaction.
+"""Check a request, then write it with its messages in one transaction.
 
-What is refused is refused at once, each problem named; what is accepted is in the database.
+A request with a fault is refused at once and as a whole, with each problem named. An accepted one
+is in the database when the call returns.
 """
 
 import hashlib
@@ -25,20 +26,20 @@ from worker.domain.errors import (
     Unavailable,
 )
 from worker.gateways.base import Content
-from worker.policy import routing
-from worker.store import callbacks, requests, singles
+from worker.policy import eligibility
+from worker.store import callbacks, singles
 from worker.store.db import database
-from worker.store.requests import NewRequest
+from worker.store.new_requests import NewRequest, StoredRequest
 
-LONGEST_KEY = 200
-LONGEST_SENDER = 64
-#: How long is waited between looks at a database that was cut off while it committed, in seconds.
-PAUSES = (0.1, 0.4, 1.0, 2.0)
+MAX_KEY_LENGTH = 200
+MAX_SENDER_LENGTH = 64
+#: The pauses between tries to read back what a cut-off commit left, in seconds.
+READ_BACK_PAUSES = (0.1, 0.4, 1.0, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """What was accepted: the messages' ids, one for each number in the order they were given.
+    """An accepted request: the messages' ids, one for each number in the order they were given.
 
     A number that was given twice is one message, and its id stands twice. `repeated` is True when
     the key was used before for the same request, whose ids these are.
@@ -51,7 +52,7 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True)
 class EnqueueRequest:
-    """What a caller asks for, as given; `check` turns it into what is stored."""
+    """What a caller asks for, as it was given; `check` turns it into what is stored."""
 
     to: Sequence[str]
     text: str = ""
@@ -70,75 +71,79 @@ class EnqueueRequest:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRequest:
-    """An order without a fault: what is stored, and which message each given number became."""
+    """A request without a fault: what is stored, and the `n` of each given number's message."""
 
-    request: NewRequest
+    new_request: NewRequest
     msisdns: tuple[str, ...]
-    places: tuple[int, ...]
+    message_indexes: tuple[int, ...]
 
 
-def check(settings: Settings, order: EnqueueRequest) -> CheckedRequest:
-    """Return what will be stored, or raise `Refused` with every problem of the order."""
-    found: list[Problem] = []
-    content = content_of(order, found)
-    msisdns, places = _recipients(order.to, found)
+def check(settings: Settings, request: EnqueueRequest) -> CheckedRequest:
+    """Return what will be stored, or raise `Refused` with every problem of the request."""
+    problems: list[Problem] = []
+    content = render_content(request, problems)
+    msisdns, message_indexes = _normalise_recipients(request.to, problems)
     kinds = {kind for kind in map(numbers.kind, msisdns) if kind}
-    found += terms_of(order) + callback_problems(settings, order.callback_url)
-    if not found:
-        found += carriers(settings, order.message_class, order.account, content, kinds)
-    if found:
-        raise Refused(found)
-    return CheckedRequest(new_request(settings, order, content, kinds, msisdns), msisdns, places)
+    problems += terms_problems(request) + callback_problems(settings, request.callback_url)
+    if not problems:
+        problems += account_problems(
+            settings, request.message_class, request.account, content, kinds
+        )
+    if problems:
+        raise Refused(problems)
+    return CheckedRequest(
+        request_row(settings, request, content, kinds, msisdns), msisdns, message_indexes
+    )
 
 
-def new_request(
+def request_row(
     settings: Settings,
-    order: EnqueueRequest,
+    request: EnqueueRequest,
     content: Content,
     kinds: set[NumberKind],
     msisdns: Sequence[str],
 ) -> NewRequest:
-    """Return the row of an order that was checked."""
+    """Return what is stored of a request that was checked."""
     return NewRequest(
-        order.sender,
-        order.key,
-        fingerprint(order, content, msisdns),
-        order.message_class,
-        order.account,
+        request.sender,
+        request.key,
+        fingerprint(request, content, msisdns),
+        request.message_class,
+        request.account,
         content,
         ",".join(sorted(kinds)),
-        order.not_before,
-        order.not_after,
-        settings.validity(order.message_class),
-        order.callback_url,
+        request.not_before,
+        request.not_after,
+        settings.valid_seconds(request.message_class),
+        request.callback_url,
     )
 
 
 def commit(engine: Engine, write: Callable[[Connection, int | None], Enqueued]) -> Enqueued:
-    """Write an order in a transaction of its own: one call is one request, whatever is cut off.
+    """Write a request in a transaction of its own: one call is one request, whatever is cut off.
 
-    `write` is `store` in the end; its second argument goes to `store` as `again`. When the database
-    is cut off while it commits, what stands is read back for some seconds. Raises `CommitUnknown`
-    when it cannot be known even then.
+    `write` calls `store`, and passes its second argument on as `earlier_id`. When the database is
+    cut off while it commits, it is asked for some seconds whether the request stands, and `write`
+    is called again. Raises `CommitUnknown` when it cannot be known even then.
     """
-    done = first = None
+    written = unconfirmed = None
     failure: Unavailable | None = None
-    for pause in (0.0, *PAUSES):
+    for pause in (0.0, *READ_BACK_PAUSES):
         if pause:
             # A sleep of nothing takes 70 µs.
             time.sleep(pause)
         try:
             with database.writing(engine) as connection:
-                done = write(connection, first.request_id if first else None)
+                written = write(connection, unconfirmed.request_id if unconfirmed else None)
         except CommitUnknown as error:
-            first, failure = first or done, error
+            unconfirmed, failure = unconfirmed or written, error
         except Unavailable as error:
-            if first is None:
+            if unconfirmed is None:
                 raise
             failure = error
         else:
             # What this very call committed before is no repetition.
-            return replace(done, repeated=first.repeated) if first else done
+            return replace(written, repeated=unconfirmed.repeated) if unconfirmed else written
     msg = (
         "the database was cut off while it committed, and does not answer since: nobody knows"
         " whether the messages are stored. Called again with the same key they are stored once;"
@@ -147,140 +152,156 @@ def commit(engine: Engine, write: Callable[[Connection, int | None], Enqueued]) 
     raise CommitUnknown(msg) from failure
 
 
-def store(connection: Connection, checked: CheckedRequest, again: int | None = None) -> Enqueued:
-    """Write an order within the caller's transaction; the caller commits.
+def store(
+    connection: Connection, checked: CheckedRequest, earlier_id: int | None = None
+) -> Enqueued:
+    """Write a request within the caller's transaction, which the caller commits.
 
-    `again` is the request's id of a try whose commit was cut off: it is written once. Raises
-    `KeyConflict` when its key stands for another request; nothing is written then.
+    `earlier_id` is the id that an earlier try gave the request before its commit was cut off; with
+    it the request is written once. Raises `KeyConflict`, and writes nothing, when the key stands
+    for another request.
     """
-    new = checked.request
-    told = callbacks.of(connection, new.sender, new.callback_url)
-    stored = singles.add(connection, new, checked.msisdns, callback=told, again=again)
+    new = checked.new_request
+    callback_id = callbacks.id_for_request(connection, new.sender, new.callback_url)
+    stored = singles.add(
+        connection, new, checked.msisdns, callback_id=callback_id, earlier_id=earlier_id
+    )
     if stored.existed:
-        same_request(new, stored)
-    ids = tuple(f"{stored.id}-{n}" for n in checked.places)
+        require_same_request(new, stored)
+    ids = tuple(f"{stored.id}-{n}" for n in checked.message_indexes)
     return Enqueued(stored.id, ids, stored.existed)
 
 
-def same_request(asked: NewRequest, stored: requests.StoredRequest) -> None:
-    """Raise `KeyConflict` unless a stored request is what is asked for now."""
-    if stored.fingerprint != asked.fingerprint:
+def require_same_request(new_request: NewRequest, stored: StoredRequest) -> None:
+    """Raise `KeyConflict` unless the stored request with this key is the same as the new one."""
+    if stored.fingerprint != new_request.fingerprint:
         what = "was used before for another request; a new request needs a new key"
         raise KeyConflict([Problem("key", what)])
 
 
-def content_of(order: EnqueueRequest, found: list[Problem]) -> Content:
-    """Render the order's text; without a template every `{name}` needs a value."""
-    variables = {name: str(value) for name, value in (order.variables or {}).items()}
-    text = order.text
-    if not order.template:
+def render_content(request: EnqueueRequest, problems: list[Problem]) -> Content:
+    """Return the content of a request, its text filled in; adds what is wrong to `problems`.
+
+    Without a template every `{name}` in the text needs a value.
+    """
+    variables = {name: str(value) for name, value in (request.variables or {}).items()}
+    text = request.text
+    if not request.template:
         try:
-            text = placeholders.render(order.text, variables)
+            text = placeholders.render(request.text, variables)
         except KeyError as error:
-            found.append(Problem(f"variables.{error.args[0]}", "the text names it; give a value"))
+            problems.append(
+                Problem(f"variables.{error.args[0]}", "the text names it; give a value")
+            )
         if not text.strip():
-            found.append(Problem("text", "is empty"))
+            problems.append(Problem("text", "is empty"))
         variables = {}
-    options = {name: _stored(value) for name, value in (order.options or {}).items()}
-    return Content(text, order.extension, order.template, variables, options)
+    options = {name: _storable(value) for name, value in (request.options or {}).items()}
+    return Content(text, request.extension, request.template, variables, options)
 
 
-def _stored(value: Any) -> Any:
-    """A time as text: options are stored as JSON."""
+def _storable(value: Any) -> Any:
+    """Return a time as text, other values as they are: options are stored as JSON."""
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def carriers(
+def account_problems(
     settings: Settings,
     message_class: MessageClass,
     account: str | None,
     content: Content,
     kinds: set[NumberKind],
 ) -> list[Problem]:
-    """Say why no account can carry this; [] when one can."""
+    """Return why no account can carry a content; [] when one can."""
     if account is not None and account not in settings.accounts:
-        known = ", ".join(settings.accounts) or "none is configured"
-        return [Problem("account", f"there is no {account!r}; the accounts are: {known}")]
-    asked = routing.candidates(settings.accounts.values(), message_class, account)
-    if not asked:
-        what = f"no account serves {message_class}; name one, or add it to an account's classes"
-        return [Problem("message_class", what)]
-    found: list[Problem] = []
-    for one in asked:
-        against = routing.problems(one, content, kinds)
-        if not against:
+        names = ", ".join(settings.accounts) or "none is configured"
+        return [Problem("account", f"there is no {account!r}; the accounts are: {names}")]
+    candidates = eligibility.candidates(settings.accounts.values(), message_class, account)
+    if not candidates:
+        reason = f"no account serves {message_class}; name one, or add it to an account's classes"
+        return [Problem("message_class", reason)]
+    all_problems: list[Problem] = []
+    for candidate in candidates:
+        problems = eligibility.problems(candidate, content, kinds)
+        if not problems:
             return []
-        found += against
-    return list(dict.fromkeys(found))
+        all_problems += problems
+    return list(dict.fromkeys(all_problems))
 
 
-def fingerprint(order: EnqueueRequest, content: Content, msisdns: Sequence[str]) -> str:
-    """Hash what makes a request this request and no other."""
-    facts = {
+def fingerprint(request: EnqueueRequest, content: Content, msisdns: Sequence[str]) -> str:
+    """Return a hash of all that has to be equal in two requests for them to be the same one."""
+    identity = {
         "to": list(msisdns),
         "text": content.text,
-        "class": order.message_class.value,
-        "account": order.account,
-        "not_before": order.not_before and order.not_before.timestamp(),
-        "not_after": order.not_after and order.not_after.timestamp(),
-        "extension": order.extension,
-        "template": order.template,
+        "class": request.message_class.value,
+        "account": request.account,
+        "not_before": request.not_before and request.not_before.timestamp(),
+        "not_after": request.not_after and request.not_after.timestamp(),
+        "extension": request.extension,
+        "template": request.template,
         "variables": dict(content.variables),
         "options": {name: str(value) for name, value in content.options.items()},
     }
-    if order.callback_url is not None:
-        facts["callback_url"] = order.callback_url
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    if request.callback_url is not None:
+        identity["callback_url"] = request.callback_url
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _recipients(to: Sequence[str], found: list[Problem]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Normalise the numbers; a repeated one is the message that the first made."""
+def _normalise_recipients(
+    to: Sequence[str], problems: list[Problem]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the different numbers, and for each given one the index of its message among them.
+
+    Adds what is wrong to `problems`.
+    """
     if not to:
-        found.append(Problem("to", "is empty"))
-    nth: dict[str, int] = {}
-    places = []
+        problems.append(Problem("to", "is empty"))
+    index_by_msisdn: dict[str, int] = {}
+    message_indexes = []
     for row, number in enumerate(to, 1):
         try:
             msisdn = numbers.normalise(number)
         except ValueError as error:
-            found.append(Problem("to" if len(to) == 1 else f"to, row {row}", str(error)))
+            problems.append(Problem("to" if len(to) == 1 else f"to, row {row}", str(error)))
             continue
-        places.append(nth.setdefault(msisdn, len(nth)))
-    return tuple(nth), tuple(places)
+        message_indexes.append(index_by_msisdn.setdefault(msisdn, len(index_by_msisdn)))
+    return tuple(index_by_msisdn), tuple(message_indexes)
 
 
-def terms_of(order: EnqueueRequest) -> list[Problem]:
-    """Say what is wrong with an order's times, key and sender."""
-    return [*_times(order), *_names(order)]
+def terms_problems(request: EnqueueRequest) -> list[Problem]:
+    """Return what is wrong with a request's times, key and sender."""
+    return [*_time_problems(request), *_key_and_sender_problems(request)]
 
 
-def _times(order: EnqueueRequest) -> list[Problem]:
-    found = []
-    for name in ("not_before", "not_after"):
-        moment = getattr(order, name)
-        if moment is not None and moment.tzinfo is None:
-            found.append(Problem(name, "has no time zone; use an aware datetime"))
-    if not found and order.not_before and order.not_after and order.not_after <= order.not_before:
-        found.append(Problem("not_after", "is not later than not_before"))
-    return found
+def _time_problems(request: EnqueueRequest) -> list[Problem]:
+    not_before, not_after = request.not_before, request.not_after
+    problems = [
+        Problem(name, "has no time zone; use an aware datetime")
+        for name, moment in (("not_before", not_before), ("not_after", not_after))
+        if moment is not None and moment.tzinfo is None
+    ]
+    if not problems and not_before and not_after and not_after <= not_before:
+        problems.append(Problem("not_after", "is not later than not_before"))
+    return problems
 
 
 def callback_problems(settings: Settings, url: str | None) -> list[Problem]:
-    """Say why a URL cannot be told what becomes of messages; [] when it can, or when none is."""
+    """Return why callbacks cannot go to a URL; [] when they can, or when there is no URL."""
     if url is None:
         return []
     if not settings.top.callback_secrets:
         return [Problem("callback_url", "nothing could sign it: set callback_secrets first")]
-    wrong = urls.problem(url)
-    return [Problem("callback_url", wrong)] if wrong else []
+    reason = urls.problem(url)
+    return [Problem("callback_url", reason)] if reason else []
 
 
-def _names(order: EnqueueRequest) -> list[Problem]:
-    found = []
-    if order.key is not None and not (0 < len(order.key) <= LONGEST_KEY):
-        found.append(Problem("key", f"has to have 1 to {LONGEST_KEY} characters"))
-    elif order.key is not None and order.key != order.key.strip():
-        found.append(Problem("key", "begins or ends with a blank"))
-    if len(order.sender) > LONGEST_SENDER:
-        found.append(Problem("sender", f"has more than {LONGEST_SENDER} characters"))
-    return found
+def _key_and_sender_problems(request: EnqueueRequest) -> list[Problem]:
+    problems = []
+    if request.key is not None and not (0 < len(request.key) <= MAX_KEY_LENGTH):
+        problems.append(Problem("key", f"has to have 1 to {MAX_KEY_LENGTH} characters"))
+    elif request.key is not None and request.key != request.key.strip():
+        problems.append(Problem("key", "begins or ends with a blank"))
+    if len(request.sender) > MAX_SENDER_LENGTH:
+        problems.append(Problem("sender", f"has more than {MAX_SENDER_LENGTH} characters"))
+    return problems

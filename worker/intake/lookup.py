@@ -1,4 +1,4 @@
-"""Messages and campaigns as they are shown: to Python callers, as JSON, on the command line."""
+"""Look up messages and campaigns as they are shown: to Python callers, as JSON, in exports."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,26 +10,26 @@ from sqlalchemy import Engine, Row
 
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
-from worker.store import campaigns, events, messages, reports, requests
-from worker.store.campaigns import CampaignProgress
+from worker.store import campaign_progress, campaigns, events, messages, reports, requests
+from worker.store.campaign_progress import CampaignProgress
 from worker.store.db import database
 
-#: No id has more digits: the databases could not even look for it.
-_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
+#: The form of a message's id; the databases have no integers of more digits.
+_MESSAGE_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
 #: The columns of a campaign's export.
-EXPORTED = (
+EXPORT_COLUMNS = (
     *("number", "state", "code", "code_text", "account", "gateway_id", "attempts"),
     *("submitted_at", "finished_at"),
 )
-#: What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-#: Messages of a campaign that are read in one transaction.
-PART = 5000
+#: The characters that a spreadsheet takes for the beginning of a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+#: How many messages of a campaign are read in one transaction.
+PART_SIZE = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it stands. Times are aware."""
+    """A message in its present state. Times are aware."""
 
     id: str
     msisdn: str
@@ -47,12 +47,13 @@ class Message:
     created_at: datetime
     submitted_at: datetime | None
     finished_at: datetime | None
-    #: When we stopped to wait for its report, if none came.
+    #: When it was closed out, if no report came.
     closed_at: datetime | None
+    #: The id of its campaign; None for a message of an ordinary request.
     campaign: int | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON shows it: `class` for the class, times in ISO 8601."""
+        """Return the message as JSON shows it: `class` for the class, times in ISO 8601."""
         return {
             "id": self.id,
             "msisdn": self.msisdn,
@@ -64,21 +65,21 @@ class Message:
             "gateway_id": self.gateway_id,
             "segments": self.segments,
             "attempts": self.attempts,
-            "created_at": stamp(self.created_at),
-            "submitted_at": stamp(self.submitted_at),
-            "finished_at": stamp(self.finished_at),
-            "closed_at": stamp(self.closed_at),
+            "created_at": iso_time(self.created_at),
+            "submitted_at": iso_time(self.submitted_at),
+            "finished_at": iso_time(self.finished_at),
+            "closed_at": iso_time(self.closed_at),
             "campaign": self.campaign,
         }
 
 
-def stamp(moment: datetime | None) -> str | None:
-    """Write a moment in ISO 8601, in UTC."""
+def iso_time(moment: datetime | None) -> str | None:
+    """Return a moment in ISO 8601, in UTC, as the database gives it; None for None."""
     return None if moment is None else moment.isoformat()
 
 
-def message(row: Row[Any]) -> Message:
-    """Read a row of the view."""
+def message_from_row(row: Row[Any]) -> Message:
+    """Return a message from a row of the view of messages."""
     return Message(
         row.id,
         row.msisdn,
@@ -98,7 +99,7 @@ def message(row: Row[Any]) -> Message:
     )
 
 
-def campaign(progress: CampaignProgress) -> dict[str, Any]:
+def campaign_json(progress: CampaignProgress) -> dict[str, Any]:
     """Return a campaign as JSON shows it."""
     return {
         "id": progress.id,
@@ -110,18 +111,18 @@ def campaign(progress: CampaignProgress) -> dict[str, Any]:
         "states": dict(sorted(progress.states.items())),
         "left_out": dict(progress.left_out),
         "retry_of": progress.retry_of,
-        "not_before": stamp(progress.not_before),
-        "not_after": stamp(progress.not_after),
-        "created_at": stamp(progress.created_at),
-        "started_at": stamp(progress.started_at),
-        "finished_at": stamp(progress.finished_at),
+        "not_before": iso_time(progress.not_before),
+        "not_after": iso_time(progress.not_after),
+        "created_at": iso_time(progress.created_at),
+        "started_at": iso_time(progress.started_at),
+        "finished_at": iso_time(progress.finished_at),
     }
 
 
 def parse_id(message_id: str) -> tuple[int, int]:
-    """Read a message's id, `REQUEST-N`; raises `NotFound` when it is none."""
+    """Return the request's id and the `n` in a message's id; raises `NotFound` when it is none."""
     request_id, _, n = str(message_id).partition("-")
-    if not _ID.fullmatch(str(message_id)):
+    if not _MESSAGE_ID.fullmatch(str(message_id)):
         msg = f"{str(message_id)[:40]!r} is no message id; one looks like 17-0"
         raise NotFound(msg)
     return int(request_id), int(n)
@@ -129,24 +130,24 @@ def parse_id(message_id: str) -> tuple[int, int]:
 
 def get(engine: Engine, message_id: str) -> Message:
     """Return a message, or raise `NotFound`."""
-    return many(engine, [message_id])[0]
+    return get_all(engine, [message_id])[0]
 
 
-def many(engine: Engine, ids: list[str]) -> list[Message]:
+def get_all(engine: Engine, ids: list[str]) -> list[Message]:
     """Return messages in the order asked for, or raise `NotFound` for the first that is missing."""
-    wanted = [parse_id(one) for one in ids]
+    keys = [parse_id(message_id) for message_id in ids]
     with database.reading(engine) as connection:
-        found = {(row.request_id, row.n): row for row in messages.described(connection, wanted)}
-    for given, one in zip(ids, wanted, strict=True):
-        if one not in found:
-            msg = f"there is no message {given}"
+        rows = {(row.request_id, row.n): row for row in messages.view_rows(connection, keys)}
+    for message_id, key in zip(ids, keys, strict=True):
+        if key not in rows:
+            msg = f"there is no message {message_id}"
             raise NotFound(msg)
-    return [message(found[one]) for one in wanted]
+    return [message_from_row(rows[key]) for key in keys]
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A message and all that is known of it: its submissions, reports and events, in order."""
+    """A message with all that is known of it: its submissions, reports and events, in order."""
 
     message: Message
     submissions: Sequence[Row[Any]]
@@ -154,52 +155,63 @@ class History:
     events: Sequence[Row[Any]]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the message as JSON shows it, with three lists more."""
+        """Return the message as JSON shows it, with its submissions, reports and events."""
         return self.message.as_json() | {
-            "submissions": [_named(row, _SUBMISSION) for row in self.submissions],
-            "reports": [_named(row, _REPORT) for row in self.reports],
-            "events": [_named(row, _EVENT) for row in self.events],
+            "submissions": [_row_json(row, _SUBMISSION_COLUMNS) for row in self.submissions],
+            "reports": [_row_json(row, _REPORT_COLUMNS) for row in self.reports],
+            "events": [_row_json(row, _EVENT_COLUMNS) for row in self.events],
         }
 
 
-_SUBMISSION = (
+_SUBMISSION_COLUMNS = (
     *("id", "account", "state", "outcome", "code", "words", "gateway_id", "reference"),
     *("attempts", "created_at", "called_at", "answered_at", "next_at", "parent_id"),
 )
-_REPORT = ("status", "code", "words", "gateway_id", "reference", "reported_at", "received_at")
-_EVENT = ("at", "name", "who", "account", "detail")
+_REPORT_COLUMNS = (
+    "status",
+    "code",
+    "words",
+    "gateway_id",
+    "reference",
+    "reported_at",
+    "received_at",
+)
+_EVENT_COLUMNS = ("at", "name", "who", "account", "detail")
 
 
-def _named(row: Row[Any], columns: Sequence[str]) -> dict[str, Any]:
+def _row_json(row: Row[Any], columns: Sequence[str]) -> dict[str, Any]:
+    """Return columns of a row as JSON shows them."""
     values = {column: getattr(row, column) for column in columns}
     return {
-        column: stamp(value) if isinstance(value, datetime) else value
+        column: iso_time(value) if isinstance(value, datetime) else value
         for column, value in values.items()
     }
 
 
 def history(engine: Engine, message_id: str) -> History:
     """Return a message with all that happened to it, or raise `NotFound`."""
-    found = get(engine, message_id)
+    message = get(engine, message_id)
     request_id, n = parse_id(message_id)
     with database.reading(engine) as connection:
-        submissions = messages.tried(connection, request_id, n)
+        submissions = messages.submissions_of(connection, request_id, n)
         return History(
-            found,
+            message,
             submissions,
-            reports.reports_of(connection, request_id, n),
+            reports.of_message(connection, request_id, n),
             events.of_message(connection, request_id, n, [row.id for row in submissions]),
         )
 
 
 def search(engine: Engine, limit: int, filters: Mapping[str, Any]) -> list[Message]:
-    """Return messages that fit, the newest first, by the filters of `store.messages.search`."""
+    """Return messages that match filters of `store.messages.search`, the newest first."""
     with database.reading(engine) as connection:
-        return [message(row) for row in messages.search(connection, limit=limit, **filters)]
+        return [
+            message_from_row(row) for row in messages.search(connection, limit=limit, **filters)
+        ]
 
 
 def cancel(engine: Engine, message_id: str) -> Message:
-    """Take a message back. Raises `TooLate` when it was handed over or has ended otherwise."""
+    """Cancel a message. Raises `TooLate` when it was handed over or has ended otherwise."""
     request_id, n = parse_id(message_id)
     with database.writing(engine) as connection:
         if not requests.lock(connection, request_id):
@@ -215,35 +227,38 @@ def cancel(engine: Engine, message_id: str) -> Message:
     return get(engine, message_id)
 
 
-def every(engine: Engine, campaign_id: int, total: int) -> Iterator[Message]:
-    """Yield all messages of a campaign in order, by one short transaction for each part of it."""
-    for first in range(0, total, PART):
+def messages_of_campaign(engine: Engine, campaign_id: int, total: int) -> Iterator[Message]:
+    """Yield all messages of a campaign in order; each part is read by one short transaction."""
+    for first in range(0, total, PART_SIZE):
         with database.reading(engine) as connection:
-            rows = campaigns.part(connection, campaign_id, first, PART)
-        yield from map(message, rows)
+            rows = campaigns.view_rows(connection, campaign_id, first, PART_SIZE)
+        yield from map(message_from_row, rows)
 
 
-def exported(engine: Engine, campaign_id: int, total: int) -> Iterator[list[list[Any]]]:
-    """Yield the rows of a campaign's export in order, some thousands together; times in UTC.
+def export_parts(engine: Engine, campaign_id: int, total: int) -> Iterator[list[list[Any]]]:
+    """Yield the rows of a campaign's export in order, some thousands in a part; times in UTC.
 
-    Each is read by one short transaction, and says what was true then.
+    Each part is read by one short transaction, and shows what was true then.
     """
-    columns = ["msisdn" if one == "number" else one for one in EXPORTED]
-    for first in range(0, total, PART):
+    columns = ["msisdn" if column == "number" else column for column in EXPORT_COLUMNS]
+    for first in range(0, total, PART_SIZE):
         with database.reading(engine) as connection:
-            rows = campaigns.exported(connection, campaign_id, columns, first, PART)
-        yield [[_exported(value) for value in row] for row in rows]
+            rows = campaigns.export_rows(connection, campaign_id, columns, first, PART_SIZE)
+        yield [[_export_cell(value) for value in row] for row in rows]
 
 
-def _exported(value: Any) -> Any:
-    """Write a moment as JSON does, and keep a spreadsheet from taking words for a formula."""
+def _export_cell(value: Any) -> Any:
+    """Return a cell: times as in JSON, texts quoted where a spreadsheet would see a formula."""
     if isinstance(value, datetime):
-        return stamp(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+        return iso_time(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
-def progress(engine: Engine, limit: int) -> list[CampaignProgress]:
-    """Return the newest campaigns as they stand."""
+def newest_campaigns(engine: Engine, limit: int) -> list[CampaignProgress]:
+    """Return the newest campaigns with their progress."""
     with database.reading(engine) as connection:
-        found = [campaigns.progress(connection, one) for one in campaigns.listed(connection, limit)]
-    return [one for one in found if one is not None]
+        campaigns_or_none = [
+            campaign_progress.progress_of(connection, campaign_id)
+            for campaign_id in campaigns.newest_ids(connection, limit)
+        ]
+    return [campaign for campaign in campaigns_or_none if campaign is not None]

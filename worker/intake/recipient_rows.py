@@ -1,0 +1,198 @@
+"""Check the rows of a campaign, block by block, in memory that does not grow."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from worker.domain import msisdn as numbers
+from worker.domain import placeholders
+from worker.domain.enums import NumberKind
+from worker.gateways.base import Account, Content
+from worker.policy import eligibility
+from worker.store.campaign_rows import MessageColumns, Variables
+
+#: How many rows are read and checked together.
+BLOCK_SIZE = 20_000
+
+
+class Row(NamedTuple):
+    """One recipient as it was read: the line that it stood on, its number, its variables.
+
+    `problem` is what its reader found wrong with it; a row with one is bad.
+    """
+
+    line: int
+    number: str
+    variables: Mapping[str, str] | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRows:
+    """Rows that hold nothing but a mobile number each, already in the form that is stored.
+
+    They stand on lines that follow each other, from `line` on.
+    """
+
+    line: int
+    msisdns: Sequence[str]
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows one by one."""
+        return (Row(line, msisdn) for line, msisdn in enumerate(self.msisdns, self.line))
+
+
+class RowChecker:
+    """Tells which rows can be sent to, by the accounts that can carry a campaign's text.
+
+    Any of these accounts may get any of the campaign's messages.
+    """
+
+    def __init__(self, content: Content, accounts: Sequence[Account]) -> None:
+        self.content = content
+        #: The variables that the text names; a template takes any.
+        self.names = placeholders.names(content.text) if not content.template else frozenset[str]()
+        self.kinds = max((account.gateway.capabilities.kinds for account in accounts), key=len)
+        self._accounts = accounts
+        # Many rows of a campaign have the same text.
+        self._cached_text_problem = lru_cache(maxsize=4096)(self._text_problem)
+
+    @property
+    def numbers_suffice(self) -> bool:
+        """Whether a mobile number is all that a row has to hold."""
+        return not self.names and NumberKind.MOBILE in self.kinds
+
+    def variables_of(self, row: Row) -> Variables:
+        """Return those of a row's variables that make a difference to what is sent."""
+        if not row.variables or self.content.template:
+            return tuple(row.variables.items()) if row.variables else None
+        named = ((name, value) for name, value in row.variables.items() if name in self.names)
+        return tuple(named) or None
+
+    def problem(self, msisdn: str, variables: Variables) -> str | None:
+        """Return why a recipient cannot be sent to; None when that is possible."""
+        kind = numbers.kind(msisdn)
+        if kind not in self.kinds:
+            return f"no account that can say the text takes {kind} numbers"
+        if not self.names:
+            return None
+        try:
+            return self._cached_text_problem(self.text_of(variables))
+        except KeyError as error:
+            return f"has no {error.args[0]}, which the text names"
+
+    def text_of(self, variables: Variables) -> str:
+        """Return the text for a recipient; messages with the same one may share a submission."""
+        if self.content.template:
+            return repr(variables)
+        return placeholders.fill(self.content.text, dict(variables or ()))
+
+    def _text_problem(self, text: str) -> str | None:
+        """Return why one of the accounts cannot carry a text; None when all can."""
+        content = replace(self.content, text=text)
+        problems = (
+            problem
+            for account in self._accounts
+            for problem in eligibility.problems(account, content, ())
+        )
+        return next((problem.what for problem in problems), None)
+
+
+class RecipientsHash:
+    """A hash of all good rows as they were read, whatever is left out of them later."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self._hash = hashlib.sha256(fingerprint.encode())
+        self.hexdigest = self._hash.hexdigest
+        #: Whether recipients have variables of their own.
+        self.personal = False
+
+    def update(self, block: MessageColumns) -> None:
+        """Add good rows to the hash."""
+        lines = block.msisdns
+        if block.variables is not None:
+            self.personal = True
+            pairs = zip(block.msisdns, block.variables, strict=True)
+            lines = [f"{msisdn}{variables or ''}" for msisdn, variables in pairs]
+        if lines:
+            self._hash.update("\n".join([*lines, ""]).encode("utf-8", "surrogatepass"))
+
+
+def checked_blocks(
+    rows: Iterable[Row | PlainRows],
+    checker: RowChecker,
+    recipients_hash: RecipientsHash,
+    *,
+    reject: Callable[[int, str], None],
+    on_progress: Callable[[int], None],
+) -> Iterator[MessageColumns]:
+    """Yield the good rows, block by block, and add them to the hash.
+
+    `reject` is called with the line and the fault of each bad row, `on_progress` with the number of
+    rows read so far.
+    """
+    rows_read = 0
+    for block in _blocks(rows, checker):
+        rows_read += len(block.msisdns if isinstance(block, PlainRows) else block)
+        good = _accept_whole(block, checker) or _accept_good(block, checker, reject)
+        recipients_hash.update(good)
+        yield good
+        on_progress(rows_read)
+
+
+def _blocks(
+    rows: Iterable[Row | PlainRows], checker: RowChecker
+) -> Iterator[PlainRows | list[Row]]:
+    """Gather rows into blocks; plain rows are a block as they are, where numbers suffice."""
+    block: list[Row] = []
+    for row_or_rows in rows:
+        if isinstance(row_or_rows, PlainRows) and checker.numbers_suffice:
+            if block:
+                yield block
+            block = []
+            yield row_or_rows
+            continue
+        for row in row_or_rows.rows() if isinstance(row_or_rows, PlainRows) else (row_or_rows,):
+            block.append(row)
+            if len(block) >= BLOCK_SIZE:
+                yield block
+                block = []
+    if block:
+        yield block
+
+
+def _accept_whole(block: PlainRows | list[Row], checker: RowChecker) -> MessageColumns | None:
+    """Return a block as it is, where all its rows are as they are stored; None for another one.
+
+    Most blocks are such, and to look at their rows one by one would be slow.
+    """
+    if isinstance(block, PlainRows):
+        return MessageColumns(block.msisdns)
+    if not checker.numbers_suffice or any(row[2] for row in block) or any(row[3] for row in block):
+        return None
+    msisdns = [row[1] for row in block]
+    return MessageColumns(msisdns) if numbers.are_mobile(msisdns) else None
+
+
+def _accept_good(
+    block: PlainRows | list[Row], checker: RowChecker, reject: Callable[[int, str], None]
+) -> MessageColumns:
+    """Return the good rows of a block; reject the bad ones."""
+    msisdns: list[str] = []
+    variables_by_row: list[Variables] = []
+    for row in block.rows() if isinstance(block, PlainRows) else block:
+        try:
+            msisdn = "" if row.problem else numbers.normalise(row.number)
+        except ValueError as error:
+            reject(row.line, str(error))
+            continue
+        variables = checker.variables_of(row)
+        problem = row.problem or checker.problem(msisdn, variables)
+        if problem:
+            reject(row.line, problem)
+        else:
+            msisdns.append(msisdn)
+            variables_by_row.append(variables)
+    return MessageColumns(msisdns, variables_by_row if any(variables_by_row) else None)
