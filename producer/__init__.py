@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from producer.client import Producer
-    from worker.intake.campaign_loader import Loaded, Row
+    from worker.intake.campaign_loader import Loaded
     from worker.intake.enqueue import Enqueued
     from worker.intake.lookup import Message
+    from worker.intake.recipient_rows import Row
 
 __all__ = [
     "ConfigurationError",
@@ -62,23 +63,23 @@ __all__ = [
     "ring",
 ]
 
-#: Where the names are that bring SQLAlchemy along: importing this module alone stays cheap.
-_ELSEWHERE = {
+#: The modules of names whose import loads SQLAlchemy: they are imported when they are first used.
+_LAZY_NAMES = {
     "Enqueued": "worker.intake.enqueue",
     "Loaded": "worker.intake.campaign_loader",
     "Message": "worker.intake.lookup",
     "Producer": "producer.client",
-    "Row": "worker.intake.campaign_loader",
+    "Row": "worker.intake.recipient_rows",
 }
 _lock = threading.Lock()
 _default: "Producer | None" = None
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for."""
-    if name not in _ELSEWHERE:
+    """Import a name of `_LAZY_NAMES` when it is first used."""
+    if name not in _LAZY_NAMES:
         raise AttributeError(name)
-    return getattr(importlib.import_module(_ELSEWHERE[name]), name)
+    return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
 
 
 def configure(path: str | Path | None = None) -> "Producer":
@@ -86,10 +87,10 @@ def configure(path: str | Path | None = None) -> "Producer":
     global _default  # noqa: PLW0603 - one configuration a process is the promise of this module
     from producer.client import Producer
 
-    made = Producer.from_file(path)
+    producer = Producer.from_file(path)
     with _lock:
-        _default = made
-    return made
+        _default = producer
+    return producer
 
 
 def _producer() -> "Producer":
@@ -102,7 +103,7 @@ def enqueue(
     *,
     session: "Session | None" = None,
     connection: Any = None,
-    **words: Unpack[MessageOptions],
+    **message_options: Unpack[MessageOptions],
 ) -> "Enqueued":
     """Accept one text for one or more numbers: once this returns, the messages are stored.
 
@@ -112,9 +113,9 @@ def enqueue(
 
     Raises `Refused` with every problem (nothing is stored then), `KeyConflict` when `key` stands
     for another request, and `Unavailable` when the database does not answer: then repeat the call
-    with its key. `producer.options.Words` lists the other arguments.
+    with its key. `producer.options.MessageOptions` lists the other arguments.
     """
-    return _producer().enqueue(to, text, session=session, connection=connection, **words)
+    return _producer().enqueue(to, text, session=session, connection=connection, **message_options)
 
 
 async def enqueue_async(
@@ -122,10 +123,10 @@ async def enqueue_async(
     text: str = "",
     *,
     session: "AsyncSession | None" = None,
-    **words: Unpack[MessageOptions],
+    **message_options: Unpack[MessageOptions],
 ) -> "Enqueued":
     """Do as `enqueue` does, without blocking the event loop; `session` is an `AsyncSession`."""
-    return await _producer().enqueue_async(to, text, session=session, **words)
+    return await _producer().enqueue_async(to, text, session=session, **message_options)
 
 
 def enqueue_campaign(
@@ -135,7 +136,7 @@ def enqueue_campaign(
     *,
     start: bool = True,
     skip_bad: bool = False,
-    **words: Unpack[MessageOptions],
+    **message_options: Unpack[MessageOptions],
 ) -> "Loaded":
     """Load a campaign from a stream of recipients, and start it once it is wholly loaded.
 
@@ -144,7 +145,7 @@ def enqueue_campaign(
     `ready`, unless `skip_bad`; the result lists the rows. Raises as `enqueue` does.
     """
     return _producer().enqueue_campaign(
-        name, recipients, text, start=start, skip_bad=skip_bad, **words
+        name, recipients, text, start=start, skip_bad=skip_bad, **message_options
     )
 
 

@@ -1,7 +1,7 @@
-"""The producer of one configuration: enqueue, look up, cancel.
+"""Enqueue, look up and cancel messages, for one configuration.
 
-`Producer` is what the functions of `producer` are made of; use it when an application has more than
-one configuration, or wants to hand one over instead of having the file read.
+The functions of the package `producer` call a `Producer`. Use the class directly in an application
+that has more than one configuration, or settings that are not read from a file.
 """
 
 import asyncio
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from sqlalchemy import Engine, event
 
-from producer.dbapi import borrowed
+from producer.dbapi import borrow
 from producer.doorbell import Doorbell
 from producer.options import MessageOptions
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
-from worker.intake import campaigns, lookup
-from worker.intake import enqueue as enqueue_module
-from worker.intake.campaign_loader import Loaded, Row
+from worker.intake import campaigns, enqueue, lookup
+from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import CheckedRequest, Enqueued, EnqueueRequest
 from worker.intake.lookup import Message
+from worker.intake.recipient_rows import Row
 from worker.store.db import database
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ class Producer:
 
     @property
     def engine(self) -> Engine:
-        """The database; connected when it is first needed."""
+        """The engine of the database, made when it is first used."""
         with self._lock:
             if self._engine is None:
                 self._engine = database.connect(self.settings.database_url)
             return self._engine
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
@@ -65,21 +65,22 @@ class Producer:
         *,
         session: "Session | None" = None,
         connection: Any = None,
-        **words: Unpack[MessageOptions],
+        **message_options: Unpack[MessageOptions],
     ) -> Enqueued:
-        """Accept messages; `producer.enqueue` says what is promised."""
-        order = _order(to, text, words)
-        checked = enqueue_module.check(self.settings, order)
+        """Accept messages; `producer.enqueue` describes the details."""
+        request = _build_request(to, text, message_options)
+        checked = enqueue.check(self.settings, request)
         if session is not None:
-            return self._with_session(session, checked, self.ring)
+            return self._store_in_session(session, checked, self.ring)
         if connection is not None:
-            with borrowed(connection) as lent:
-                return enqueue_module.store(lent, checked)
-        done = enqueue_module.commit(
-            self.engine, lambda own, again: enqueue_module.store(own, checked, again)
+            with borrow(connection) as lent_connection:
+                return enqueue.store(lent_connection, checked)
+        enqueued = enqueue.commit(
+            self.engine,
+            lambda own_connection, again: enqueue.store(own_connection, checked, again),
         )
-        self.ring(order.message_class)
-        return done
+        self.ring(request.message_class)
+        return enqueued
 
     async def enqueue_async(
         self,
@@ -87,19 +88,21 @@ class Producer:
         text: str = "",
         *,
         session: "AsyncSession | None" = None,
-        **words: Unpack[MessageOptions],
+        **message_options: Unpack[MessageOptions],
     ) -> Enqueued:
         """Do as `enqueue` does, without blocking the event loop."""
         if session is None:
-            return await asyncio.to_thread(self.enqueue, to, text, **words)
-        checked = enqueue_module.check(self.settings, _order(to, text, words))
+            return await asyncio.to_thread(self.enqueue, to, text, **message_options)
+        checked = enqueue.check(self.settings, _build_request(to, text, message_options))
         loop = asyncio.get_running_loop()
 
         def ring(message_class: MessageClass) -> None:
             # Not in the loop: a broker that does not answer would stop it for a second.
             loop.run_in_executor(None, self.ring, message_class)
 
-        return await session.run_sync(lambda sync: self._with_session(sync, checked, ring))
+        return await session.run_sync(
+            lambda sync_session: self._store_in_session(sync_session, checked, ring)
+        )
 
     def enqueue_campaign(
         self,
@@ -109,20 +112,25 @@ class Producer:
         *,
         start: bool = True,
         skip_bad: bool = False,
-        **words: Unpack[MessageOptions],
+        **message_options: Unpack[MessageOptions],
     ) -> Loaded:
-        """Load a campaign and start it; `producer.enqueue_campaign` says what is promised."""
-        order = _order((), text, {"message_class": MessageClass.MARKETING, **words})
+        """Load a campaign and start it; `producer.enqueue_campaign` describes the details."""
+        request = _build_request(
+            (), text, {"message_class": MessageClass.MARKETING, **message_options}
+        )
         loaded = campaigns.create(
             self.engine,
             self.settings,
             name,
-            order,
-            (_row(nth, one) for nth, one in enumerate(recipients, 1)),
+            request,
+            (
+                _recipient_row(row_number, recipient)
+                for row_number, recipient in enumerate(recipients, 1)
+            ),
             start=start,
             skip_bad=skip_bad,
         )
-        self.ring(order.message_class)
+        self.ring(request.message_class)
         return loaded
 
     def get(self, message_id: str) -> Message:
@@ -134,60 +142,65 @@ class Producer:
         return lookup.cancel(self.engine, message_id)
 
     def ring(self, message_class: MessageClass | str = MessageClass.NOTICE) -> bool:
-        """Tell the workers of a class to look now: after a commit of the caller's own."""
+        """Ring for a class, so that its workers look at once: for after a commit of your own."""
         return self._doorbell.ring(MessageClass(message_class))
 
     def tick(self) -> bool:
-        """Tell some worker to look at what came in, now."""
+        """Ring for the ticks, so that a worker reads at once what came in."""
         return self._doorbell.tick()
 
-    def _with_session(
+    def _store_in_session(
         self, session: "Session", checked: CheckedRequest, ring: Callable[[MessageClass], object]
     ) -> Enqueued:
+        """Store messages in the session's transaction; `ring` is called after its commit."""
         from sqlalchemy.orm import scoped_session
 
-        own = session() if isinstance(session, scoped_session) else session
-        done = enqueue_module.store(own.connection(), checked)
-        self._ring_after_commit(own, checked.request.message_class)
-        return done
+        plain_session = session() if isinstance(session, scoped_session) else session
+        enqueued = enqueue.store(plain_session.connection(), checked)
+        self._ring_after_commit(plain_session, checked.new_request.message_class)
+        return enqueued
 
     def _ring_after_commit(self, session: "Session", message_class: MessageClass) -> None:
         """Ring once the outermost transaction of a session is committed."""
-        waiting: set[MessageClass] | None = session.info.get(self)
-        if waiting is None:
-            waiting = session.info[self] = set()
+        classes_to_ring: set[MessageClass] | None = session.info.get(self)
+        if classes_to_ring is None:
+            classes_to_ring = session.info[self] = set()
 
-            def committed(_session: object) -> None:
-                # A savepoint's release is a commit too, to SQLAlchemy, but nobody can see it yet.
+            def ring_classes(_session: object) -> None:
+                # SQLAlchemy reports a savepoint's release as a commit, but nobody sees it yet.
                 if not session.in_nested_transaction():
-                    classes = list(waiting)
-                    waiting.clear()
-                    for one in classes:
-                        self.ring(one)
+                    committed_classes = list(classes_to_ring)
+                    classes_to_ring.clear()
+                    for committed_class in committed_classes:
+                        self.ring(committed_class)
 
-            def rolled_back(_session: object) -> None:
+            def forget_classes(_session: object) -> None:
                 if not session.in_nested_transaction():
-                    waiting.clear()
+                    classes_to_ring.clear()
 
-            event.listen(session, "after_commit", committed)
-            event.listen(session, "after_rollback", rolled_back)
-        waiting.add(message_class)
+            event.listen(session, "after_commit", ring_classes)
+            event.listen(session, "after_rollback", forget_classes)
+        classes_to_ring.add(message_class)
 
 
-def _order(to: str | Sequence[str], text: str, words: MessageOptions) -> EnqueueRequest:
-    given: dict[str, Any] = dict(words)
+def _build_request(
+    to: str | Sequence[str], text: str, message_options: MessageOptions
+) -> EnqueueRequest:
+    """Build the request for `to`, one number or several. Raises `Refused` for an unknown class."""
+    fields: dict[str, Any] = dict(message_options)
     try:
-        given["message_class"] = MessageClass(given.get("message_class", MessageClass.NOTICE))
+        fields["message_class"] = MessageClass(fields.get("message_class", MessageClass.NOTICE))
     except ValueError:
-        what = f"is none; choose one of {', '.join(MessageClass)}"
-        raise Refused([Problem("message_class", what)]) from None
-    return EnqueueRequest([to] if isinstance(to, str) else list(to), text, **given)
+        problem = f"is none; choose one of {', '.join(MessageClass)}"
+        raise Refused([Problem("message_class", problem)]) from None
+    return EnqueueRequest([to] if isinstance(to, str) else list(to), text, **fields)
 
 
-def _row(nth: int, one: str | Mapping[str, str] | Row) -> Row:
-    if isinstance(one, Row):
-        return one
-    if isinstance(one, str):
-        return Row(nth, one)
-    variables = dict(one)
-    return Row(nth, variables.pop("msisdn", ""), variables or None)
+def _recipient_row(row_number: int, recipient: str | Mapping[str, str] | Row) -> Row:
+    """Return a recipient as a row: a row as it is, a number, or `msisdn` with variables."""
+    if isinstance(recipient, Row):
+        return recipient
+    if isinstance(recipient, str):
+        return Row(row_number, recipient)
+    variables = dict(recipient)
+    return Row(row_number, variables.pop("msisdn", ""), variables or None)

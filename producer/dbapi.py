@@ -1,7 +1,7 @@
-"""A DB-API connection that belongs to the caller, lent for a few statements in its transaction.
+"""Lend a caller's DB-API connection to SQLAlchemy, for a few statements in its transaction.
 
-Whatever SQLAlchemy would do to a connection of its own (commit, roll back, close) is not done to
-this one: the transaction is the caller's from its begin to its end.
+SQLAlchemy commits, rolls back and closes its own connections. It does none of that to a lent one:
+its transaction belongs to the caller from begin to end.
 """
 
 import contextlib
@@ -15,117 +15,127 @@ from sqlalchemy.pool import StaticPool
 
 from worker.domain.errors import Problem, Refused
 
-#: The drivers whose connections can be lent, and SQLAlchemy's names for them.
-_DIALECTS = {
+#: SQLAlchemy's names for the drivers whose connections can be lent.
+_DIALECT_NAMES = {
     "sqlite3": "sqlite+pysqlite",
     "psycopg": "postgresql+psycopg",
     "psycopg2": "postgresql+psycopg2",
     "pymysql": "mysql+pymysql",
     "MySQLdb": "mysql+mysqldb",
 }
-#: Where the drivers that can be set to other rows keep their plain cursors.
-_CURSORS = {
+#: The modules with the plain cursors of the drivers that can be set to another row type.
+_CURSOR_MODULES = {
     "psycopg2": "psycopg2.extensions",
     "pymysql": "pymysql.cursors",
     "MySQLdb": "MySQLdb.cursors",
 }
-_known: dict[str, Dialect] = {}
+#: SERVER_STATUS_IN_TRANS of the MySQL protocol.
+_MYSQL_IN_TRANSACTION = 1
+#: Dialects that know their server, by driver.
+_dialect_by_driver: dict[str, Dialect] = {}
 
 
-class _Lent:
-    """The caller's connection, less what ends its transaction, with rows that are tuples."""
+class _LentConnection:
+    """The caller's connection, which cannot end its transaction here and whose rows are tuples."""
 
     def __init__(self, driver: str, owned: Any) -> None:
         self._driver = driver
-        self._owned = owned
+        self._callers_connection = owned
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._owned, name)
+        return getattr(self._callers_connection, name)
 
     def cursor(self, *arguments: Any, **options: Any) -> Any:
-        """Make a cursor whose rows are tuples, whatever the caller has set for their own."""
+        """Return a cursor whose rows are tuples, whatever row type the caller has set."""
         match self._driver:
             case "psycopg":
                 from psycopg.rows import tuple_row
 
                 options["row_factory"] = tuple_row
             case "psycopg2" | "pymysql" | "MySQLdb":
-                cursors = import_module(_CURSORS[self._driver])
-                plain = getattr(cursors, "Cursor", None) or cursors.cursor
+                cursors = import_module(_CURSOR_MODULES[self._driver])
+                plain_cursor = getattr(cursors, "Cursor", None) or cursors.cursor
                 if self._driver == "psycopg2":
-                    options["cursor_factory"] = plain
+                    options["cursor_factory"] = plain_cursor
                 else:
-                    arguments = arguments or (plain,)
-        made = self._owned.cursor(*arguments, **options)
+                    arguments = arguments or (plain_cursor,)
+        cursor = self._callers_connection.cursor(*arguments, **options)
         if self._driver == "sqlite3":
-            made.row_factory = None
-        return made
+            cursor.row_factory = None
+        return cursor
 
     def commit(self) -> None:
-        """Leave the transaction to its owner."""
+        """Do nothing: the transaction is the caller's."""
 
     def rollback(self) -> None:
-        """Leave the transaction to its owner."""
+        """Do nothing: the transaction is the caller's."""
 
     def close(self) -> None:
-        """Leave the connection to its owner."""
+        """Do nothing: the connection is the caller's."""
 
 
 @contextlib.contextmanager
-def borrowed(owned: Any) -> Iterator[Connection]:
+def borrow(callers_connection: Any) -> Iterator[Connection]:
     """Lend a DB-API connection (sqlite3, psycopg, psycopg2, pymysql, MySQLdb) to SQLAlchemy.
 
-    Raises `Refused` for another driver's, and for one that commits each statement by itself: half
-    of a request could then be stored.
+    Raises `Refused` for a connection of another driver, and for one that commits each statement by
+    itself: half of a request could then be stored.
     """
-    driver = type(owned).__module__.partition(".")[0]
-    driver = next((base for base in _drivers(owned) if base in _DIALECTS), driver)
-    if driver not in _DIALECTS:
-        what = f"{driver} is not known; one of {', '.join(_DIALECTS)} is needed"
-        raise Refused([Problem("connection", what)])
-    if not _in_transaction(driver, owned):
-        what = "commits each statement by itself; begin a transaction first"
-        raise Refused([Problem("connection", what)])
-    with _engine(driver, owned).connect() as connection:
+    driver = type(callers_connection).__module__.partition(".")[0]
+    driver = next(
+        (base for base in _driver_candidates(callers_connection) if base in _DIALECT_NAMES), driver
+    )
+    if driver not in _DIALECT_NAMES:
+        problem = f"{driver} is not known; one of {', '.join(_DIALECT_NAMES)} is needed"
+        raise Refused([Problem("connection", problem)])
+    if not _in_transaction(driver, callers_connection):
+        problem = "commits each statement by itself; begin a transaction first"
+        raise Refused([Problem("connection", problem)])
+    with _lending_engine(driver, callers_connection).connect() as connection:
         yield connection
 
 
-def _drivers(owned: Any) -> list[str]:
-    return [base.__module__.partition(".")[0] for base in type(owned).__mro__]
+def _driver_candidates(callers_connection: Any) -> list[str]:
+    """Return the package of each class that the connection's class derives from."""
+    return [base.__module__.partition(".")[0] for base in type(callers_connection).__mro__]
 
 
-def _engine(driver: str, owned: Any) -> Engine:
-    lent = _Lent(driver, owned)
-    if driver not in _known:
+def _lending_engine(driver: str, callers_connection: Any) -> Engine:
+    """Return an engine that has nothing but the lent connection."""
+    lent_connection = _LentConnection(driver, callers_connection)
+    if driver not in _dialect_by_driver:
         # The first connection teaches the dialect which server it talks to.
-        first = create_engine(
-            make_url(f"{_DIALECTS[driver]}://"),
-            creator=lambda: lent,
+        engine = create_engine(
+            make_url(f"{_DIALECT_NAMES[driver]}://"),
+            creator=lambda: lent_connection,
             poolclass=StaticPool,
             pool_reset_on_return=None,
             # To look for hstore psycopg wants a connection of its own class.
             **({"use_native_hstore": False} if driver.startswith("psycopg") else {}),
         )
-        first.connect().close()
-        _known[driver] = first.dialect
-        return first
-    pool = StaticPool(lambda: lent, reset_on_return=None, dialect=_known[driver])
-    return Engine(pool, _known[driver], make_url(f"{_DIALECTS[driver]}://"))
+        engine.connect().close()
+        _dialect_by_driver[driver] = engine.dialect
+        return engine
+    pool = StaticPool(
+        lambda: lent_connection, reset_on_return=None, dialect=_dialect_by_driver[driver]
+    )
+    return Engine(pool, _dialect_by_driver[driver], make_url(f"{_DIALECT_NAMES[driver]}://"))
 
 
-def _in_transaction(driver: str, owned: Any) -> bool:
+def _in_transaction(driver: str, callers_connection: Any) -> bool:
+    """Return whether statements of the connection are part of a transaction."""
     match driver:
         case "sqlite3":
-            return bool(owned.in_transaction or owned.isolation_level is not None)
-        case "psycopg":
-            return bool(not owned.autocommit or owned.info.transaction_status)
-        case "psycopg2":
-            return bool(not owned.autocommit or owned.status == 2)
-        case _:
-            return not owned.get_autocommit() or bool(
-                getattr(owned, "server_status", 0) & _MYSQL_IN_TRANSACTION
+            return bool(
+                callers_connection.in_transaction or callers_connection.isolation_level is not None
             )
-
-
-#: SERVER_STATUS_IN_TRANS of the MySQL protocol.
-_MYSQL_IN_TRANSACTION = 1
+        case "psycopg":
+            return bool(
+                not callers_connection.autocommit or callers_connection.info.transaction_status
+            )
+        case "psycopg2":
+            return bool(not callers_connection.autocommit or callers_connection.status == 2)
+        case _:
+            return not callers_connection.get_autocommit() or bool(
+                getattr(callers_connection, "server_status", 0) & _MYSQL_IN_TRANSACTION
+            )

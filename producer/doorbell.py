@@ -1,7 +1,7 @@
-"""Ringing: tell the workers of a class that there may be work, within a bounded time.
+"""Ring the doorbell: tell the workers of a class, in bounded time, that there may be work.
 
-Never an error: a broker that does not answer costs latency, because workers look by themselves.
-After a failed ring nobody in this process rings for ten seconds.
+A ring raises no error: a broker that does not answer costs latency only, because workers look by
+themselves. After a failed ring this process does not ring for ten seconds.
 """
 
 import os
@@ -17,44 +17,47 @@ from worker.runtime import broker, pending_doorbells
 
 log = structlog.get_logger()
 
-#: How long nobody rings after a ring that failed, in seconds.
-QUIET = 10.0
+#: How long this process does not ring after a ring that failed.
+QUIET_SECONDS = 10.0
 
 
 class Doorbell:
-    """Rings for one configuration. Threads may share it; a fork makes a connection of its own."""
+    """The doorbell of one configuration. Threads may share it; after a fork it connects anew."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._quiet_until = 0.0
         self._app: Any = None
-        self._pid = 0
+        self._app_pid = 0
         self._lock = threading.Lock()
 
     def ring(self, message_class: MessageClass) -> bool:
-        """Ring for a class; False when the broker did not take it, or not asked now."""
-        return self._ring(message_class.value, broker.RING, (message_class.value,))
+        """Ring for a class; False when the broker did not take it or is not tried at the moment."""
+        return self._ring(message_class.value, broker.RING_TASK, (message_class.value,))
 
     def tick(self) -> bool:
-        """Ring for the ticks: something came in that is to be read; returns as `ring` does."""
-        return self._ring(broker.TICKS, broker.TICK, ())
+        """Ring for the ticks, because something came in to be read; returns as `ring` does."""
+        return self._ring(broker.TICKS_QUEUE, broker.TICK_TASK, ())
 
     def _ring(self, queue: str, task: str, args: tuple[str, ...]) -> bool:
+        """Put a doorbell into a queue that has none yet; False when it could not be put."""
         if time.monotonic() < self._quiet_until:
             return False
         try:
-            if pending_doorbells.serve(self._settings):
-                pending_doorbells.ring(self._settings, queue, broker.written(task, queue, args))
+            if pending_doorbells.can_ring(self._settings):
+                pending_doorbells.ring(
+                    self._settings, queue, broker.encode_doorbell(task, queue, args)
+                )
             elif pending_doorbells.set_mark(self._settings, queue):
                 self._publish(queue, task, args)
         except Exception as error:  # noqa: BLE001 - whatever a broker raises, the message is stored
-            self._quiet_until = time.monotonic() + QUIET
-            log.warning("doorbell.failed", why=type(error).__name__, quiet_for=QUIET)
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            log.warning("doorbell.failed", why=type(error).__name__, quiet_for=QUIET_SECONDS)
             return False
         return True
 
     def _publish(self, queue: str, task: str, args: tuple[str, ...]) -> None:
-        self._celery().send_task(
+        self._celery_app().send_task(
             task,
             args=args,
             queue=queue,
@@ -63,14 +66,16 @@ class Doorbell:
             argsrepr="()",
         )
 
-    def _celery(self) -> Any:
+    def _celery_app(self) -> Any:
         with self._lock:
-            if self._app is None or self._pid != os.getpid():
-                # Imported here: a web app that never enqueues does not pay for it.
+            if self._app is None or self._app_pid != os.getpid():
+                # Imported here, so that a web app that never enqueues does not load Celery.
                 from celery import Celery
 
-                self._pid = os.getpid()
+                self._app_pid = os.getpid()
                 self._app = Celery("xinshi-producer", set_as_current=False)
-                self._app.conf.update(broker.options(self._settings))
-                self._app.conf.broker_transport_options |= {"socket_timeout": broker.PATIENCE}
+                self._app.conf.update(broker.celery_options(self._settings))
+                self._app.conf.broker_transport_options |= {
+                    "socket_timeout": broker.DOORBELL_TIMEOUT
+                }
             return self._app

@@ -1,1 +1,1 @@
-"""A machine of one's own: everything in one command, with a server for the broker built in."""
+"""Run everything on one machine: processes, the embedded server for the broker, the demo."""

@@ -1,7 +1,8 @@
-"""`xinshi demo`: the whole path on this machine, checked against what the gateways really took.
+"""Run the whole path on this machine, and compare it with what the gateways really took.
 
-A sandbox plays all gateways, `xinshi up` runs beside it, and the end is a table: what our database
-says, what the sandbox's ledger says, and whether they agree.
+A sandbox plays all gateways and a supervisor runs the processes of `xinshi up` beside it. The
+result has a line for each account: what our database has, what the sandbox's ledger has, and
+whether they agree.
 """
 
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from producer.client import Producer
 from producer.local.embedded_valkey import die_with_parent
@@ -24,23 +26,24 @@ from worker.domain.errors import XinshiError
 from worker.gateways.base import Account
 from worker.intake import campaigns, lookup
 from worker.sandbox.samples import samples
-from worker.store import inbox, migrations
+from worker.store import migrations
+from worker.store.inbound import newest_replies
 
-RECIPIENTS = 10_000
+RECIPIENT_COUNT = 10_000
 TEXT = "【信使】您的订单已发货，请注意查收。"
-OFFER = "【信使】新品上架，全场八折，回T退订"
+CAMPAIGN_TEXT = "【信使】新品上架，全场八折，回T退订"
 #: The sandbox answers this number with a reply (docs/sandbox.md).
-REPLYING = "19999991400"
-#: All of it is over by then, in seconds.
-PATIENCE = 50.0
+REPLYING_NUMBER = "19999991400"
+#: How long the demo waits for states and replies, in seconds.
+DEMO_TIMEOUT = 50.0
 
-_TOP = """\
+_TOP_SETTINGS = """\
 database_url = "sqlite:///demo.db"
 broker_url = "embedded"
 look_every = "0.5s"
 sweep_every = "1s"
 """
-_QUICK = """sending_hours = "any"
+_ACCOUNT_SETTINGS = """sending_hours = "any"
 collect_reports_every = "1s"
 collect_inbound_every = "1s"
 """
@@ -48,7 +51,7 @@ collect_inbound_every = "1s"
 
 @dataclass
 class DemoLine:
-    """One account in the table at the end."""
+    """What became of the messages of one account: a line of the table at the end."""
 
     account: str
     gateway: str
@@ -59,15 +62,26 @@ class DemoLine:
     problems: list[str] = field(default_factory=list)
 
 
-Watch = Callable[[str, int, int], None]
+class SentMessages(NamedTuple):
+    """What the demo has enqueued."""
+
+    #: The ids of the single texts, by the name of their account.
+    ids_by_account: dict[str, list[str]]
+    campaign_id: int
+    #: The account that carries the campaign.
+    campaign_account: str
 
 
-def run(folder: Path, watch: Watch) -> list[DemoLine]:
-    """Run the demo in an empty folder; `watch` is told what goes on: (what, done, of how many)."""
+#: Is called with (step, done, of how many) while the demo runs.
+ShowProgress = Callable[[str, int, int], None]
+
+
+def run_demo(folder: Path, show_progress: ShowProgress) -> list[DemoLine]:
+    """Run the demo in an empty folder, and return a line for each account."""
     ledger = folder / "ledger.jsonl"
-    with _sandbox(folder, ledger) as base_url:
+    with _run_sandbox(folder, ledger) as base_url:
         config = folder / "xinshi.toml"
-        config.write_text(_TOP + _accounts(base_url), "utf-8")
+        config.write_text(_TOP_SETTINGS + _account_sections(base_url), "utf-8")
         settings = load(config, environ={})
         producer = Producer(settings)
         try:
@@ -76,24 +90,27 @@ def run(folder: Path, watch: Watch) -> list[DemoLine]:
                 (folder / "up.log").open("wb") as output,
                 Supervisor(settings, str(config), output).running(),
             ):
-                ids = _send(producer, watch)
-                _wait(producer, ids, watch)
-                lines = _lines(producer, ids)
+                sent = _send(producer, show_progress)
+                _wait(producer, sent, show_progress)
+                lines = _demo_lines(producer, sent)
         finally:
             producer.close()
-    _check(lines, ids, ledger, settings)
+    _compare_with_ledger(lines, sent, ledger, settings)
     return lines
 
 
-def _accounts(base_url: str) -> str:
-    """The sandbox's sample accounts, quickened."""
+def _account_sections(base_url: str) -> str:
+    """Return the sandbox's sample accounts as TOML, set to collect every second."""
     head, *sections = samples(base_url).split("[accounts.")
-    return head + "".join(f"[accounts.{section.rstrip()}\n{_QUICK}\n" for section in sections)
+    return head + "".join(
+        f"[accounts.{section.rstrip()}\n{_ACCOUNT_SETTINGS}\n" for section in sections
+    )
 
 
 @contextmanager
-def _sandbox(folder: Path, ledger: Path) -> Iterator[str]:
-    process = subprocess.Popen(  # noqa: S603 - our own module, our own words
+def _run_sandbox(folder: Path, ledger: Path) -> Iterator[str]:
+    """Run a sandbox while the block runs; lends its base URL."""
+    process = subprocess.Popen(  # noqa: S603 - our own module and arguments
         [sys.executable, "-P", "-m", "worker.sandbox", "--ledger", str(ledger), "--fsync=group"],
         stdout=subprocess.PIPE,
         cwd=folder,
@@ -111,109 +128,124 @@ def _sandbox(folder: Path, ledger: Path) -> Iterator[str]:
             process.terminate()
 
 
-def _send(producer: Producer, watch: Watch) -> dict[str, list[str]]:
-    """One text through each account, and a campaign through the one that carries the most."""
+def _send(producer: Producer, show_progress: ShowProgress) -> SentMessages:
+    """Enqueue a text through each account, and a campaign through one with large batches."""
     accounts = producer.settings.accounts
-    ids: dict[str, list[str]] = {}
-    for nth, name in enumerate(accounts):
-        watch("send", nth, len(accounts))
-        numbers = [f"1380013800{nth}"]
+    ids_by_account: dict[str, list[str]] = {}
+    for index, name in enumerate(accounts):
+        show_progress("send", index, len(accounts))
+        numbers = [f"1380013800{index}"]
         if accounts[name].gateway.capabilities.inbound:
-            numbers.append(f"{REPLYING[:-1]}{nth}")
-        ids[name] = [*producer.enqueue(numbers, TEXT, account=name).ids]
-    watch("send", len(accounts), len(accounts))
-    bulk = _bulk(accounts.values()).name
-    recipients = (f"139{nth:08d}" for nth in range(RECIPIENTS))
-    loaded = producer.enqueue_campaign("demo", recipients, OFFER, account=bulk)
-    ids["campaign"] = [str(loaded.id), bulk]
-    return ids
+            numbers.append(f"{REPLYING_NUMBER[:-1]}{index}")
+        ids_by_account[name] = [*producer.enqueue(numbers, TEXT, account=name).ids]
+    show_progress("send", len(accounts), len(accounts))
+    campaign_account = _campaign_account(accounts.values()).name
+    recipients = (f"139{index:08d}" for index in range(RECIPIENT_COUNT))
+    loaded = producer.enqueue_campaign("demo", recipients, CAMPAIGN_TEXT, account=campaign_account)
+    return SentMessages(ids_by_account, loaded.id, campaign_account)
 
 
-def _bulk(accounts: Iterable[Account]) -> Account:
-    """The account that needs the fewest submissions without being the only one that could."""
-    return min(accounts, key=lambda one: abs(one.batch_cap - 2000))
+def _campaign_account(accounts: Iterable[Account]) -> Account:
+    """Return the account whose batch cap is nearest to 2000.
+
+    It needs few submissions for the campaign, and more than one.
+    """
+    return min(accounts, key=lambda account: abs(account.batch_cap - 2000))
 
 
-def _wait(producer: Producer, ids: dict[str, list[str]], watch: Watch) -> None:
-    """Wait until the campaign is done and each text is where it can get."""
-    until = time.monotonic() + PATIENCE
-    campaign_id = int(ids["campaign"][0])
-    goals = {name: _goal(account) for name, account in producer.settings.accounts.items()}
-    while time.monotonic() < until:
-        campaign = campaigns.show(producer.engine, campaign_id)
-        watch("campaign", campaign.total - campaign.open, campaign.total)
+def _wait(producer: Producer, sent: SentMessages, show_progress: ShowProgress) -> None:
+    """Wait until the campaign is done, each text has its last state and the replies are there.
+
+    Returns after `DEMO_TIMEOUT` in any case.
+    """
+    deadline = time.monotonic() + DEMO_TIMEOUT
+    goals = {name: _goal_state(account) for name, account in producer.settings.accounts.items()}
+    while time.monotonic() < deadline:
+        campaign = campaigns.show(producer.engine, sent.campaign_id)
+        show_progress("campaign", campaign.total - campaign.open, campaign.total)
         reached = [
-            one
+            message
             for name, goal in goals.items()
-            for one in lookup.many(producer.engine, ids[name])
-            if one.state is goal
+            for message in lookup.get_all(producer.engine, sent.ids_by_account[name])
+            if message.state is goal
         ]
-        wanted = sum(len(ids[name]) for name in goals)
-        replies = _replies(producer)
-        expected = sum(len(ids[name]) > 1 and _hears(producer, name) for name in goals)
-        watch("reports", len(reached), wanted)
-        watch("replies", sum(replies.values()), expected)
+        message_count = sum(map(len, sent.ids_by_account.values()))
+        replies = _count_replies(producer)
+        expected_replies = sum(
+            len(ids) > 1 and _collects_replies(producer, name)
+            for name, ids in sent.ids_by_account.items()
+        )
+        show_progress("reports", len(reached), message_count)
+        show_progress("replies", sum(replies.values()), expected_replies)
         if (
             campaign.state is CampaignState.DONE
-            and len(reached) == wanted
-            and sum(replies.values()) >= expected
+            and len(reached) == message_count
+            and sum(replies.values()) >= expected_replies
         ):
             return
         time.sleep(0.2)
 
 
-def _goal(account: Account) -> MessageState:
-    pulled = account.reports is Reports.PULL
-    return MessageState.DELIVERED if pulled else MessageState.SUBMITTED
+def _goal_state(account: Account) -> MessageState:
+    """Return the last state that a text through an account reaches in the demo."""
+    if account.reports is Reports.PULL:
+        return MessageState.DELIVERED
+    return MessageState.SUBMITTED
 
 
-def _hears(producer: Producer, name: str) -> bool:
-    """Whether replies can be collected from an account."""
+def _collects_replies(producer: Producer, name: str) -> bool:
+    """Return whether replies can be collected from an account."""
     gateway = producer.settings.accounts[name].gateway
     return gateway.inbound_request(datetime.now(UTC)) is not None
 
 
-def _replies(producer: Producer) -> Counter[str]:
+def _count_replies(producer: Producer) -> Counter[str]:
+    """Return how many replies were collected from each account."""
     with producer.engine.connect() as connection:
-        return Counter(row.account for row in inbox.inbound(connection, 100))
+        return Counter(row.account for row in newest_replies(connection, 100))
 
 
-def _lines(producer: Producer, ids: dict[str, list[str]]) -> list[DemoLine]:
-    replies = _replies(producer)
-    campaign_id, bulk = ids["campaign"]
-    campaign = campaigns.show(producer.engine, int(campaign_id))
+def _demo_lines(producer: Producer, sent: SentMessages) -> list[DemoLine]:
+    """Return a line for each account, by the database."""
+    replies = _count_replies(producer)
+    campaign = campaigns.show(producer.engine, sent.campaign_id)
     lines = []
     for name, account in producer.settings.accounts.items():
         line = DemoLine(name, account.gateway.name, replies=replies[name])
-        found = lookup.many(producer.engine, ids[name])
-        line.states.update(one.state.value for one in found)
-        if name == bulk:
+        messages = lookup.get_all(producer.engine, sent.ids_by_account[name])
+        line.states.update(message.state.value for message in messages)
+        if name == sent.campaign_account:
             line.states.update(campaign.states)
         line.messages = line.states.total()
         lines.append(line)
     return lines
 
 
-def _check(
-    lines: list[DemoLine], ids: dict[str, list[str]], ledger: Path, settings: Settings
+def _compare_with_ledger(
+    lines: list[DemoLine], sent: SentMessages, ledger: Path, settings: Settings
 ) -> None:
-    """Compare with the ledger: every message once, with its text, at the right gateway."""
-    times: Counter[tuple[str, str]] = Counter()
-    for entry in sandbox.taken(ledger):
-        times[entry.gateway, entry.msisdn] += 1
-        if entry.text not in {TEXT, OFFER}:
-            lines[0].problems.append(f"{entry.gateway} took a text that was not sent")
+    """Compare the lines with the ledger, and add to them what does not agree.
+
+    Every message has to be in the ledger once, with its text, at the right gateway.
+    """
+    count_by_number: Counter[tuple[str, str]] = Counter()
+    for ledger_entry in sandbox.taken(ledger):
+        count_by_number[ledger_entry.gateway, ledger_entry.msisdn] += 1
+        if ledger_entry.text not in {TEXT, CAMPAIGN_TEXT}:
+            lines[0].problems.append(f"{ledger_entry.gateway} took a text that was not sent")
     for line in lines:
-        mine = {
-            msisdn: count for (gateway, msisdn), count in times.items() if gateway == line.gateway
+        ledger_counts = {
+            msisdn: count
+            for (gateway, msisdn), count in count_by_number.items()
+            if gateway == line.gateway
         }
-        line.in_ledger = sum(mine.values())
+        line.in_ledger = sum(ledger_counts.values())
         if line.in_ledger != line.messages:
             line.problems.append(f"{line.messages} sent and {line.in_ledger} taken")
-        doubled = sum(count > 1 for count in mine.values())
-        if doubled:
-            line.problems.append(f"{doubled} doubled")
-        goal = _goal(settings.accounts[line.account]).value
-        missing = len(ids[line.account]) - line.states[goal]
-        if missing > 0:
-            line.problems.append(f"{missing} not {goal}")
+        doubled_count = sum(count > 1 for count in ledger_counts.values())
+        if doubled_count:
+            line.problems.append(f"{doubled_count} doubled")
+        goal = _goal_state(settings.accounts[line.account]).value
+        missing_count = len(sent.ids_by_account[line.account]) - line.states[goal]
+        if missing_count > 0:
+            line.problems.append(f"{missing_count} not {goal}")

