@@ -10,17 +10,17 @@ from worker.domain.errors import XinshiError
 from worker.runtime import logs
 
 
-def main(words: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Serve until TERM; 1 when it cannot."""
     parser = argparse.ArgumentParser(prog="python -m producer.web", description=__doc__)
     parser.add_argument("--host", help="else web.host")
     parser.add_argument("--port", type=int, help="else web.port")
     parser.add_argument("--fd", type=int, help="a socket that listens already")
-    given = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     try:
         settings = load()
         logs.configure(settings.top.log_level)
-        bound = _bound(settings, given)
+        bound = _bound(settings, options)
     except XinshiError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -30,11 +30,13 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def _bound(settings: Settings, given: argparse.Namespace) -> socket.socket:
-    if given.fd is not None:
-        return socket.socket(fileno=given.fd)
+def _bound(settings: Settings, options: argparse.Namespace) -> socket.socket:
+    if options.fd is not None:
+        return socket.socket(fileno=options.fd)
     web = settings.top.web
-    return listener.listen(given.host or web.host, web.port if given.port is None else given.port)
+    return listener.listen(
+        options.host or web.host, web.port if options.port is None else options.port
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The application: all rooms, one desk, one form of errors."""
+"""Builds the web application: its routes, its context, and one form for all errors."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,25 +19,25 @@ from producer.web.api import (
     pushes,
 )
 from producer.web.api.authentication import Keyring
-from producer.web.body_limits import Bounded
+from producer.web.body_limits import BodyLimits
 from producer.web.context import AppContext
 from producer.web.pages import site as pages
 from worker.config.settings import Settings
 
-#: Every room; each has a `router`.
-ROOMS = (messages, campaign_upload, campaigns, lookups, callbacks, pushes, health)
+#: The modules of the API; each has a `router`.
+API_MODULES = (messages, campaign_upload, campaigns, lookups, callbacks, pushes, health)
 
 
 def create(settings: Settings) -> FastAPI:
-    """Return the application of a configuration; nothing is connected before it is started."""
-    desk = AppContext(settings)
+    """Return the application of a configuration; it connects to nothing before it is started."""
+    context = AppContext(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        desk.close()
+        context.close()
 
-    # What OpenTelemetry is told holds paths and bodies, and these hold tokens, numbers and texts.
+    # Traces would hold paths and bodies, and these hold tokens, numbers and texts.
     app = FastAPI(
         title="Xinshi",
         version="1",
@@ -49,15 +49,15 @@ def create(settings: Settings) -> FastAPI:
         separate_input_output_schemas=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.state.context, app.state.keyring = desk, Keyring()
-    app.add_middleware(Bounded, settings=settings.top.web)
+    app.state.context, app.state.keyring = context, Keyring()
+    app.add_middleware(BodyLimits, settings=settings.top.web)
     problems.install(app)
-    pushes.prepare(app, desk)
-    enqueue.prepare(app, desk)
-    for room in ROOMS:
-        app.include_router(room.router)
-    app.state.routes = [route for room in ROOMS for route in room.router.routes]
+    pushes.install(app, context)
+    enqueue.install(app, context)
+    for module in API_MODULES:
+        app.include_router(module.router)
+    app.state.routes = [route for module in API_MODULES for route in module.router.routes]
     pages.install(app, settings)
-    doors.install(app, desk)
+    doors.install(app, context)
     openapi.install(app)
     return app

@@ -1,4 +1,4 @@
-"""What comes in is bounded by size and by time, before any route sees it."""
+"""Limits the size of request bodies and the time that they take, before any route sees them."""
 
 import asyncio
 from time import monotonic
@@ -8,59 +8,61 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from producer.web.problems import HttpProblem
 from worker.config.web_settings import WebSettings
 
-#: Where files are taken; everywhere else bodies are small.
+#: Paths that take files; bodies for every other path are small.
 UPLOADS = frozenset({"/v1/campaigns"})
 
 
-class Bounded:
-    """ASGI middleware: a body that is too large is a 413, one that does not arrive a 408."""
+class BodyLimits:
+    """ASGI middleware that answers 413 to a body that is too large, and 408 to a late one."""
 
     def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
         self._app = app
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request, with its body limited."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = self._most(scope)
-        if _announced(scope) > most:
-            await _too_large(most).response()(scope, receive, send)
+        max_size = self._max_size(scope)
+        if _announced_size(scope) > max_size:
+            await _too_large(max_size).response()(scope, receive, send)
             return
-        body = _Body(receive, most, self._settings.body_timeout, upload=_is_upload(scope))
+        body = _LimitedBody(
+            receive, max_size, self._settings.body_timeout, upload=_is_upload(scope)
+        )
         await self._app(scope, body.receive, send)
 
-    def _most(self, scope: Scope) -> int:
+    def _max_size(self, scope: Scope) -> int:
         return self._settings.max_upload if _is_upload(scope) else self._settings.max_body
 
 
-class _Body:
-    """One request's body as it arrives."""
+class _LimitedBody:
+    """The body of one request as it arrives; `receive` raises once a limit is passed."""
 
-    def __init__(self, receive: Receive, most: int, patience: float, *, upload: bool) -> None:
+    def __init__(self, receive: Receive, max_size: int, timeout: float, *, upload: bool) -> None:
         self._receive = receive
-        self._most = most
-        self._patience = patience
+        self._max_size = max_size
+        self._timeout = timeout
         self._upload = upload
-        self._until = monotonic() + patience
+        self._deadline = monotonic() + timeout
         self._size = 0
-        self._whole = False
+        self._complete = False
 
     async def receive(self) -> Message:
-        if self._whole:
+        if self._complete:
             return await self._receive()
-        # A file may take as long as it keeps coming.
-        until = monotonic() + self._patience if self._upload else self._until
+        # An upload has the time limit for each part of it, not for the whole.
+        deadline = monotonic() + self._timeout if self._upload else self._deadline
         try:
-            async with asyncio.timeout(max(0.0, until - monotonic())):
+            async with asyncio.timeout(max(0.0, deadline - monotonic())):
                 message = await self._receive()
         except TimeoutError:
             raise HttpProblem(408, "too-slow", "the body did not arrive in time") from None
         self._size += len(message.get("body", b""))
-        self._whole = not message.get("more_body", False)
-        if self._size > self._most:
-            raise _too_large(self._most)
+        self._complete = not message.get("more_body", False)
+        if self._size > self._max_size:
+            raise _too_large(self._max_size)
         return message
 
 
@@ -70,14 +72,14 @@ def _is_upload(scope: Scope) -> bool:
     return _header(scope, b"content-type").lstrip().lower().startswith(b"multipart/form-data")
 
 
-def _announced(scope: Scope) -> int:
-    said = _header(scope, b"content-length")
-    return int(said) if said.isdigit() else 0
+def _announced_size(scope: Scope) -> int:
+    content_length = _header(scope, b"content-length")
+    return int(content_length) if content_length.isdigit() else 0
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
 
 
-def _too_large(most: int) -> HttpProblem:
-    return HttpProblem(413, "too-large", f"the body may have {most} bytes")
+def _too_large(max_size: int) -> HttpProblem:
+    return HttpProblem(413, "too-large", f"the body may have {max_size} bytes")

@@ -1,7 +1,7 @@
-"""What all rooms of the web process stand on: the configuration, the database, the bell.
+"""The context that all routes of the web process share: configuration, database, doorbell.
 
-The store is synchronous; whatever touches it goes through `run`, to threads that are no more than
-there are connections, so that nobody waits for a connection while holding a thread.
+The store is synchronous. Every call of it goes through `run`, to a pool with as many threads as
+there are database connections, so that no thread waits for a connection.
 """
 
 import asyncio
@@ -20,101 +20,102 @@ from producer.client import Producer
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 
-Out = TypeVar("Out")
-Given = ParamSpec("Given")
+Result = TypeVar("Result")
+Params = ParamSpec("Params")
 
-#: Threads for calls, for what takes long (loading a campaign, an export), for probes, for the bell.
-CALLS, LONG, PROBES, BELLS = 8, 2, 1, 1
-#: With work waiting and none finished for so long, in seconds, the process has got stuck.
-STUCK = 60.0
+#: Threads for short calls, for calls that take minutes (loading a campaign, an export), for probes
+#: and for doorbells.
+CALL_THREADS, LONG_CALL_THREADS, PROBE_THREADS, DOORBELL_THREADS = 8, 2, 1, 1
+#: The process counts as stuck when calls wait and none has finished for so many seconds.
+STUCK_SECONDS = 60.0
 
 
 class AppContext:
-    """One for each process, made by `app.create`."""
+    """The shared state of one web process; `app.create` makes it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.producer = Producer(settings)
-        self._calls = ThreadPoolExecutor(CALLS, "calls")
-        self._long = ThreadPoolExecutor(LONG, "long")
-        self._probes = ThreadPoolExecutor(PROBES, "probes")
-        self._bells = ThreadPoolExecutor(BELLS, "bells")
-        #: Sender and key of the campaigns that are being loaded here.
-        self.loading: set[tuple[str, str | None]] = set()
+        self._calls = ThreadPoolExecutor(CALL_THREADS, "calls")
+        self._long = ThreadPoolExecutor(LONG_CALL_THREADS, "long")
+        self._probes = ThreadPoolExecutor(PROBE_THREADS, "probes")
+        self._doorbells = ThreadPoolExecutor(DOORBELL_THREADS, "bells")
+        #: Sender and idempotency key of each campaign that this process is loading.
+        self.loading_campaigns: set[tuple[str, str | None]] = set()
         self._ringing: set[str] = set()
         self._lock = threading.Lock()
-        self._waiting = 0
-        self._moved = time.monotonic()
+        self._calls_waiting = 0
+        self._progressed_at = time.monotonic()
 
     @property
     def engine(self) -> Engine:
-        """The database."""
+        """Return the engine of the database."""
         return self.producer.engine
 
     async def run(
-        self, work: Callable[Given, Out], *args: Given.args, **kwargs: Given.kwargs
-    ) -> Out:
-        """Do short work with the database, away from the event loop."""
-        if self._waiting == 0:
-            self._moved = time.monotonic()
-        self._waiting += 1
+        self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
+    ) -> Result:
+        """Run short database work in a thread, away from the event loop."""
+        if self._calls_waiting == 0:
+            self._progressed_at = time.monotonic()
+        self._calls_waiting += 1
         try:
-            return await self._in(self._calls, partial(work, *args, **kwargs))
+            return await self._run_in(self._calls, partial(work, *args, **kwargs))
         finally:
-            self._waiting -= 1
-            self._moved = time.monotonic()
+            self._calls_waiting -= 1
+            self._progressed_at = time.monotonic()
 
     async def run_long(
-        self, work: Callable[Given, Out], *args: Given.args, **kwargs: Given.kwargs
-    ) -> Out:
-        """Do work that may take minutes: it never keeps a short call waiting."""
-        return await self._in(self._long, partial(work, *args, **kwargs))
+        self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
+    ) -> Result:
+        """Run work that may take minutes, in a pool of its own: short calls do not wait for it."""
+        return await self._run_in(self._long, partial(work, *args, **kwargs))
 
-    async def probe(self, work: Callable[[], Out]) -> Out:
-        """Do a probe's work, which does not wait behind the calls that it is about."""
-        return await self._in(self._probes, work)
+    async def probe(self, work: Callable[[], Result]) -> Result:
+        """Run the work of a health probe, in a pool of its own: it does not wait behind calls."""
+        return await self._run_in(self._probes, work)
 
-    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], Out]) -> Out:
+    async def _run_in(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     @property
     def stuck_for(self) -> float:
-        """How long nothing has been finished although something waits, in seconds."""
-        return time.monotonic() - self._moved if self._waiting else 0.0
+        """Return for how many seconds calls have waited while none finished; 0 if none waits."""
+        return time.monotonic() - self._progressed_at if self._calls_waiting else 0.0
 
     def ring(self, message_class: MessageClass) -> None:
-        """Tell the workers of a class, some time soon; many rings are one."""
+        """Ring the workers of a class soon; rings that come before it is done are one."""
         self._ring(message_class.value, lambda: self.producer.ring(message_class))
 
     def tick(self) -> None:
-        """Tell some worker to read what was pushed, some time soon."""
+        """Ring for the ticks soon, so that a worker reads what was pushed."""
         self._ring("ticks", self.producer.tick)
 
-    def _ring(self, name: str, bell: Callable[[], object]) -> None:
+    def _ring(self, name: str, ring_workers: Callable[[], object]) -> None:
         with self._lock:
             if name in self._ringing:
                 return
             self._ringing.add(name)
 
         def ring() -> None:
-            # Whoever commits from here on rings anew.
+            # A commit after this point rings anew.
             with self._lock:
                 self._ringing.discard(name)
-            bell()
+            ring_workers()
 
-        self._bells.submit(ring)
+        self._doorbells.submit(ring)
 
     def close(self) -> None:
-        """Finish what is under way and let go of the database."""
-        for pool in (self._calls, self._long, self._probes, self._bells):
+        """Finish the calls that are under way, then close the database."""
+        for pool in (self._calls, self._long, self._probes, self._doorbells):
             pool.shutdown(wait=True, cancel_futures=False)
         self.producer.close()
 
 
 async def app_context(connection: HTTPConnection) -> AppContext:
-    """Return the desk of the application that a request came to.
+    """Return the context of the application that a request came to.
 
-    As a coroutine it is called in the event loop: a plain function would be called in a thread.
+    It is a coroutine because FastAPI calls a plain function in a thread, which costs more.
     """
     return cast("AppContext", connection.app.state.context)
 

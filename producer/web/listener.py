@@ -1,39 +1,39 @@
-"""The socket of the web process: bound before anything heavy is imported, or refused in words."""
+"""Opens the listening socket, before anything heavy is imported, or says why it cannot."""
 
 import errno
 import socket
 
 from worker.domain.errors import XinshiError
 
-#: Connections that wait to be taken.
+#: Connections that the kernel keeps waiting to be accepted.
 BACKLOG = 2048
 
 
 class PortTaken(XinshiError):
-    """Somebody else listens there already, or we may not."""
+    """The port cannot be listened on: it is in use, or not allowed to this user."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; raises `Taken` saying which port and what to do."""
+    """Return a socket that listens; raises `PortTaken` saying which port and what to do."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
-        bound.listen(BACKLOG)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
-        bound.close()
-        raise PortTaken(_why(host, port, error)) from None
-    return bound
+        listener.close()
+        raise PortTaken(_reason(host, port, error)) from None
+    return listener
 
 
-def address(bound: socket.socket) -> str:
+def address(listener: socket.socket) -> str:
     """Return where a socket listens, as a URL."""
-    host, port = bound.getsockname()[:2]
+    host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _why(host: str, port: int, error: OSError) -> str:
+def _reason(host: str, port: int, error: OSError) -> str:
     advice = "choose another by web.port or on the command line"
     if error.errno == errno.EADDRINUSE:
         return f"port {port} of {host} is taken; {advice}"

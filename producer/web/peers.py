@@ -1,4 +1,4 @@
-"""Where a call comes from: the peer, or whom a proxy that we trust says that it came from."""
+"""Tells which address a call comes from: its peer, or the client that a trusted proxy names."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -9,31 +9,32 @@ Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
 
-def address(connection: HTTPConnection, trusted: Networks) -> Address | None:
+def client_address(connection: HTTPConnection, trusted: Networks) -> Address | None:
     """Return the address that a call comes from; None when it has none (a Unix socket).
 
-    `X-Forwarded-For` is read from its end, as long as whoever wrote an entry is trusted.
+    `X-Forwarded-For` is read from its end. An entry counts only when the proxy that added it is
+    trusted.
     """
-    peer = _read(connection.client.host if connection.client else "")
-    said = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
-    while peer is not None and inside(peer, trusted) and said:
-        before = _read(said.pop())
-        if before is None:
+    peer = _parse(connection.client.host if connection.client else "")
+    forwarded = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
+    while peer is not None and is_inside(peer, trusted) and forwarded:
+        previous = _parse(forwarded.pop())
+        if previous is None:
             break
-        peer = before
+        peer = previous
     return peer
 
 
-def inside(one: Address, networks: Networks) -> bool:
+def is_inside(address: Address, networks: Networks) -> bool:
     """Tell whether an address lies in one of the networks."""
-    return any(one.version == network.version and one in network for network in networks)
+    return any(address.version == network.version and address in network for network in networks)
 
 
-def _read(text: str) -> Address | None:
+def _parse(text: str) -> Address | None:
     try:
-        found = ip_address(text.strip())
+        address = ip_address(text.strip())
     except ValueError:
         return None
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        return found.ipv4_mapped
-    return found
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

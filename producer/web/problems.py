@@ -1,6 +1,6 @@
-"""Errors as problem+json documents (RFC 9457): what is wrong, in which field, what to do.
+"""Answers errors as problem+json documents (RFC 9457): what is wrong, in which field, what to do.
 
-They hold no secret, no text and no whole number, also not what a caller sent.
+A document holds no secret, no text and no whole number, not even those that the caller sent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ from worker.domain.errors import (
 
 log = structlog.get_logger()
 
-MEDIA = "application/problem+json"
-#: What our own words for arguments are called in JSON.
+MEDIA_TYPE = "application/problem+json"
+#: The names of arguments in Python, and of the same fields in a request.
 _FIELDS = {"message_class": "class", "key": "Idempotency-Key"}
-#: How soon a caller may try again when the database does not answer, in seconds.
-SOON = 5
+#: After so many seconds a caller may try again when the database does not answer.
+RETRY_AFTER = 5
 
 
 class FieldError(BaseModel):
@@ -52,7 +52,7 @@ class ProblemDocument(BaseModel):
 
 
 class HttpProblem(HTTPException):
-    """What only HTTP knows: a status, its kind in one word, and what to do."""
+    """An error with its HTTP status, its kind in one word, and what to do."""
 
     def __init__(
         self,
@@ -66,15 +66,17 @@ class HttpProblem(HTTPException):
         self.kind, self.errors = kind, tuple(errors)
 
     def response(self) -> JSONResponse:
-        """Return it as it is answered."""
+        """Return the answer with this problem as its document."""
         document = {
             "type": f"urn:xinshi:problem:{self.kind}",
             "title": HTTPStatus(self.status_code).phrase,
             "status": self.status_code,
             "detail": self.detail,
-            "errors": [{"field": field(one.where), "what": one.what} for one in self.errors],
+            "errors": [
+                {"field": field(problem.where), "what": problem.what} for problem in self.errors
+            ],
         }
-        return JSONResponse(document, self.status_code, self.headers, MEDIA)
+        return JSONResponse(document, self.status_code, self.headers, MEDIA_TYPE)
 
 
 def field(where: str) -> str:
@@ -85,7 +87,7 @@ def field(where: str) -> str:
 
 
 #: What each status means here, for OpenAPI.
-MEANINGS = {
+STATUS_MEANINGS = {
     400: "The body is no JSON, or a parameter cannot be read.",
     401: "There is no API key, or it is unknown or revoked.",
     403: "The API key does not have the scope that this needs.",
@@ -104,96 +106,103 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the errors that a route may answer."""
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
     return {
-        status: {"description": MEANINGS[status], "content": {MEDIA: {"schema": schema}}}
+        status: {
+            "description": STATUS_MEANINGS[status],
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
         for status in sorted(statuses)
     }
 
 
-def told(error: Exception) -> HttpProblem:
-    """Say how an error of ours is told."""
+def problem_of(error: Exception) -> HttpProblem:
+    """Return the problem that an error of ours is answered with."""
     match error:
         case HttpProblem():
-            found = error
+            problem = error
         case KeyConflict():
-            found = HttpProblem(409, "key-conflict", "the key is another request's", error.problems)
+            problem = HttpProblem(
+                409, "key-conflict", "the key is another request's", error.problems
+            )
         case Refused():
-            found = HttpProblem(422, "refused", "nothing was stored; see errors", error.problems)
+            problem = HttpProblem(422, "refused", "nothing was stored; see errors", error.problems)
         case DataError():
-            what = "nothing was stored: it holds what the database cannot, as a NUL character"
-            found = HttpProblem(422, "refused", what)
+            detail = "nothing was stored: it holds what the database cannot, as a NUL character"
+            problem = HttpProblem(422, "refused", detail)
         case NotFound():
-            found = HttpProblem(404, "not-found", str(error))
+            problem = HttpProblem(404, "not-found", str(error))
         case TooLate():
-            found = HttpProblem(409, "too-late", str(error))
+            problem = HttpProblem(409, "too-late", str(error))
         case _:
-            why = "the database does not answer; repeat the call, with its Idempotency-Key"
-            found = HttpProblem(503, "unavailable", why, headers={"Retry-After": str(SOON)})
-    return found
+            advice = "the database does not answer; repeat the call, with its Idempotency-Key"
+            problem = HttpProblem(
+                503, "unavailable", advice, headers={"Retry-After": str(RETRY_AFTER)}
+            )
+    return problem
 
 
-#: What is told apart above; everything else is a fault.
-KNOWN = (HttpProblem, Refused, NotFound, TooLate, Unavailable, DBAPIError)
+#: The errors that `problem_of` answers; every other one is a fault of ours (500).
+HANDLED_ERRORS = (HttpProblem, Refused, NotFound, TooLate, Unavailable, DBAPIError)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of an application in this one form."""
-    for kind in KNOWN:
-        app.add_exception_handler(kind, _ours)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _fault)
+    """Have an application answer every error by a problem document."""
+    for kind in HANDLED_ERRORS:
+        app.add_exception_handler(kind, _handle_known)
+    app.add_exception_handler(HTTPException, _handle_http)
+    app.add_exception_handler(RequestValidationError, _handle_invalid)
+    app.add_exception_handler(Exception, _handle_fault)
 
 
-def _ours(request: Request, error: Exception) -> JSONResponse:
-    found = told(error)
-    if found.status_code >= 500:
-        log.warning("web.unavailable", route=_route(request), why=type(error).__name__)
-    return found.response()
+def _handle_known(request: Request, error: Exception) -> JSONResponse:
+    problem = problem_of(error)
+    if problem.status_code >= 500:
+        log.warning("web.unavailable", route=_route_path(request), why=type(error).__name__)
+    return problem.response()
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+def _handle_http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    detail = {404: "there is nothing at this address", 405: "this address takes other methods"}
+    details = {404: "there is nothing at this address", 405: "this address takes other methods"}
     kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    words = detail.get(error.status_code, str(error.detail))
+    detail_text = details.get(error.status_code, str(error.detail))
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_methods(request)) or headers.get("allow", "")
-    return HttpProblem(error.status_code, kind, words, headers=headers).response()
+        headers["Allow"] = ", ".join(_allowed_methods(request)) or headers.get("allow", "")
+    return HttpProblem(error.status_code, kind, detail_text, headers=headers).response()
 
 
-def _methods(request: Request) -> list[str]:
-    """Return what an address takes: several routes may share it."""
-    there = [route for route in request.app.state.routes if isinstance(route, Route)]
-    fits = (route for route in there if route.path_regex.match(request.url.path))
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods that an address takes; several routes may share it."""
+    routes = [route for route in request.app.state.routes if isinstance(route, Route)]
+    fits = (route for route in routes if route.path_regex.match(request.url.path))
     return sorted({method for route in fits for method in route.methods or ()})
 
 
-def _invalid(_request: Request, error: Exception) -> JSONResponse:
+def _handle_invalid(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    found = [_problem(one) for one in error.errors()]
-    if any(one["type"] == "json_invalid" for one in error.errors()):
-        return HttpProblem(400, "no-json", "the body is no JSON", found).response()
-    return HttpProblem(422, "refused", "nothing was stored; see errors", found).response()
+    field_problems = [_field_problem(fault) for fault in error.errors()]
+    if any(fault["type"] == "json_invalid" for fault in error.errors()):
+        return HttpProblem(400, "no-json", "the body is no JSON", field_problems).response()
+    return HttpProblem(422, "refused", "nothing was stored; see errors", field_problems).response()
 
 
-def _problem(fault: Mapping[str, Any]) -> Problem:
-    """Say what the schema found; values are not repeated."""
-    where = [str(part) for part in fault["loc"][1:]] or [str(fault["loc"][0])]
-    name = where[0] + "".join(f"[{one}]" if one.isdigit() else f".{one}" for one in where[1:])
+def _field_problem(fault: Mapping[str, Any]) -> Problem:
+    """Return a fault that the schema reports as a problem; the value is not repeated."""
+    path = [str(part) for part in fault["loc"][1:]] or [str(fault["loc"][0])]
+    name = path[0] + "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in path[1:])
     if fault["type"] == "json_invalid":
-        return Problem("body", f"is no JSON at character {where[0]}")
-    said = {"extra_forbidden": "is unknown", "missing": "is missing"}.get(fault["type"])
-    return Problem(name, said or str(fault["msg"]).removeprefix("Value error, "))
+        return Problem("body", f"is no JSON at character {path[0]}")
+    explanation = {"extra_forbidden": "is unknown", "missing": "is missing"}.get(fault["type"])
+    return Problem(name, explanation or str(fault["msg"]).removeprefix("Value error, "))
 
 
-def _fault(request: Request, error: Exception) -> JSONResponse:
-    log.error("web.failed", route=_route(request), why=type(error).__name__, exc_info=error)
+def _handle_fault(request: Request, error: Exception) -> JSONResponse:
+    log.error("web.failed", route=_route_path(request), why=type(error).__name__, exc_info=error)
     return HttpProblem(500, "fault", "a fault of this server; it is in the log").response()
 
 
-def _route(request: Request) -> str:
-    """The route as it is written, not the path: paths may hold tokens."""
+def _route_path(request: Request) -> str:
+    """Return the route as it is written, and not its path: paths may hold tokens."""
     return str(getattr(request.scope.get("route"), "path", "-"))

@@ -1,4 +1,4 @@
-"""Listening until TERM: one process, one port, no line in the log for a call.
+"""Serves the application until TERM: one process, one port, no line in the log for a call.
 
 uvicorn's access log would hold paths, and the path of a push holds its token.
 """
@@ -18,27 +18,27 @@ from worker.runtime import gc_tuning
 
 log = structlog.get_logger()
 
-#: How long calls that are under way may take after TERM, in seconds.
-GRACE = 15
+#: For so many seconds after TERM the calls under way may go on.
+SHUTDOWN_SECONDS = 15
 
 
-def serve(settings: Settings, bound: socket.socket) -> None:
-    """Serve on a socket until TERM or Ctrl-C; what is under way is finished."""
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """Serve on a socket until TERM or Ctrl-C, then finish the calls under way."""
     # Uploads are spooled to disk, and /tmp may be memory.
-    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    tempfile.tempdir = str(settings.folder)
-    # uvicorn takes the signals, and hands them on when it has finished: that is the end, no fault.
+    settings.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    tempfile.tempdir = str(settings.state_folder)
+    # uvicorn handles the signals and raises them once more when it has finished; ignore these.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
-    server = uvicorn.Server(configured(settings))
-    gc_tuning.settle()
-    log.info("web.listening", at=address(bound))
-    asyncio.run(server.serve([bound]))
+    server = uvicorn.Server(uvicorn_config(settings))
+    gc_tuning.tune()
+    log.info("web.listening", at=address(listener))
+    asyncio.run(server.serve([listener]))
     log.info("web.stopped")
 
 
-def configured(settings: Settings) -> uvicorn.Config:
-    """Return how the application is served."""
+def uvicorn_config(settings: Settings) -> uvicorn.Config:
+    """Return the settings with which uvicorn serves the application."""
     return uvicorn.Config(
         app.create(settings),
         log_config=None,
@@ -47,7 +47,7 @@ def configured(settings: Settings) -> uvicorn.Config:
         server_header=False,
         # X-Forwarded-For is believed where `web.trusted_proxies` says so, by `producer.web.peers`.
         proxy_headers=False,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_keep_alive=30,
         ws="none",
         lifespan="on",

@@ -1,7 +1,8 @@
-"""Work that comes at the same time is done in one go, so that a crowd costs few commits.
+"""Groups calls that come at the same time, so that they share one commit.
 
-Whoever comes first goes at once; who comes meanwhile is gathered, and goes with the next. Nobody is
-answered before the go that held his part has ended, and each is answered for himself.
+A call that comes while no group is under way is done at once. Calls that come meanwhile wait, and
+the next group takes them. A call is answered when the group that holds it has ended, and gets its
+own outcome.
 """
 
 import asyncio
@@ -14,105 +15,117 @@ from producer.web.problems import HttpProblem
 from worker.domain.errors import XinshiError
 
 Part = TypeVar("Part")
-Done = TypeVar("Done")
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much goes in one go, and how much may wait."""
+    """How large a group is, and how many calls may wait."""
 
-    #: Parts in one go, and their sizes together.
+    #: Parts in one group, and the sum of their sizes.
     parts: int
     size: int
-    #: How many goes there are at one time.
-    goes: int
-    #: Parts that may wait before others are refused.
+    #: Groups that are under way at one time.
+    groups: int
+    #: Parts that may wait; the next one is refused.
     waiting: int
 
 
 @dataclass(slots=True)
-class _Waiting(Generic[Part, Done]):
+class _WaitingPart(Generic[Part, Outcome]):
+    """One call's part, its size, and the future on which the call waits."""
+
     part: Part
     size: int
-    done: asyncio.Future[Done]
+    outcome: asyncio.Future[Outcome]
+
+    def finish(self, outcome: Outcome) -> None:
+        """Answer the call, unless it has been given up meanwhile."""
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+    def fail(self, error: Exception) -> None:
+        """Raise an error in the call, unless it has been given up meanwhile."""
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
 
 
-class SharedCommit(Generic[Part, Done]):
-    """Gathers parts and does them; the event loop alone touches it.
+class SharedCommit(Generic[Part, Outcome]):
+    """Gathers parts and does them in groups. Only the event loop's thread may use it.
 
-    `work` does some parts, and returns what became of each, in their order. When it raises, they
-    are done one by one, unless it is an error of ours: the database's absence is told to them all.
+    `work` does the parts of a group and returns their outcomes in the same order. When it raises an
+    `XinshiError`, as it does while the database is away, every call of the group gets that error.
+    When it raises anything else, the parts are done once more, each alone.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Part]], Awaitable[Sequence[Done]]], bounds: Bounds
+        self, work: Callable[[Sequence[Part]], Awaitable[Sequence[Outcome]]], bounds: Bounds
     ) -> None:
         self._work = work
         self._bounds = bounds
-        self._waiting: deque[_Waiting[Part, Done]] = deque()
-        #: How many goes look at what waits still; a task that has looked for the last time is none.
-        self._going = 0
+        self._waiting: deque[_WaitingPart[Part, Outcome]] = deque()
+        #: The tasks that may still take from `_waiting`; one that found it empty counts no more.
+        self._active_tasks = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def do(self, part: Part, size: int = 1) -> Done:
-        """Return what became of a part once it was done; raises what its work raises."""
+    async def do(self, part: Part, size: int = 1) -> Outcome:
+        """Return the outcome of a part once its group has ended; raises what `work` raises for it.
+
+        Raises `HttpProblem` (503) when too many parts wait.
+        """
         if len(self._waiting) >= self._bounds.waiting:
             raise HttpProblem(
                 503, "too-many", "too many at once; come again", headers={"Retry-After": "5"}
             )
-        one: _Waiting[Part, Done] = _Waiting(part, size, asyncio.get_running_loop().create_future())
-        self._waiting.append(one)
-        if self._going < self._bounds.goes:
-            self._going += 1
-            task = asyncio.create_task(self._go())
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_WaitingPart(part, size, outcome))
+        if self._active_tasks < self._bounds.groups:
+            self._active_tasks += 1
+            task = asyncio.create_task(self._work_until_empty())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await one.done
+        return await outcome
 
-    async def _go(self) -> None:
+    async def _work_until_empty(self) -> None:
         try:
-            await self._empty()
+            while self._waiting:
+                await self._do_group(self._next_group())
         finally:
-            # In the same step as the last look: who comes after it begins another go.
-            self._going -= 1
+            # No await stands between the last look at `_waiting` and this line: a part that comes
+            # later starts a task of its own.
+            self._active_tasks -= 1
 
-    async def _empty(self) -> None:
-        while self._waiting:
-            some = self._taken()
-            try:
-                found = await self._work([one.part for one in some])
-            except Exception as error:  # noqa: BLE001 - whoever waits for it is told
-                await self._each(some, error)
-            else:
-                for one, what in zip(some, found, strict=True):
-                    _finish(one, what)
+    def _next_group(self) -> list[_WaitingPart[Part, Outcome]]:
+        """Take parts off the queue, as many as the bounds allow; the first one may be larger."""
+        group = [self._waiting.popleft()]
+        free_size = self._bounds.size - group[0].size
+        while (
+            self._waiting and len(group) < self._bounds.parts and self._waiting[0].size <= free_size
+        ):
+            group.append(self._waiting.popleft())
+            free_size -= group[-1].size
+        return group
 
-    def _taken(self) -> list[_Waiting[Part, Done]]:
-        some = [self._waiting.popleft()]
-        room = self._bounds.size - some[0].size
-        while self._waiting and len(some) < self._bounds.parts and self._waiting[0].size <= room:
-            some.append(self._waiting.popleft())
-            room -= some[-1].size
-        return some
+    async def _do_group(self, group: list[_WaitingPart[Part, Outcome]]) -> None:
+        try:
+            outcomes = await self._work([waiting.part for waiting in group])
+        except Exception as error:  # noqa: BLE001 - the calls that wait raise it
+            await self._retry_alone(group, error)
+        else:
+            for waiting, outcome in zip(group, outcomes, strict=True):
+                waiting.finish(outcome)
 
-    async def _each(self, some: list[_Waiting[Part, Done]], error: Exception) -> None:
-        for one in some:
-            if len(some) == 1 or isinstance(error, XinshiError):
-                _fail(one, error)
+    async def _retry_alone(
+        self, group: list[_WaitingPart[Part, Outcome]], group_error: Exception
+    ) -> None:
+        """Do each part of a failed group alone, where that may help."""
+        for waiting in group:
+            if len(group) == 1 or isinstance(group_error, XinshiError):
+                waiting.fail(group_error)
                 continue
             try:
-                (what,) = await self._work([one.part])
-            except Exception as own:  # noqa: BLE001 - whoever waits for it is told
-                _fail(one, own)
+                (outcome,) = await self._work([waiting.part])
+            except Exception as error:  # noqa: BLE001 - the call that waits raises it
+                waiting.fail(error)
             else:
-                _finish(one, what)
-
-
-def _finish(one: _Waiting[Part, Done], what: Done) -> None:
-    if not one.done.done():
-        one.done.set_result(what)
-
-
-def _fail(one: _Waiting[Part, Done], error: Exception) -> None:
-    if not one.done.done():
-        one.done.set_exception(error)
+                waiting.finish(outcome)

@@ -1,4 +1,4 @@
-"""Callbacks: an application says where it wants to be told; `docs/callbacks.md` says what it is."""
+"""Routes for callbacks (`docs/callbacks.md`): add, list, remove, replay."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
 from producer.web.api import ownership, schemas
-from producer.web.api.authentication import Allowed, Caller
+from producer.web.api.authentication import Caller, RequireScope
 from producer.web.context import AppContext, Context
 from producer.web.problems import HttpProblem, responses
 from worker.domain.enums import Scope
@@ -18,8 +18,8 @@ from worker.store.db import database
 
 router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
 
-Sender = Annotated[Caller, Depends(Allowed(Scope.SEND))]
-Id = Annotated[int, Path(ge=1, le=ownership.MOST_ID)]
+Sender = Annotated[Caller, Depends(RequireScope(Scope.SEND))]
+CallbackId = Annotated[int, Path(ge=1, le=ownership.MAX_ID)]
 
 
 class NewCallback(schemas.Strict):
@@ -40,7 +40,7 @@ class Callback(BaseModel):
     parked: int = Field(description="Events that were given up until somebody replays them.")
 
 
-class Created(BaseModel):
+class CreatedCallback(BaseModel):
     """A callback that is told from now on."""
 
     id: int
@@ -64,37 +64,39 @@ class Replayed(BaseModel):
     summary="Be told what becomes of messages",
     responses=responses(400, 401, 403, 408, 413, 422, 429, 503),
 )
-async def create(new: NewCallback, here: Context, caller: Sender) -> Created:
+async def create(body: NewCallback, context: Context, caller: Sender) -> CreatedCallback:
     """Tell a URL of all that this sender enqueues from now on; the same again changes nothing."""
-    problems = enqueue.callback_problems(here.settings, new.url)
+    problems = enqueue.callback_problems(context.settings, body.url)
     if problems:
-        raise Refused([Problem("url", one.what) for one in problems])
-    if new.inbound and Scope.INBOUND not in caller.key.scopes:
+        raise Refused([Problem("url", problem.what) for problem in problems])
+    if body.inbound and Scope.INBOUND not in caller.key.scopes:
         raise HttpProblem(403, "no-scope", f"this key has not the scope {Scope.INBOUND.value}")
-    made = await here.run(_create, here, caller.sender, new)
-    master = here.settings.top.callback_secrets[0].get_secret_value()
-    return Created(id=made, secret=callback_signatures.secret(master, made))
+    callback_id = await context.run(_create, context, caller.sender, body)
+    master = context.settings.top.callback_secrets[0].get_secret_value()
+    return CreatedCallback(
+        id=callback_id, secret=callback_signatures.derive_secret(master, callback_id)
+    )
 
 
-def _create(here: AppContext, sender: str, new: NewCallback) -> int:
-    with database.writing(here.engine) as connection:
-        return callbacks.ensure(connection, sender, new.url, standing=True, inbound=new.inbound)
+def _create(context: AppContext, sender: str, body: NewCallback) -> int:
+    with database.writing(context.engine) as connection:
+        return callbacks.ensure(connection, sender, body.url, standing=True, inbound=body.inbound)
 
 
 @router.get("", summary="List callbacks", responses=responses(401, 403, 429, 503))
-async def listed(here: Context, caller: Sender) -> Callbacks:
+async def listed(context: Context, caller: Sender) -> Callbacks:
     """Return this sender's callbacks, with what waits for each."""
-    found = await here.run(_mine, here, caller.sender)
-    return Callbacks(callbacks=[Callback(**_shown(one)) for one in found])
+    own_callbacks = await context.run(_callbacks_of, context, caller.sender)
+    return Callbacks(callbacks=[Callback(**_fields_of(callback)) for callback in own_callbacks])
 
 
-def _shown(one: callbacks.Callback) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in Callback.model_fields}
+def _fields_of(callback: callbacks.Callback) -> dict[str, Any]:
+    return {name: getattr(callback, name) for name in Callback.model_fields}
 
 
-def _mine(here: AppContext, sender: str) -> list[callbacks.Callback]:
-    with database.reading(here.engine) as connection:
-        return callbacks.all_of(connection, sender)
+def _callbacks_of(context: AppContext, sender: str) -> list[callbacks.Callback]:
+    with database.reading(context.engine) as connection:
+        return callbacks.list_callbacks(connection, sender)
 
 
 @router.delete(
@@ -103,14 +105,14 @@ def _mine(here: AppContext, sender: str) -> list[callbacks.Callback]:
     summary="Be told nothing more",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def remove(callback_id: Id, here: Context, caller: Sender) -> None:
+async def remove(callback_id: CallbackId, context: Context, caller: Sender) -> None:
     """Tell a URL nothing more; what waits for it is dropped."""
-    await here.run(_remove, here, caller.sender, callback_id)
+    await context.run(_remove, context, caller.sender, callback_id)
 
 
-def _remove(here: AppContext, sender: str, callback_id: int) -> None:
-    _owned(here, sender, callback_id)
-    with database.writing(here.engine) as connection:
+def _remove(context: AppContext, sender: str, callback_id: int) -> None:
+    _check_ownership(context, sender, callback_id)
+    with database.writing(context.engine) as connection:
         callbacks.remove(connection, callback_id)
 
 
@@ -119,18 +121,18 @@ def _remove(here: AppContext, sender: str, callback_id: int) -> None:
     summary="Be told again what was given up",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def replay(callback_id: Id, here: Context, caller: Sender) -> Replayed:
+async def replay(callback_id: CallbackId, context: Context, caller: Sender) -> Replayed:
     """Tell again what was parked, for another day."""
-    return Replayed(events=await here.run(_replay, here, caller.sender, callback_id))
+    return Replayed(events=await context.run(_replay, context, caller.sender, callback_id))
 
 
-def _replay(here: AppContext, sender: str, callback_id: int) -> int:
-    _owned(here, sender, callback_id)
-    with database.writing(here.engine) as connection:
-        return callbacks.replay(connection, callback_id)
+def _replay(context: AppContext, sender: str, callback_id: int) -> int:
+    _check_ownership(context, sender, callback_id)
+    with database.writing(context.engine) as connection:
+        return callbacks.replay_parked(connection, callback_id)
 
 
-def _owned(here: AppContext, sender: str, callback_id: int) -> None:
-    if callback_id not in {one.id for one in _mine(here, sender)}:
+def _check_ownership(context: AppContext, sender: str, callback_id: int) -> None:
+    if callback_id not in {callback.id for callback in _callbacks_of(context, sender)}:
         msg = f"there is no callback {callback_id}"
         raise NotFound(msg)

@@ -1,7 +1,7 @@
-"""POST /v1/campaigns: a list as JSON, or a file of a million rows as a form.
+"""The route that loads a campaign (POST /v1/campaigns): a list as JSON, or a CSV file as a form.
 
-A file is spooled to disk as it comes and read from there, so that a million rows take no more
-memory than one. The answer comes when all of it is in the database: then it is wholly loaded.
+A file is written to disk as it arrives and read from there, so that memory does not grow with it.
+The answer comes when all rows are in the database.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -14,39 +14,44 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from producer.web.api import enqueue, schemas
-from producer.web.api.authentication import Allowed, Caller
-from producer.web.api.messages import content
+from producer.web.api.authentication import Caller, RequireScope
+from producer.web.api.messages import content_of
 from producer.web.context import AppContext, Context
 from producer.web.problems import HttpProblem, responses
 from worker.domain.enums import Scope
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaigns, csv_reader, lookup
-from worker.intake.campaign_loader import Loaded, Plain, Row
+from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import EnqueueRequest
+from worker.intake.recipient_rows import PlainRows, Row
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
-Loader = Annotated[Caller, Depends(Allowed(Scope.CAMPAIGNS))]
-#: A form has so many fields at the most, besides its file.
+Loader = Annotated[Caller, Depends(RequireScope(Scope.CAMPAIGNS))]
+#: The most fields that a form may have besides its file.
 MOST_FIELDS = 20
 
-
-#: What a form cannot say: these are tables.
+#: Fields that hold tables, which a form cannot carry.
 _JSON_ALONE = {"variables", "options"}
 
 
-def _described() -> dict[str, Any]:
-    """Describe both bodies for OpenAPI: the route reads the request by itself."""
-    whole = schemas.CampaignTerms.model_json_schema(ref_template="#/components/schemas/{model}")
-    fields = {name: one for name, one in whole["properties"].items() if name not in _JSON_ALONE}
-    form = {
+def _request_bodies() -> dict[str, Any]:
+    """Describe both bodies for OpenAPI; the route reads its request by itself."""
+    terms = schemas.CampaignTerms.model_json_schema(ref_template="#/components/schemas/{model}")
+    fields = {
+        name: schema for name, schema in terms["properties"].items() if name not in _JSON_ALONE
+    }
+    form_body = {
         "type": "object",
         "properties": fields | {"recipients": {"type": "string", "format": "binary"}},
         "required": ["name", "recipients"],
         "additionalProperties": False,
     }
-    json = {"$ref": "#/components/schemas/NewCampaign"}
-    bodies = {"application/json": {"schema": json}, "multipart/form-data": {"schema": form}}
+    json_body = {"$ref": "#/components/schemas/NewCampaign"}
+    bodies = {
+        "application/json": {"schema": json_body},
+        "multipart/form-data": {"schema": form_body},
+    }
     return {"requestBody": {"required": True, "content": bodies}}
 
 
@@ -55,119 +60,130 @@ def _described() -> dict[str, Any]:
     status_code=201,
     response_model=schemas.LoadedCampaign,
     summary="Load a campaign, and start it",
-    openapi_extra=_described(),
+    openapi_extra=_request_bodies(),
     responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
 )
-async def create(request: Request, here: Context, caller: Loader, key: schemas.Key = None) -> Any:
+async def create(
+    request: Request, context: Context, caller: Loader, key: schemas.Key = None
+) -> Any:
     """Load a campaign: a list as JSON, or a CSV file as the field `recipients` of a form.
 
     It answers when all rows are in the database. Nothing is sent before, and nothing while a row is
     bad, unless `skip_bad`: the campaign is then `ready` and `bad_rows` lists them. Repeat a call
     that brought no answer with its `Idempotency-Key`: it stays one campaign.
     """
-    async with _given(request, here) as (new, file):
-        order = EnqueueRequest((), key=key, **content(new), message_class=new.message_class)
-        order = enqueue.addressed(here, caller, order)
-        with _alone(here, caller, key):
-            return await here.run_long(_load, here, new, order, file)
+    async with _given(request, context) as (terms, file):
+        enqueue_request = EnqueueRequest(
+            (), key=key, **content_of(terms), message_class=terms.message_class
+        )
+        enqueue_request = enqueue.with_sender(context, caller, enqueue_request)
+        with _only_load(context, caller, key):
+            return await context.run_long(_load, context, terms, enqueue_request, file)
 
 
 def _load(
-    here: AppContext, new: schemas.CampaignTerms, order: EnqueueRequest, file: BinaryIO | None
+    context: AppContext,
+    terms: schemas.CampaignTerms,
+    request: EnqueueRequest,
+    file: BinaryIO | None,
 ) -> dict[str, Any]:
-    with _rows(new, file) as rows:
+    with _rows(terms, file) as rows:
         loaded = campaigns.create(
-            here.engine,
-            here.settings,
-            new.name,
-            order,
+            context.engine,
+            context.settings,
+            terms.name,
+            request,
             rows,
-            start=new.start,
-            skip_bad=new.skip_bad,
+            start=terms.start,
+            skip_bad=terms.skip_bad,
         )
-    here.ring(order.message_class)
-    found = lookup.campaign(campaigns.show(here.engine, loaded.id))
-    return found | {"bad_rows": _bad(loaded)}
+    context.ring(request.message_class)
+    campaign = lookup.campaign_json(campaigns.show(context.engine, loaded.id))
+    return campaign | {"bad_rows": _bad_rows(loaded)}
 
 
-def _bad(loaded: Loaded) -> list[dict[str, str]]:
-    return [{"row": one.where, "what": one.what} for one in loaded.bad_rows]
+def _bad_rows(loaded: Loaded) -> list[dict[str, str]]:
+    return [{"row": bad_row.where, "what": bad_row.what} for bad_row in loaded.bad_rows]
 
 
 @contextmanager
-def _rows(new: schemas.CampaignTerms, file: BinaryIO | None) -> Iterator[Iterator[Row | Plain]]:
-    if isinstance(new, schemas.NewCampaign):
-        yield (_row(nth, one) for nth, one in enumerate(new.recipients, 1))
+def _rows(
+    terms: schemas.CampaignTerms, file: BinaryIO | None
+) -> Iterator[Iterator[Row | PlainRows]]:
+    if isinstance(terms, schemas.NewCampaign):
+        yield (_row(nth, recipient) for nth, recipient in enumerate(terms.recipients, 1))
     elif file is not None:
-        with csv_reader.reading(file, new.text) as found:
-            yield found.rows
+        with csv_reader.open_recipients(file, terms.text) as recipients:
+            yield recipients.rows
 
 
-def _row(nth: int, one: str | schemas.Row) -> Row:
-    if isinstance(one, str):
-        return Row(nth, one)
-    return Row(nth, one.msisdn, dict(one.__pydantic_extra__) or None)
+def _row(nth: int, recipient: str | schemas.Row) -> Row:
+    if isinstance(recipient, str):
+        return Row(nth, recipient)
+    return Row(nth, recipient.msisdn, dict(recipient.__pydantic_extra__) or None)
 
 
 @contextmanager
-def _alone(here: AppContext, caller: Caller, key: str | None) -> Iterator[None]:
-    """Refuse the repetition of a call that is still loading: it would load beside it."""
-    mark = (caller.sender, key)
-    if key is not None and mark in here.loading:
-        what = "this campaign is being loaded; look again when that call has ended"
-        raise HttpProblem(409, "loading", what, headers={"Retry-After": "5"})
-    here.loading.add(mark)
+def _only_load(context: AppContext, caller: Caller, key: str | None) -> Iterator[None]:
+    """Refuse a call that repeats one which is still loading, while the block runs."""
+    load_key = (caller.sender, key)
+    if key is not None and load_key in context.loading_campaigns:
+        advice = "this campaign is being loaded; look again when that call has ended"
+        raise HttpProblem(409, "loading", advice, headers={"Retry-After": "5"})
+    context.loading_campaigns.add(load_key)
     try:
         yield
     finally:
-        here.loading.discard(mark)
+        context.loading_campaigns.discard(load_key)
 
 
 @asynccontextmanager
 async def _given(
-    request: Request, here: AppContext
+    request: Request, context: AppContext
 ) -> AsyncIterator[tuple[schemas.CampaignTerms, BinaryIO | None]]:
-    """Read what was sent, whichever of the two it is; a file lives as long as the block."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
+    """Read the body, JSON or form, into terms and a file; the file is open during the block."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
         body = await request.body()
-        yield await here.run(_validated, schemas.NewCampaign, body), None
-    elif kind == "multipart/form-data":
-        most = here.settings.top.web.max_body
-        async with request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=most) as form:
-            new, file = _read(form)
-            yield new, file
+        yield await context.run(_validated, schemas.NewCampaign, body), None
+    elif media_type == "multipart/form-data":
+        max_part_size = context.settings.top.web.max_body
+        async with request.form(
+            max_files=1, max_fields=MOST_FIELDS, max_part_size=max_part_size
+        ) as form:
+            terms, file = _read(form)
+            yield terms, file
     else:
-        what = "send application/json, or multipart/form-data with a file"
-        raise HttpProblem(415, "unsupported", what)
+        advice = "send application/json, or multipart/form-data with a file"
+        raise HttpProblem(415, "unsupported", advice)
 
 
-def _validated(model: type[BaseModel], given: Any) -> Any:
+def _validated(model: type[BaseModel], body: Any) -> Any:
     try:
-        if isinstance(given, bytes):
-            return model.model_validate_json(given)
-        return model.model_validate(given)
+        if isinstance(body, bytes):
+            return model.model_validate_json(body)
+        return model.model_validate(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
         raise RequestValidationError(
-            [one | {"loc": ("body", *one["loc"])} for one in found]
+            [fault | {"loc": ("body", *fault["loc"])} for fault in faults]
         ) from None
 
 
 def _read(form: FormData) -> tuple[schemas.CampaignTerms, BinaryIO]:
-    found: list[Problem] = []
-    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    fields: dict[str, Any] = {}
     file: UploadFile | None = None
     for name, value in form.multi_items():
         if name == "recipients" and isinstance(value, UploadFile):
             file = value
-        elif name in values or not isinstance(value, str):
-            found.append(Problem(name, "is given twice" if name in values else "is no file"))
+        elif name in fields or not isinstance(value, str):
+            problems.append(Problem(name, "is given twice" if name in fields else "is no file"))
         else:
-            values[name] = value
+            fields[name] = value
     if file is None:
-        found.append(Problem("recipients", "is missing: the CSV file, as a file"))
-    found += [Problem(name, "is for JSON alone") for name in values if name in _JSON_ALONE]
-    if found or file is None:
-        raise Refused(found)
-    return _validated(schemas.CampaignTerms, values), file.file
+        problems.append(Problem("recipients", "is missing: the CSV file, as a file"))
+    problems += [Problem(name, "is for JSON alone") for name in fields if name in _JSON_ALONE]
+    if problems or file is None:
+        raise Refused(problems)
+    return _validated(schemas.CampaignTerms, fields), file.file

@@ -1,4 +1,4 @@
-"""Campaigns: load, look at, start, pause, cancel, export."""
+"""Routes for campaigns: list, show, start, pause, resume, cancel, export."""
 
 import csv
 import io
@@ -9,19 +9,19 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
 from producer.web.api import ownership, schemas
-from producer.web.api.authentication import Allowed, Caller
+from producer.web.api.authentication import Caller, RequireScope
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain.enums import MessageClass, Scope
 from worker.intake import campaigns, lookup
 from worker.store import sender_pages
-from worker.store.campaigns import CampaignProgress
+from worker.store.campaign_progress import CampaignProgress
 from worker.store.db import database
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
-Runner = Annotated[Caller, Depends(Allowed(Scope.CAMPAIGNS))]
-Id = Annotated[int, Path(ge=1, le=ownership.MOST_ID, examples=[17])]
+Runner = Annotated[Caller, Depends(RequireScope(Scope.CAMPAIGNS))]
+CampaignId = Annotated[int, Path(ge=1, le=ownership.MAX_ID, examples=[17])]
 #: The columns of an export.
 COLUMNS = (
     *("id", "msisdn", "state", "account", "code", "code_text", "segments", "attempts"),
@@ -37,21 +37,23 @@ _ERRORS = responses(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
     responses=responses(401, 403, 422, 429, 503),
 )
 async def listed(
-    here: Context,
+    context: Context,
     caller: Runner,
-    before: Annotated[int | None, Query(ge=1, le=ownership.MOST_ID)] = None,
+    before: Annotated[int | None, Query(ge=1, le=ownership.MAX_ID)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Any:
     """Return your campaigns as they stand, the newest first."""
 
-    def look() -> list[dict[str, Any]]:
-        with database.reading(here.engine) as connection:
-            ids = sender_pages.campaigns(connection, caller.sender, limit + 1, before)
-        return [lookup.campaign(campaigns.show(here.engine, one)) for one in ids]
+    def read_page() -> list[dict[str, Any]]:
+        with database.reading(context.engine) as connection:
+            ids = sender_pages.campaign_ids(connection, caller.sender, limit + 1, before)
+        return [
+            lookup.campaign_json(campaigns.show(context.engine, campaign_id)) for campaign_id in ids
+        ]
 
-    found = await here.run(look)
-    more = found[limit - 1]["id"] if len(found) > limit else None
-    return {"campaigns": found[:limit], "before": more}
+    page = await context.run(read_page)
+    next_before = page[limit - 1]["id"] if len(page) > limit else None
+    return {"campaigns": page[:limit], "before": next_before}
 
 
 @router.get(
@@ -60,9 +62,9 @@ async def listed(
     summary="Look at one of your campaigns",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def show(campaign_id: Id, here: Context, caller: Runner) -> Any:
+async def show(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Return a campaign with its messages counted by state."""
-    return await _moved(here, caller, campaign_id, campaigns.show)
+    return await _apply(context, caller, campaign_id, campaigns.show)
 
 
 @router.post(
@@ -72,10 +74,10 @@ async def show(campaign_id: Id, here: Context, caller: Runner) -> Any:
     responses=_ERRORS,
 )
 async def start(
-    campaign_id: Id, here: Context, caller: Runner, how: schemas.Resumed | None = None
+    campaign_id: CampaignId, context: Context, caller: Runner, terms: schemas.Resumed | None = None
 ) -> Any:
     """Start a campaign; one whose validity is over needs `until`."""
-    return await _run(here, caller, campaign_id, how)
+    return await _run(context, caller, campaign_id, terms)
 
 
 @router.post(
@@ -85,10 +87,10 @@ async def start(
     responses=_ERRORS,
 )
 async def resume(
-    campaign_id: Id, here: Context, caller: Runner, how: schemas.Resumed | None = None
+    campaign_id: CampaignId, context: Context, caller: Runner, terms: schemas.Resumed | None = None
 ) -> Any:
     """Go on; one whose validity is over needs `until`."""
-    return await _run(here, caller, campaign_id, how)
+    return await _run(context, caller, campaign_id, terms)
 
 
 @router.post(
@@ -97,9 +99,9 @@ async def resume(
     summary="Pause a campaign",
     responses=_ERRORS,
 )
-async def pause(campaign_id: Id, here: Context, caller: Runner) -> Any:
+async def pause(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Submit no more of it until it is resumed; what is under way is finished."""
-    return await _moved(here, caller, campaign_id, campaigns.pause)
+    return await _apply(context, caller, campaign_id, campaigns.pause)
 
 
 @router.post(
@@ -108,30 +110,33 @@ async def pause(campaign_id: Id, here: Context, caller: Runner) -> Any:
     summary="End a campaign",
     responses=_ERRORS,
 )
-async def cancel(campaign_id: Id, here: Context, caller: Runner) -> Any:
+async def cancel(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Cancel for good what was not handed over yet."""
-    return await _moved(here, caller, campaign_id, campaigns.cancel)
+    return await _apply(context, caller, campaign_id, campaigns.cancel)
 
 
 async def _run(
-    here: AppContext, caller: Caller, campaign_id: int, how: schemas.Resumed | None
+    context: AppContext, caller: Caller, campaign_id: int, terms: schemas.Resumed | None
 ) -> Any:
-    until = how.until if how else None
-    found = await _moved(
-        here, caller, campaign_id, lambda engine, one: campaigns.run(engine, one, until)
+    until = terms.until if terms else None
+    campaign = await _apply(
+        context, caller, campaign_id, lambda engine, id_: campaigns.run(engine, id_, until)
     )
-    here.ring(MessageClass(found["class"]))
-    return found
+    context.ring(MessageClass(campaign["class"]))
+    return campaign
 
 
-async def _moved(
-    here: AppContext, caller: Caller, campaign_id: int, move: Callable[[Any, int], CampaignProgress]
+async def _apply(
+    context: AppContext,
+    caller: Caller,
+    campaign_id: int,
+    move: Callable[[Any, int], CampaignProgress],
 ) -> dict[str, Any]:
     def work() -> dict[str, Any]:
-        ownership.check(here, caller, campaign_id, f"campaign {campaign_id}")
-        return lookup.campaign(move(here.engine, campaign_id))
+        ownership.check(context, caller, campaign_id, f"campaign {campaign_id}")
+        return lookup.campaign_json(move(context.engine, campaign_id))
 
-    return await here.run(work)
+    return await context.run(work)
 
 
 @router.get(
@@ -143,39 +148,39 @@ async def _moved(
         **responses(401, 403, 404, 422, 429, 503),
     },
 )
-async def export(campaign_id: Id, here: Context, caller: Runner) -> StreamingResponse:
+async def export(campaign_id: CampaignId, context: Context, caller: Runner) -> StreamingResponse:
     """Stream the messages of a campaign, a line each, UTF-8; times in UTC."""
-    found = await _moved(here, caller, campaign_id, campaigns.show)
-    return exported(here, campaign_id, found["total"])
+    campaign = await _apply(context, caller, campaign_id, campaigns.show)
+    return csv_response(context, campaign_id, campaign["total"])
 
 
-def exported(here: AppContext, campaign_id: int, total: int) -> StreamingResponse:
-    """Return all messages of a campaign as a file of CSV, made while it is sent."""
+def csv_response(context: AppContext, campaign_id: int, total: int) -> StreamingResponse:
+    """Return the messages of a campaign as CSV; the file is made while it is sent."""
     name = f'attachment; filename="campaign-{campaign_id}.csv"'
     return StreamingResponse(
-        _lines(here, campaign_id, total),
+        _lines(context, campaign_id, total),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": name},
     )
 
 
-async def _lines(here: AppContext, campaign_id: int, total: int) -> AsyncIterator[str]:
-    parts = lookup.every(here.engine, campaign_id, total)
+async def _lines(context: AppContext, campaign_id: int, total: int) -> AsyncIterator[str]:
+    messages = lookup.messages_of_campaign(context.engine, campaign_id, total)
 
-    def some() -> str:
+    def next_lines() -> str:
         text = io.StringIO()
         writer = csv.writer(text)
-        for _, one in zip(range(lookup.PART), parts, strict=False):
-            said = one.as_json()
-            writer.writerow([_cell(said[column]) for column in COLUMNS])
+        for _, message in zip(range(lookup.PART_SIZE), messages, strict=False):
+            fields = message.as_json()
+            writer.writerow([csv_cell(fields[column]) for column in COLUMNS])
         return text.getvalue()
 
     yield ",".join(COLUMNS) + "\r\n"
-    while lines := await here.run(some):
+    while lines := await context.run(next_lines):
         yield lines
 
 
-def _cell(value: Any) -> Any:
-    """Keep a spreadsheet from taking a gateway's words for a formula."""
+def csv_cell(value: Any) -> Any:
+    """Quote a cell that a spreadsheet would take for a formula."""
     is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{value}" if is_formula else value

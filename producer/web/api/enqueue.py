@@ -1,8 +1,8 @@
-"""Taking messages in from outside: what `enqueue` does, and what only strangers need.
+"""Enqueues what comes in by HTTP: as `worker.intake.enqueue` does, within the allowances for codes.
 
-In one transaction: the request, and what it takes of the allowances for codes. What goes over an
-allowance is not stored, costs nothing, and counts nowhere. Calls that come at the same time share
-that transaction: each is answered after the commit that holds it.
+A request and what it takes of the allowances are one transaction. A request that goes over an
+allowance is not stored and takes nothing. Calls that come at the same time share a transaction
+(`producer.web.shared_commit`); each is answered after the commit.
 """
 
 import math
@@ -24,114 +24,119 @@ from worker.intake.enqueue import CheckedRequest, Enqueued, EnqueueRequest
 from worker.intake.shared_commit import CommitAnswer, Exhausted, OfferedRequest
 from worker.store.allowances import AllowanceClaim
 
-#: Numbers that are checked without leaving the event loop; a call with more goes by itself.
-FEW = 50
-#: Orders in one commit, and their numbers; how many commits at one time; how many may wait.
-BOUNDS = Bounds(parts=200, size=1000, goes=2, waiting=5000)
+#: A call with more numbers is checked and stored alone, in a thread, and not in the event loop.
+MAX_NUMBERS_IN_LOOP = 50
+#: Requests in one commit, and their numbers; commits at one time; requests that may wait.
+COMMIT_BOUNDS = Bounds(parts=200, size=1000, groups=2, waiting=5000)
 #: An IPv6 client usually has a whole network of this length to itself.
 IPV6_PREFIX = 64
 
 
-def prepare(app: FastAPI, here: AppContext) -> None:
-    """Give an application its intake: it stores the orders that come at the same time."""
+def install(app: FastAPI, context: AppContext) -> None:
+    """Give an application its intake, which stores requests that come at the same time together."""
 
-    async def take(offers: Sequence[OfferedRequest]) -> Sequence[CommitAnswer]:
-        return await here.run(shared_commit.accept, here.engine, offers)
+    async def store(offers: Sequence[OfferedRequest]) -> Sequence[CommitAnswer]:
+        return await context.run(shared_commit.accept, context.engine, offers)
 
-    app.state.intake = SharedCommit(take, BOUNDS)
+    app.state.intake = SharedCommit(store, COMMIT_BOUNDS)
 
 
 async def accept(
-    app: FastAPI, here: AppContext, caller: Caller, order: EnqueueRequest, client: str | None = None
+    app: FastAPI,
+    context: AppContext,
+    caller: Caller,
+    request: EnqueueRequest,
+    client: str | None = None,
 ) -> Enqueued:
-    """Store what a caller orders, together with what others order at the same time.
+    """Store a caller's request, together with those of others that come at the same time.
 
-    Raises as `enqueue` does, and `Told` (429) when a number, or the client that is named, has had
-    as many codes as it may.
+    Raises as `worker.intake.enqueue.enqueue` does, and `HttpProblem` (429) when a number, or the
+    client that the caller names, has had as many codes as it may.
     """
-    order = addressed(here, caller, order)
-    if len(order.to) > FEW:
-        answer = await here.run(_alone, here, caller, order, client)
+    request = with_sender(context, caller, request)
+    if len(request.to) > MAX_NUMBERS_IN_LOOP:
+        answer = await context.run(_accept_alone, context, caller, request, client)
     else:
-        offer = _offer(here, caller, order, client)
-        answer = await app.state.intake.do(offer, len(order.to))
+        offer = _offer(context, caller, request, client)
+        answer = await app.state.intake.do(offer, len(request.to))
     match answer:
         case Enqueued():
-            here.ring(order.message_class)
+            context.ring(request.message_class)
             return answer
         case Exhausted():
-            raise _refused(answer.wait)
+            raise _too_many_codes(answer.wait_seconds)
         case _:
             raise answer
 
 
-def _alone(
-    here: AppContext, caller: Caller, order: EnqueueRequest, client: str | None
+def _accept_alone(
+    context: AppContext, caller: Caller, request: EnqueueRequest, client: str | None
 ) -> CommitAnswer:
-    (answer,) = shared_commit.accept(here.engine, [_offer(here, caller, order, client)])
+    (answer,) = shared_commit.accept(context.engine, [_offer(context, caller, request, client)])
     return answer
 
 
 def _offer(
-    here: AppContext, caller: Caller, order: EnqueueRequest, client: str | None
+    context: AppContext, caller: Caller, request: EnqueueRequest, client: str | None
 ) -> OfferedRequest:
-    checked = enqueue.check(here.settings, order)
+    checked = enqueue.check(context.settings, request)
     return OfferedRequest(
-        checked, claimed(here.settings.top.web, checked, client, test=caller.test)
+        checked, allowance_claims(context.settings.top.web, checked, client, test=caller.test)
     )
 
 
-def addressed(here: AppContext, caller: Caller, order: EnqueueRequest) -> EnqueueRequest:
-    """Say who sends; what a test key sends goes to the sandbox, or is refused."""
-    order = replace(order, sender=caller.sender)
-    sandbox = here.settings.top.web.test_account
+def with_sender(context: AppContext, caller: Caller, request: EnqueueRequest) -> EnqueueRequest:
+    """Return a request with its sender; that of a test key goes to the test account alone."""
+    request = replace(request, sender=caller.sender)
+    sandbox = context.settings.top.web.test_account
     if not caller.test:
-        if sandbox is not None and order.account == sandbox:
+        if sandbox is not None and request.account == sandbox:
             raise Refused([Problem("account", "is for test keys alone; leave it out")])
-        return order
+        return request
     if sandbox is None:
-        what = "this is a test key and no web.test_account is configured; nothing was sent"
-        raise Refused([Problem("account", what)])
-    if order.account not in {None, sandbox}:
+        advice = "this is a test key and no web.test_account is configured; nothing was sent"
+        raise Refused([Problem("account", advice)])
+    if request.account not in {None, sandbox}:
         raise Refused([Problem("account", f"a test key sends by {sandbox} alone; leave it out")])
-    return replace(order, account=sandbox)
+    return replace(request, account=sandbox)
 
 
-def claimed(
+def allowance_claims(
     web: WebSettings, checked: CheckedRequest, client: str | None, *, test: bool
 ) -> Sequence[AllowanceClaim]:
-    """Return what an order takes of the allowances: nothing, unless it is a code."""
-    if checked.request.message_class is not MessageClass.OTP:
+    """Return what a request takes of the allowances: nothing, unless it is a code."""
+    if checked.new_request.message_class is not MessageClass.OTP:
         return ()
-    kind = "test_" if test else ""
-    found = []
+    prefix = "test_" if test else ""
+    claims = []
     if web.otp_per_recipient:
-        found += [
-            AllowanceClaim(f"{kind}otp_recipient", one, web.otp_per_recipient)
-            for one in checked.msisdns
+        claims += [
+            AllowanceClaim(f"{prefix}otp_recipient", recipient, web.otp_per_recipient)
+            for recipient in checked.msisdns
         ]
     if client is not None and web.otp_per_client:
-        found.append(AllowanceClaim(f"{kind}otp_client", client_of(client), web.otp_per_client))
-    return found
+        claims.append(AllowanceClaim(f"{prefix}otp_client", client_key(client), web.otp_per_client))
+    return claims
 
 
-def client_of(named: str) -> str:
-    """Return whom to count for what an application calls its client: an address, or any name.
+def client_key(client: str) -> str:
+    """Return the name under which a client's codes are counted.
 
-    An IPv6 address counts as its /64, one that stands for an IPv4 address as that.
+    An application names its client by an address or by any other word. An IPv6 address counts as
+    its /64, and one that stands for an IPv4 address as the IPv4 address.
     """
     try:
-        address = ip_address(named.strip())
+        address = ip_address(client.strip())
     except ValueError:
-        return named.strip()[:128]
+        return client.strip()[:128]
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)
-        bare = IPv6Address(int(address))
-        return str(ip_network((bare, IPV6_PREFIX), strict=False))
+        unscoped = IPv6Address(int(address))
+        return str(ip_network((unscoped, IPV6_PREFIX), strict=False))
     return str(address)
 
 
-def _refused(wait: float) -> HttpProblem:
-    what = "this number, or this client, has had as many codes as it may; nothing was sent"
-    return HttpProblem(429, "too-many-codes", what, headers={"Retry-After": str(math.ceil(wait))})
+def _too_many_codes(wait: float) -> HttpProblem:
+    advice = "this number, or this client, has had as many codes as it may; nothing was sent"
+    return HttpProblem(429, "too-many-codes", advice, headers={"Retry-After": str(math.ceil(wait))})

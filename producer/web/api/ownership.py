@@ -1,6 +1,6 @@
-"""Whose is it? A sender sees its own, and is told of others' that there is nothing.
+"""Checks that a request belongs to the caller; another sender's is answered as if it did not exist.
 
-Ids can be guessed: each is checked before anything is shown or done.
+Ids can be guessed, so every route checks before it shows or changes anything.
 """
 
 from producer.web.api.authentication import Caller
@@ -10,20 +10,20 @@ from worker.intake import lookup
 from worker.store import sender_pages
 from worker.store.db import database
 
-#: The databases could not even look for more.
-MOST_ID = 2**63 - 1
+#: The largest id that the databases can look for.
+MAX_ID = 2**63 - 1
 
 
-def check(here: AppContext, caller: Caller, request_id: int, what: str) -> None:
+def check(context: AppContext, caller: Caller, request_id: int, name: str) -> None:
     """Raise `NotFound` unless a request is the caller's own; runs in a thread."""
-    with database.reading(here.engine) as connection:
-        found = sender_pages.owner(connection, request_id) if request_id <= MOST_ID else None
-    if found != caller.sender:
-        msg = f"there is no {what}"
+    with database.reading(context.engine) as connection:
+        owner = sender_pages.sender_of(connection, request_id) if request_id <= MAX_ID else None
+    if owner != caller.sender:
+        msg = f"there is no {name}"
         raise NotFound(msg)
 
 
-def check_message(here: AppContext, caller: Caller, message_id: str) -> None:
+def check_message(context: AppContext, caller: Caller, message_id: str) -> None:
     """Raise `NotFound` unless a message is the caller's own."""
     request_id, _ = lookup.parse_id(message_id)
-    check(here, caller, request_id, f"message {message_id}")
+    check(context, caller, request_id, f"message {message_id}")

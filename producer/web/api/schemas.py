@@ -14,15 +14,15 @@ from worker.domain.enums import (
     ReportStatus,
     SubmissionState,
 )
-from worker.intake.enqueue import LONGEST_KEY
+from worker.intake.enqueue import MAX_KEY_LENGTH
 
 #: No gateway carries texts as long as this.
-LONGEST_TEXT = 10_000
+MAX_TEXT_LENGTH = 10_000
 #: Columns hold no more.
 LONGEST_EXTENSION, LONGEST_TEMPLATE, LONGEST_ACCOUNT, LONGEST_CLIENT = 20, 64, 64, 128
-LONGEST_NAME = 200
+MAX_NAME_LENGTH = 200
 #: Rows in one page.
-MOST_ROWS = 500
+MAX_PAGE_ROWS = 500
 
 #: Any text without NUL, which not every database holds and no handset shows.
 Plain = Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -33,7 +33,7 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         min_length=1,
-        max_length=LONGEST_KEY,
+        max_length=MAX_KEY_LENGTH,
         pattern=r"^[!-~]([ -~]*[!-~])?$",
         description="Makes it one request, however often the call is repeated.",
     ),
@@ -56,7 +56,7 @@ Time = Annotated[str, Field(examples=["2026-11-24T08:00:00.000000+00:00"])]
 class Strict(BaseModel):
     """What comes in: unknown fields are refused, so that a misspelt one is not lost."""
 
-    model_config = ConfigDict(extra="forbid", str_max_length=LONGEST_TEXT)
+    model_config = ConfigDict(extra="forbid", str_max_length=MAX_TEXT_LENGTH)
 
 
 class Content(Strict):
@@ -176,7 +176,7 @@ class Messages(BaseModel):
 class Row(Strict):
     """A recipient with values of its own for the text."""
 
-    model_config = ConfigDict(extra="allow", str_max_length=LONGEST_TEXT)
+    model_config = ConfigDict(extra="allow", str_max_length=MAX_TEXT_LENGTH)
 
     __pydantic_extra__: dict[str, Plain]
     msisdn: Number
@@ -185,7 +185,7 @@ class Row(Strict):
 class CampaignTerms(Content):
     """What a campaign is, without its recipients."""
 
-    name: Plain = Field(min_length=1, max_length=LONGEST_NAME)
+    name: Plain = Field(min_length=1, max_length=MAX_NAME_LENGTH)
     message_class: MessageClass = Field(MessageClass.MARKETING, alias="class")
     start: bool = Field(default=True, description="Else it waits for …/start.")
     skip_bad: bool = Field(

@@ -3,5 +3,5 @@
 - `signing` knows who looks: an API key with the scope `look` or `operate`, in a signed cookie.
 - `drawing` fills templates and sets the headers that keep a page to itself.
 - `words` has every text in both languages; `chart` draws one.
-- Each other module is a page: `overview`, `campaigns`, `messages`, `replies`, `doubts`.
+- Each other module is a page: `overview`, `campaigns`, `messages`, `replies`, `unknown`.
 """

@@ -1,9 +1,9 @@
-"""Campaigns: how far they are, and their controls."""
+"""The pages of campaigns: how far each one is, and what may be done to it."""
 
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from producer.web.api.campaigns import exported
+from producer.web.api.campaigns import csv_response
 from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
@@ -14,13 +14,13 @@ from worker.domain.errors import NotFound
 from worker.domain.transitions import CAMPAIGN_MOVES
 from worker.intake import campaigns, lookup
 from worker.store import requests
-from worker.store.campaigns import CampaignProgress
+from worker.store.campaign_progress import CampaignProgress
 from worker.store.db import database
 
 router = page_routes.router("/campaigns")
 
-MOST = 50
-#: What may be done to a campaign, by the state that it leads to.
+MAX_CAMPAIGNS = 50
+#: The acts of a person, with the state that each leads to and the function that does it.
 _ACTS = {
     "run": (CampaignState.RUNNING, campaigns.run),
     "pause": (CampaignState.PAUSED, campaigns.pause),
@@ -29,49 +29,49 @@ _ACTS = {
 
 
 @router.get("")
-async def listed(request: Request, here: Context, who: Looking) -> Response:
+async def index(request: Request, context: Context, person: Looking) -> Response:
     """Draw the newest campaigns."""
-    found = await here.run(lookup.progress, here.engine, MOST)
-    return draw(request, "campaigns.html", who, campaigns=found)
+    progress = await context.run(lookup.newest_campaigns, context.engine, MAX_CAMPAIGNS)
+    return draw(request, "campaigns.html", person, campaigns=progress)
 
 
 @router.get("/{campaign_id}")
-async def one(request: Request, here: Context, who: Looking, campaign_id: int) -> Response:
+async def show(request: Request, context: Context, person: Looking, campaign_id: int) -> Response:
     """Draw one campaign; its block `now` is drawn again every two seconds."""
-    found, text = await here.run(_one, here, campaign_id)
-    acts = [name for name, (to, _) in _ACTS.items() if to in CAMPAIGN_MOVES[found.state]]
+    progress, text = await context.run(_campaign_and_text, context, campaign_id)
+    acts = [name for name, (to, _) in _ACTS.items() if to in CAMPAIGN_MOVES[progress.state]]
     return draw(
         request,
         "campaign.html",
-        who,
-        campaign=found,
+        person,
+        campaign=progress,
         acts=acts,
-        text=text if who.operates else None,
+        text=text if person.operates else None,
     )
 
 
-def _one(here: AppContext, campaign_id: int) -> tuple[CampaignProgress, str]:
-    found = campaigns.show(here.engine, campaign_id)
-    with database.reading(here.engine) as connection:
+def _campaign_and_text(context: AppContext, campaign_id: int) -> tuple[CampaignProgress, str]:
+    progress = campaigns.show(context.engine, campaign_id)
+    with database.reading(context.engine) as connection:
         row = requests.by_id(connection, campaign_id)
-    return found, row.content.text if row else ""
+    return progress, row.content.text if row else ""
 
 
 @router.get("/{campaign_id}/export")
-async def export(here: Context, who: Looking, campaign_id: int) -> Response:
+async def export(context: Context, person: Looking, campaign_id: int) -> Response:
     """Stream every message of a campaign as CSV: it holds whole numbers."""
-    if not who.operates:
+    if not person.operates:
         raise HttpProblem(403, "no-scope", "this key may look and not export: it has not operate")
-    found = await here.run(campaigns.show, here.engine, campaign_id)
-    return exported(here, campaign_id, found.total)
+    progress = await context.run(campaigns.show, context.engine, campaign_id)
+    return csv_response(context, campaign_id, progress.total)
 
 
 @router.post("/{campaign_id}/{act}", dependencies=[Depends(operator)])
-async def act(here: Context, campaign_id: int, act: str) -> Response:
+async def act(context: Context, campaign_id: int, act: str) -> Response:
     """Start, pause, resume or cancel a campaign."""
     if act not in _ACTS:
         msg = "a campaign can be run, paused and cancelled"
         raise NotFound(msg)
     _, move = _ACTS[act]
-    await here.run(move, here.engine, campaign_id)
+    await context.run(move, context.engine, campaign_id)
     return RedirectResponse(f"/campaigns/{campaign_id}", 303)

@@ -1,4 +1,4 @@
-"""A chart of rates over time, as the shapes of an SVG: pure."""
+"""Lays out a chart of rates over time as the shapes of an SVG. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ BOTTOM, TOP = 34, 30
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """One series: its name, and its points as SVG writes them."""
 
     name: str
@@ -17,7 +17,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class AxisMark:
     """A value on the axis and where it stands."""
 
     y: float
@@ -26,10 +26,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What a template draws."""
+    """The shapes of a chart, for a template to draw."""
 
-    lines: Sequence[Line]
-    marks: Sequence[Mark]
+    lines: Sequence[ChartLine]
+    marks: Sequence[AxisMark]
     width: int = WIDTH
     height: int = HEIGHT
 
@@ -45,8 +45,8 @@ def draw(series: Mapping[str, Sequence[int]]) -> Chart:
             f"{nth * step:.1f},{floor - value / top * (floor - TOP):.1f}"
             for nth, value in enumerate(values)
         )
-        lines.append(Line(name, " ".join(points)))
-    marks = [Mark(floor - part * (floor - TOP), round(top * part)) for part in (0.0, 0.5, 1.0)]
+        lines.append(ChartLine(name, " ".join(points)))
+    marks = [AxisMark(floor - part * (floor - TOP), round(top * part)) for part in (0.0, 0.5, 1.0)]
     return Chart(lines, marks)
 
 

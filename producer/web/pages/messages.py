@@ -1,4 +1,4 @@
-"""Messages: found by number, state or account, and each with all that happened to it."""
+"""The pages of messages: searched by number, state or account, and each with its history."""
 
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
-from producer.web.pages.sign_in import Looking, operator, own_origin
+from producer.web.pages.sign_in import Looking, check_origin, operator
 from worker.domain import msisdn as numbers
 from worker.domain.enums import MessageClass, MessageState
 from worker.intake import lookup
@@ -19,88 +19,92 @@ from worker.store.db import database
 
 router = page_routes.router("/messages")
 
-MOST = 100
+MAX_MESSAGES = 100
 
 
 @router.get("")
-async def listed(
-    request: Request, here: Context, who: Looking, state: str = "", account: str = ""
+async def index(
+    request: Request, context: Context, person: Looking, state: str = "", account: str = ""
 ) -> Response:
     """Draw the newest single messages that fit."""
-    filters = _filters(here, state, account)
-    return await _found(request, here, who, filters)
+    filters = _filters(context, state, account)
+    return await _draw_search(request, context, person, filters)
 
 
 @router.post("")
 async def search(
     request: Request,
-    here: Context,
-    who: Looking,
+    context: Context,
+    person: Looking,
     number: Annotated[str, Field()] = "",
     state: Annotated[str, Field()] = "",
     account: Annotated[str, Field()] = "",
 ) -> Response:
-    """Find by number: by a form, so that no address and no history of a browser holds it."""
-    own_origin(request)
-    filters = _filters(here, state, account)
+    """Search by number, by a form, so that no address and no browser history holds the number."""
+    check_origin(request)
+    filters = _filters(context, state, account)
     problem = None
     if number.strip():
         try:
             filters["msisdn"] = numbers.normalise(number)
         except ValueError as error:
             problem = str(error)
-    return await _found(request, here, who, filters, number, problem)
+    return await _draw_search(request, context, person, filters, number, problem)
 
 
-def _filters(here: AppContext, state: str, account: str) -> dict[str, Any]:
-    known = {"state": state in set(MessageState), "account": account in here.settings.accounts}
-    given = {"state": state, "account": account}
-    return {name: given[name] for name, fits in known.items() if fits}
+def _filters(context: AppContext, state: str, account: str) -> dict[str, Any]:
+    valid = {"state": state in set(MessageState), "account": account in context.settings.accounts}
+    filters = {"state": state, "account": account}
+    return {name: filters[name] for name, fits in valid.items() if fits}
 
 
-async def _found(
+async def _draw_search(
     request: Request,
-    here: AppContext,
-    who: Looking,
+    context: AppContext,
+    person: Looking,
     filters: dict[str, Any],
     number: str = "",
     problem: str | None = None,
 ) -> Response:
-    found = [] if problem else await here.run(lookup.search, here.engine, MOST, filters)
+    messages = (
+        [] if problem else await context.run(lookup.search, context.engine, MAX_MESSAGES, filters)
+    )
     return draw(
         request,
         "messages.html",
-        who,
-        messages=found,
-        number=number if who.operates else "",
+        person,
+        messages=messages,
+        number=number if person.operates else "",
         problem=problem,
         filters=filters,
         states=list(MessageState),
-        accounts=list(here.settings.accounts),
+        accounts=list(context.settings.accounts),
     )
 
 
 @router.get("/{message_id}")
-async def one(request: Request, here: Context, who: Looking, message_id: str) -> Response:
+async def show(request: Request, context: Context, person: Looking, message_id: str) -> Response:
     """Draw a message and its history."""
-    found, text = await here.run(_one, here, message_id)
-    shown = text if who.operates else None
-    return draw(request, "message.html", who, found=found, message=found.message, text=shown)
+    history, text = await context.run(_history_and_text, context, message_id)
+    shown_text = text if person.operates else None
+    return draw(
+        request, "message.html", person, history=history, message=history.message, text=shown_text
+    )
 
 
-def _one(here: AppContext, message_id: str) -> tuple[History, str | None]:
-    """Return a message with its text; the text of a code is nobody's to read here."""
-    found = lookup.history(here.engine, message_id)
-    if found.message.message_class is MessageClass.OTP:
-        return found, None
+def _history_and_text(context: AppContext, message_id: str) -> tuple[History, str | None]:
+    """Return a message with its text; the text of a code is not shown to anybody."""
+    history = lookup.history(context.engine, message_id)
+    if history.message.message_class is MessageClass.OTP:
+        return history, None
     request_id, _ = lookup.parse_id(message_id)
-    with database.reading(here.engine) as connection:
+    with database.reading(context.engine) as connection:
         row = requests.by_id(connection, request_id)
-    return found, row.content.text if row else None
+    return history, row.content.text if row else None
 
 
 @router.post("/{message_id}/cancel", dependencies=[Depends(operator)])
-async def cancel(here: Context, message_id: str) -> Response:
-    """Take a message back, unless it was handed over."""
-    await here.run(lookup.cancel, here.engine, message_id)
+async def cancel(context: Context, message_id: str) -> Response:
+    """Cancel a message that has not been handed over to a gateway."""
+    await context.run(lookup.cancel, context.engine, message_id)
     return RedirectResponse(f"/messages/{message_id}", 303)

@@ -1,4 +1,4 @@
-"""The first page: what went through, what waits, how the accounts are."""
+"""The first page: the messages of the last hour, those that wait, and the accounts."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking, Operating
 from worker.delivery import manual_hold
 from worker.domain.errors import NotFound
-from worker.store import accounts, claims, throughput
+from worker.store import account_doubts, accounts, claims, throughput
 from worker.store.accounts import AccountState
 from worker.store.db import database
 
@@ -21,48 +21,48 @@ router = page_routes.router()
 
 
 @router.get("/")
-async def overview(request: Request, here: Context, who: Looking) -> Response:
+async def overview(request: Request, context: Context, person: Looking) -> Response:
     """Draw the page; its block `now` is drawn again every few seconds."""
-    facts = await here.run(_facts, here)
-    return draw(request, "overview.html", who, **facts)
+    facts = await context.run(_facts, context)
+    return draw(request, "overview.html", person, **facts)
 
 
-def _facts(here: AppContext) -> dict[str, Any]:
-    with database.reading(here.engine) as connection:
+def _facts(context: AppContext) -> dict[str, Any]:
+    with database.reading(context.engine) as connection:
         hour = throughput.last_hour(connection)
         return {
             "hour": {name: sum(values) for name, values in hour.items()},
             "minutes": hour,
             "chart": chart.draw(hour),
-            "waiting": throughput.waiting(connection),
-            "accounts": _accounts(here, connection),
+            "waiting": throughput.waiting_by_class(connection),
+            "accounts": _accounts(context, connection),
         }
 
 
-def _accounts(here: AppContext, connection: Connection) -> list[dict[str, Any]]:
-    states = accounts.states(connection, here.settings.logins)
-    doubts = accounts.doubtful(connection, here.settings.logins)
-    under_way = claims.under_way(connection)
+def _accounts(context: AppContext, connection: Connection) -> list[dict[str, Any]]:
+    states = accounts.states(connection, context.settings.logins)
+    doubts = account_doubts.current_doubts(connection, context.settings.logins)
+    under_way = claims.count_in_flight(connection)
     return [
         {
             "name": name,
-            "gateway": one.gateway.name,
+            "gateway": account.gateway.name,
             "state": states.get(name, AccountState(name)),
             "doubt": doubts.get(name),
             "under_way": under_way.get(name, 0),
-            "places": one.settings.concurrency,
+            "places": account.settings.concurrency,
         }
-        for name, one in here.settings.accounts.items()
+        for name, account in context.settings.accounts.items()
     ]
 
 
 @router.post("/accounts/{name}/hold")
 async def hold(
-    name: str, here: Context, who: Operating, why: Annotated[str, Field()] = ""
+    name: str, context: Context, person: Operating, why: Annotated[str, Field()] = ""
 ) -> Response:
     """Hold an account until somebody releases it."""
-    _check(here, name)
-    await here.run(manual_hold.hold, here.engine, name, why.strip()[:200], who.name)
+    _check(context, name)
+    await context.run(manual_hold.hold, context.engine, name, why.strip()[:200], person.name)
     return RedirectResponse("/", 303)
 
 
@@ -70,26 +70,28 @@ async def hold(
 async def release(
     request: Request,
     name: str,
-    here: Context,
-    who: Operating,
+    context: Context,
+    person: Operating,
     sure: Annotated[bool, Field()] = False,  # noqa: FBT002 - a field of a form
 ) -> Response:
-    """Let an account go on; asks back when its login was refused and is still the same."""
-    _check(here, name)
-    state = await here.run(_state, here, name)
-    logins = await here.run(lambda: here.settings.logins)
+    """Release an account; asks again when its login was refused and is still the same."""
+    _check(context, name)
+    state = await context.run(_state, context, name)
+    logins = await context.run(lambda: context.settings.logins)
     if manual_hold.is_refused_again(logins, state) and not sure:
-        return draw(request, "release.html", who, state=state, same=logins.same(name))
-    await here.run(manual_hold.release, here.engine, logins, state, who.name)
+        return draw(
+            request, "release.html", person, state=state, same=logins.accounts_sharing(name)
+        )
+    await context.run(manual_hold.release, context.engine, logins, state, person.name)
     return RedirectResponse("/", 303)
 
 
-def _check(here: AppContext, name: str) -> None:
-    if name not in here.settings.accounts:
+def _check(context: AppContext, name: str) -> None:
+    if name not in context.settings.accounts:
         msg = "there is no such account"
         raise NotFound(msg)
 
 
-def _state(here: AppContext, name: str) -> AccountState:
-    with database.reading(here.engine) as connection:
-        return accounts.states(connection, here.settings.logins).get(name, AccountState(name))
+def _state(context: AppContext, name: str) -> AccountState:
+    with database.reading(context.engine) as connection:
+        return accounts.states(connection, context.settings.logins).get(name, AccountState(name))

@@ -1,4 +1,4 @@
-"""Routes of pages: what goes wrong on them is told by a page."""
+"""Routes whose errors are answered by a page, and not by a problem document."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -13,7 +13,7 @@ from producer.web.pages.rendering import draw
 
 
 class PageRoute(APIRoute):
-    """A route whose errors are drawn."""
+    """A route that draws a page for its errors."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, with its errors caught."""
@@ -24,14 +24,16 @@ class PageRoute(APIRoute):
                 return await inner(request)
             except RequestValidationError:
                 return draw(request, "wrong.html", None, status=404, detail="404")
-            except problems.KNOWN as error:
-                found = problems.told(error)
-                detail = "; ".join(one.what for one in found.errors) or str(found.detail)
-                return draw(request, "wrong.html", None, status=found.status_code, detail=detail)
+            except problems.HANDLED_ERRORS as error:
+                problem = problems.problem_of(error)
+                detail = "; ".join(field_problem.what for field_problem in problem.errors) or str(
+                    problem.detail
+                )
+                return draw(request, "wrong.html", None, status=problem.status_code, detail=detail)
 
         return handler
 
 
 def router(prefix: str = "") -> APIRouter:
-    """Return a router for pages: in no schema, drawn to the last."""
+    """Return a router for pages; they are left out of the OpenAPI description."""
     return APIRouter(include_in_schema=False, prefix=prefix, route_class=PageRoute)

@@ -1,14 +1,13 @@
-"""Pages from templates, whole or one block of them, with the headers that keep them to themselves.
+"""Draws pages from templates, whole or one block of them, with strict security headers.
 
-Nothing on a page is from elsewhere, nothing on it is a script or a style of its own: the policy
-below lets only our two files run.
+A page holds no script or style of its own and loads nothing from another site: the policy below
+allows only the files in `static/`.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import jinja2
 from fastapi import Request
@@ -17,9 +16,9 @@ from starlette.responses import HTMLResponse
 from producer.web.pages import translations
 from producer.web.pages.sign_in import Person
 from worker.domain import msisdn as numbers
+from worker.domain.timezone import SHANGHAI
 
-HERE = Path(__file__).parent
-SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+FOLDER = Path(__file__).parent
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -31,7 +30,7 @@ HEADERS = {
 }
 
 _environment = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(HERE / "templates"),
+    loader=jinja2.FileSystemLoader(FOLDER / "templates"),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
@@ -51,8 +50,8 @@ def grouped(number: float) -> str:
 
 def facts(detail: Mapping[str, Any] | None) -> str:
     """Write an event's detail as a person reads it."""
-    known = {name: value for name, value in (detail or {}).items() if value is not None}
-    return " · ".join(f"{name} {value}" for name, value in known.items())
+    fields = {name: value for name, value in (detail or {}).items() if value is not None}
+    return " · ".join(f"{name} {value}" for name, value in fields.items())
 
 
 _environment.filters |= {"local": local, "grouped": grouped, "facts": facts}
@@ -61,7 +60,7 @@ _environment.filters |= {"local": local, "grouped": grouped, "facts": facts}
 def draw(
     request: Request,
     template: str,
-    who: Person | None,
+    person: Person | None,
     *,
     status: int = 200,
     **facts: Any,
@@ -69,25 +68,25 @@ def draw(
     """Return a page; with `?part=NAME` in the query only that block of it."""
     language = translations.language(request)
 
-    def seen(msisdn: str) -> str:
-        """Whole for whoever may act, masked for whoever may only look."""
-        return msisdn if who is not None and who.operates else numbers.mask(msisdn)
+    def shown_number(msisdn: str) -> str:
+        """Return a number whole for a person who may act, else masked."""
+        return msisdn if person is not None and person.operates else numbers.mask(msisdn)
 
     context = {
-        "who": who,
+        "person": person,
         "language": language,
         "languages": translations.LANGUAGES,
         "say": translations.speaker(language),
-        "seen": seen,
+        "shown_number": shown_number,
         "path": request.url.path,
         "query": request.url.query,
         **facts,
     }
-    found = _environment.get_template(template)
-    part = request.query_params.get("part", "")
-    if part in found.blocks:
-        inner = found.new_context(context)
-        body = "".join(found.blocks[part](inner))
+    page = _environment.get_template(template)
+    block = request.query_params.get("part", "")
+    if block in page.blocks:
+        inner = page.new_context(context)
+        body = "".join(page.blocks[block](inner))
     else:
-        body = found.render(context)
+        body = page.render(context)
     return HTMLResponse(body, status, HEADERS)

@@ -1,4 +1,4 @@
-"""Replies: inbound messages, and the conversation with one number."""
+"""The pages of replies: inbound messages, and the conversation with one number."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,69 +14,71 @@ from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking
 from worker.domain.enums import MessageClass
 from worker.domain.errors import NotFound
-from worker.store import inbox, messages, requests
-from worker.store.callbacks import inbound
+from worker.store import messages, requests
 from worker.store.db import database
+from worker.store.inbound import find_reply, newest_replies
 
 router = page_routes.router("/replies")
 
-MOST = 100
+MAX_REPLIES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationLine:
-    """One turn of a conversation. `text` is None where it is nobody's to read here."""
+    """One message of a conversation; `text` is None where it may not be shown."""
 
     at: datetime
     ours: bool
     text: str | None
     account: str | None
-    #: The state and id of what we said.
+    #: The state and id of a message that we sent.
     state: str | None = None
     message_id: str | None = None
 
 
 @router.get("")
-async def listed(request: Request, here: Context, who: Looking) -> Response:
+async def index(request: Request, context: Context, person: Looking) -> Response:
     """Draw the newest inbound messages."""
-    found = await here.run(_newest, here)
-    return draw(request, "replies.html", who, replies=found)
+    replies = await context.run(_newest, context)
+    return draw(request, "replies.html", person, replies=replies)
 
 
-def _newest(here: AppContext) -> list[Row[Any]]:
-    with database.reading(here.engine) as connection:
-        return inbox.inbound(connection, MOST)
+def _newest(context: AppContext) -> list[Row[Any]]:
+    with database.reading(context.engine) as connection:
+        return newest_replies(connection, MAX_REPLIES)
 
 
 @router.get("/{inbound_id}")
-async def conversation(request: Request, here: Context, who: Looking, inbound_id: int) -> Response:
-    """Draw all that was said with the number that an inbound message came from.
+async def conversation(
+    request: Request, context: Context, person: Looking, inbound_id: int
+) -> Response:
+    """Draw the conversation with the number that an inbound message came from.
 
-    By the message's id, so that no address holds the number.
+    The address holds the id of that message, and not the number.
     """
-    msisdn, said = await here.run(_said, here, inbound_id)
-    return draw(request, "conversation.html", who, msisdn=msisdn, said=said)
+    msisdn, lines = await context.run(_conversation_lines, context, inbound_id)
+    return draw(request, "conversation.html", person, msisdn=msisdn, lines=lines)
 
 
-def _said(here: AppContext, inbound_id: int) -> tuple[str, list[ConversationLine]]:
-    with database.reading(here.engine) as connection:
-        start = inbound(connection, inbound_id)
+def _conversation_lines(context: AppContext, inbound_id: int) -> tuple[str, list[ConversationLine]]:
+    with database.reading(context.engine) as connection:
+        start = find_reply(connection, inbound_id)
         if start is None:
             msg = "there is no such inbound message"
             raise NotFound(msg)
-        theirs = [
+        received = [
             ConversationLine(
                 row.received_at or row.stored_at, ours=False, text=row.text, account=row.account
             )
-            for row in inbox.inbound(connection, MOST, msisdn=start.msisdn)
+            for row in newest_replies(connection, MAX_REPLIES, msisdn=start.msisdn)
         ]
-        sent = messages.search(connection, limit=MOST, msisdn=start.msisdn)
+        sent_messages = messages.search(connection, limit=MAX_REPLIES, msisdn=start.msisdn)
         texts = {}
-        for one in {row.request_id for row in sent}:
-            its_request = requests.by_id(connection, one)
-            if its_request and its_request.message_class is not MessageClass.OTP:
-                texts[one] = its_request.content.text
-    ours = [
+        for request_id in {row.request_id for row in sent_messages}:
+            sent_request = requests.by_id(connection, request_id)
+            if sent_request and sent_request.message_class is not MessageClass.OTP:
+                texts[request_id] = sent_request.content.text
+    answered = [
         ConversationLine(
             row.created_at,
             ours=True,
@@ -85,6 +87,6 @@ def _said(here: AppContext, inbound_id: int) -> tuple[str, list[ConversationLine
             state=row.state,
             message_id=row.id,
         )
-        for row in sent
+        for row in sent_messages
     ]
-    return start.msisdn, sorted(theirs + ours, key=lambda one: one.at)
+    return start.msisdn, sorted(received + answered, key=lambda request_id: request_id.at)

@@ -1,7 +1,7 @@
-"""Signing in: an API key with the scope `look` or `operate`, kept as its id in a signed cookie.
+"""Signs people in by an API key with the scope `look` or `operate`; a signed cookie keeps its id.
 
-Whoever has `operate` may also act. Every form carries a token that only the page's own session
-can know, and comes from this origin, so that no other page acts in somebody's name.
+A person with `operate` may also act. A form has to come from this origin and carry the token of its
+session, so that no other site's page can act in a person's name.
 """
 
 import base64
@@ -25,30 +25,30 @@ from worker.domain import api_keys
 from worker.domain.enums import Scope
 from worker.store import keys
 from worker.store.db import database
-from worker.store.keys import Key
+from worker.store.keys import ApiKey
 
 COOKIE = "xinshi_session"
-#: How long a sign-in lasts, in seconds.
-LASTS = 12 * 3600
-#: Seconds for which a key is believed before it is looked up again.
-BELIEVED = 5.0
+#: A sign-in ends after so many seconds.
+SESSION_SECONDS = 12 * 3600
+#: For so many seconds a key is not read again.
+KEY_CACHE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is signed in: by the key's name, which stands in events."""
+    """A person who is signed in, known by the name of the API key; events keep that name."""
 
-    key: Key
+    key: ApiKey
     token: str
 
     @property
     def name(self) -> str:
-        """Who."""
+        """The name of the key."""
         return self.key.name
 
     @property
     def operates(self) -> bool:
-        """Whether they may act."""
+        """Whether this person may act."""
         return Scope.OPERATE in self.key.scopes
 
 
@@ -61,51 +61,51 @@ class NotSignedIn(Exception):
 
 
 class Signer:
-    """Signs cookies and tokens, and remembers keys for a moment. One for each process."""
+    """Signs cookies and form tokens, and caches keys for some seconds; each process has one."""
 
     def __init__(self, settings: Settings) -> None:
-        given = settings.top.web.session_secret
-        # Without a secret of its own a process forgets who was signed in when it ends.
-        secret = given.get_secret_value() if given else secrets.token_hex(32)
+        session_secret = settings.top.web.session_secret
+        # Without a configured secret, a restart of the process signs everybody out.
+        secret = session_secret.get_secret_value() if session_secret else secrets.token_hex(32)
         self._secret = secret.encode()
-        self._known: dict[int, tuple[float, Key | None]] = {}
+        self._cached_keys: dict[int, tuple[float, ApiKey | None]] = {}
 
-    def cookie(self, key: Key) -> str:
-        """Return what a browser keeps of a sign-in."""
-        said = json.dumps([key.id, int(time.time()), secrets.token_hex(8)]).encode()
-        return _text(said) + "." + _text(self._mac(b"session", said))
+    def cookie(self, key: ApiKey) -> str:
+        """Return the cookie of a new sign-in."""
+        session = json.dumps([key.id, int(time.time()), secrets.token_hex(8)]).encode()
+        return _text(session) + "." + _text(self._mac(b"session", session))
 
     def key_id(self, cookie: str) -> int | None:
-        """Return whose sign-in a cookie is; None when it is none, or too old."""
-        said, _, mac = cookie.partition(".")
+        """Return the key id of a cookie; None when its signature is wrong or it is too old."""
+        text, _, mac = cookie.partition(".")
         try:
-            raw = _bytes(said)
+            raw = _bytes(text)
             if not hmac.compare_digest(self._mac(b"session", raw), _bytes(mac)):
                 return None
             key_id, at, _ = json.loads(raw)
         except (ValueError, TypeError):
             return None
-        return int(key_id) if time.time() - at < LASTS else None
+        return int(key_id) if time.time() - at < SESSION_SECONDS else None
 
     def token(self, cookie: str) -> str:
-        """Return what the forms of a session carry."""
+        """Return the token that the forms of a session carry."""
         return _text(self._mac(b"form", cookie.encode()))
 
-    def _mac(self, kind: bytes, said: bytes) -> bytes:
-        return hmac.digest(self._secret, kind + b"\0" + said, hashlib.sha256)
+    def _mac(self, purpose: bytes, signed: bytes) -> bytes:
+        return hmac.digest(self._secret, purpose + b"\0" + signed, hashlib.sha256)
 
-    async def find(self, here: Context, key_id: int) -> Key | None:
-        """Return a key that is not revoked."""
-        known = self._known.get(key_id)
-        if known is None or known[0] < time.monotonic():
-            key = await here.run(_look_up, here, key_id)
-            self._known[key_id] = known = (time.monotonic() + BELIEVED, key)
-        return known[1]
+    async def find(self, context: Context, key_id: int) -> ApiKey | None:
+        """Return a key by its id; None when it is revoked."""
+        cached = self._cached_keys.get(key_id)
+        if cached is None or cached[0] < time.monotonic():
+            key = await context.run(_look_up, context, key_id)
+            self._cached_keys[key_id] = cached = (time.monotonic() + KEY_CACHE_SECONDS, key)
+        return cached[1]
 
 
-def _look_up(here: Context, key_id: int) -> Key | None:
-    with database.reading(here.engine) as connection:
-        return keys.by_id(connection, key_id)
+def _look_up(context: Context, key_id: int) -> ApiKey | None:
+    with database.reading(context.engine) as connection:
+        return keys.find_by_id(connection, key_id)
 
 
 def _text(raw: bytes) -> str:
@@ -124,45 +124,47 @@ def signer(request: Request) -> Signer:
 Signing = Annotated[Signer, Depends(signer)]
 
 
-async def person(request: Request, here: Context, signing: Signing) -> Person:
+async def person(request: Request, context: Context, signing: Signing) -> Person:
     """Return who is signed in, or raise `NotSignedIn`."""
     cookie = request.cookies.get(COOKIE, "")
     key_id = signing.key_id(cookie)
-    key = None if key_id is None else await signing.find(here, key_id)
+    key = None if key_id is None else await signing.find(context, key_id)
     if key is None or not may_look(key):
         raise NotSignedIn(request.url.path if request.method == "GET" else "/")
     return Person(key, signing.token(cookie))
 
 
-def may_look(key: Key) -> bool:
-    """Whether a key opens the pages. A test key opens none: it sees no real message."""
+def may_look(key: ApiKey) -> bool:
+    """Tell whether a key opens the pages. A test key does not: it must see no real message."""
     return not key.test and bool(key.scopes & {Scope.LOOK, Scope.OPERATE})
 
 
 Looking = Annotated[Person, Depends(person)]
 
 
-async def operator(request: Request, who: Looking) -> Person:
-    """Return who acts: signed in, allowed to, by a form of this session's own."""
-    own_origin(request)
+async def operator(request: Request, person_signed_in: Looking) -> Person:
+    """Return the person who acts: signed in, with `operate`, by a form of their own session."""
+    check_origin(request)
     form = await request.form()
-    if not hmac.compare_digest(str(form.get("token", "")).encode(), who.token.encode()):
+    if not hmac.compare_digest(
+        str(form.get("token", "")).encode(), person_signed_in.token.encode()
+    ):
         raise HttpProblem(
             403, "stale-form", "this form is another session's; go back and load it again"
         )
-    if not who.operates:
+    if not person_signed_in.operates:
         raise HttpProblem(
             403, "no-scope", "this key may look and not act: it has not the scope operate"
         )
-    return who
+    return person_signed_in
 
 
 Operating = Annotated[Person, Depends(operator)]
 Form = Callable[..., Coroutine[Any, Any, Response]]
 
 
-def own_origin(request: Request) -> None:
-    """Refuse a form that another site's page sent."""
+def check_origin(request: Request) -> None:
+    """Raise `HttpProblem` (403) for a form that another site's page sent."""
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host", "")
@@ -170,25 +172,25 @@ def own_origin(request: Request) -> None:
         raise HttpProblem(403, "foreign-form", "this form was sent by another site's page")
 
 
-async def sign_in(here: Context, signing: Signer, shown: str) -> str | None:
-    """Return the cookie for a key that was typed in; None when it opens nothing."""
-    if not api_keys.looks_like_one(shown):
+async def open_session(context: Context, signing: Signer, shown_key: str) -> str | None:
+    """Return the cookie for a key that a person typed in; None when it does not open the pages."""
+    if not api_keys.is_well_formed(shown_key):
         return None
 
-    def look_up() -> Key | None:
-        with database.reading(here.engine) as connection:
-            return keys.by_digest(connection, api_keys.digest(shown))
+    def look_up() -> ApiKey | None:
+        with database.reading(context.engine) as connection:
+            return keys.find_by_digest(connection, api_keys.digest(shown_key))
 
-    key = await here.run(look_up)
+    key = await context.run(look_up)
     return signing.cookie(key) if key is not None and may_look(key) else None
 
 
-def keep(request: Request, response: Response, cookie: str) -> None:
-    """Have the browser keep a sign-in: for this site alone, unseen by scripts."""
+def set_session_cookie(request: Request, response: Response, cookie: str) -> None:
+    """Set the session cookie: for this site alone, and hidden from scripts."""
     response.set_cookie(
         COOKIE,
         cookie,
-        max_age=LASTS,
+        max_age=SESSION_SECONDS,
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https" or _behind_tls(request),

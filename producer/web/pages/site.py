@@ -1,4 +1,4 @@
-"""The way in and out, the language, and what all pages use."""
+"""Installs the pages, and has those of the site itself: sign-in, sign-out, language."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from producer.web.pages import (
 from producer.web.pages import (
     sign_in as sign_in_module,
 )
-from producer.web.pages.rendering import HERE, draw
+from producer.web.pages.rendering import FOLDER, draw
 from producer.web.pages.sign_in import (
     COOKIE,
     NotSignedIn,
@@ -42,25 +42,25 @@ async def sign_in_page(request: Request, after: str = "/") -> Response:
 @router.post("/sign-in")
 async def sign_in(
     request: Request,
-    here: Context,
+    context: Context,
     signer: Signing,
     key: Annotated[str, Field()] = "",
     after: Annotated[str, Field()] = "/",
 ) -> Response:
-    """Let in whoever has a key that opens these pages."""
-    sign_in_module.own_origin(request)
-    cookie = await sign_in_module.sign_in(here, signer, key.strip())
+    """Sign a person in whose key opens the pages."""
+    sign_in_module.check_origin(request)
+    cookie = await sign_in_module.open_session(context, signer, key.strip())
     if cookie is None:
         return draw(request, "sign_in.html", None, status=403, after=_inside(after), wrong=True)
     response = RedirectResponse(_inside(after), 303)
-    sign_in_module.keep(request, response, cookie)
+    sign_in_module.set_session_cookie(request, response, cookie)
     return response
 
 
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
-    """Forget who was signed in."""
-    sign_in_module.own_origin(request)
+    """Sign the person out of this browser."""
+    sign_in_module.check_origin(request)
     response = RedirectResponse("/sign-in", 303)
     response.delete_cookie(COOKIE)
     return response
@@ -68,7 +68,7 @@ async def sign_out(request: Request) -> Response:
 
 @router.get("/language/{code}")
 async def language(code: str, after: str = "/") -> Response:
-    """Keep the language that was chosen."""
+    """Remember the language that a person chose, in a cookie."""
     response = RedirectResponse(_inside(after), 303)
     if code in translations.LANGUAGES:
         response.set_cookie(
@@ -78,7 +78,7 @@ async def language(code: str, after: str = "/") -> Response:
 
 
 def _inside(after: str) -> str:
-    """Lead on within this site only."""
+    """Return the address to go on to; `/` for an address outside of this site."""
     parts = urlsplit(after)
     inside = after.startswith("/") and not after.startswith(("//", "/\\"))
     return after if inside and not parts.netloc and not parts.scheme else "/"
@@ -90,7 +90,7 @@ def install(app: FastAPI, settings: Settings) -> None:
     for room in (overview, campaigns, messages, replies, unknown):
         app.include_router(room.router)
     app.include_router(router)
-    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
 
     @app.exception_handler(NotSignedIn)
     async def ask(_request: Request, error: NotSignedIn) -> Response:

@@ -1,4 +1,4 @@
-"""What the pages say, in both languages. A test holds them to the same words and the same gaps."""
+"""The words of the pages in both languages; a test compares their gaps."""
 
 from collections.abc import Callable
 
@@ -152,11 +152,11 @@ def language(request: Request) -> str:
     if chosen in LANGUAGES:
         return chosen
     preferred = request.headers.get("accept-language", "").lower().split(",")
-    wanted = (one.partition(";")[0].strip().partition("-")[0] for one in preferred)
-    return next((one for one in wanted if one in LANGUAGES), "zh")
+    languages = (code.partition(";")[0].strip().partition("-")[0] for code in preferred)
+    return next((code for code in languages if code in LANGUAGES), "zh")
 
 
 def speaker(language: str) -> Callable[[str], str]:
-    """Return a function that says a word in a language; a word that is unknown stays itself."""
-    nth = list(LANGUAGES).index(language)
-    return lambda word: WORDS[word][nth] if word in WORDS else word
+    """Return a function that translates a word of `WORDS`; any other word stays as it is."""
+    column = list(LANGUAGES).index(language)
+    return lambda word: WORDS[word][column] if word in WORDS else word

@@ -1,4 +1,4 @@
-"""Unknown submissions: what speaks for what, and a person's word on it."""
+"""The page of unknown submissions: the evidence for each, and a form to settle it."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -19,60 +19,70 @@ from worker.domain.errors import (
     Refused,
     TooLate,
 )
-from worker.settlement import sent_counter
+from worker.settlement import manual
 from worker.store import events, unknown
 from worker.store.db import database
 from worker.store.unknown import UnknownSubmission
 
 router = page_routes.router("/unknown")
 
-MOST = 100
-#: What a person may say, and the event that keeps it, as the command line writes them.
+MAX_SUBMISSIONS = 100
+#: The answers of a person, each with the function that applies it and its event, as on the command
+#: line.
 ACTS: dict[str, tuple[Callable[[Connection, Settings, UnknownSubmission], bool], str]] = {
-    "submitted": (sent_counter.mark_submitted, "settle.submitted"),
-    "not_sent": (sent_counter.mark_not_sent, "settle.not_sent"),
-    "resend": (sent_counter.resend_once, "settle.resent"),
+    "submitted": (manual.mark_submitted, "settle.submitted"),
+    "not_sent": (manual.mark_not_sent, "settle.not_sent"),
+    "resend": (manual.resend_once, "settle.resent"),
 }
 
 
 @router.get("")
-async def listed(request: Request, here: Context, who: Looking) -> Response:
-    """Draw what is unknown, the oldest first, with the evidence."""
-    facts = await here.run(_facts, here)
-    return draw(request, "doubts.html", who, acts=list(ACTS), **facts)
+async def index(request: Request, context: Context, person: Looking) -> Response:
+    """Draw the unknown submissions, the oldest first, with their evidence."""
+    facts = await context.run(_facts, context)
+    return draw(request, "unknown.html", person, acts=list(ACTS), **facts)
 
 
-def _facts(here: AppContext) -> dict[str, Any]:
-    with database.reading(here.engine) as connection:
-        found = unknown.unknown_ones(connection, limit=MOST)
-        evidence = {one.id: events.of_submission(connection, one.id) for one in found}
-    return {"doubts": found, "evidence": evidence}
+def _facts(context: AppContext) -> dict[str, Any]:
+    with database.reading(context.engine) as connection:
+        submissions = unknown.unknown_submissions(connection, limit=MAX_SUBMISSIONS)
+        evidence = {
+            submission.id: events.of_submission(connection, submission.id)
+            for submission in submissions
+        }
+    return {"submissions": submissions, "evidence": evidence}
 
 
 @router.post("/{submission_id}")
 async def settle(
-    here: Context,
-    who: Operating,
+    context: Context,
+    person: Operating,
     submission_id: int,
     act: Annotated[str, Field()],
     why: Annotated[str, Field()] = "",
 ) -> Response:
-    """End the doubt about one submission, for the record."""
+    """Settle one unknown submission by a person's word, which is kept as an event."""
     if act not in ACTS:
         msg = "say what became of it: submitted, not_sent or resend"
         raise NotFound(msg)
     if not why.strip():
         raise Refused([Problem("why", "say what you know; it is kept with your name")])
-    await here.run(_settle, here, submission_id, act, who.name, why.strip()[:200])
+    await context.run(_settle, context, submission_id, act, person.name, why.strip()[:200])
     return RedirectResponse("/unknown", 303)
 
 
-def _settle(here: AppContext, submission_id: int, act: str, who: str, why: str) -> None:
+def _settle(context: AppContext, submission_id: int, act: str, person_name: str, why: str) -> None:
     mark, name = ACTS[act]
-    with database.writing(here.engine) as connection:
-        done = sent_counter.mark(
-            connection, here.settings, [submission_id], mark, name=name, who=who, why=why
+    with database.writing(context.engine) as connection:
+        settled = manual.settle(
+            connection,
+            context.settings,
+            [submission_id],
+            mark,
+            event_name=name,
+            who=person_name,
+            reason=why,
         )
-    if not done:
+    if not settled:
         msg = f"submission {submission_id} is not unknown any more, or was sent once more already"
         raise TooLate(msg)
