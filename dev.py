@@ -6,7 +6,7 @@
     python3 dev.py slow          run the tests that take long: real processes, real time
     python3 dev.py faults        run the fault suite: kills, cuts and freezes; all of it takes long,
                                  `-m "not slow"` is its deterministic part
-    python3 dev.py lint          ruff: rules and format
+    python3 dev.py lint          ruff: rules and format; no pronoun as a name
     python3 dev.py types         mypy, strict
     python3 dev.py layers        import-linter: the layers in pyproject.toml
     python3 dev.py all           lint, types, layers, test
@@ -15,6 +15,7 @@
 It needs Python 3.11 with pip and venv, and nothing else.
 """
 
+import ast
 import hashlib
 import os
 import subprocess
@@ -27,6 +28,12 @@ ROOT = Path(__file__).resolve().parent
 HOME = ROOT / ".venv"
 BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
 LOCK = ROOT / "requirements-dev.lock"
+#: Words that do not say what they name: no variable, parameter or field of ours is called so.
+PRONOUNS = frozenset(
+    "one some those these its found said told made here there of each mine".split()  # noqa: SIM905
+)
+#: A file and a name that may stand there all the same, with the reason; five at the most.
+PRONOUNS_KEPT: dict[tuple[str, str], str] = {}
 
 
 def run(*command: str | Path) -> int:
@@ -75,9 +82,38 @@ def faults(words: list[str]) -> int:
 
 
 def lint(_words: list[str]) -> int:
-    """Hold the code to the rules and to the format."""
+    """Hold the code to the rules, to the format, and to names that say what they name."""
     ruff = BIN / "ruff"
-    return run(ruff, "check", ".") or run(ruff, "format", "--check", ".")
+    return run(ruff, "check", ".") or run(ruff, "format", "--check", ".") or pronouns()
+
+
+def pronouns() -> int:
+    """Print every pronoun that `worker` or `producer` use as a name; 1 when there is any."""
+    files = [path for top in ("worker", "producer") for path in sorted((ROOT / top).rglob("*.py"))]
+    places = [place for path in files for place in pronouns_in(path)]
+    for path, line, name in places:
+        print(f"{path}:{line}: a pronoun as a name: {name}; name what it is")
+    return 1 if places or len(PRONOUNS_KEPT) > 5 else 0
+
+
+def pronouns_in(path: Path) -> list[tuple[str, int, str]]:
+    """Return the file, line and word of each name in a file that is a pronoun."""
+    file = path.relative_to(ROOT).as_posix()
+    bound = [
+        (node.lineno, node.arg if isinstance(node, ast.arg) else node.id)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and not is_read(node))
+    ]
+    return [
+        (file, line, name)
+        for line, name in bound
+        if name in PRONOUNS and (file, name) not in PRONOUNS_KEPT
+    ]
+
+
+def is_read(name: ast.Name) -> bool:
+    """Whether a name is used and not given here."""
+    return isinstance(name.ctx, ast.Load)
 
 
 def types(_words: list[str]) -> int:

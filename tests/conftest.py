@@ -39,9 +39,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def _quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """What is slow on purpose is quick, but in tests with real time: hashes, and pauses."""
     if request.node.get_closest_marker("slow") is None:
-        monkeypatch.setattr(credentials, "_N", 2)
-        monkeypatch.setattr(sent_counter, "BETWEEN", 0.05)
-        monkeypatch.setattr(account_choice, "NO_ACCOUNT", 0.2)
+        monkeypatch.setattr(credentials, "_COST", 2)
+        monkeypatch.setattr(sent_counter, "SECONDS_BETWEEN_READINGS", 0.05)
+        monkeypatch.setattr(account_choice, "NO_ACCOUNT_WAIT", 0.2)
 
 
 @pytest.fixture(scope="session")

@@ -149,7 +149,7 @@ class _Sides:
 
     def forget(self) -> bool:
         """Let the last doorbell have been heard: the next call rings anew."""
-        pending_doorbells.take_mark(self._producer.settings, "notice")
+        pending_doorbells.clear_mark(self._producer.settings, "notice")
         return True
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from tests.bench.ground import Ground, wait
 from tests.support.stage import mobiles
 from worker.domain.enums import MessageClass, SubmissionState
 from worker.intake import campaigns as running
-from worker.sandbox.client import Control
+from worker.sandbox.client import ControlClient
 from worker.store.db import database
 from worker.store.schema.tables import submission
 
@@ -123,7 +123,7 @@ def _measured(
 @contextmanager
 def _slow(ground: Ground) -> Iterator[None]:
     """Let the gateway take its time with every submission."""
-    control = Control(ground.sandbox.url(""))
+    control = ControlClient(ground.sandbox.url(""))
     rule = control.rule("latency", gateway="c123", call="submit", args={"seconds": LATENCY})
     try:
         yield

@@ -121,7 +121,7 @@ def campaign(ground: Ground, url: str, file: Path) -> tuple[float, dict[str, flo
 def load(connections: Engine, settings: Settings, file: Path) -> int:
     """Load a file as `xinshi campaign create` does, and start it."""
     order = EnqueueRequest((), TEXT, MessageClass.MARKETING)
-    with file.open("rb") as opened, csv_reader.reading(opened, TEXT) as found:
+    with file.open("rb") as opened, csv_reader.open_recipients(opened, TEXT) as found:
         return campaigns.create(connections, settings, "bench", order, found.rows).id
 
 
@@ -135,7 +135,7 @@ def drained(connections: Engine, one: int) -> float | None:
 def check(connections: Engine, settings: Settings, one: int) -> None:
     """Hold the database to its own laws; raises `AssertionError` when one is broken."""
     with database.reading(connections) as connection:
-        broken = [one.law for one in invariants.database(connection, settings) if one.broken]
+        broken = [one.law for one in invariants.check_database(connection, settings) if one.broken]
         states = connection.execute(
             select(submission.c.state, func.count())
             .where(submission.c.request_id == one)

@@ -21,7 +21,7 @@ from tests.bench.ground import Ground, process
 from tests.support.stage import mobiles
 from worker.config.settings import Settings
 from worker.settlement import invariants
-from worker.store import accounts
+from worker.store import account_doubts, accounts
 from worker.store.db import database
 
 #: The worker looks by itself as seldom as in use: else a doorbell that is lost would not show.
@@ -123,13 +123,13 @@ def prove(producer: Producer, settings: Settings) -> None:
     with database.writing(producer.engine) as connection:
         for name, login in settings.logins.fingerprints.items():
             accounts.ensure(connection, name)
-            accounts.prove(connection, name, login)
+            account_doubts.prove_login(connection, name, login)
 
 
 def checked(producer: Producer, settings: Settings) -> None:
     """Hold the database to its own laws; raises `AssertionError` when one is broken."""
     with database.reading(producer.engine) as connection:
-        broken = [one.law for one in invariants.database(connection, settings) if one.broken]
+        broken = [one.law for one in invariants.check_database(connection, settings) if one.broken]
     assert not broken, broken
 
 

@@ -64,17 +64,17 @@ def _loaded(connections: object) -> int | None:
     from worker.store.db import database
 
     with database.reading(connections) as connection:  # type: ignore[arg-type]
-        return next(iter(stored.open_ones(connection)), None)
+        return next(iter(stored.open_campaign_ids(connection)), None)
 
 
 def _role(name: str, config: Path, file: Path, waits: Path, ended: Path) -> None:
-    from worker.store.db.sqlite_lock import Turns
+    from worker.store.db.sqlite_lock import FairFileLock
 
     found = {"longest_ms": 0.0, "held_ms": 0.0, "turns": 0}
-    turn = Turns.turn
+    turn = FairFileLock.held
 
     @contextmanager
-    def timed(self: Turns, patience: float) -> Iterator[None]:
+    def timed(self: FairFileLock, patience: float) -> Iterator[None]:
         began = time.perf_counter()
         with turn(self, patience):
             waited = (time.perf_counter() - began) * 1000
@@ -85,7 +85,7 @@ def _role(name: str, config: Path, file: Path, waits: Path, ended: Path) -> None
             held = (time.perf_counter() - began) * 1000
             found["held_ms"] = max(found["held_ms"], round(held, 1))
 
-    Turns.turn = timed  # type: ignore[method-assign]
+    FairFileLock.held = timed  # type: ignore[method-assign]
     globals()[name](config, file, ended)
     waits.write_text(json.dumps(found), "ascii")
 
@@ -103,10 +103,10 @@ def _load(config: Path, file: Path, _ended: Path) -> None:
 def _work(config: Path, _file: Path, ended: Path) -> None:
     from worker.config.settings import load
     from worker.runtime import logs
-    from worker.runtime.process import Runtime
+    from worker.runtime.process import WorkerProcess
 
     logs.configure("WARNING")
-    runtime = Runtime(load(config, {}), [MessageClass.MARKETING])
+    runtime = WorkerProcess(load(config, {}), [MessageClass.MARKETING])
     runtime.start()
     wait(ended.exists)
     runtime.stop()

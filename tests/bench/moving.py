@@ -24,7 +24,7 @@ def main(config: str, file: str) -> None:
             sys.stdout.write(f"{one}\n")
         else:
             target = Path(file).with_suffix(".out")
-            export(one, to=target, config=Path(config))
+            export(one, target_file=target, config=Path(config))
             with target.open("rb") as lines:
                 sys.stdout.write(f"{sum(1 for _ in lines) - 1}\n")
             assert campaigns.show(engine, one).total

@@ -81,14 +81,14 @@ def _ours(connections: Engine, settings: Settings, bodies: Sequence[bytes]) -> f
     """Do with each page what a collector does once the gateway has answered."""
     account = settings.accounts["v1"]
     # As a worker's process does once it has started.
-    gc_tuning.settle()
+    gc_tuning.tune()
     began = time.perf_counter()
     for body in bodies:
         with database.writing(connections) as connection:
-            page = inbox.keep(connection, "v1", "reports", body, status=200)
+            page = inbox.add_page(connection, "v1", "reports", body, status=200)
         with database.writing(connections) as connection:
             answer = httpx.Response(200, content=body)
-            collector.read(connection, settings, account, "reports", page, answer)
+            collector.parse_page(connection, settings, account, "reports", page, answer)
     return time.perf_counter() - began
 
 

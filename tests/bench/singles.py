@@ -78,12 +78,12 @@ def _ours(ground: Ground, url: str, numbers: Sequence[str]) -> float:
     """
     config, settings = ground.configure(url, {"codes": {"concurrency": CONCURRENCY}})
     with engine(url) as connected, ExitStack() as running:
-        from worker.store import accounts
+        from worker.store import account_doubts, accounts
 
         with database.writing(connected) as connection:
             for name, login in settings.logins.fingerprints.items():
                 accounts.ensure(connection, name)
-                accounts.prove(connection, name, login)
+                account_doubts.prove_login(connection, name, login)
         for nth in range(PROCESSES):
             folder = ground.folder / f"worker{nth}"
             folder.mkdir(exist_ok=True)

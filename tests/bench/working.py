@@ -14,14 +14,14 @@ def main(config: str, ready: str, *classes: str) -> None:
     from worker.config.settings import load
     from worker.domain.enums import MessageClass
     from worker.runtime import gc_tuning, logs
-    from worker.runtime.process import Runtime
+    from worker.runtime.process import WorkerProcess
 
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     logs.configure("WARNING")
-    runtime = Runtime(load(Path(config), {}), [MessageClass(name) for name in classes])
+    runtime = WorkerProcess(load(Path(config), {}), [MessageClass(name) for name in classes])
     runtime.start()
-    gc_tuning.settle()
+    gc_tuning.tune()
     Path(ready).touch()
     while not told.wait(0.2):
         pass

@@ -15,7 +15,7 @@ from producer.cli.app import app
 from tests.support.stage import TOP, section
 from worker.config import settings
 from worker.domain.enums import MessageClass
-from worker.runtime.process import Runtime
+from worker.runtime.process import WorkerProcess
 from worker.sandbox import Sandbox
 from worker.store import migrations
 from worker.store.db import database
@@ -70,9 +70,9 @@ class Place:
         return name
 
     @contextmanager
-    def working(self) -> Iterator[Runtime]:
+    def working(self) -> Iterator[WorkerProcess]:
         """Run a worker for all classes."""
-        runtime = Runtime(settings.load(), list(MessageClass))
+        runtime = WorkerProcess(settings.load(), list(MessageClass))
         runtime.start()
         try:
             yield runtime

@@ -9,7 +9,7 @@ from producer.local.embedded_valkey import EmbeddedServer
 from tests.cli.conftest import TEXT, Place
 from tests.support.stage import section
 from worker.config import settings
-from worker.store import accounts, ticks
+from worker.store import account_doubts, accounts, ticks
 from worker.store.db import database
 
 TO = "13812345678"
@@ -121,7 +121,7 @@ def test_a_call_waits_for_the_one_that_proves_the_login(place: Place) -> None:
     place.configure(more={"bulk": slow})
     here = settings.load()
     with database.writing(place.engine) as connection:
-        assert accounts.take_probe(connection, "bulk", 60, here.logins.fingerprints["bulk"])
+        assert account_doubts.take_probe(connection, "bulk", 60, here.logins.fingerprints["bulk"])
     (found,) = place.data("balance", "--account", "bulk")
     assert "finding out" in found["problem"]
     assert "c123" not in place.sandbox.control.state()["calls"]
@@ -216,8 +216,8 @@ def test_the_doctor_waits_for_no_server_for_long(
     import threading
 
     never = threading.Event()
-    monkeypatch.setattr(doctor_checks, "PATIENCE", 0.05)
-    monkeypatch.setattr(doctor_checks, "_ring", lambda _here: never.wait(20))
+    monkeypatch.setattr(doctor_checks, "SERVER_TIMEOUT", 0.05)
+    monkeypatch.setattr(doctor_checks, "_connect_to_broker", lambda _here: never.wait(20))
     assert "did not answer within" in wrong(place)["broker"]["problem"]
     never.set()
 

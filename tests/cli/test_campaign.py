@@ -19,7 +19,7 @@ from tests.support.stage import eventually, mobiles, section
 from worker.config import settings
 from worker.domain.errors import Unavailable
 from worker.intake import campaign_writer, lookup
-from worker.store import accounts, requests
+from worker.store import account_doubts, accounts, requests
 from worker.store.db import database
 from worker.store.db.clock import later
 from worker.store.schema.tables import account_state, submission
@@ -194,7 +194,7 @@ def test_an_export_that_breaks_off_leaves_the_old_file(
         yield [["13800000001"]]
         raise fault
 
-    monkeypatch.setattr(lookup, "exported", broken)
+    monkeypatch.setattr(lookup, "export_parts", broken)
     words = ["campaign", "export", "1", "--output", "result.csv"]
     assert said in place.fails(*words, code=code)
     assert (place.folder / "result.csv").read_text() == "old"
@@ -229,7 +229,7 @@ def test_a_campaign_is_watched_until_it_is_done(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no terminal is, there are lines; what it is in the end goes to standard output."""
-    monkeypatch.setattr(campaign_progress, "PACE", 0.02)
+    monkeypatch.setattr(campaign_progress, "POLL_SECONDS", 0.02)
     create(place, numbers(place, 50))
     with place.working():
         result = place.run("campaign", "show", "1", "--watch")
@@ -241,7 +241,7 @@ def test_a_campaign_is_watched_until_it_is_done(
 def test_a_campaign_is_watched_as_json_a_line_for_each_change(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(campaign_progress, "PACE", 0.02)
+    monkeypatch.setattr(campaign_progress, "POLL_SECONDS", 0.02)
     create(place, numbers(place, 50), "--paused")
     place.done("campaign", "start", "1")
     with place.working():
@@ -274,7 +274,7 @@ def test_an_account_in_doubt_is_what_a_campaign_waits_for(place: Place) -> None:
     create(place, numbers(place, 2))
     with database.writing(place.engine) as connection:
         accounts.ensure(connection, "bulk")
-        accounts.prove(connection, "bulk", settings.load().logins.fingerprints["bulk"])
+        account_doubts.prove_login(connection, "bulk", settings.load().logins.fingerprints["bulk"])
         waiting = {"doubts": 1, "probe_at": later(60)}
         connection.execute(update(account_state).values(**waiting))
     (_, said) = place.data("campaign", "show", "1")["waits_for"]
@@ -317,7 +317,7 @@ def test_ctrl_c_while_watching_says_that_the_campaign_goes_on(
     place: Place, monkeypatch: pytest.MonkeyPatch, interrupted: Callable[..., Any]
 ) -> None:
     create(place, numbers(place, 3))
-    monkeypatch.setattr(campaign_progress, "watch", interrupted)
+    monkeypatch.setattr(campaign_progress, "watch_campaign", interrupted)
     said = place.fails("campaign", "show", "1", "--watch", code=130)
     assert "campaign 1 goes on" in said
 
@@ -345,7 +345,7 @@ def test_a_database_that_fails_while_loading_says_what_became_of_the_campaign(
         msg = "the database does not answer as it should: database or disk is full"
         raise Unavailable(msg)
 
-    monkeypatch.setattr(campaign_writer.CampaignWriter, "take", full)
+    monkeypatch.setattr(campaign_writer.CampaignWriter, "add_block", full)
     words = ["campaign", "create", "--text", TEXT, "--recipients", numbers(place, 3)]
     said = place.fails(*words)
     assert "database or disk is full" in said
@@ -355,7 +355,7 @@ def test_a_database_that_fails_while_loading_says_what_became_of_the_campaign(
 
 
 def test_the_rate_is_taken_over_the_last_looks() -> None:
-    rate = campaign_progress.Rate()
-    assert rate.after(0.0, 0) == 0
-    assert rate.after(1.0, 100) == 100
-    assert rate.after(3.0, 400) == pytest.approx(400 / 3)
+    rate = campaign_progress.RateMeter()
+    assert rate.add_sample(0.0, 0) == 0
+    assert rate.add_sample(1.0, 100) == 100
+    assert rate.add_sample(3.0, 400) == pytest.approx(400 / 3)

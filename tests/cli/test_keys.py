@@ -11,9 +11,9 @@ TOKEN = "first-token-0123456789"
 
 def test_a_key_is_shown_once_and_its_hash_is_kept(place: Place) -> None:
     key = place.done("key", "create", "shop").strip()
-    assert api_keys.looks_like_one(key)
+    assert api_keys.is_well_formed(key)
     with database.reading(place.engine) as connection:
-        found = keys.by_digest(connection, api_keys.digest(key))
+        found = keys.find_by_digest(connection, api_keys.digest(key))
     assert found is not None
     assert (found.name, found.scopes) == ("shop", {Scope.SEND, Scope.READ})
     listed = place.done("key", "list") + place.done("key", "list", "--json")
@@ -28,14 +28,14 @@ def test_a_revoked_key_is_worthless(place: Place) -> None:
     assert place.data("key", "list")[0]["scopes"] == ["operate"]
     place.done("key", "revoke", str(made["id"]))
     with database.reading(place.engine) as connection:
-        assert keys.by_digest(connection, api_keys.digest(made["key"])) is None
+        assert keys.find_by_digest(connection, api_keys.digest(made["key"])) is None
     assert place.data("key", "list")[0]["revoked_at"]
     assert "revoked before" in place.fails("key", "revoke", str(made["id"]))
 
 
 def test_test_keys_and_others_never_share_a_name(place: Place) -> None:
     """They would share idempotency keys, and see each other's messages."""
-    assert place.done("key", "create", "ci", "--test").startswith(api_keys.TEST)
+    assert place.done("key", "create", "ci", "--test").startswith(api_keys.TEST_PREFIX)
     place.done("key", "create", "ci", "--test")
     assert "test keys" in place.fails("key", "create", "ci", code=2)
     for bad in ("a b", "", "celery", "x" * 65):

@@ -4,7 +4,7 @@ from tests.cli.conftest import Place
 from tests.cli.test_accounts import by_name
 from tests.support.stage import section
 from worker.policy import gcra
-from worker.policy.adaptive_rate import Learned
+from worker.policy.adaptive_rate import LearnedRate
 from worker.store import account_pace
 from worker.store.db import database
 
@@ -21,8 +21,8 @@ def test_accounts_show_their_limits(place: Place) -> None:
 def test_accounts_show_what_a_gateway_refused_and_that_redis_is_gone(place: Place) -> None:
     with database.writing(place.engine) as connection:
         at = account_pace.lock(connection, ["bulk"])["bulk"].now
-        account_pace.learn(connection, "bulk", Learned(20.0, at - 3, at + 600))
-        account_pace.write(connection, "bulk", gcra.fresh(round(at * 1_000_000)))
+        account_pace.write_learned(connection, "bulk", LearnedRate(20.0, at - 3, at + 600))
+        account_pace.write(connection, "bulk", gcra.initial_state(round(at * 1_000_000)))
     one = by_name(place.data("accounts"))["bulk"]["pace"]
     assert (one["refused_per_second"], one["allowed_per_second"], one["by"]) == (20, 18, "database")
     assert one["rests_until"]

@@ -49,7 +49,7 @@ def test_marketing_that_waits_for_redis_is_not_late(place: Place) -> None:
     eventually(lambda: place.run("doctor", "--probe", "--late", "0.05").exit_code == 1)
     with database.writing(place.engine) as connection:
         accounts.ensure(connection, "jzy")
-        account_pace.write(connection, "jzy", gcra.fresh(0))
+        account_pace.write(connection, "jzy", gcra.initial_state(0))
     assert probe(place, "--late", "0.05", "--class", "marketing") == {"marketing": None}
 
 

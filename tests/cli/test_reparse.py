@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import TEXT, Place
 from tests.support.stage import eventually
 from worker.domain.enums import ReportStatus
-from worker.gateways.registry import registered
+from worker.gateways.registry import gateway_classes
 from worker.gateways.results import Page, Report
 
 TO = ("13812345678", "13812345679")
@@ -19,7 +19,7 @@ Broken = Callable[[Callable[[Page[Any]], Page[Any]]], None]
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> Broken:
     """Breaks the reader of reports, until the test mends it."""
-    gateway: Any = registered()["jzyyun"]
+    gateway: Any = gateway_classes()["jzyyun"]
     right = gateway.read_reports
 
     def brake(how: Callable[[Page[Any]], Page[Any]]) -> None:

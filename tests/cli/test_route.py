@@ -9,7 +9,7 @@ from tests.support.stage import section
 from worker.config import settings
 from worker.domain.enums import Carrier
 from worker.policy.account_health import Health
-from worker.store import accounts
+from worker.store import account_doubts, accounts
 from worker.store.db import database
 from worker.store.schema.tables import message, request, submission
 
@@ -22,7 +22,7 @@ def _proven(place: Place) -> None:
     with database.writing(place.engine) as connection:
         for name, login in settings.load().logins.fingerprints.items():
             accounts.ensure(connection, name)
-            accounts.prove(connection, name, login)
+            account_doubts.prove_login(connection, name, login)
 
 
 ASKED = ["route", "--to", TO, "--text", TEXT]
@@ -100,7 +100,7 @@ def test_marketing_outside_of_hours_says_when(place: Place) -> None:
     assert routed(place, "--class", "marketing")["bulk"]["out"] is None
     from datetime import UTC, datetime, timedelta
 
-    from worker.policy.backoff import SHANGHAI
+    from worker.domain.timezone import SHANGHAI
 
     here = datetime.now(UTC).astimezone(SHANGHAI)
     closed = [f"{(here + timedelta(hours=hours)).hour:02}:00" for hours in (6, 8)]
@@ -135,13 +135,13 @@ def test_an_account_in_doubt_would_get_it_as_its_probe(place: Place) -> None:
     place.configure("v1")
     with database.writing(place.engine) as connection:
         for _ in range(3):
-            accounts.doubt(connection, "v1", None)
-            accounts.give_probe(connection, "v1")
+            account_doubts.add(connection, "v1", None)
+            account_doubts.release_probe(connection, "v1")
     found = routed(place)["v1"]
     assert (found["out"], found["probe"]) == ("doubt", True)
     assert found["why"] == "its last calls ended in doubt: the next one is its probe"
     with database.writing(place.engine) as connection:
-        assert accounts.take_probe(connection, "v1", 60)
+        assert account_doubts.take_probe(connection, "v1", 60)
     assert routed(place, code=1)["v1"]["probe"] is False
 
 

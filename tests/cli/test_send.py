@@ -106,7 +106,7 @@ def test_when_the_time_is_over_the_message_waits_on(place: Place) -> None:
 def test_ctrl_c_while_waiting_says_that_the_message_goes_on(
     place: Place, monkeypatch: pytest.MonkeyPatch, interrupted: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr(message_wait, "until_settled", interrupted)
+    monkeypatch.setattr(message_wait, "wait_until_settled", interrupted)
     said = place.fails("send", "--to", TO, "--text", TEXT, "--wait", "9", code=130)
     assert "message 1-0 is stored and on the way" in said
     assert len(place.data("messages")) == 1

@@ -38,10 +38,12 @@ def test_every_command_explains_itself_with_an_example(place: Place, words: list
 
 
 def test_no_gateway_is_named_in_the_command_line() -> None:
-    from worker.gateways.registry import registered
+    from worker.gateways.registry import gateway_classes
 
     for file in (ROOT / "producer" / "cli").rglob("*.py"):
-        assert not [name for name in registered() if name in file.read_text("utf-8")], file.name
+        assert not [name for name in gateway_classes() if name in file.read_text("utf-8")], (
+            file.name
+        )
 
 
 @pytest.mark.parametrize(
@@ -158,9 +160,9 @@ def test_the_version_is_printed(place: Place) -> None:
 
 
 def test_a_time_of_day_is_the_next_one_in_shanghai() -> None:
-    assert times.ahead("12:00", "--at", AT) == AT + timedelta(hours=1)
-    assert times.ahead("08:00", "--at", AT) == AT + timedelta(hours=21)
-    assert times.before("12:00", "--since", AT) == AT - timedelta(hours=23)
+    assert times.parse_future("12:00", "--at", AT) == AT + timedelta(hours=1)
+    assert times.parse_future("08:00", "--at", AT) == AT + timedelta(hours=21)
+    assert times.parse_past("12:00", "--since", AT) == AT - timedelta(hours=23)
 
 
 @pytest.mark.parametrize(
@@ -174,20 +176,20 @@ def test_a_time_of_day_is_the_next_one_in_shanghai() -> None:
     ],
 )
 def test_a_time_without_a_zone_is_in_shanghai(text: str, seconds: int) -> None:
-    assert times.ahead(text, "--at", AT) == AT + timedelta(seconds=seconds)
+    assert times.parse_future(text, "--at", AT) == AT + timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
     ("text", "hours"), [("2h", 2), ("-2h", 2), ("1d", 24), ("2026-11-22", 11), ("10:00", 1)]
 )
 def test_a_time_gone_by_may_be_a_span(text: str, hours: int) -> None:
-    assert times.before(text, "--since", AT) == AT - timedelta(hours=hours)
+    assert times.parse_past(text, "--since", AT) == AT - timedelta(hours=hours)
 
 
 @pytest.mark.parametrize("text", ["soon", "25:00", "2026-13-01", "+x", "2026-11-22 10:59"])
 def test_what_is_no_time_to_come_is_refused_by_its_option(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="--at: "):
-        times.ahead(text, "--at", AT)
+        times.parse_future(text, "--at", AT)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])

@@ -167,4 +167,4 @@ def test_a_pattern_that_cannot_be_read_is_refused() -> None:
 
 def test_validity_is_by_class() -> None:
     made = parse({"valid_otp": "90s"})
-    assert [made.validity(one) for one in MessageClass] == [90, 86400, 86400]
+    assert [made.valid_seconds(one) for one in MessageClass] == [90, 86400, 86400]

@@ -32,7 +32,7 @@ from tests.support.worker_processes import configuration, running
 from worker.intake import enqueue
 from worker.intake.enqueue import EnqueueRequest
 from worker.sandbox import Sandbox
-from worker.sandbox.ledger import Entry
+from worker.sandbox.ledger import LedgerEntry
 from worker.store import accounts, migrations
 from worker.store.db import database
 from worker.store.schema.tables import event, request, submission
@@ -74,7 +74,7 @@ class Found:
     """What came of it."""
 
     enqueued: list[str]
-    entries: list[Entry]
+    entries: list[LedgerEntry]
     spans: list[Span]
 
     @property
@@ -162,7 +162,7 @@ def _waiting(engine: Engine) -> bool:
         return bool(connection.execute(open_still).scalar() or connection.execute(fresh).scalar())
 
 
-def _spans(engine: Engine, entries: list[Entry], began: float) -> list[Span]:
+def _spans(engine: Engine, entries: list[LedgerEntry], began: float) -> list[Span]:
     with database.reading(engine) as connection:
         rows = connection.execute(
             select(event.c.at, event.c.detail)

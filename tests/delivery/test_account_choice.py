@@ -52,7 +52,7 @@ def routed(hand: Hand) -> list[Any]:
 def test_a_choice_is_traced_once_for_each_submission(hand: Hand) -> None:
     loaded = hand.campaign(mobiles(12))
     made = hand.take(MARKETING)
-    assert [len(one.parcel.msisdns) for one in made] == [2] * 6
+    assert [len(one.outgoing.msisdns) for one in made] == [2] * 6
     traces = routed(hand)
     assert {row.submission_id for row in traces} == {one.lease.id for one in made}
     assert len(traces) == 6, "not one a message"

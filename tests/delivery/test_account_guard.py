@@ -29,7 +29,7 @@ from worker.domain.enums import (
     Outcome,
 )
 from worker.gateways.results import Result
-from worker.store import accounts
+from worker.store import account_doubts, accounts
 from worker.store.db.clock import later, now
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import (
@@ -60,7 +60,7 @@ def unproven(hand: Hand) -> None:
 
 def held(hand: Hand) -> frozenset[str]:
     with reading(hand.engine) as connection:
-        return accounts.held(connection, hand.settings.logins)
+        return accounts.held_names(connection, hand.settings.logins)
 
 
 def over(hand: Hand) -> None:
@@ -103,7 +103,7 @@ def test_a_login_that_was_never_accepted_is_asked_by_one_call_at_a_time(hand: Ha
     assert not hand.take(MARKETING), "not even when its right has run out: it is under way still"
     hand.record(answer(first, Outcome.ACCEPTED))
     due(hand)
-    assert sum(len(one.parcel.msisdns) for one in hand.take(MARKETING)) == 500
+    assert sum(len(one.outgoing.msisdns) for one in hand.take(MARKETING)) == 500
     assert names(hand, "account.proven") == ["bulk"]
 
 
@@ -112,7 +112,7 @@ def test_the_call_that_proves_a_login_carries_few(hand: Hand) -> None:
     unproven(hand)
     hand.campaign(mobiles(500))
     (first,) = hand.take(MARKETING)
-    assert len(first.parcel.msisdns) == 50
+    assert len(first.outgoing.msisdns) == 50
 
 
 def test_a_wrong_password_holds_at_the_first_answer(hand: Hand) -> None:
@@ -161,13 +161,13 @@ def test_after_a_hold_one_smallest_submission_asks_first(hand: Hand) -> None:
         due(hand)
         assert held(hand) == frozenset()
         (probe,) = hand.take(MARKETING)
-        assert len(probe.parcel.msisdns) == 1
+        assert len(probe.outgoing.msisdns) == 1
         assert not hand.take(MARKETING), "nothing beside it"
         hand.record(answer(probe, Outcome.ACCEPTED) if last else refused(probe, LOCKED))
         assert held(hand) == (frozenset() if last else {"bulk"})
     due(hand)
     rest = hand.take(MARKETING)
-    assert sum(len(one.parcel.msisdns) for one in rest) == 39
+    assert sum(len(one.outgoing.msisdns) for one in rest) == 39
     hand.record(*(answer(one, Outcome.ACCEPTED) for one in rest))
     assert hand.count(made.id) == {"submitted": 40}
 
@@ -203,10 +203,10 @@ def test_a_gateway_that_is_away_keeps_nobody_waiting(hand: Hand) -> None:
     (first,) = hand.take()
     hand.record(answer(first, Outcome.NOT_SENT))
     with writing(hand.engine) as connection:
-        assert accounts.take_probe(
+        assert account_doubts.take_probe(
             connection, "bulk", 10, hand.settings.logins.fingerprints["bulk"]
         )
-        assert not accounts.take_probe(
+        assert not account_doubts.take_probe(
             connection, "bulk", 10, hand.settings.logins.fingerprints["bulk"]
         )
 
@@ -216,8 +216,8 @@ def test_a_dead_process_s_right_to_ask_comes_free(hand: Hand) -> None:
     hand.enqueue(mobiles(1))
     login = hand.settings.logins.fingerprints["bulk"]
     with writing(hand.engine) as connection:
-        assert accounts.take_probe(connection, "bulk", -1, login)
-        assert accounts.take_probe(connection, "bulk", 10, login)
+        assert account_doubts.take_probe(connection, "bulk", -1, login)
+        assert account_doubts.take_probe(connection, "bulk", 10, login)
 
 
 @on_sqlite
@@ -237,11 +237,11 @@ def test_a_refusal_that_nobody_knows_holds_only_what_was_never_accepted(
     hand: Hand, result: Result, *, holds: bool
 ) -> None:
     with writing(hand.engine) as connection:
-        account_guard.said(connection, hand.settings, "bulk", result, "test")
+        account_guard.note_answer(connection, hand.settings, "bulk", result, "test")
     assert held(hand) == frozenset(), "it was accepted before"
     unproven(hand)
     with writing(hand.engine) as connection:
-        account_guard.said(connection, hand.settings, "bulk", result, "test")
+        account_guard.note_answer(connection, hand.settings, "bulk", result, "test")
     assert held(hand) == ({"bulk"} if holds else frozenset())
 
 
@@ -254,7 +254,7 @@ def test_accounts_with_one_login_are_proven_and_held_together(
     bulk = usual.accounts["bulk"]
     both = {"bulk": bulk, "again": replace(bulk, name="again")}
     hand = Hand(engine, replace(usual, accounts=both))
-    assert hand.settings.logins.same("bulk") == ["again", "bulk"]
+    assert hand.settings.logins.accounts_sharing("bulk") == ["again", "bulk"]
     unproven(hand)
     first, second = (hand.enqueue(mobiles(1, nth), account=name) for nth, name in enumerate(both))
     (one,) = hand.take()
@@ -305,13 +305,13 @@ def test_an_account_comes_back_although_another_would_take_all(
     hand = Hand(engine, settings_of(database, **TWO))
     with writing(hand.engine) as connection:
         accounts.hold(connection, "bulk", "114", "locked", -1)
-        accounts.distrust(connection, "bulk", -1)
+        account_doubts.require_probe(connection, "bulk", -1)
     hand.enqueue(mobiles(1), message_class=MessageClass.OTP)
     (code,) = hand.take(MessageClass.OTP)
     assert code.account.name == "v1"
     hand.enqueue(mobiles(5, 10))
     (probe,) = hand.take(NOTICE)
-    assert (probe.account.name, len(probe.parcel.msisdns)) == ("bulk", 1)
+    assert (probe.account.name, len(probe.outgoing.msisdns)) == ("bulk", 1)
 
 
 @on_sqlite

@@ -62,9 +62,9 @@ class Strict:
     def answer(self, ready: PreparedSubmission) -> CallAnswer:
         """Return what it says to a submission."""
         self.calls += 1
-        if self.bad.intersection(ready.parcel.msisdns):
+        if self.bad.intersection(ready.outgoing.msisdns):
             return refusal(ready)
-        self.taken.update(ready.parcel.msisdns)
+        self.taken.update(ready.outgoing.msisdns)
         return answer(ready, Outcome.ACCEPTED)
 
 
@@ -181,8 +181,10 @@ def test_an_account_with_a_counter_is_asked_before_anything_is_split(
     (one,) = hand.submissions(made.request_id)
     assert (one.code, one.outcome) == ("112", "rejected")
     with writing(engine) as connection:
-        assert batch_split_module.not_taken(connection, one.id, one.fence)
-        assert not batch_split_module.not_taken(connection, one.id, one.fence), "once is enough"
+        assert batch_split_module.settle_not_taken(connection, one.id, one.fence)
+        assert not batch_split_module.settle_not_taken(connection, one.id, one.fence), (
+            "once is enough"
+        )
     assert hand.count(made.request_id) == {"queued": 8}
     assert [one.size for one in hand.submissions(made.request_id)[1:]] == [4, 4]
 
@@ -192,14 +194,14 @@ def test_past_the_bound_the_rest_waits_for_a_person(
     hand: Hand, monkeypatch: pytest.MonkeyPatch, bound: int
 ) -> None:
     """It is shown, takes no part until then, and goes on when it is told to."""
-    monkeypatch.setattr(batch_split_module, "MOST", bound)
+    monkeypatch.setattr(batch_split_module, "MAX_SPLITS", bound)
     numbers = mobiles(16)
     gateway = Strict(numbers)
     made = hand.enqueue(numbers)
     drain(hand, gateway)
     before = gateway.calls
     with reading(hand.engine) as connection:
-        waiting = batch_split.parked(connection)
+        waiting = batch_split.parked_submissions(connection)
     assert sum(one.size for one in waiting) == hand.count(made.request_id)["queued"] == 16
     assert {one.code for one in waiting} == {"112"}
     assert len(events(hand, "submission.split")) == bound
@@ -209,8 +211,10 @@ def test_past_the_bound_the_rest_waits_for_a_person(
     gateway.bad.clear()
     with writing(hand.engine) as connection:
         for one in waiting:
-            assert batch_split_module.split_on(connection, one.id, "a person", "looked through")
-            assert not batch_split_module.split_on(connection, one.id, "a person", "again")
+            assert batch_split_module.resume_splitting(
+                connection, one.id, "a person", "looked through"
+            )
+            assert not batch_split_module.resume_splitting(connection, one.id, "a person", "again")
     drain(hand, gateway)
     assert hand.count(made.request_id) == {"submitted": 16}
     assert set(gateway.taken.values()) == {1}
@@ -219,14 +223,14 @@ def test_past_the_bound_the_rest_waits_for_a_person(
 def test_what_waits_at_the_bound_is_cancelled_with_its_campaign(
     hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_split_module, "MOST", 1)
+    monkeypatch.setattr(batch_split_module, "MAX_SPLITS", 1)
     numbers = mobiles(16)
     loaded = hand.campaign(numbers)
     drain(hand, Strict(numbers), MARKETING)
     campaigns.cancel(hand.engine, loaded.id)
     assert hand.count(loaded.id) == {"cancelled": 16}
     with reading(hand.engine) as connection:
-        assert not batch_split.parked(connection)
+        assert not batch_split.parked_submissions(connection)
 
 
 def test_the_halves_of_a_paused_campaign_wait(hand: Hand) -> None:
@@ -254,12 +258,12 @@ def test_a_refused_batch_of_a_cancelled_campaign_is_cancelled(hand: Hand) -> Non
 
 def test_an_answer_that_came_late_is_split_too(hand: Hand) -> None:
     """Swept as unknown; then its refusal proves that nothing was taken."""
-    from worker.runtime import ticker
+    from worker.runtime import maintenance
 
     made = hand.enqueue(mobiles(4))
     (ready,) = hand.take()
     hand.run_out()
-    ticker.rescue(hand.engine, hand.settings, "sweep")
+    maintenance.end_overdue_leases(hand.engine, hand.settings, "sweep")
     assert hand.count(made.request_id) == {"unknown": 4}
     hand.record(refusal(ready))
     assert hand.count(made.request_id) == {"queued": 4}
@@ -367,7 +371,7 @@ def test_an_answer_for_each_number_leaves_no_number_on_the_disk(hand: Hand, tmp_
     (ready,) = hand.take()
     each = {mobiles(1)[0]: Result(Outcome.REJECTED, "112")}
     answered = CallAnswer(ready, Results(Result(Outcome.ACCEPTED, "100"), each), 0.0)
-    Spool(tmp_path, "it").add([spool_entries.outcome(record.recorded(answered))])
+    Spool(tmp_path, "it").add([spool_entries.outcome_row(record.outcome_of(answered))])
     (file,) = tmp_path.iterdir()
     assert mobiles(1)[0] not in file.read_text("utf-8")
     assert '"unknown"' in file.read_text("utf-8")

@@ -39,13 +39,13 @@ from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import lookup
 from worker.intake.enqueue import Enqueued
-from worker.runtime import ticker
-from worker.settlement import invariants, ledger, sent_counter
+from worker.runtime import maintenance
+from worker.settlement import invariants, ledger, manual
 from worker.store import accounts, gather
 from worker.store import inbox as inbox_store
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
-from worker.store.gather import Single, open_together
+from worker.store.gather import WaitingSingle, insert_gathered
 from worker.store.schema.tables import (
     account_state,
     message,
@@ -79,13 +79,13 @@ def grow_old(hand: Hand) -> None:
 
 def called(ready: list[PreparedSubmission]) -> list[list[str]]:
     """Return the numbers of each call."""
-    return sorted(sorted(one.parcel.msisdns) for one in ready)
+    return sorted(sorted(one.outgoing.msisdns) for one in ready)
 
 
 def findings(hand: Hand) -> list[str]:
     """Return what breaks an invariant."""
     with reading(hand.engine) as connection:
-        found = invariants.database(connection, hand.settings)
+        found = invariants.check_database(connection, hand.settings)
     return [row for one in found for row in one.rows]
 
 
@@ -123,8 +123,8 @@ def test_only_what_is_equal_goes_together_and_each_number_once(hand: Hand) -> No
     hand.enqueue(mobiles(2, 50))
     grow_old(hand)
     ready = hand.take()
-    sizes = Counter(len(one.parcel.msisdns) for one in ready)
-    texts = {one.parcel.content.text for one in ready if len(one.parcel.msisdns) > 1}
+    sizes = Counter(len(one.outgoing.msisdns) for one in ready)
+    texts = {one.outgoing.content.text for one in ready if len(one.outgoing.msisdns) > 1}
     assert texts == {TEXT, "【信使】另一条"}
     # With that of the 110 four, another text, by name; a call for two; a number's second one.
     assert sizes == {3: 2, 4: 1, 2: 1, 1: 1}
@@ -166,11 +166,11 @@ def gathered(hand: Hand, count: int = 3) -> tuple[list[Enqueued], PreparedSubmis
     """Return singles, and the one submission that carries them; that of the 110 is over."""
     with writing(hand.engine) as connection:
         accounts.ensure(connection, "bulk")
-        gather.ask_for(connection, "bulk", 60)
+        gather.start_gathering(connection, "bulk", 60)
     made = [hand.enqueue([number]) for number in mobiles(count)]
     grow_old(hand)
     (ready,) = hand.take()
-    assert len(ready.parcel.msisdns) == count
+    assert len(ready.outgoing.msisdns) == count
     return made, ready
 
 
@@ -204,17 +204,17 @@ def test_an_outcome_holds_for_all_of_them_and_they_go_on_together(
 def test_a_doubt_about_them_ends_for_all(hand: Hand) -> None:
     made, ready = gathered(hand)
     hand.run_out()
-    ticker.rescue(hand.engine, hand.settings, "test")
+    maintenance.end_overdue_leases(hand.engine, hand.settings, "test")
     assert {hand.seen(one.request_id)[0] for one in made} == {"unknown"}
     with writing(hand.engine) as connection:
-        sent_counter.mark(
+        manual.settle(
             connection,
             hand.settings,
             [ready.lease.id],
-            sent_counter.mark_not_sent,
-            name="settle.not_sent",
+            manual.mark_not_sent,
+            event_name="settle.not_sent",
             who="test",
-            why="no trace of it",
+            reason="no trace of it",
         )
     assert {hand.seen(one.request_id)[0] for one in made} == {"queued"}
     assert findings(hand) == []
@@ -238,11 +238,11 @@ def test_each_of_them_expires_at_its_own_time(hand: Hand) -> None:
         connection.execute(update(request).where(whose).values(not_after=later(-1)))
         waits = submission.c.state == "planned"
         connection.execute(update(submission).where(waits).values(not_after=later(-1)))
-    ticker.expire(hand.engine)
+    maintenance.expire(hand.engine)
     assert [hand.seen(one.request_id)[0] for one in made] == ["expired", "queued", "queued"]
     hand.make_due()
     (ready,) = hand.take()
-    assert sorted(ready.parcel.msisdns) == mobiles(3)[1:]
+    assert sorted(ready.outgoing.msisdns) == mobiles(3)[1:]
     hand.record(answer(ready, Outcome.THROTTLED))
     with writing(hand.engine) as connection:
         connection.execute(update(request).values(not_after=later(-1)))
@@ -259,7 +259,7 @@ def test_each_of_them_waits_for_its_number_as_long_as_it_is_valid_itself(
     hand.enqueue(mobiles(3))
     hand.record(*(answer(one, Outcome.ACCEPTED) for one in hand.take()))
     with writing(hand.engine) as connection:
-        gather.ask_for(connection, "bulk", 60)
+        gather.start_gathering(connection, "bulk", 60)
     soon = datetime.now(UTC) + timedelta(hours=2)
     ends = [hand.enqueue([number], not_after=soon) for number in mobiles(1)]
     waits = [hand.enqueue([number]) for number in mobiles(2, 1)]
@@ -280,11 +280,11 @@ def test_reports_find_them_by_number(engine: Engine, database: str) -> None:
     (ready,) = hand.take()
     hand.record(answer(ready, Outcome.ACCEPTED, gateway_id="77"))
     with writing(hand.engine) as connection:
-        inbox = inbox_store.keep(connection, "v1", "reports", b"")
+        inbox = inbox_store.add_page(connection, "v1", "reports", b"")
         said = [
             Report(number, ReportStatus.DELIVERED, "ok", gateway_id="77") for number in mobiles(2)
         ]
-        reports.take(connection, ["v1"], inbox, said)
+        reports.take_page(connection, ["v1"], inbox, said)
     states = [hand.seen(one.request_id)[0] for one in made]
     assert states == ["delivered", "delivered", "submitted"]
 
@@ -302,7 +302,7 @@ def test_what_is_gathered_goes_once_or_is_cancelled_with_many_workers_racing(
         for _ in range(6):
             with suppress(Unavailable):
                 for one in hand.take():
-                    taken += one.parcel.msisdns
+                    taken += one.outgoing.msisdns
         return taken
 
     def cancel() -> list[str]:
@@ -342,8 +342,8 @@ def test_a_thousand_single_calls_become_a_handful_of_submissions_after_a_110(
     assert codes["110"] <= 20, "only those that were under way when it was said, and a few"
     assert codes["100"] <= 10 + 25, "ten singles, and the others together"
     with reading(stage.engine) as connection:
-        found = invariants.database(connection, stage.settings)
-        _, against = ledger.ledger(connection, stage.settings, stage._ledger())
+        found = invariants.check_database(connection, stage.settings)
+        _, against = ledger.compare(connection, stage.settings, stage._ledger())
     assert not [row for one in (*found, *against) for row in one.rows]
 
 
@@ -382,14 +382,18 @@ def test_any_history_of_gathered_messages(
 ) -> None:
     sizes: list[int] = []
 
-    def heard(connection: Connection, singles: Sequence[Single], *args: Any, **words: Any) -> int:
+    def heard(
+        connection: Connection, singles: Sequence[WaitingSingle], *args: Any, **words: Any
+    ) -> int:
         sizes.append(len(singles))
-        return open_together(connection, singles, *args, **words)
+        return insert_gathered(connection, singles, *args, **words)
 
-    monkeypatch.setattr(gather, "open_together", heard)
-    told, look = SimpleNamespace(account="bulk", gathers=True), gather_module.look
-    monkeypatch.setattr(gather_module, "look", lambda message_class, _: look(message_class, [told]))
-    monkeypatch.setattr(gather_module, "MOMENT", 0.0)
+    monkeypatch.setattr(gather, "insert_gathered", heard)
+    told, look = SimpleNamespace(account="bulk", gathers=True), gather_module.gatherer_for
+    monkeypatch.setattr(
+        gather_module, "gatherer_for", lambda message_class, _: look(message_class, [told])
+    )
+    monkeypatch.setattr(gather_module, "GATHER_WAIT", 0.0)
     hurry(engine)
     hand = Hand(engine, settings_of(database, bulk={"max_batch": 3, "per_msisdn": ["1/10h"]}))
     run_state_machine_as_test(

@@ -11,8 +11,9 @@ from worker.delivery import health_monitor
 from worker.domain.enums import Carrier, Outcome, ReportStatus
 from worker.feedback import reports
 from worker.gateways.results import Report
-from worker.policy.account_health import WELL, Health
+from worker.policy.account_health import HEALTHY, Health
 from worker.store import (
+    account_doubts,
     accounts,
     health_samples,
     ticks,
@@ -31,7 +32,7 @@ UNICOM = [f"130{nth:08d}" for nth in range(100)]
 def hand(engine: Engine, database: str) -> Hand:
     made = Hand(engine, settings_of(database, v1={"max_batch": 1}, jzy={"max_batch": 1}))
     with writing(engine) as connection:
-        ticks.ensure(connection, {health_monitor.NAME})
+        ticks.ensure(connection, {health_monitor.TICK_NAME})
     examine(made)
     return made
 
@@ -64,24 +65,24 @@ def call(hand: Hand, account: str, count: int, *outcomes: Outcome, **more: Any) 
 def remembered(hand: Hand) -> dict[str, Any]:
     """Return what the tick remembers."""
     with reading(hand.engine) as connection:
-        return dict(ticks.cursor(connection, health_monitor.NAME))
+        return dict(ticks.read_cursor(connection, health_monitor.TICK_NAME))
 
 
-@pytest.mark.parametrize("failure", sorted(health_samples.FAILED))
+@pytest.mark.parametrize("failure", sorted(health_samples.FAILED_OUTCOMES))
 def test_an_account_that_fails_half_goes_down_a_step_at_each_look(
     hand: Hand, failure: Outcome
 ) -> None:
     for share in (0.8, 0.5):
         call(hand, "v1", 20, Outcome.ACCEPTED, failure)
         with writing(hand.engine) as connection:
-            accounts.trust(connection, "v1")
+            account_doubts.clear(connection, "v1")
             # What waits to be tried again is not what this is about.
             connection.execute(
                 update(submission).where(submission.c.state == "planned").values(state="not_sent")
             )
         examine(hand)
         assert healths(hand)["v1"].share == share
-        assert healths(hand)["v1"].why == "10 of 20 calls failed"
+        assert healths(hand)["v1"].reason == "10 of 20 calls failed"
     assert written(hand) == [("v1", 0.8), ("v1", 0.5)]
     assert "jzy" not in healths(hand)
 
@@ -103,7 +104,7 @@ def test_what_no_account_is_to_blame_for_does_not_count(
         for one in hand.take():
             hand.record(answer(one, outcome, code=code))
         with writing(hand.engine) as connection:
-            accounts.trust(connection, "v1")
+            account_doubts.clear(connection, "v1")
     examine(hand)
     assert healths(hand) == {}
 
@@ -116,7 +117,7 @@ def test_a_call_that_ends_after_a_look_is_counted_at_the_next(hand: Hand) -> Non
     hand.record(*(answer(one, Outcome.REJECTED, code="1") for one in under_way[:8]))
     hand.record(*(answer(one, Outcome.DEFERRED) for one in under_way[8:]))
     examine(hand)
-    assert healths(hand)["v1"].why == "12 of 20 calls failed"
+    assert healths(hand)["v1"].reason == "12 of 20 calls failed"
     assert len(remembered(hand)["open"]) == 12, "those that go on from them"
 
 
@@ -131,7 +132,7 @@ def test_history_from_before_the_first_look_is_not_read(engine: Engine, database
     hand = Hand(engine, settings_of(database, v1={"max_batch": 1}))
     call(hand, "v1", 30, Outcome.DEFERRED)
     with writing(engine) as connection:
-        ticks.ensure(connection, {health_monitor.NAME})
+        ticks.ensure(connection, {health_monitor.TICK_NAME})
     examine(hand)
     examine(hand)
     assert healths(hand) == {}
@@ -139,21 +140,21 @@ def test_history_from_before_the_first_look_is_not_read(engine: Engine, database
 
 def test_whoever_was_overtaken_writes_nothing(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     call(hand, "v1", 10, Outcome.DEFERRED)
-    look = health_samples.newest
+    look = health_samples.newest_submission
 
     def overtaken(connection: Any) -> Any:
-        monkeypatch.setattr(health_samples, "newest", look)
+        monkeypatch.setattr(health_samples, "newest_submission", look)
         examine(hand)
         return look(connection)
 
-    monkeypatch.setattr(health_samples, "newest", overtaken)
+    monkeypatch.setattr(health_samples, "newest_submission", overtaken)
     examine(hand)
     assert written(hand) == [("v1", 0.8)]
 
 
 def test_a_share_that_nobody_remembers_the_reason_of_is_given_back(hand: Hand) -> None:
     with writing(hand.engine) as connection:
-        accounts.write_health(connection, "v1", Health(0.05, 0.05, why="long ago"))
+        accounts.write_health(connection, "v1", Health(0.05, 0.05, reason="long ago"))
     examine(hand)
     assert healths(hand) == {}
 
@@ -162,7 +163,9 @@ def deliver(hand: Hand, numbers: list[str], status: ReportStatus | None) -> None
     """Let messages be taken by an account, long ago, and be reported so, or not at all."""
     hand.enqueue(numbers, account="jzy")
     ready = hand.take()
-    hand.record(*(answer(one, Outcome.ACCEPTED, gateway_id=one.parcel.msisdns[0]) for one in ready))
+    hand.record(
+        *(answer(one, Outcome.ACCEPTED, gateway_id=one.outgoing.msisdns[0]) for one in ready)
+    )
     examine(hand)
     with writing(hand.engine) as connection:
         connection.execute(
@@ -171,9 +174,9 @@ def deliver(hand: Hand, numbers: list[str], status: ReportStatus | None) -> None
             .values(called_at=later(-hand.settings.top.reports_within - 1))
         )
         if status is not None:
-            inbox = inbox_store.keep(connection, "jzy", "reports", b"")
+            inbox = inbox_store.add_page(connection, "jzy", "reports", b"")
             said = [Report(one, status, "x", gateway_id=one) for one in numbers]
-            reports.take(connection, ["jzy"], inbox, said)
+            reports.take_page(connection, ["jzy"], inbox, said)
 
 
 def ripen(hand: Hand) -> None:
@@ -182,7 +185,7 @@ def ripen(hand: Hand) -> None:
     past = hand.settings.top.reports_within + 1
     kept["marks"] = [[kept["at"] - past, kept["last"]]]
     with writing(hand.engine) as connection:
-        ticks.write_cursor(connection, health_monitor.NAME, kept)
+        ticks.write_cursor(connection, health_monitor.TICK_NAME, kept)
     examine(hand)
 
 
@@ -197,10 +200,10 @@ def test_bad_reports_and_missing_ones_move_an_account_at_its_carrier(
     ripen(hand)
     found = healths(hand)["jzy"]
     assert found.share == 1.0
-    assert found.carriers == {Carrier.CHINA_MOBILE: 1.0, Carrier.CHINA_UNICOM: 0.8}
-    assert found.why == "china_unicom: 20 of 20 reports bad or late"
+    assert found.carrier_shares == {Carrier.CHINA_MOBILE: 1.0, Carrier.CHINA_UNICOM: 0.8}
+    assert found.reason == "china_unicom: 20 of 20 reports bad or late"
     ripen(hand)
-    assert healths(hand)["jzy"].carriers[Carrier.CHINA_UNICOM] == 0.8, "counted once"
+    assert healths(hand)["jzy"].carrier_shares[Carrier.CHINA_UNICOM] == 0.8, "counted once"
 
 
 def test_an_account_without_reports_is_not_blamed_for_their_want(
@@ -208,7 +211,7 @@ def test_an_account_without_reports_is_not_blamed_for_their_want(
 ) -> None:
     hand = Hand(engine, settings_of(database, jzy={"max_batch": 1, "reports": "none"}))
     with writing(engine) as connection:
-        ticks.ensure(connection, {health_monitor.NAME})
+        ticks.ensure(connection, {health_monitor.TICK_NAME})
     examine(hand)
     deliver(hand, mobiles(60), None)
     ripen(hand)
@@ -219,7 +222,7 @@ def test_an_account_that_is_well_has_no_row_of_health(hand: Hand) -> None:
     call(hand, "v1", 50, Outcome.ACCEPTED)
     examine(hand)
     assert healths(hand) == {}
-    assert WELL.as_json() is None
+    assert HEALTHY.as_json() is None
 
 
 def test_what_is_remembered_stays_small(hand: Hand) -> None:

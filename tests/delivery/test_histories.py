@@ -39,11 +39,11 @@ from worker.domain.transitions import MESSAGE_MOVES
 from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns, lookup
-from worker.runtime import ticker
+from worker.runtime import maintenance
 from worker.store import inbox as inbox_store
 from worker.store.db.clock import later
 from worker.store.db.database import writing
-from worker.store.inbox import opt_outs
+from worker.store.opt_outs import add_new
 from worker.store.schema.tables import request, submission
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class History(RuleBasedStateMachine):
         if ready in self.swept:
             self.swept.remove(ready)
         if outcome in TAKEN:
-            self.arrived.update(ready.parcel.msisdns)
+            self.arrived.update(ready.outgoing.msisdns)
 
     @precondition(lambda self: self.answered)
     @rule(data=st.data())
@@ -171,7 +171,7 @@ class History(RuleBasedStateMachine):
             connection.execute(update(request).where(request.c.id == one).values(late))
             whose = submission.c.request_id == one
             connection.execute(update(submission).where(whose).values(late))
-        ticker.expire(self.hand.engine)
+        maintenance.expire(self.hand.engine)
 
     @precondition(lambda self: self.next_number)
     @rule(data=st.data())
@@ -179,18 +179,18 @@ class History(RuleBasedStateMachine):
         """Somebody wants no more advertising."""
         number = mobiles(1, data.draw(st.integers(1, self.next_number)))
         with writing(self.hand.engine) as connection:
-            opt_outs(connection, number, "test")
+            add_new(connection, number, "test")
 
     @precondition(lambda self: self.answered or self.swept)
     @rule(data=st.data(), status=st.sampled_from(ReportStatus), code=st.sampled_from("abc"))
     def report(self, data: Any, status: ReportStatus, code: str) -> None:
         """A report comes under an id that some answer had, true or not."""
-        ready = data.draw(st.sampled_from([one.ready for one in self.answered] + self.swept))
-        number = data.draw(st.sampled_from(ready.parcel.msisdns))
+        ready = data.draw(st.sampled_from([one.prepared for one in self.answered] + self.swept))
+        number = data.draw(st.sampled_from(ready.outgoing.msisdns))
         with writing(self.hand.engine) as connection:
-            inbox = inbox_store.keep(connection, ready.lease.account, "reports", b"")
+            inbox = inbox_store.add_page(connection, ready.lease.account, "reports", b"")
             said = Report(number, status, code, gateway_id=f"id-{ready.lease.id}")
-            reports.take(connection, [ready.lease.account], inbox, [said])
+            reports.take_page(connection, [ready.lease.account], inbox, [said])
 
     @rule()
     def finish(self) -> None:
@@ -217,7 +217,7 @@ class History(RuleBasedStateMachine):
     @invariant()
     def hands_over_once(self) -> None:
         """I3: no message that may have arrived is ever handed over again."""
-        under_way = Counter(number for one in self.flying for number in one.parcel.msisdns)
+        under_way = Counter(number for one in self.flying for number in one.outgoing.msisdns)
         assert all(times == 1 for times in (self.arrived + under_way).values())
 
     @invariant()

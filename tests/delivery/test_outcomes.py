@@ -137,7 +137,7 @@ def test_a_held_account_is_asked_once_and_its_messages_go_on_after_release(stage
 
 def held(stage: Stage) -> frozenset[str]:
     with reading(stage.engine) as connection:
-        return accounts.held(connection)
+        return accounts.held_names(connection)
 
 
 def test_an_account_that_is_held_for_a_time_comes_back_by_itself(stage: Stage) -> None:

@@ -22,7 +22,7 @@ from worker.domain.enums import (
 )
 from worker.gateways.base import Account
 from worker.gateways.results import Result, Results
-from worker.policy.gcra import SECOND, PacingState
+from worker.policy.gcra import SECOND_NS, PacingState
 from worker.store import account_pace
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import request, submission
@@ -78,8 +78,8 @@ def test_who_gets_no_permit_is_written_nowhere(engine: Engine) -> None:
             return [*requests, *connection.execute(select(submission)).all()]
 
     with writing(engine) as connection:
-        at = account_pace.lock(connection, ["jzy"])["jzy"].at
-        full = PacingState(at, at - 10_000_000, {"submissions": SECOND})
+        at = account_pace.lock(connection, ["jzy"])["jzy"].read_at
+        full = PacingState(at, at - 10_000_000, {"submissions": SECOND_NS})
         account_pace.write(connection, "jzy", full, at + 60_000_000)
     before = rows()
     assert hand.take() == []
@@ -96,11 +96,11 @@ def test_too_fast_loses_nothing_and_counts_no_attempt(engine: Engine) -> None:
     for part in (ready[:4], ready[4:]):
         hand.record(*(answered(one, Outcome.THROTTLED, advice=Advice.SLOW_DOWN) for one in part))
     with reading(engine) as connection:
-        learned = account_pace.standing(connection)["jzy"].learned
+        learned = account_pace.pacings(connection)["jzy"].learned
         again = connection.execute(
             select(submission).where(submission.c.state == SubmissionState.PLANNED.value)
         ).all()
-    assert learned.refused == 4, "the others were under way when the first four were refused"
+    assert learned.refused_rate == 4, "the others were under way when the first four were refused"
     assert sum(one.size for one in again) == 8
     assert {one.attempts for one in again} == {0}
 
@@ -118,8 +118,8 @@ def test_what_a_refusal_teaches_is_what_was_taken_of_all_with_that_login(engine:
     assert (len(ready), len(few)) == (10, 2)
     hand.record(answered(few[0], Outcome.THROTTLED, advice=Advice.SLOW_DOWN))
     with reading(engine) as connection:
-        standing = account_pace.standing(connection)
-    assert standing["codes"].learned.refused == 9
+        standing = account_pace.pacings(connection)
+    assert standing["codes"].learned.refused_rate == 9
     assert "jzy" not in standing, "each account goes at its own pace"
 
 
@@ -135,4 +135,4 @@ def test_an_account_that_asked_for_a_rest_gets_one(engine: Engine) -> None:
         assert hand.take(one) == []
     with writing(engine) as connection:
         rest = account_pace.lock(connection, ["jzy"])["jzy"]
-    assert 100 < rest.learned.rest(rest.now) <= 120
+    assert 100 < rest.learned.rest_seconds(rest.now) <= 120

@@ -21,7 +21,7 @@ from worker.delivery.throttle import Throttle
 from worker.domain.enums import MessageClass
 from worker.gateways.base import Account
 from worker.policy import gcra
-from worker.policy.adaptive_rate import Learned
+from worker.policy.adaptive_rate import LearnedRate
 from worker.policy.gcra import Cost
 from worker.store import account_pace, accounts
 from worker.store.account_pace import Pacing
@@ -61,7 +61,7 @@ class World:
         """Look as a claim does; a breaker is closed again by the time that has passed."""
         throttle._closed_until = 0.0
         with reading(self.engine) as connection:
-            return permits.look(connection, self.settings, message_class, throttle, {})[0]
+            return permits.read_permits(connection, self.settings, message_class, throttle, {})[0]
 
     def ask(
         self,
@@ -74,7 +74,7 @@ class World:
         one = self.asking(self.redis if there else self.none, message_class)
         with writing(self.engine) as connection:
             receipts = one.ask(connection, self.account, costs, 600.0)
-            at = account_pace.lock(connection, [self.name])[self.name].at
+            at = account_pace.lock(connection, [self.name])[self.name].read_at
         self.granted += [
             (self.passed + at, cost, "redis" if receipt else "database")
             for cost, receipt in zip(costs, receipts, strict=False)
@@ -84,7 +84,7 @@ class World:
     def standing(self) -> Pacing:
         """Return how the account is paced now."""
         with reading(self.engine) as connection:
-            return account_pace.standing(connection).get(self.name, Pacing())
+            return account_pace.pacings(connection).get(self.name, Pacing())
 
     def passes(self, microseconds: int) -> None:
         """Let time pass, for Redis and for the database."""
@@ -98,7 +98,7 @@ class World:
                 since=kept.state.since - microseconds,
             )
             with writing(self.engine) as connection:
-                account_pace.write(connection, self.name, moved, kept.retry - microseconds)
+                account_pace.write(connection, self.name, moved, kept.retry_redis_at - microseconds)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_the_database_answers_as_the_model_does(
         granted = world.ask(costs, there=False)
         after = world.standing().state
         assert after is not None
-        answer, then = gcra.ask(before, after.at, through, costs)
+        answer, then = gcra.grant(before, after.at, through, costs)
         assert (len(granted), after) == (answer.granted, then)
     world.close()
 
@@ -218,12 +218,12 @@ def test_what_a_gateway_refused_paces_an_account_without_limits(engine: Engine, 
     assert len(world.ask([Cost()] * 9)) == 9
     with writing(engine) as connection:
         at = account_pace.lock(connection, [world.name])[world.name].now
-        account_pace.learn(connection, world.name, Learned(4.0, at - 60))
+        account_pace.write_learned(connection, world.name, LearnedRate(4.0, at - 60))
     assert len(world.ask([Cost()] * 9)) <= 1
     with writing(engine) as connection:
-        account_pace.learn(connection, world.name, Learned(4.0, at, at + 30))
+        account_pace.write_learned(connection, world.name, LearnedRate(4.0, at, at + 30))
     asking = world.asking(world.redis)
-    assert asking.room() == {world.name: 0}
+    assert asking.free_slots() == {world.name: 0}
     assert asking.rests[world.name] > 25
     world.close()
 
@@ -233,15 +233,15 @@ def test_a_place_is_left_to_codes_and_a_single_place_takes_no_batch(
     engine: Engine, url: str
 ) -> None:
     world = World(engine, url, concurrency=8)
-    assert world.asking(world.redis).room() == {world.name: 7}
-    assert world.asking(world.redis, MessageClass.OTP).room() == {world.name: 7}
+    assert world.asking(world.redis).free_slots() == {world.name: 7}
+    assert world.asking(world.redis, MessageClass.OTP).free_slots() == {world.name: 7}
     alone = World(engine, url, concurrency=1)
-    assert permits.cap(alone.account, NOTICE) == 1
-    assert alone.asking(alone.redis).room() == {alone.name: 1}
+    assert permits.max_batch_size(alone.account, NOTICE) == 1
+    assert alone.asking(alone.redis).free_slots() == {alone.name: 1}
     told = World(engine, url, concurrency=1, batches_beside_otp=True)
-    assert permits.cap(told.account, NOTICE) > 1
+    assert permits.max_batch_size(told.account, NOTICE) > 1
     apart = World(engine, url, concurrency=1, classes=["notice", "marketing"])
-    assert permits.cap(apart.account, NOTICE) > 1
+    assert permits.max_batch_size(apart.account, NOTICE) > 1
     for one in (world, alone, told, apart):
         one.close()
 
@@ -252,8 +252,8 @@ def test_a_moment_is_written_nowhere_and_a_longer_wait_is(engine: Engine, url: s
     asking = world.asking(world.redis)
     for wait, others, told in ((0.4, False, 0.0), (0.4, True, 0.4), (9.0, False, 9.0)):
         asking.rests = {world.name: wait}
-        assert asking.wait([world.name], others=others) == told
-    assert asking.wait([world.name, "one that is full"], others=False) is None
+        assert asking.wait_for([world.name], others=others) == told
+    assert asking.wait_for([world.name, "one that is full"], others=False) is None
     world.close()
 
 
@@ -263,4 +263,4 @@ def test_accounts_are_known_by_their_rows_alone(engine: Engine) -> None:
         accounts.ensure(connection, "b")
         locked = account_pace.lock(connection, ["b", "a"])
     assert set(locked) == {"a", "b"}
-    assert all(one.state is None and one.at > 0 for one in locked.values())
+    assert all(one.state is None and one.read_at > 0 for one in locked.values())

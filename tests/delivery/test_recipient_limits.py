@@ -20,12 +20,12 @@ from worker.delivery.submit import PreparedSubmission
 from worker.domain.enums import Advice, MessageClass, Outcome
 from worker.domain.errors import ConfigurationError
 from worker.domain.recipient_windows import Window
+from worker.domain.timezone import SHANGHAI
 from worker.intake import lookup
-from worker.policy.backoff import SHANGHAI
-from worker.runtime import ticker
+from worker.runtime import maintenance
 from worker.sandbox import Sandbox
-from worker.settlement import sent_counter
-from worker.store import recipient_calls
+from worker.settlement import manual
+from worker.store import recipient_calls, recipient_waits
 from worker.store.db import database as connecting
 from worker.store.db.clock import Instant, later
 from worker.store.db.database import reading, writing
@@ -43,7 +43,7 @@ def hand(engine: Engine, database: str) -> Hand:
 
 def called(ready: list[PreparedSubmission]) -> list[str]:
     """Return the numbers that are called."""
-    return sorted(number for one in ready for number in one.parcel.msisdns)
+    return sorted(number for one in ready for number in one.outgoing.msisdns)
 
 
 def accept(hand: Hand) -> list[str]:
@@ -161,14 +161,14 @@ def test_a_lost_call_counts_and_the_word_of_a_person_gives_it_back(hand: Hand) -
     again = hand.enqueue(number)
     assert accept(hand) == []
     with writing(hand.engine) as connection:
-        sent_counter.mark(
+        manual.settle(
             connection,
             hand.settings,
             [ready.lease.id],
-            sent_counter.mark_not_sent,
-            name="settle.not_sent",
+            manual.mark_not_sent,
+            event_name="settle.not_sent",
             who="test",
-            why="the vendor has no trace of it",
+            reason="the vendor has no trace of it",
         )
     assert rows(hand)["bulk", number[0]] == []
     assert accept(hand) == number
@@ -180,7 +180,7 @@ def test_a_late_answer_that_nothing_was_taken_gives_the_call_back(hand: Hand) ->
     hand.enqueue(mobiles(1), message_class=MessageClass.OTP)
     (ready,) = hand.take(MessageClass.OTP)
     hand.run_out()
-    ticker.rescue(hand.engine, hand.settings, "test")
+    maintenance.end_overdue_leases(hand.engine, hand.settings, "test")
     hand.record(answer(ready, Outcome.NOT_SENT))
     assert list(rows(hand).values()) == [[]]
 
@@ -265,15 +265,15 @@ def test_calls_that_count_no_more_are_forgotten_some_at_a_time(
 ) -> None:
     hand.enqueue(mobiles(7))
     accept(hand)
-    ticker.forget(hand.engine)
+    maintenance.forget(hand.engine)
     assert len(rows(hand)) == 7
     with writing(hand.engine) as connection:
         connection.execute(update(recipient).values(forget_at=later(-1)))
-    monkeypatch.setattr(ticker, "FORGET_AT_ONCE", 3)
-    monkeypatch.setattr(ticker, "FORGET_TIMES", 2)
-    ticker.forget(hand.engine)
+    monkeypatch.setattr(maintenance, "FORGET_ROWS", 3)
+    monkeypatch.setattr(maintenance, "FORGET_TRANSACTIONS", 2)
+    maintenance.forget(hand.engine)
     assert len(rows(hand)) == 1
-    ticker.forget(hand.engine)
+    maintenance.forget(hand.engine)
     assert not rows(hand)
 
 
@@ -312,11 +312,12 @@ def stop_at(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[fl
         moment = literal(midnight + timedelta(seconds=seconds), Instant())
         # MySQL returns a literal as a text.
         there = cast(moment, Instant()) if kind == "mysql" else moment
-        monkeypatch.setattr(recipient_calls, "now", lambda: there)
-        recipient_calls._firsts.cache_clear()
+        for module in (recipient_calls, recipient_waits):
+            monkeypatch.setattr(module, "now", lambda: there)
+        recipient_calls._first_calls_insert.cache_clear()
 
     yield stop
-    recipient_calls._firsts.cache_clear()
+    recipient_calls._first_calls_insert.cache_clear()
 
 
 def race(url: str, hand: Hand, times: int = 8) -> list[str]:

@@ -34,7 +34,7 @@ def counted(engine: Engine) -> Iterator[list[str]]:
 
 def claim(stage: Stage, engine: Engine) -> tuple[list[Lease], list[submit.PreparedSubmission]]:
     with writing(engine) as connection:
-        looked = claim_module.look(connection, stage.settings, MessageClass.NOTICE, OWNER)
+        looked = claim_module.begin_claim(connection, stage.settings, MessageClass.NOTICE, OWNER)
         leases = looked.take(connection)
         return leases, submit.write_ahead(connection, stage.settings, leases) if leases else []
 
@@ -71,10 +71,12 @@ def test_each_keeps_its_own_text_number_and_validity(stage: Stage, engine: Engin
     configured(stage, 30)
     singles(stage, 20)
     leases, ready = claim(stage, engine)
-    assert {one.parcel.content.text for one in ready} == {
+    assert {one.outgoing.content.text for one in ready} == {
         f"【信使】您的订单{nth}已发货" for nth in range(20)
     }
-    assert Counter(number for one in ready for number in one.parcel.msisdns) == Counter(mobiles(20))
+    assert Counter(number for one in ready for number in one.outgoing.msisdns) == Counter(
+        mobiles(20)
+    )
     assert len({one.id for one in leases}) == 20
     assert claim(stage, engine) == ([], [])
 

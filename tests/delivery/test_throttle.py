@@ -45,7 +45,7 @@ def wanted(
     """Ask for permits with receipts nobody has seen."""
     receipts = [secrets.token_hex(4) for _ in costs]
     asked = PermitRequest(
-        name, otp, gcra.buckets(of, otp=otp), receipts, costs, 10_000, 10_000, 0, lease=60.0
+        name, otp, gcra.buckets(of, otp=otp), receipts, costs, 10_000, 10_000, 0, lease_seconds=60.0
     )
     return replace(asked, **more)  # type: ignore[arg-type]
 
@@ -80,15 +80,15 @@ def test_redis_answers_as_the_model_does(
             state = PacingState(state.at - step.pause, state.since - step.pause, state.levels)
         asked = wanted(name, of, step.costs, otp=step.otp)
         said = ask(throttle, asked)
-        state = gcra.fresh(said.at) if state is None else state
-        answer, state = gcra.ask(state, said.at, asked.through, step.costs)
+        state = gcra.initial_state(said.at) if state is None else state
+        answer, state = gcra.grant(state, said.at, asked.buckets, step.costs)
         assert (said.granted, said.wait) == (answer.granted, answer.wait)
         if step.replay and said.granted:
             before = server.hgetall(f"xinshi:pace:{name}")
             known = asked.receipts[: said.granted]
             again = ask(throttle, replace(asked, receipts=known, costs=step.costs[: said.granted]))
             assert again.granted == said.granted, "a known receipt is granted again"
-            _, none = gcra.ask(state, again.at, asked.through, [])
+            _, none = gcra.grant(state, again.at, asked.buckets, [])
             assert server.hgetall(f"xinshi:pace:{name}").keys() == before.keys()
             state = none
     held = sum(
@@ -102,25 +102,25 @@ def test_redis_answers_as_the_model_does(
 def test_places_are_counted_by_receipt_and_come_back(throttle: Throttle) -> None:
     name = secrets.token_hex(4)
     three = [Cost()] * 3
-    first = wanted(name, Rates(), three, concurrency=4, places=3)
+    first = wanted(name, Rates(), three, concurrency=4, class_slots=3)
     assert ask(throttle, first).granted == 3
     assert ask(throttle, first).granted == 3, "the same receipts take no second place"
-    more = ask(throttle, wanted(name, Rates(), three, concurrency=4, places=3))
-    assert (more.granted, more.full) == (0, True), "one place is left for codes"
-    code = wanted(name, Rates(), three, otp=True, concurrency=4, places=3)
+    more = ask(throttle, wanted(name, Rates(), three, concurrency=4, class_slots=3))
+    assert (more.granted, more.slots_full) == (0, True), "one place is left for codes"
+    code = wanted(name, Rates(), three, otp=True, concurrency=4, class_slots=3)
     assert ask(throttle, code).granted == 1
     throttle.release([(name, False, first.receipts[0])])
-    assert ask(throttle, wanted(name, Rates(), three, concurrency=4, places=3)).granted == 1
+    assert ask(throttle, wanted(name, Rates(), three, concurrency=4, class_slots=3)).granted == 1
 
 
 def test_a_place_ends_with_its_lease(throttle: Throttle, server: redis.Redis) -> None:
     name = secrets.token_hex(4)
-    asked = wanted(name, Rates(), [Cost()], concurrency=1, places=1)
+    asked = wanted(name, Rates(), [Cost()], concurrency=1, class_slots=1)
     assert ask(throttle, asked).granted == 1
     passes(server, name, 59_000_000)
-    assert ask(throttle, wanted(name, Rates(), [Cost()], concurrency=1, places=1)).full
+    assert ask(throttle, wanted(name, Rates(), [Cost()], concurrency=1, class_slots=1)).slots_full
     passes(server, name, 1_000_000)
-    assert ask(throttle, wanted(name, Rates(), [Cost()], concurrency=1, places=1)).granted == 1
+    assert ask(throttle, wanted(name, Rates(), [Cost()], concurrency=1, class_slots=1)).granted == 1
 
 
 @pytest.mark.parametrize("how", ["emptied", "restarted"])
@@ -136,22 +136,22 @@ def test_a_redis_that_lost_its_memory_starts_without_a_burst(
     else:
         server.hset(f"xinshi:pace:{name}", "server", "another")
     said = ask(throttle, wanted(name, LIMITED, [Cost()]))
-    assert said.started
+    assert said.started_anew
     assert said.granted == 0
-    assert said.wait >= gcra.SECOND
+    assert said.wait >= gcra.SECOND_NS
 
 
 def test_what_was_under_way_before_holds_its_places_still(throttle: Throttle) -> None:
     name = secrets.token_hex(4)
-    asked = wanted(name, Rates(), [Cost()] * 8, concurrency=8, places=8, under_way=5)
+    asked = wanted(name, Rates(), [Cost()] * 8, concurrency=8, class_slots=8, under_way=5)
     assert ask(throttle, asked).granted == 3
 
 
 def test_an_account_that_is_given_back_starts_anew(throttle: Throttle) -> None:
     name = secrets.token_hex(4)
     ask(throttle, wanted(name, Rates(), [Cost()]))
-    assert ask(throttle, wanted(name, LIMITED, [], anew=True)).started
-    assert ask(throttle, wanted(name, LIMITED, [Cost()])).wait > gcra.SECOND / 2
+    assert ask(throttle, wanted(name, LIMITED, [], start_anew=True)).started_anew
+    assert ask(throttle, wanted(name, LIMITED, [Cost()])).wait > gcra.SECOND_NS / 2
 
 
 def test_a_redis_that_is_gone_is_asked_once_and_then_left_alone() -> None:

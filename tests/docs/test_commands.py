@@ -13,9 +13,9 @@ import pytest
 
 from tests.support import documents
 from worker.domain.enums import MessageClass
-from worker.runtime.broker import TICKS
+from worker.runtime.broker import TICKS_QUEUE
 
-QUEUES = {*MessageClass, TICKS}
+QUEUES = {*MessageClass, TICKS_QUEUE}
 #: Pages of others are looked at as well.
 PAGES = [str(path.relative_to(documents.ROOT)) for path in documents.pages()]
 

@@ -12,8 +12,8 @@ from tests.support import documents
 from worker.config.settings import TopSettings, parse
 from worker.config.web_settings import WebSettings
 from worker.gateways.account_settings import AccountSettings
-from worker.gateways.code_table import Meaning
-from worker.gateways.registry import registered
+from worker.gateways.code_table import CodeMeaning
+from worker.gateways.registry import gateway_classes
 
 PAGE = documents.read("docs/configuration.md")
 #: What a required field is given where another one is looked at.
@@ -29,7 +29,9 @@ def own(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def push_fields() -> type[BaseModel]:
-    kind: type[BaseModel] = registered()["ihuyi"].Settings.model_fields["push_fields"].annotation
+    kind: type[BaseModel] = (
+        gateway_classes()["ihuyi"].Settings.model_fields["push_fields"].annotation
+    )
     return kind
 
 
@@ -37,9 +39,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "Top level": TopSettings,
     "The web process": WebSettings,
     "Every account": AccountSettings,
-    "Codes of your own": Meaning,
+    "Codes of your own": CodeMeaning,
     "Push fields": push_fields(),
-    **{name: kind.Settings for name, kind in registered().items()},
+    **{name: kind.Settings for name, kind in gateway_classes().items()},
 }
 
 
@@ -90,7 +92,7 @@ def test_every_gateway_has_its_section_and_is_named_as_a_choice() -> None:
         for row in documents.rows(documents.section(PAGE, "Every account"))
         if "`gateway`" in row[0]
     )
-    for name in registered():
+    for name in gateway_classes():
         assert name in headings
         assert f'`"{name}"`' in choice[2]
 

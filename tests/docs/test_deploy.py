@@ -13,7 +13,7 @@ import pytest
 from tests.support import documents
 from worker.config.settings import Settings, parse
 from worker.domain.enums import MessageClass
-from worker.runtime.broker import TICKS
+from worker.runtime.broker import TICKS_QUEUE
 
 from .test_commands import QUEUES, check
 
@@ -48,7 +48,7 @@ def check_probe(worker: list[str], probe: list[str]) -> None:
     check(probe)
     served = worker[worker.index("--queues") + 1].split(",")
     asked = {word for before, word in itertools.pairwise(probe) if before == "--class"}
-    assert asked == {*served, TICKS}
+    assert asked == {*served, TICKS_QUEUE}
 
 
 def check_all(commands: list[list[str]]) -> None:

@@ -51,7 +51,7 @@ def test_every_state_is_in_the_picture(heading: str) -> None:
 
 def test_the_ends_are_drawn_as_ends() -> None:
     ends = {source for source, target in drawn("A message") if target == "[*]"}
-    assert ends == {state.value for state in transitions.ENDS}
+    assert ends == {state.value for state in transitions.END_STATES}
     for heading in ("A submission", "A campaign"):
         ends = {source for source, target in drawn(heading) if target == "[*]"}
         assert ends == {state.value for state, targets in MOVES[heading].items() if not targets}
@@ -63,5 +63,5 @@ def test_what_a_submission_says_of_its_messages_is_told() -> None:
         for left, right in documents.rows(documents.section(PAGE, "A submission"))
     }
     assert told == {
-        state.value: messages.value for state, messages in transitions.MESSAGES_OF.items()
+        state.value: messages.value for state, messages in transitions.MESSAGE_STATE_OF.items()
     }

@@ -44,11 +44,11 @@ def stored() -> set[str]:
             case (
                 ast.Call(
                     func=ast.Attribute(
-                        value=ast.Name(id="events" | "happened"), attr="add" | "add_each"
+                        value=ast.Name(id="events"), attr="add" | "add_for_submissions"
                     ),
                     args=[_, named, *_],
                 )
-                | ast.Call(func=ast.Name(id="_mark"), args=[_, _, named, *_])
+                | ast.Call(func=ast.Name(id="_settle_by_hand"), args=[_, _, named, *_])
             ):
                 words = (node for node in ast.walk(named) if isinstance(node, ast.Constant))
                 found |= {str(word.value) for word in words}

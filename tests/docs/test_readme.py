@@ -11,7 +11,7 @@ from tests.support import documents, example_runner
 from worker.config.settings import parse
 from worker.domain.enums import MessageState
 from worker.gateways.base import Gateway
-from worker.gateways.registry import registered
+from worker.gateways.registry import gateway_classes
 from worker.store.db import database
 
 ENGLISH, CHINESE = documents.read("README.md"), documents.read("README.zh-CN.md")
@@ -102,16 +102,16 @@ def capability_row(kind: type[Gateway]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", sorted(registered()))
+@pytest.mark.parametrize("name", sorted(gateway_classes()))
 @pytest.mark.parametrize("page", [ENGLISH, CHINESE, LISTED], ids=["README", "zh", "gateways"])
 def test_what_a_gateway_can_do_is_what_it_says_itself(page: str, name: str) -> None:
     row = next(row for row in documents.rows(page) if row[0] == f"`{name}`" and len(row) == 9)
-    assert row == capability_row(registered()[name])
+    assert row == capability_row(gateway_classes()[name])
 
 
 def test_every_gateway_has_its_section() -> None:
     headed = {words for _, words in documents.headings(LISTED)}
-    assert set(registered()) <= headed
+    assert set(gateway_classes()) <= headed
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "CHANGELOG.md"])

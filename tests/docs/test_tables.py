@@ -11,7 +11,7 @@ from worker.store.schema.tables import metadata
 PAGE = documents.read("docs/tables.md")
 COLUMNS = {
     **{name: [column.name for column in table.columns] for name, table in metadata.tables.items()},
-    views.NAME: [column.name for column in views.described().selected_columns],
+    views.VIEW_NAME: [column.name for column in views.view_query().selected_columns],
 }
 STATEMENTS = [block.text for block in documents.blocks(PAGE) if block.language == "sql"]
 

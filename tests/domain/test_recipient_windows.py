@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain import recipient_windows
-from worker.domain.recipient_windows import MARGIN, CountedCall, Window
+from worker.domain.recipient_windows import MIDNIGHT_MARGIN, CountedCall, Window
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 #: A midnight in Shanghai, in milliseconds.
@@ -55,8 +55,12 @@ def has_room(limits: list[Window], calls: list[CountedCall], at: int) -> bool:
             if sum(call.ended > at - length for call in calls) >= most:
                 return False
             continue
-        for day in dates(at - MARGIN, at + PATIENCE + MARGIN):
-            there = [one for one in calls if day in dates(one.began - MARGIN, one.ended + MARGIN)]
+        for day in dates(at - MIDNIGHT_MARGIN, at + PATIENCE + MIDNIGHT_MARGIN):
+            there = [
+                one
+                for one in calls
+                if day in dates(one.began - MIDNIGHT_MARGIN, one.ended + MIDNIGHT_MARGIN)
+            ]
             if len(there) >= most:
                 return False
     return True
@@ -95,13 +99,13 @@ def test_a_call_under_way_counts_as_not_ended_and_never_makes_the_wait_too_long(
         for call in calls
     ]
     really = recipient_windows.wait(limits, known, at, PATIENCE)
-    assert waits <= max(really, recipient_windows.RECHECK)
+    assert waits <= max(really, recipient_windows.MIN_RECHECK)
 
 
 @given(
     LIMITS,
     st.integers(-40_000, 10_000),
-    st.integers(-MARGIN, MARGIN),
+    st.integers(-MIDNIGHT_MARGIN, MIDNIGHT_MARGIN),
     st.lists(
         st.tuples(st.integers(0, 12_000), st.integers(0, PATIENCE), st.floats(0, 1)), max_size=25
     ),
@@ -139,14 +143,14 @@ def test_what_is_forgotten_would_not_have_counted(
     for call in sorted(calls, key=lambda one: one.began):
         if recipient_windows.wait(limits, allowed, call.began, PATIENCE) == 0:
             allowed.append(call)
-    kept = recipient_windows.counting(limits, allowed, at)
+    kept = recipient_windows.counted_calls(limits, allowed, at)
     then = at + later
     assert recipient_windows.wait(limits, kept, then, PATIENCE) == recipient_windows.wait(
         limits, allowed, then, PATIENCE
     )
     last = max((recipient_windows.counts_until(limits, call) for call in kept), default=at)
-    assert not recipient_windows.counting(limits, kept, last)
-    assert len(kept) <= sum(window.most for window in limits) + 1
+    assert not recipient_windows.counted_calls(limits, kept, last)
+    assert len(kept) <= sum(window.max_calls for window in limits) + 1
 
 
 @given(LIMITS, histories(), st.integers(2, 6))

@@ -27,8 +27,8 @@ def test_parts_hold_the_whole_text(text: str, signature: str) -> None:
     parts = segments.count(text, signature)
     units = len((text + signature).encode("utf-16-le", "surrogatepass")) // 2
     assert parts >= 1
-    assert units <= (segments.SINGLE if parts == 1 else parts * segments.PART)
-    assert parts == 1 or units > (parts - 1) * segments.PART
+    assert units <= (segments.SINGLE_SEGMENT_UNITS if parts == 1 else parts * segments.PART_UNITS)
+    assert parts == 1 or units > (parts - 1) * segments.PART_UNITS
 
 
 @given(st.text(max_size=60))

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from tests.support.faults import scene
 from tests.support.faults.house import ACCOUNTS, TEXT, House
 from tests.support.faults.servers import wait_for
-from worker.store.accounts import LONGEST_PROBE_PAUSE
+from worker.store.account_doubts import LONGEST_PROBE_PAUSE
 from worker.store.db.database import reading
 from worker.store.schema.tables import submission
 

@@ -58,16 +58,16 @@ def all_submitted(house: House, loads: int) -> None:
 def doorbells(house: House) -> Celery:
     """Something that rings whenever it likes."""
     app = Celery("faults", set_as_current=False)
-    app.conf.update(broker.options(house.settings))
+    app.conf.update(broker.celery_options(house.settings))
     return app
 
 
 def ring(app: Celery, name: str) -> None:
     """Ring for a class, or for the ticks."""
-    if name == broker.TICKS:
-        app.send_task(broker.TICK, queue=name)
+    if name == broker.TICKS_QUEUE:
+        app.send_task(broker.TICK_TASK, queue=name)
     else:
-        app.send_task(broker.RING, args=(name,), queue=name)
+        app.send_task(broker.RING_TASK, args=(name,), queue=name)
 
 
 def test_fault_09_redis_killed_and_emptied(build: Build, own_redis: Redis) -> None:
@@ -233,7 +233,7 @@ def test_fault_13_doorbells_five_times_reordered_and_late(build: Build, own_redi
     """Nothing but empty claims."""
     house = house_at(build, f"redis://127.0.0.1:{own_redis.port}/0")
     app = doorbells(house)
-    rings = [*MessageClass, broker.TICKS] * 5
+    rings = [*MessageClass, broker.TICKS_QUEUE] * 5
     random.Random(13).shuffle(rings)
     for name in rings:
         ring(app, name)

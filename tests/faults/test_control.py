@@ -25,7 +25,7 @@ from tests.support.faults.house import (
 from tests.support.stage import LOGINS
 from worker.intake import campaigns
 from worker.store.db.database import reading
-from worker.store.messages import seen
+from worker.store.messages import message_view
 
 #: Seconds after a pause has returned in which a submission may still begin.
 BOUND = 2.0
@@ -71,7 +71,7 @@ def by_state(house: House) -> dict[str, set[str]]:
     """Return the numbers in each state."""
     found: dict[str, set[str]] = {}
     with reading(house.engine) as connection:
-        for row in connection.execute(select(seen.c.state, seen.c.msisdn)):
+        for row in connection.execute(select(message_view.c.state, message_view.c.msisdn)):
             found.setdefault(row.state, set()).add(row.msisdn)
     return found
 

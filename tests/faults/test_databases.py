@@ -75,7 +75,7 @@ def test_fault_15_a_dead_worker_s_spool_is_drained(
         with Told(proxy.refuse) as told:
             worker = house.worker("marketing", points=f"record.before=tell:{told.port}@1")
             told.wait()
-        eventually(lambda: list((house.settings.folder / "spool").glob("*.jsonl")))
+        eventually(lambda: list((house.settings.state_folder / "spool").glob("*.jsonl")))
         assert worker.pid
         os.kill(worker.pid, signal.SIGKILL)
         proxy.heal()
@@ -185,7 +185,7 @@ def test_fault_17_read_only_when_the_outcome_comes(
         with Told(lambda: stack.enter_context(read_only)) as told:
             house.worker("marketing", points=f"record.before=tell:{told.port}@1")
             told.wait()
-        eventually(lambda: list((house.settings.folder / "spool").glob("*.jsonl")))
+        eventually(lambda: list((house.settings.state_folder / "spool").glob("*.jsonl")))
     house.quiet()
     assert house.check().states == {"submitted": 20}
 
@@ -199,7 +199,7 @@ def test_fault_17_lock_timeout(build: Build, own_postgresql: PostgreSQL, postgre
         with Told(lambda: holder.execute(text("LOCK TABLE xinshi_submission"))) as told:
             house.worker("marketing", points=f"record.before=tell:{told.port}@1")
             told.wait()
-        eventually(lambda: list((house.settings.folder / "spool").glob("*.jsonl")))
+        eventually(lambda: list((house.settings.state_folder / "spool").glob("*.jsonl")))
         holder.rollback()
         house.quiet()
     engine.dispose()
@@ -313,7 +313,7 @@ def impatient(config: Path, classes: list[str]) -> None:
     """Work with a server that soon takes back the locks of those who fall silent."""
     from worker.store.db import database
 
-    database.SILENCE = 1
+    database.SILENT_TRANSACTION_SECONDS = 1
     forked_processes.work(config, classes)
 
 
@@ -368,6 +368,6 @@ def put_aside(house: House, since: datetime) -> object:
     """Put aside what may have been sent; None as long as a worker has just looked."""
     with contextlib.suppress(TooLate):
         return restored_backup.put_aside(
-            house.engine, house.settings, since, who="me", why="a test"
+            house.engine, house.settings, since, who="me", reason="a test"
         )
     return None

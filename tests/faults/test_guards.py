@@ -27,30 +27,32 @@ GUARDS = (
     Guard(
         "the lease is checked by the boot clock before the call",
         "worker/delivery/submit.py",
-        "if began - ready.since > settings.top.lease:",
+        "if began - prepared.written_ahead_at > settings.top.lease:",
         "if began < 0:",
         "test_matrix.py::test_fault_02_stopped_before_the_call[postgresql-call.before-otp]",
     ),
     Guard(
         "a lease that ends in flight makes its messages unknown, not queued",
         "worker/store/outcomes.py",
-        'state=S.UNKNOWN.value, outcome=Outcome.UNKNOWN.value, code="lease", lease_until=None',
-        "state=S.PLANNED.value, next_at=now(), lease_until=None",
+        "                state=SubmissionState.UNKNOWN.value,\n"
+        "                outcome=Outcome.UNKNOWN.value,\n"
+        '                code="lease",\n',
+        "                state=SubmissionState.PLANNED.value,\n                next_at=now(),\n",
         "test_matrix.py::test_fault_01_killed[call.after-marketing]",
     ),
     Guard(
         "the write-ahead asks for the state and the fence",
         "worker/store/claims.py",
-        "            submission.c.state == S.PLANNED.value,\n"
-        "            submission.c.fence == waiting.fence,\n",
+        "            submission.c.state == SubmissionState.PLANNED.value,\n"
+        "            submission.c.fence == planned.fence,\n",
         "",
         "test_laws.py::test_i4_the_write_ahead_is_guarded",
     ),
     Guard(
         "what the wire does not know is unknown, never not sent",
         "worker/gateways/transport/client.py",
-        "return OutcomeUnknown(said) if sent else NotSent(said)",
-        "return NotSent(said)",
+        "return OutcomeUnknown(words) if write_began else NotSent(words)",
+        "return NotSent(words)",
         "test_gateways.py::test_fault_04_accept_then_close[own-jzyyun]",
     ),
     Guard(
@@ -63,8 +65,8 @@ GUARDS = (
     Guard(
         "an outcome is recorded only on what is in flight under its fence",
         "worker/store/outcomes.py",
-        "if stands == (call.lease.fence, S.IN_FLIGHT.value):",
-        "if stands is not None:",
+        "if fence_and_state == (call.lease.fence, SubmissionState.IN_FLIGHT.value):",
+        "if fence_and_state is not None:",
         "test_matrix.py::test_fault_03_stopped_after_the_call[call.after]",
     ),
     Guard(
@@ -85,7 +87,7 @@ GUARDS = (
     Guard(
         "an enqueue whose commit was cut off is written again under its id",
         "worker/intake/enqueue.py",
-        "write(connection, first.request_id if first else None)",
+        "write(connection, unconfirmed.request_id if unconfirmed else None)",
         "write(connection, None)",
         "test_databases.py::test_fault_16_committed_and_nobody_told_the_caller[postgresql-no_key]",
     ),

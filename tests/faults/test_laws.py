@@ -16,11 +16,14 @@ from tests.support.faults.house import (
     mobiles,
 )
 from worker.delivery import record, submit
-from worker.delivery.claim import ClaimBatch
+from worker.delivery.account_choice import AccountSelector
+from worker.delivery.claim import Claim
+from worker.delivery.gather import SinglesGatherer
+from worker.delivery.permits import database_permits
 from worker.domain.enums import MessageClass, Outcome, SubmissionState
 from worker.gateways.results import Result
 from worker.intake import campaigns
-from worker.runtime import ticker
+from worker.runtime import maintenance
 from worker.settlement import invariants
 from worker.store import accounts, claims, unknown
 from worker.store.claims import Lease
@@ -39,16 +42,17 @@ def house(build: Build) -> House:
 def claimed(house: House, message_class: MessageClass) -> list[Lease]:
     """Put what is due in flight."""
     with writing(house.engine) as connection:
-        claim = ClaimBatch(
+        selector = AccountSelector(
             house.settings,
             message_class,
-            "a test",
             dict.fromkeys(house.settings.accounts, 4),
-            accounts.held(connection),
+            accounts.held_names(connection),
             {},
             frozenset(),
             datetime.now(UTC),
+            database_permits(house.settings, message_class),
         )
+        claim = Claim(selector, "a test", SinglesGatherer(message_class))
         return claim.take(connection)
 
 
@@ -72,7 +76,7 @@ def run_out(house: House) -> None:
     with writing(house.engine) as connection:
         over = submission.c.lease_until.is_not(None)
         connection.execute(update(submission).where(over).values(lease_until=later(-1)))
-    ticker.rescue(house.engine, house.settings, "a test")
+    maintenance.end_overdue_leases(house.engine, house.settings, "a test")
 
 
 def test_i4_the_write_ahead_is_guarded(house: House) -> None:
@@ -83,11 +87,13 @@ def test_i4_the_write_ahead_is_guarded(house: House) -> None:
     with writing(house.engine) as connection:
         connection.execute(update(submission).values(next_at=later(-1)))
     with writing(house.engine) as connection:
-        (waiting,) = claims.planned(connection, otp, 2)
+        (waiting,) = claims.lock_due(connection, otp, 2)
     called(house, otp)
     with writing(house.engine) as connection:
         for stale in (waiting, replace(waiting, fence=waiting.fence + 1)):
-            assert claims.lease(connection, stale, "any", 1, "", seconds=5, owner="late") is None
+            assert (
+                claims.write_ahead(connection, stale, "any", 1, "", seconds=5, owner="late") is None
+            )
     house.check()
 
 
@@ -127,7 +133,7 @@ def test_a_late_no_ends_a_code_whose_resend_came_too_late(house: House) -> None:
         assert not submit.write_ahead(connection, house.settings, again)
     assert house.states() == {"unknown": 1}
     ended(house, first, SubmissionState.NOT_SENT, Outcome.NOT_SENT)
-    ticker.sweep(house.engine, house.settings, "a test")
+    maintenance.sweep(house.engine, house.settings, "a test")
     assert house.states() == {"expired": 1}
     house.check()
 
@@ -161,9 +167,9 @@ def test_what_was_not_taken_goes_though_its_campaign_was_done(house: House) -> N
     house.producer.enqueue_campaign("done", mobiles(5), TEXT)
     lease = called(house, MessageClass.MARKETING)
     run_out(house)
-    ticker.sweep(house.engine, house.settings, "a test")
+    maintenance.sweep(house.engine, house.settings, "a test")
     with writing(house.engine) as connection:
-        assert unknown.not_taken(connection, lease.id, lease.fence)
+        assert unknown.end_as_not_taken(connection, lease.id, lease.fence)
     assert len(claimed(house, MessageClass.MARKETING)) == 1
 
 
@@ -175,5 +181,7 @@ def test_the_checker_says_what_is_nobody_s(build: Build) -> None:
     with writing(house.engine) as connection:
         connection.execute(update(submission).values(state="not_sent", lease_until=None))
     with reading(house.engine) as connection:
-        broken = [one for one in invariants.database(connection, house.settings) if one.broken]
+        broken = [
+            one for one in invariants.check_database(connection, house.settings) if one.broken
+        ]
     assert [one.broken for one in broken if "carried by somebody" in one.law] == [20]

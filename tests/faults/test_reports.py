@@ -168,7 +168,7 @@ def test_fault_28_the_database_is_away_when_a_page_comes(
         address = own_postgresql.url(postgresql, proxy.port)
         house = build(address, accounts={"first": ACCOUNTS["first"]})
         house.producer.enqueue_campaign("pages", mobiles(50), TEXT)
-        spool = house.settings.folder / "spool"
+        spool = house.settings.state_folder / "spool"
 
         def look() -> None:
             queued = house.sandbox.control.state()["waiting"]["reports"]

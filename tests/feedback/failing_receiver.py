@@ -74,13 +74,13 @@ def left(stage: Stage) -> int:
 def tell(stage: Stage, app: Application, refused: int, seconds: float) -> int:
     """Print the counts; 1 when they are not what they have to be."""
     with database.reading(stage.engine) as connection:
-        (mine,) = callbacks.all_of(connection)
-    secret = callback_signatures.secret(MASTER, mine.id)
+        (mine,) = callbacks.list_callbacks(connection)
+    secret = callback_signatures.derive_secret(MASTER, mine.id)
     taken = app.got[refused:]
     ids = Counter(said["webhook-id"] for said, _ in taken)
     # Signed when they came in: the tolerance for clocks is counted from then.
     forged = sum(
-        not callback_signatures.verified(secret, said, body, float(said["webhook-timestamp"]))
+        not callback_signatures.is_signed(secret, said, body, float(said["webhook-timestamp"]))
         for said, body in app.got
     )
     twice = sum(count - 1 for count in ids.values())

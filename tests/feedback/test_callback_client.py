@@ -41,14 +41,14 @@ LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     ],
 )
 def test_only_public_addresses_are_reachable(address: str, *, public: bool) -> None:
-    assert callback_client.reachable(ip_address(address), ()) is public
+    assert callback_client.is_reachable(ip_address(address), ()) is public
 
 
 def test_a_network_that_is_named_is_reachable_however_it_is_written() -> None:
     ours = (ip_network("10.1.0.0/16"),)
-    assert callback_client.reachable(ip_address("10.1.2.3"), ours)
-    assert callback_client.reachable(ip_address("::ffff:10.1.2.3"), ours)
-    assert not callback_client.reachable(ip_address("10.2.0.1"), ours)
+    assert callback_client.is_reachable(ip_address("10.1.2.3"), ours)
+    assert callback_client.is_reachable(ip_address("::ffff:10.1.2.3"), ours)
+    assert not callback_client.is_reachable(ip_address("10.2.0.1"), ours)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_nobody_there_is_an_answer_without_a_status() -> None:
         pass
     said = posted(f"http://{host}/secret")
     assert said.status is None
-    assert "secret" not in said.words
+    assert "secret" not in said.problem
 
 
 def test_a_connection_is_kept_for_its_name_alone() -> None:

@@ -22,12 +22,12 @@ from tests.support.stage import (
     section,
 )
 from worker.domain.errors import Refused
-from worker.feedback import callback_signatures
+from worker.feedback import callback_events, callback_signatures
 from worker.feedback.callback_client import PostResult
 from worker.runtime import callback_sender
 from worker.store import callback_outbox, callbacks
 from worker.store.callback_outbox import MessageRange
-from worker.store.callbacks import Event
+from worker.store.callbacks import CallbackEvent
 from worker.store.db import database
 from worker.store.schema.tables import callback_event
 
@@ -105,10 +105,10 @@ def test_whoever_is_named_is_told_signed_and_until_nothing_is_left(stage: Stage)
     told = {one["id"] for event in app.taken.values() for one in event["data"]["messages"]}
     assert told == set(sent.ids)
     with database.reading(stage.engine) as connection:
-        (mine,) = callbacks.all_of(connection)
-    secret = callback_signatures.secret(MASTER, mine.id)
+        (mine,) = callbacks.list_callbacks(connection)
+    secret = callback_signatures.derive_secret(MASTER, mine.id)
     for said, body in app.got:
-        assert callback_signatures.verified(secret, said, body, time.time())
+        assert callback_signatures.is_signed(secret, said, body, time.time())
 
 
 def test_what_is_told_last_is_what_is(stage: Stage) -> None:
@@ -149,7 +149,7 @@ def test_a_standing_callback_is_told_of_all_that_its_sender_enqueues(stage: Stag
 def test_what_is_refused_for_now_is_told_again_under_the_same_id(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callback_sender, "FIRST", 0.05)
+    monkeypatch.setattr(callback_events, "FIRST_PAUSE_SECONDS", 0.05)
     stage.configure("bulk", **ALLOWED)
     with application(500, 429, 503) as app, stage.working():
         stage.enqueue(mobiles(1), callback_url=app.url)
@@ -166,7 +166,7 @@ def test_what_is_refused_for_good_is_parked_until_it_is_replayed(stage: Stage) -
         assert [row.problem for row in parked] == ["404"]
         assert not app.taken
         with database.writing(stage.engine) as connection:
-            assert callbacks.replay(connection) == 1
+            assert callbacks.replay_parked(connection) == 1
         eventually(lambda: app.states() == {"submitted": 1})
         eventually(lambda: not waiting(stage))
 
@@ -174,12 +174,12 @@ def test_what_is_refused_for_good_is_parked_until_it_is_replayed(stage: Stage) -
 def test_a_slow_receiver_delays_only_its_own(stage: Stage) -> None:
     stage.configure("bulk", **ALLOWED)
     with application(delay=1.5) as slow, application() as quick, stage.working():
-        for nth in range(2 * callback_sender.PLACES):
+        for nth in range(2 * callback_sender.MAX_EVENTS_UNDER_WAY):
             stage.enqueue(mobiles(1, first=nth), callback_url=slow.url)
-        eventually(lambda: len(slow.got) >= callback_sender.PLACES)
+        eventually(lambda: len(slow.got) >= callback_sender.MAX_EVENTS_UNDER_WAY)
         stage.enqueue(mobiles(1, first=99), callback_url=quick.url)
         eventually(lambda: quick.states() == {"submitted": 1})
-        assert len(slow.got) < 2 * callback_sender.PLACES
+        assert len(slow.got) < 2 * callback_sender.MAX_EVENTS_UNDER_WAY
 
 
 def test_a_reply_is_told_to_those_who_asked_for_it(stage: Stage) -> None:
@@ -200,16 +200,16 @@ def test_an_event_of_a_killed_process_is_told_by_another(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever took an event and died leaves it due when its lease ends."""
-    monkeypatch.setattr(callback_sender, "LEASE", 0.5)
+    monkeypatch.setattr(callback_sender, "LEASE_SECONDS", 0.5)
     stage.configure("bulk", **ALLOWED)
     with application() as app:
         sent = stage.enqueue(mobiles(1), callback_url=app.url)
         with database.writing(stage.engine) as connection:
-            callback_outbox.note(connection, [MessageRange(sent.request_id, 0, 1)])
+            callback_outbox.note_messages(connection, [MessageRange(sent.request_id, 0, 1)])
         with database.writing(stage.engine) as connection:
-            (mine,) = callbacks.with_due(connection)
-            assert len(callbacks.take(connection, mine, 10, 0.5)) == 1
-            assert not callbacks.take(connection, mine, 10, 0.5)
+            (mine,) = callbacks.ids_with_due_events(connection)
+            assert len(callbacks.take_due_events(connection, mine, 10, 0.5)) == 1
+            assert not callbacks.take_due_events(connection, mine, 10, 0.5)
         with stage.working():
             eventually(lambda: app.states() == {"submitted": 1})
             eventually(lambda: not waiting(stage))
@@ -220,14 +220,16 @@ def test_spans_that_touch_are_one_event_and_long_ones_are_cut(stage: Stage) -> N
     sent = stage.enqueue(mobiles(1), callback_url="http://127.0.0.1:9/")
     spans = [
         MessageRange(sent.request_id, 0, 3),
-        MessageRange(sent.request_id, 3, callback_outbox.MOST + 10),
+        MessageRange(sent.request_id, 3, callback_outbox.MAX_MESSAGES_PER_EVENT + 10),
     ]
     with database.writing(stage.engine) as connection:
-        callback_outbox.note(connection, [*spans, MessageRange(sent.request_id, 2000, 2001)])
+        callback_outbox.note_messages(
+            connection, [*spans, MessageRange(sent.request_id, 2000, 2001)]
+        )
     bounds = sorted((row.lo, row.hi) for row in waiting(stage))
     assert bounds == [
-        (0, callback_outbox.MOST),
-        (callback_outbox.MOST, callback_outbox.MOST + 10),
+        (0, callback_outbox.MAX_MESSAGES_PER_EVENT),
+        (callback_outbox.MAX_MESSAGES_PER_EVENT, callback_outbox.MAX_MESSAGES_PER_EVENT + 10),
         (2000, 2001),
     ]
 
@@ -245,21 +247,25 @@ def test_the_pauses_grow_for_a_day_and_then_it_is_parked() -> None:
     def wait(
         status: int | None, attempts: int, age: float = 0.0, after: float | None = None
     ) -> Any:
-        event = Event(1, 1, "", attempts, age, None, None)
-        return callback_sender.pause(PostResult(status, retry_after=after), event, lambda: 0.5)
+        event = CallbackEvent(1, 1, "", attempts, age, None, None)
+        return callback_events.pause(PostResult(status, retry_after=after), event, lambda: 0.5)
 
     assert wait(204, 1) == 0
-    assert wait(500, 1) == callback_sender.FIRST
-    assert wait(None, 3) == 4 * callback_sender.FIRST
-    assert wait(503, 50) == callback_sender.LONGEST
+    assert wait(500, 1) == callback_events.FIRST_PAUSE_SECONDS
+    assert wait(None, 3) == 4 * callback_events.FIRST_PAUSE_SECONDS
+    assert wait(503, 50) == callback_events.LONGEST_PAUSE_SECONDS
     assert wait(429, 1, after=30.0) == 30.0
-    assert wait(429, 1, after=1e9) == callback_sender.LONGEST
-    assert wait(500, 9, age=callback_sender.DAY) is None
+    assert wait(429, 1, after=1e9) == callback_events.LONGEST_PAUSE_SECONDS
+    assert wait(500, 9, age=callback_events.RETRY_FOR_SECONDS) is None
     assert wait(404, 1) is None
     assert wait(302, 1) is None
     spread = {
-        callback_sender.pause(PostResult(500), Event(1, 1, "", 1, 0, None, None), random.random)
+        callback_events.pause(
+            PostResult(500), CallbackEvent(1, 1, "", 1, 0, None, None), random.random
+        )
     }
     assert all(
-        0.7 * callback_sender.FIRST < one < 1.3 * callback_sender.FIRST for one in spread if one
+        0.7 * callback_events.FIRST_PAUSE_SECONDS < one < 1.3 * callback_events.FIRST_PAUSE_SECONDS
+        for one in spread
+        if one
     )

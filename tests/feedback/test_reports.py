@@ -15,8 +15,9 @@ from tests.support.stage import (
 )
 from worker.domain.enums import MessageState
 from worker.feedback import collector
-from worker.runtime import ticker
+from worker.runtime import maintenance
 from worker.store import inbox as inbox_store
+from worker.store import opt_outs
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import (
     inbound_message,
@@ -135,14 +136,14 @@ def test_a_report_that_matched_nothing_is_matched_later(stage: Stage) -> None:
         connection.exec_driver_sql(
             "UPDATE xinshi_submission SET reference = NULL, gateway_id = NULL"
         )
-        one = inbox_store.keep(connection, "v1", "reports", early.encode(), status=200)
+        one = inbox_store.add_page(connection, "v1", "reports", early.encode(), status=200)
         account = stage.settings.accounts["v1"]
         response = httpx.Response(200, content=early.encode())
-        collector.read(connection, stage.settings, account, "reports", one, response)
+        collector.parse_page(connection, stage.settings, account, "reports", one, response)
     assert stage.message(accepted).state is M.SUBMITTED or stage.message(accepted).gateway_id
     with writing(stage.engine) as connection:
         connection.exec_driver_sql(f"UPDATE xinshi_submission SET reference = '{reference}'")
-    ticker.match_reports(stage.engine, stage.settings)
+    maintenance.match_reports(stage.engine, stage.settings)
     assert stage.message(accepted).state is M.DELIVERED
 
 
@@ -156,7 +157,7 @@ def test_a_page_that_a_crash_left_unread_is_read_later(stage: Stage) -> None:
         page = f'{{"code":"00","data":[{{"sendId":"{stage.message(accepted).gateway_id}",'
         page += '"status":"DELIVER","mobile":"13800000001","times":"2026-01-02 03:04:05"}]}'
         with writing(stage.engine) as connection:
-            inbox_store.keep(connection, "v1", "reports", page.encode(), status=200)
+            inbox_store.add_page(connection, "v1", "reports", page.encode(), status=200)
         eventually(lambda: stage.message(accepted).state is M.DELIVERED)
         eventually(lambda: all(row.parsed_at for row in rows(stage, inbox)))
 
@@ -203,7 +204,7 @@ def test_opt_outs_hold_for_notices_where_the_configuration_says_so(stage: Stage)
     stage.configure("jzy", opt_out_notice=True)
     stage.prove()
     with writing(stage.engine) as connection:
-        inbox_store.opt_outs(connection, ["13800000001"], "test")
+        opt_outs.add_new(connection, ["13800000001"], "test")
     with stage.working():
         news = stage.enqueue("13800000001", TEXT)
         eventually(lambda: stage.message(news).state is M.SUPPRESSED)

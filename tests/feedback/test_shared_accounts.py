@@ -26,6 +26,6 @@ def test_accounts_at_other_hosts_share_nothing(stage: Stage) -> None:
     """A user name at one reseller is not the same user name at another."""
     elsewhere = section(stage.sandbox, "jzy", base_url="http://127.0.0.2:9003")
     settings = stage.configure("jzy", accounts={"elsewhere": elsewhere})
-    assert settings.sharing("jzy") == ["jzy"]
-    assert settings.sharing("elsewhere") == ["elsewhere"]
-    assert settings.sharing("gone") == ["gone"]
+    assert settings.accounts_sharing_login("jzy") == ["jzy"]
+    assert settings.accounts_sharing_login("elsewhere") == ["elsewhere"]
+    assert settings.accounts_sharing_login("gone") == ["gone"]

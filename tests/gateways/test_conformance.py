@@ -7,12 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from tests.support import recorded_cases
-from worker.gateways.code_table import SAYABLE
-from worker.gateways.registry import registered
+from worker.gateways.code_table import TABLE_OUTCOMES
+from worker.gateways.registry import gateway_classes
 
 
 def test_each_gateway_has_its_recorded_cases_and_no_case_is_nobodys() -> None:
-    assert {path.stem for path in recorded_cases.FOLDER.glob("*.json")} == set(registered())
+    assert {path.stem for path in recorded_cases.FOLDER.glob("*.json")} == set(gateway_classes())
 
 
 @recorded_cases.every("requests")
@@ -98,12 +98,12 @@ def test_a_push_is_answered_as_the_gateway_expects(name: str) -> None:
 @pytest.mark.parametrize("name", recorded_cases.NAMES)
 def test_each_code_has_a_meaning_a_source_and_an_answer_that_says_it(name: str) -> None:
     """No code stands in a table without somebody who said so, and none that cannot be read."""
-    meanings = registered()[name].codes.meanings
+    meanings = gateway_classes()[name].codes.meanings
     ways = recorded_cases.book(name)["codes"]
     for code, meaning in meanings.items():
         assert meaning.source, code
         assert meaning.meaning, code
-        assert meaning.outcome in SAYABLE, code
+        assert meaning.outcome in TABLE_OUTCOMES, code
         (way,) = [way for way in ways if code in way["codes"] or way["codes"] == "*"]
         text = way["text"].replace("{code}", way.get("as", {}).get(code, code))
         answer = recorded_cases.response({**way, "text": text})

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.gateways.transport.http1 import LONGEST_HEAD, ResponseParser, written
+from worker.gateways.transport.http1 import MAX_HEAD_BYTES, ResponseParser, encode_request
 from worker.gateways.transport.protocol import (
-    Broken,
-    Disconnected,
+    AnswerTooLong,
+    ConnectionBroken,
     RawResponse,
-    TooLong,
-    Unreadable,
+    ServerClosed,
+    UnreadableAnswer,
 )
 
 LONGEST = 1000
@@ -53,9 +53,9 @@ def test_an_answer_is_read_alike_however_it_is_cut(
         reader.feed(part)
     assert reader.complete is not until_closed
     if until_closed:
-        reader.end()
-    assert reader.keep is not until_closed
-    answer = reader.answer()
+        reader.end_of_stream()
+    assert reader.reusable is not until_closed
+    answer = reader.response()
     assert (answer.body, answer.status) == (body, int(data.rpartition(b" Fine")[0][-3:]))
     assert (b"X-Name", b"value") in answer.headers
     assert all(name != b"X-Early" for name, _ in answer.headers)
@@ -67,8 +67,8 @@ def test_half_an_answer_is_none(told: tuple[bytes, bytes, bool], where: int) -> 
     whole = len(data) - (len(body) if until_closed else 0)
     reader = ResponseParser(LONGEST)
     reader.feed(data[: where % whole])
-    with pytest.raises(Disconnected):
-        reader.end()
+    with pytest.raises(ServerClosed):
+        reader.end_of_stream()
     assert not reader.complete
 
 
@@ -83,29 +83,29 @@ def test_what_follows_an_answer_never_changes_it(
         reader = ResponseParser(LONGEST)
         for part in parts:
             reader.feed(part)
-        assert reader.answer().body == body
+        assert reader.response().body == body
         # A line end is dropped by the parser where it comes with the answer.
-        assert not reader.keep or (len(parts) == 1 and not tail.strip(b"\r\n"))
+        assert not reader.reusable or (len(parts) == 1 and not tail.strip(b"\r\n"))
 
 
 @given(st.lists(st.binary(min_size=1, max_size=300), max_size=10))
 def test_anything_is_an_answer_or_broken(parts: list[bytes]) -> None:
     reader = ResponseParser(LONGEST)
-    with contextlib.suppress(Broken):
+    with contextlib.suppress(ConnectionBroken):
         for part in parts:
             reader.feed(part)
-        reader.end()
-        assert isinstance(reader.answer(), RawResponse)
+        reader.end_of_stream()
+        assert isinstance(reader.response(), RawResponse)
 
 
 @given(st.binary(max_size=300))
 def test_anything_after_a_head_is_a_body_or_broken(rest: bytes) -> None:
     for head in (b"Transfer-Encoding: chunked\r\n\r\n", b"Content-Length: 100\r\n\r\n", b"X-"):
         reader = ResponseParser(LONGEST)
-        with contextlib.suppress(Broken):
+        with contextlib.suppress(ConnectionBroken):
             reader.feed(b"HTTP/1.1 200 OK\r\n" + head + rest)
-            reader.end()
-            assert len(reader.answer().body) <= len(rest)
+            reader.end_of_stream()
+            assert len(reader.response().body) <= len(rest)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_anything_after_a_head_is_a_body_or_broken(rest: bytes) -> None:
     ],
 )
 def test_what_is_no_answer_is_unreadable(said: bytes) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableAnswer):
         ResponseParser(LONGEST).feed(said)
 
 
@@ -144,10 +144,10 @@ def test_whatever_has_no_end_is_too_long(start: bytes, more: bytes, size: int) -
 
     def feed() -> None:
         reader.feed(start)
-        for _ in range(4 * LONGEST_HEAD // len(part)):
+        for _ in range(4 * MAX_HEAD_BYTES // len(part)):
             reader.feed(part)
 
-    with pytest.raises((TooLong, Unreadable)):
+    with pytest.raises((AnswerTooLong, UnreadableAnswer)):
         feed()
 
 
@@ -156,8 +156,8 @@ def test_a_length_beside_chunks_gives_way() -> None:
     reader = ResponseParser(LONGEST)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert reader.feed(head + b"2\r\nok\r\n0\r\n\r\n")
-    assert reader.answer().body == b"ok"
-    assert not reader.keep
+    assert reader.response().body == b"ok"
+    assert not reader.reusable
 
 
 @given(
@@ -167,7 +167,7 @@ def test_a_length_beside_chunks_gives_way() -> None:
 def test_a_request_has_as_many_lines_as_it_was_given(headers: dict[str, str], body: bytes) -> None:
     try:
         request = httpx.Request("POST", "http://host/a?b", headers=headers, content=body)
-        data = written(request)
+        data = encode_request(request)
     except (httpx.LocalProtocolError, UnicodeEncodeError):
         return
     head = data[: len(data) - len(body)]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.support import recorded_cases
 from worker.domain.enums import Outcome
 from worker.gateways.base import Content, OutgoingSubmission
-from worker.gateways.registry import registered
+from worker.gateways.registry import gateway_classes
 from worker.gateways.results import Result
 
 ACCOUNTS = pytest.mark.parametrize(("name", "account"), recorded_cases.accounts())
@@ -244,6 +244,6 @@ def test_no_secret_and_no_whole_number_is_shown(name: str, account: str) -> None
 
 @GATEWAYS
 def test_a_gateway_is_one_module_of_its_name(name: str) -> None:
-    kind = registered()[name]
+    kind = gateway_classes()[name]
     assert kind.__module__ == f"worker.gateways.adapters.{name}"
     assert kind.name == name

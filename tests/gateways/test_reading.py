@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.gateways.formats import json_reader, values, xml_reader
-from worker.gateways.formats.forms import fields, form, quoted
+from worker.gateways.formats.forms import encode_form, parse_form, quote
 
 FEW = settings(max_examples=100, deadline=None, database=None, derandomize=True)
 SAYABLE = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=30)
@@ -22,19 +22,19 @@ TREES = st.recursive(
 @FEW
 @given(told=st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), SAYABLE))
 def test_a_form_is_read_as_it_was_written(told: dict[str, str]) -> None:
-    assert fields(form(told).encode()) == told
+    assert parse_form(encode_form(told).encode()) == told
 
 
 @FEW
 @given(text=SAYABLE)
 def test_a_form_differs_from_the_usual_quoting_in_the_tilde_alone(text: str) -> None:
-    assert quoted(text) == quote_plus(text).replace("~", "%7E")
+    assert quote(text) == quote_plus(text).replace("~", "%7E")
 
 
 @FEW
 @given(text=st.text(st.characters(codec="gbk", min_codepoint=0x80), min_size=1, max_size=30))
 def test_each_byte_of_a_gbk_character_is_written_out(text: str) -> None:
-    assert quoted(text, "gbk") == "".join(f"%{byte:02X}" for byte in text.encode("gbk"))
+    assert quote(text, "gbk") == "".join(f"%{byte:02X}" for byte in text.encode("gbk"))
 
 
 @FEW
@@ -42,7 +42,7 @@ def test_each_byte_of_a_gbk_character_is_written_out(text: str) -> None:
 def test_damaged_json_says_what_it_said_before(tree: object) -> None:
     """Last commas, comments, missing commas between fields and junk around do not matter."""
     text = json.dumps(tree, indent=1)
-    assert json_reader.read(text) == tree
+    assert json_reader.parse(text) == tree
     ends = [",", "[", "{"]
     lines = text.split("\n")
     closing = [
@@ -51,19 +51,19 @@ def test_damaged_json_says_what_it_said_before(tree: object) -> None:
         else line
         for line, after in zip(lines, [*lines[1:], ""], strict=True)
     ]
-    assert json_reader.read("\n".join(["<br>", *closing, "; x"])) == tree
+    assert json_reader.parse("\n".join(["<br>", *closing, "; x"])) == tree
     without = [line.removesuffix(",") for line in lines]
-    assert json_reader.read("\n".join(without)) == tree
+    assert json_reader.parse("\n".join(without)) == tree
 
 
 @pytest.mark.parametrize("text", ["", "null x", "<p>", "{", "[1,2", '{"a" "b"', "{'a': 1}"])
 def test_what_is_no_json_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        json_reader.read(text)
+        json_reader.parse(text)
 
 
 def test_bare_braces_keep_what_is_in_their_strings() -> None:
-    assert json_reader.read('{"a": { [ "{ [", "] }" ] } "b": "//" }') == {
+    assert json_reader.parse('{"a": { [ "{ [", "] }" ] } "b": "//" }') == {
         "a": ["{ [", "] }"],
         "b": "//",
     }
@@ -86,7 +86,7 @@ def test_bare_braces_keep_what_is_in_their_strings() -> None:
     ],
 )
 def test_a_time_is_of_beijing_or_none(text: object, expected: str | None) -> None:
-    time = values.beijing(text)
+    time = values.read_time(text)
     assert (time and time.isoformat()) == expected
 
 
@@ -106,7 +106,7 @@ def test_a_time_is_of_beijing_or_none(text: object, expected: str | None) -> Non
     ],
 )
 def test_a_number_is_whole_masked_or_none(value: object, expected: str | None) -> None:
-    assert values.number(value) == expected
+    assert values.read_msisdn(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_number_is_whole_masked_or_none(value: object, expected: str | None) -
     ],
 )
 def test_a_count_is_whole_or_none(value: object, expected: int | None) -> None:
-    assert values.whole(value) == expected
+    assert values.read_count(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_a_count_is_whole_or_none(value: object, expected: int | None) -> None:
     ],
 )
 def test_a_word_keeps_its_digits(value: object, expected: str) -> None:
-    assert values.word(value) == expected
+    assert values.read_word(value) == expected
 
 
 def test_words_are_one_line_without_whole_numbers() -> None:
     assert (
-        values.tidy("号码\r\n 13812345678,\0\x1b[31m 错误" + "长" * 500)
+        values.tidy_words("号码\r\n 13812345678,\0\x1b[31m 错误" + "长" * 500)
         == ("号码 138****5678,[31m 错误" + "长" * 500)[:200]
     )
 

@@ -100,7 +100,7 @@ def test_every_error_is_not_sent_or_unknown(
     """Whatever is raised after the first byte is unknown, also what usually comes before it."""
 
     async def fail(_self: object, _request: httpx.Request, known: RequestTrace) -> None:
-        known.began = sent
+        known.write_began = sent
         made = error.__new__(error)
         Exception.__init__(made, "said")
         raise made
@@ -270,7 +270,7 @@ def test_a_coding_that_nobody_asked_for_is_undone(
 @pytest.mark.parametrize(
     ("coding", "coded"),
     [
-        ("gzip", gzip.compress(b"0" * (wires.LONGEST_ANSWER + 1), mtime=0)),
+        ("gzip", gzip.compress(b"0" * (wires.MAX_ANSWER_BYTES + 1), mtime=0)),
         ("gzip", gzip.compress(b"ok", mtime=0)[:-4]),
         ("gzip", b"ok"),
         ("br", b"\x8b\x00\x80ok\x03"),

@@ -10,8 +10,8 @@ from tests.support.by_hand import MARKETING, Hand, settings_of
 from tests.support.stage import mobiles
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import KeyConflict, TooLate
-from worker.intake import campaign_loader, campaigns
-from worker.intake.campaign_loader import Row
+from worker.intake import campaigns, recipient_rows
+from worker.intake.recipient_rows import Row
 from worker.store import campaign_rows
 from worker.store.db import database
 from worker.store.db.clock import now
@@ -32,9 +32,9 @@ def hand(engine: Any, database: str) -> Hand:
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 10 rows, and pieces of 4: what is rare happens."""
-    monkeypatch.setattr(campaign_loader, "BLOCK", 10)
-    monkeypatch.setattr(campaign_rows, "PIECE", 4)
-    monkeypatch.setattr(campaign_rows, "PIECES", {})
+    monkeypatch.setattr(recipient_rows, "BLOCK_SIZE", 10)
+    monkeypatch.setattr(campaign_rows, "DEFAULT_TRANSACTION_MESSAGES", 4)
+    monkeypatch.setattr(campaign_rows, "TRANSACTION_MESSAGES", {})
 
 
 def stored(hand: Hand, of: int) -> list[str]:
@@ -62,7 +62,7 @@ def test_a_number_becomes_one_message_however_far_apart_it_is_repeated(hand: Han
     assert sorted(stored(hand, loaded.id)) == mobiles(32)
     assert (loaded.total, loaded.repeated) == (32, 8)
     with reading(hand.engine) as connection:
-        assert campaign_rows.left_out(connection, loaded.id)["repeated"] == 8
+        assert campaign_rows.left_out_counts(connection, loaded.id)["repeated"] == 8
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
@@ -70,22 +70,22 @@ def test_behind_a_block_that_was_not_stored_nothing_is(
     hand: Hand, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
     """Whatever is stored at the same time; and the same call goes on from there."""
-    reach, calls = campaign_rows.reach, iter(range(1, 100))
+    reach, calls = campaign_rows.set_total, iter(range(1, 100))
 
     def failing(*words: Any) -> None:
         if next(calls) == nth:
             raise InterruptedError
         reach(*words)
 
-    monkeypatch.setattr(campaign_rows, "PIECE", 10)
-    monkeypatch.setattr(campaign_rows, "reach", failing)
+    monkeypatch.setattr(campaign_rows, "DEFAULT_TRANSACTION_MESSAGES", 10)
+    monkeypatch.setattr(campaign_rows, "set_total", failing)
     # Those in the middle are known by then: a block that has nothing to store.
     to = [*mobiles(20), *mobiles(10), *mobiles(20, first=20)]
     with pytest.raises(InterruptedError):
         hand.campaign(to, key="once")
     (one,) = hand.campaigns_in(CampaignState.LOADING)
     assert stored(hand, one) == mobiles(10 * (nth - 1))
-    monkeypatch.setattr(campaign_rows, "reach", reach)
+    monkeypatch.setattr(campaign_rows, "set_total", reach)
     assert hand.campaign(to, key="once").id == one
     assert stored(hand, one) == mobiles(40)
 
@@ -105,7 +105,7 @@ def test_who_opted_out_is_left_out_where_the_class_heeds_it(
     assert loaded.suppressed == left
     assert len(stored(hand, loaded.id)) == 15 - left
     with reading(hand.engine) as connection:
-        assert campaign_rows.left_out(connection, loaded.id)["suppressed"] == left
+        assert campaign_rows.left_out_counts(connection, loaded.id)["suppressed"] == left
 
 
 @pytest.mark.parametrize("at", [1, 13, 25, 31])
@@ -116,7 +116,7 @@ def test_a_loader_that_was_cut_off_is_gone_on_with(hand: Hand, at: int) -> None:
         hand.campaign(breaks(to, at), key="autumn")
     with reading(hand.engine) as connection:
         (of,) = connection.execute(select(request.c.id)).scalars()
-        kept = campaign_rows.there(connection, of, 0, 100)
+        kept = campaign_rows.stored_messages(connection, of, 0, 100)
     assert stored(hand, of) == list(kept.msisdns)
     added: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
@@ -212,7 +212,7 @@ def test_equal_texts_share_a_submission(hand: Hand) -> None:
     rows = [Row(nth, one, {"x": "abc"[nth % 3]}) for nth, one in enumerate(mobiles(9))]
     loaded = hand.campaign(rows, "您好{x}。")
     ready = hand.take(MARKETING)
-    found = {one.parcel.content.text: set(one.parcel.msisdns) for one in ready}
+    found = {one.outgoing.content.text: set(one.outgoing.msisdns) for one in ready}
     assert found == {
         f"您好{letter}。": {row.number for row in rows if (row.variables or {})["x"] == letter}
         for letter in "abc"

@@ -26,12 +26,12 @@ from worker.domain.errors import (
     TooLate,
 )
 from worker.intake import campaigns
-from worker.intake.campaign_loader import Row
 from worker.intake.enqueue import EnqueueRequest
-from worker.runtime import ticker
+from worker.intake.recipient_rows import Row
+from worker.runtime import maintenance
 from worker.store import campaign_rows, requests, unknown
 from worker.store import campaigns as stored
-from worker.store.campaigns import CampaignProgress
+from worker.store.campaign_progress import CampaignProgress
 from worker.store.db import database
 from worker.store.db.database import reading
 from worker.store.schema.tables import request
@@ -110,7 +110,7 @@ def test_nothing_is_sent_before_a_campaign_is_started(hand: Hand) -> None:
     assert hand.take(MARKETING) == []
     assert campaigns.show(hand.engine, loaded.id).state is CampaignState.READY
     campaigns.run(hand.engine, loaded.id)
-    assert sum(len(one.parcel.msisdns) for one in hand.take(MARKETING)) == 7
+    assert sum(len(one.outgoing.msisdns) for one in hand.take(MARKETING)) == 7
 
 
 def test_a_bad_row_keeps_a_campaign_from_starting(hand: Hand) -> None:
@@ -136,7 +136,7 @@ def test_each_recipient_gets_the_text_with_its_own_values(hand: Hand) -> None:
     rows = [Row(1, "13800000001", {"name": "张三"}), Row(2, "13800000002", {"name": "李四"})]
     loaded = hand.campaign(rows, "您好{name}")
     ready = hand.take(MARKETING)
-    assert [(one.parcel.msisdns, one.parcel.content.text) for one in ready] == [
+    assert [(one.outgoing.msisdns, one.outgoing.content.text) for one in ready] == [
         (("13800000001",), "您好张三"),
         (("13800000002",), "您好李四"),
     ]
@@ -188,7 +188,7 @@ def test_what_waits_of_a_paused_campaign_waits_alike(hand: Hand) -> None:
     hand.record(answer(first, Outcome.DEFERRED))
     with database.writing(hand.engine) as connection:
         requests.extend(connection, loaded.id, datetime.now(UTC) - timedelta(hours=1))
-    ticker.expire(hand.engine)
+    maintenance.expire(hand.engine)
     assert hand.count(loaded.id) == {"queued": 12}
     with pytest.raises(TooLate):
         campaigns.run(hand.engine, loaded.id)
@@ -224,8 +224,8 @@ def test_a_retry_sends_the_failed_again_once_and_never_the_unknown(hand: Hand) -
     assert again is not None
     assert again.total == 5
     hand.make_due()
-    numbers = {number for one in hand.take(MARKETING) for number in one.parcel.msisdns}
-    assert numbers == set(first.parcel.msisdns)
+    numbers = {number for one in hand.take(MARKETING) for number in one.outgoing.msisdns}
+    assert numbers == set(first.outgoing.msisdns)
     assert campaigns.retry(hand.engine, hand.settings, loaded.id) is None
 
 
@@ -233,8 +233,8 @@ def test_a_second_retry_takes_what_failed_since(
     hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many are looked at together, or kept in memory; each with its own values."""
-    monkeypatch.setattr(campaigns, "LOOKED_AT", 4)
-    monkeypatch.setattr(campaigns, "IN_MEMORY", 50)
+    monkeypatch.setattr(campaigns, "MESSAGES_READ_TOGETHER", 4)
+    monkeypatch.setattr(campaigns, "MAX_BYTES_IN_MEMORY", 50)
     rows = [Row(nth, one, {"name": f"n{nth // 5}"}) for nth, one in enumerate(mobiles(15))]
     order = EnqueueRequest((), "【信使】{name}", MARKETING)
     loaded = campaigns.create(hand.engine, hand.settings, "named", order, rows)
@@ -243,13 +243,13 @@ def test_a_second_retry_takes_what_failed_since(
         again = campaigns.retry(hand.engine, hand.settings, loaded.id)
         assert again is not None
         with reading(hand.engine) as connection:
-            kept = campaign_rows.there(connection, again.id, 0, 99)
-            held = stored.retries(connection, loaded.id)
-        assert sorted(kept.msisdns) == sorted(one.parcel.msisdns)
-        assert set(kept.own or ()) == {(("name", f"n{so_far - 1}"),)}
+            kept = campaign_rows.stored_messages(connection, again.id, 0, 99)
+            held = stored.retry_totals(connection, loaded.id)
+        assert sorted(kept.msisdns) == sorted(one.outgoing.msisdns)
+        assert set(kept.variables or ()) == {(("name", f"n{so_far - 1}"),)}
         assert len(held) == so_far
     assert campaigns.retry(hand.engine, hand.settings, loaded.id) is None
-    assert not list(hand.settings.folder.glob("*"))
+    assert not list(hand.settings.state_folder.glob("*"))
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.NOT_SENT, Outcome.UNKNOWN])
@@ -262,7 +262,7 @@ def test_what_comes_back_of_a_cancelled_campaign_is_cancelled(hand: Hand, outcom
     if outcome is Outcome.UNKNOWN:
         assert hand.count(loaded.id) == {"unknown": 5}
         with database.writing(hand.engine) as connection:
-            assert unknown.not_taken(connection, only.lease.id, only.lease.fence)
+            assert unknown.end_as_not_taken(connection, only.lease.id, only.lease.fence)
     assert hand.count(loaded.id) == {"cancelled": 5}
     hand.make_due()
     assert hand.take(MARKETING) == []
@@ -272,19 +272,21 @@ def test_a_cancel_that_broke_off_holds_and_the_sweep_ends_it(
     hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits is ended a part at a time; none of it is handed out in between."""
-    monkeypatch.setattr(campaigns, "AT_ONCE", 1)
-    monkeypatch.setattr(campaigns, "AT_ONCE_ON_SQLITE", 1)
+    monkeypatch.setattr(campaigns, "MAX_ENDED_TOGETHER", 1)
+    monkeypatch.setattr(campaigns, "MAX_ENDED_TOGETHER_ON_SQLITE", 1)
     loaded = hand.campaign(mobiles(15))
     hand.record(*(answer(one, Outcome.DEFERRED) for one in hand.take(MARKETING)))
     assert hand.count(loaded.id) == {"queued": 15}
     with monkeypatch.context() as patch:
-        patch.setattr(unknown, "withdraw", _dies_at_the_second_time(unknown.withdraw))
+        patch.setattr(
+            unknown, "withdraw_resends", _dies_at_the_second_time(unknown.withdraw_resends)
+        )
         with pytest.raises(KeyboardInterrupt):
             campaigns.cancel(hand.engine, loaded.id)
     assert hand.count(loaded.id) == {"cancelled": 5, "queued": 10}
     hand.make_due()
     assert hand.take(MARKETING) == []
-    ticker.sweep(hand.engine, hand.settings, "a test")
+    maintenance.sweep(hand.engine, hand.settings, "a test")
     found = campaigns.show(hand.engine, loaded.id)
     assert found.states == {"cancelled": 15}
     assert found.finished_at is not None

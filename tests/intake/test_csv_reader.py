@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from worker.domain.errors import Refused
 from worker.intake import csv_reader
-from worker.intake.campaign_loader import Plain
 from worker.intake.campaigns import Row
+from worker.intake.recipient_rows import PlainRows
 
 
 def rows(text: str | bytes, wanted: str = "", encoding: str = "utf-8") -> list[Row]:
     """Return all rows of a file."""
     raw = text if isinstance(text, bytes) else text.encode(encoding)
-    with csv_reader.reading(io.BytesIO(raw), wanted) as found:
+    with csv_reader.open_recipients(io.BytesIO(raw), wanted) as found:
         return [row for some in found.rows for row in one_by_one(some)]
 
 
-def one_by_one(some: Row | Plain) -> Iterable[Row]:
-    return some.rows() if isinstance(some, Plain) else [some]
+def one_by_one(some: Row | PlainRows) -> Iterable[Row]:
+    return some.rows() if isinstance(some, PlainRows) else [some]
 
 
 def refusal(text: str | bytes, wanted: str = "") -> str:
@@ -78,7 +78,7 @@ def test_a_first_line_that_names_the_delimiter_is_no_row(delimiter: str) -> None
 
 @pytest.mark.parametrize("block", [1, 2, 3, 5])
 def test_a_character_across_two_blocks_is_one(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_reader, "_BLOCK", block)
+    monkeypatch.setattr(csv_reader, "_BLOCK_BYTES", block)
     assert rows("手机号,姓名\n13812345678,王五\n", "{姓名}")[0].variables == {"姓名": "王五"}
     assert rows("手机号,姓名\n13812345678,王五\n", "{姓名}", "gbk")[0].variables == {"姓名": "王五"}
 
@@ -175,21 +175,21 @@ def test_lines_that_are_read_together_are_the_rows_that_they_are_one_by_one(
 ) -> None:
     text = "".join(f"{cell}{end}\n" for cell in ["msisdn", "13612345678", *cells])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_reader, "_LINES", together)
+        patch.setattr(csv_reader, "_CHARACTERS_READ_TOGETHER", together)
         found = rows(text)
-        patch.setattr(csv_reader._Layout, "bare", False)
+        patch.setattr(csv_reader._Layout, "numbers_only", False)
         assert found == rows(text)
 
 
 def test_a_large_file_takes_no_more_memory_than_a_small_one() -> None:
     raw = io.BytesIO(b"phone\n" + b"13812345678\n" * 1_000_000)
     tracemalloc.start()
-    with csv_reader.reading(raw, "") as found:
+    with csv_reader.open_recipients(raw, "") as found:
         count = sum(sum(1 for _ in one_by_one(some)) for some in found.rows)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 1_000_000
-    assert found.lines >= count
+    assert found.line_count >= count
     assert not raw.closed
     # Two blocks of 50,000 numbers and their texts, not the file, which would be 70 MB.
     assert peak < 25_000_000

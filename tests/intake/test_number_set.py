@@ -2,7 +2,7 @@
 
 from unittest.mock import patch
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.intake import number_set
@@ -31,20 +31,21 @@ def wanted(to: list[str]) -> list[int]:
     return found
 
 
-@given(_NUMBERS, st.integers(0, 60), st.integers(1, number_set.PLACES))
+@settings(deadline=None)  # each example begins with 32 MiB of its own
+@given(_NUMBERS, st.integers(0, 60), st.integers(1, number_set.MAX_PROBES))
 def test_a_number_is_repeated_exactly_when_it_was_seen_before(
     to: list[str], cut: int, places: int
 ) -> None:
     """Also in another list, and where a number finds no place and goes to another table."""
-    with patch.object(number_set, "PLACES", places):
+    with patch.object(number_set, "MAX_PROBES", places):
         seen = NumberSet()
-        found = seen.repeated(to[:cut])
-        found += [nth + len(to[:cut]) for nth in seen.repeated(to[cut:])]
+        found = seen.add(to[:cut])
+        found += [nth + len(to[:cut]) for nth in seen.add(to[cut:])]
     assert found == wanted(to)
 
 
 def test_each_mobile_number_has_one_mark_on_each_of_its_places() -> None:
     """So that what stands on a place is one number: the largest marks and tries fit beside it."""
-    largest = (number_set._COUNT - 1 >> number_set._BITS) + 1
-    assert largest < 1 << number_set._TRY
-    assert (number_set.PLACES - 1) << number_set._TRY | largest < 1 << 16
+    largest = (number_set._MOBILE_COUNT - 1 >> number_set._BUCKET_BITS) + 1
+    assert largest < 1 << number_set._TAG_BITS
+    assert (number_set.MAX_PROBES - 1) << number_set._TAG_BITS | largest < 1 << 16

@@ -108,8 +108,8 @@ def test_variables_keep_their_order_beside_requests_without_any(stage: Stage) ->
     """Lists within the rows of one statement stay lists, whatever the database makes of rows."""
     plain = offer(stage)
     content = Content("", None, "7", {"b": "1", "a": "2"}, {"x": [1, [2]]})
-    new = replace(plain.checked.request, content=content)
-    offers = [plain, OfferedRequest(replace(plain.checked, request=new)), plain]
+    new = replace(plain.checked.new_request, content=content)
+    offers = [plain, OfferedRequest(replace(plain.checked, new_request=new)), plain]
     answers = [accepted(one) for one in shared_commit.accept(stage.engine, offers)]
     rows = [_row(stage, one.request_id) for one in answers]
     assert [row["variables"] for row in rows] == [None, [["b", "1"], ["a", "2"]], None]
@@ -150,7 +150,7 @@ def test_what_is_over_an_allowance_is_not_stored_and_counts_nowhere(stage: Stage
         Enqueued,
     ]
     assert isinstance(answers[3], Exhausted)
-    assert 3500 < answers[3].wait <= 3600
+    assert 3500 < answers[3].wait_seconds <= 3600
     assert stored(stage) == (3, 3)
     with database.reading(stage.engine) as connection:
         taken = connection.execute(select(allowance.c.what, allowance.c.taken)).all()
@@ -193,7 +193,7 @@ def test_a_commit_that_was_cut_off_is_read_back_for_all(
     """Whether it took effect or not, each order is stored once, and is no repetition."""
     offers = [offer(stage), offer(stage), offer(stage, key="k")]
     monkeypatch.setattr(database, "_commit", _cut_off(times=2, stands=stands))
-    monkeypatch.setattr(enqueue, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(enqueue, "READ_BACK_PAUSES", (0.0, 0.0, 0.0))
     answers = [accepted(one) for one in shared_commit.accept(stage.engine, offers)]
     assert stored(stage) == (3, 3)
     assert not any(one.repeated for one in answers)
@@ -204,7 +204,7 @@ def test_who_never_learns_of_a_commit_says_so(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_commit", _cut_off(times=99, stands=True))
-    monkeypatch.setattr(enqueue, "PAUSES", (0.0,))
+    monkeypatch.setattr(enqueue, "READ_BACK_PAUSES", (0.0,))
     with pytest.raises(CommitUnknown):
         shared_commit.accept(stage.engine, [offer(stage)])
     assert stored(stage) == (1, 1)

@@ -46,7 +46,7 @@ def broker_urls(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
 
 def _forget_connections() -> None:
     """Close the process-wide connections that ringing made."""
-    pending_doorbells.client.cache_clear()
+    pending_doorbells.redis_client.cache_clear()
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def asked(stage: Stage) -> int:
 
 def held(stage: Stage) -> frozenset[str]:
     with reading(stage.engine) as connection:
-        return accounts.held(connection, stage.settings.logins)
+        return accounts.held_names(connection, stage.settings.logins)
 
 
 def shown(config: Path) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def test_the_celery_door_makes_one_message_of_a_task_that_is_delivered_twice(
     with running(WORKER, config) as process, Celery("app", set_as_current=False) as app:
         # As an application would that knows the broker alone; the queues are there already.
         app.conf.update(broker_url=broker_urls["broker_url"], task_create_missing_queues=False)
-        app.conf.task_queues = Doorbell(stage.settings)._celery().conf.task_queues
+        app.conf.task_queues = Doorbell(stage.settings)._celery_app().conf.task_queues
         for one in (payload, payload, bad, last):
             app.send_task("xinshi.enqueue", args=[one], queue=MessageClass.NOTICE.value)
         eventually(lambda: len(stage.taken()) == 2, within=15)

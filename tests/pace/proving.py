@@ -17,7 +17,7 @@ from typing import Any
 from tests.support.faults.house import House, eventually, mobiles
 from tests.support.faults.servers import Redis
 from worker.sandbox import Sandbox
-from worker.sandbox.ledger import Entry
+from worker.sandbox.ledger import LedgerEntry
 
 PROCESSES = 4
 TEXT = "【信使】您的订单已发货"
@@ -56,7 +56,7 @@ class Shown:
         )
 
 
-def shown(entries: list[Entry], first: float, last: float) -> Shown:
+def shown(entries: list[LedgerEntry], first: float, last: float) -> Shown:
     """Measure what arrived from `first` on and before `last`, in seconds since 1970."""
     calls = [one for one in entries if one.size and first <= one.at < last]
     times = sorted(one.at for one in calls)
@@ -109,7 +109,7 @@ def load(house: House, count: int) -> None:
         house.worker("notice")
 
 
-def arrivals(house: House) -> list[Entry]:
+def arrivals(house: House) -> list[LedgerEntry]:
     """Return the calls that submit, taken or refused."""
     return [one for one in house.sandbox.entries() if one.size]
 

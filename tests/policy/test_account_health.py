@@ -9,34 +9,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain.enums import Carrier
-from worker.policy import account_health, routing
+from worker.policy import account_health, eligibility
 from worker.policy.account_health import (
-    CALLS,
-    DRIFT,
-    GOOD,
+    CALLS_RULE,
+    DRIFT_SECONDS,
+    GOOD_WINDOWS_FOR_STEP_UP,
+    HEALTHY,
     LADDER,
-    REPORTS,
-    WELL,
+    REPORTS_RULE,
     Count,
     Gauge,
     Gauges,
     Health,
     HealthSample,
     StepRule,
-    judged,
+    judge,
 )
 
 EVERY = 10.0
-RULES = st.sampled_from([CALLS, REPORTS])
+RULES = st.sampled_from([CALLS_RULE, REPORTS_RULE])
 COUNTS = st.integers(0, 200).flatmap(
     lambda seen: st.integers(0, seen).map(lambda bad: Count(seen, bad))
 )
 GAUGES = st.builds(
     Gauge,
     step=st.integers(0, len(LADDER) - 1),
-    count=COUNTS.map(lambda one: Count(one.seen % 10, min(one.bad, one.seen % 10))),
-    good=st.integers(0, GOOD - 1),
-    idle=st.floats(0, 700),
+    count=COUNTS.map(lambda one: Count(one.total % 10, min(one.bad, one.total % 10))),
+    good_windows=st.integers(0, GOOD_WINDOWS_FOR_STEP_UP - 1),
+    idle_seconds=st.floats(0, 700),
 )
 SECONDS = st.floats(0, 120)
 
@@ -45,48 +45,48 @@ def run(gauge: Gauge, rule: StepRule, *windows: Count) -> list[float]:
     """Return the share after each window."""
     shares = []
     for one in windows:
-        gauge = judged(gauge, one, EVERY, rule)
+        gauge = judge(gauge, one, EVERY, rule)
         shares.append(gauge.share)
     return shares
 
 
 def test_what_fails_goes_down_step_by_step_and_comes_back_after_some_good_windows() -> None:
     bad, good = Count(40, 20), Count(40, 0)
-    assert run(Gauge(), CALLS, *[bad] * 6) == [0.8, 0.5, 0.2, 0.05, 0.05, 0.05]
-    up = run(Gauge(step=4), CALLS, *[good] * 13)
+    assert run(Gauge(), CALLS_RULE, *[bad] * 6) == [0.8, 0.5, 0.2, 0.05, 0.05, 0.05]
+    up = run(Gauge(step=4), CALLS_RULE, *[good] * 13)
     assert up == [0.05] * 2 + [0.2] * 3 + [0.5] * 3 + [0.8] * 3 + [1.0] * 2
 
 
 def test_few_samples_are_counted_on_until_they_are_enough() -> None:
-    assert run(Gauge(), CALLS, *[Count(3, 3)] * 4) == [1.0, 1.0, 1.0, 0.8]
+    assert run(Gauge(), CALLS_RULE, *[Count(3, 3)] * 4) == [1.0, 1.0, 1.0, 0.8]
 
 
 def test_without_traffic_an_account_drifts_back() -> None:
-    quiet = [Count()] * (4 * int(DRIFT / EVERY))
-    assert run(Gauge(step=4), CALLS, *quiet)[-1] == 1.0
-    assert run(Gauge(step=4), CALLS, *quiet[: int(DRIFT / EVERY) - 1])[-1] == 0.05
+    quiet = [Count()] * (4 * int(DRIFT_SECONDS / EVERY))
+    assert run(Gauge(step=4), CALLS_RULE, *quiet)[-1] == 1.0
+    assert run(Gauge(step=4), CALLS_RULE, *quiet[: int(DRIFT_SECONDS / EVERY) - 1])[-1] == 0.05
 
 
 def test_one_that_still_fails_at_the_little_it_gets_does_not_drift_back() -> None:
-    assert set(run(Gauge(step=4), CALLS, *[Count(1, 1)] * 60)) == {0.05}
+    assert set(run(Gauge(step=4), CALLS_RULE, *[Count(1, 1)] * 60)) == {0.05}
 
 
 @given(GAUGES, COUNTS, SECONDS, RULES)
 def test_one_look_moves_one_step_at_the_most(
     gauge: Gauge, count: Count, seconds: float, rule: StepRule
 ) -> None:
-    after = judged(gauge, count, seconds, rule)
+    after = judge(gauge, count, seconds, rule)
     assert abs(after.step - gauge.step) <= 1
     assert 0 < after.share <= 1
-    assert after.count.seen < rule.least
+    assert after.count.total < rule.min_count
 
 
 @given(GAUGES, COUNTS, st.integers(0, 200), SECONDS, RULES)
 def test_a_worse_window_never_raises_the_share(
     gauge: Gauge, count: Count, more: int, seconds: float, rule: StepRule
 ) -> None:
-    worse = Count(count.seen, min(count.seen, count.bad + more))
-    better, other = (judged(gauge, one, seconds, rule) for one in (count, worse))
+    worse = Count(count.total, min(count.total, count.bad + more))
+    better, other = (judge(gauge, one, seconds, rule) for one in (count, worse))
     assert other.share <= better.share
 
 
@@ -95,7 +95,7 @@ def test_at_a_constant_rate_the_share_settles_and_stays(
     seen: int, rate: float, rule: StepRule
 ) -> None:
     """Near either limit too: it goes one way, to its end, and never back."""
-    shares = run(Gauge(step=2), rule, *[Count(max(seen, rule.least), round(rate * seen))] * 60)
+    shares = run(Gauge(step=2), rule, *[Count(max(seen, rule.min_count), round(rate * seen))] * 60)
     moves = {one < two for one, two in itertools.pairwise(shares) if one != two}
     assert len(moves) <= 1
     assert len(set(shares[30:])) == 1
@@ -106,7 +106,7 @@ def test_chance_near_a_limit_makes_it_go_down_now_and_then_but_not_flutter(rate:
     """An hour of windows of 100 calls, each failing by chance."""
     random = Random(17)
     windows = [Count(100, sum(random.random() < rate for _ in range(100))) for _ in range(360)]
-    shares = run(Gauge(), CALLS, *windows)
+    shares = run(Gauge(), CALLS_RULE, *windows)
     turns = [one for one, two in itertools.pairwise(shares) if one != two]
     assert len(turns) <= 12, "less than one change in five minutes"
 
@@ -119,40 +119,44 @@ def test_a_carrier_has_a_gauge_of_its_own_and_all_reports_one_together() -> None
     after = Gauges().after(seen, EVERY)
     assert after.reports.share == after.calls.share == 1.0, "30 of 105 is no reason for all"
     assert after.carriers[Carrier.CHINA_UNICOM].share == 0.8
-    now = account_health.health(after, WELL, "2026-11-24T00:00:00+00:00")
-    assert (now.share, now.of(Carrier.CHINA_UNICOM), now.of(Carrier.CHINA_MOBILE)) == (1, 0.8, 1)
-    assert now.of(Carrier.VIRTUAL) == 1
-    assert now.why == "china_unicom: 30 of 30 reports bad or late"
+    now = account_health.health_of(after, HEALTHY, "2026-11-24T00:00:00+00:00")
+    assert (now.share, now.share_of(Carrier.CHINA_UNICOM), now.share_of(Carrier.CHINA_MOBILE)) == (
+        1,
+        0.8,
+        1,
+    )
+    assert now.share_of(Carrier.VIRTUAL) == 1
+    assert now.reason == "china_unicom: 30 of 30 reports bad or late"
 
 
 def test_the_carriers_that_do_well_keep_their_traffic_when_the_reports_of_one_are_bad() -> None:
     seen = HealthSample(
         reports={Carrier.CHINA_UNICOM: Count(70, 70), Carrier.CHINA_MOBILE: Count(30)}
     )
-    now = account_health.health(Gauges().after(seen, EVERY), WELL, "then")
-    assert (now.share, now.of(None), now.of(Carrier.VIRTUAL)) == (0.8, 0.8, 0.8)
-    assert now.of(Carrier.CHINA_MOBILE) == 1.0
+    now = account_health.health_of(Gauges().after(seen, EVERY), HEALTHY, "then")
+    assert (now.share, now.share_of(None), now.share_of(Carrier.VIRTUAL)) == (0.8, 0.8, 0.8)
+    assert now.share_of(Carrier.CHINA_MOBILE) == 1.0
 
 
 def test_since_is_when_the_share_became_what_it_is() -> None:
     failing = HealthSample(Count(10, 5))
-    first = account_health.health(gauges := Gauges().after(failing, EVERY), WELL, "first")
-    same = account_health.health(gauges, first, "second")
-    assert (first.share, first.since, first.why) == (0.8, "first", "5 of 10 calls failed")
+    first = account_health.health_of(gauges := Gauges().after(failing, EVERY), HEALTHY, "first")
+    same = account_health.health_of(gauges, first, "second")
+    assert (first.share, first.since, first.reason) == (0.8, "first", "5 of 10 calls failed")
     assert same == first
-    lower = account_health.health(gauges.after(failing, EVERY), same, "third")
+    lower = account_health.health_of(gauges.after(failing, EVERY), same, "third")
     assert (lower.share, lower.since) == (0.5, "third")
 
 
 @given(st.builds(Gauges, GAUGES, GAUGES, st.dictionaries(st.sampled_from(Carrier), GAUGES)))
 def test_what_is_stored_is_read_as_it_was(gauges: Gauges) -> None:
-    assert account_health.load(account_health.dump(gauges)) == gauges
-    now = account_health.health(gauges, WELL, "now")
-    if now.well:
+    assert account_health.load_gauges(account_health.dump_gauges(gauges)) == gauges
+    now = account_health.health_of(gauges, HEALTHY, "now")
+    if now.is_well:
         assert now.as_json() is None
     else:
-        assert account_health.stored(now.as_json()) == now
-    assert account_health.stored(None) == WELL
+        assert account_health.health_from_json(now.as_json()) == now
+    assert account_health.health_from_json(None) == HEALTHY
 
 
 def test_traffic_moves_away_in_steps_and_comes_back() -> None:
@@ -160,7 +164,7 @@ def test_traffic_moves_away_in_steps_and_comes_back() -> None:
     random = Random(3)
     gauges, got = [Gauges(), Gauges()], []
     for second in range(0, 900, int(EVERY)):
-        shares = [account_health.health(one, WELL, "").share for one in gauges]
+        shares = [account_health.health_of(one, HEALTHY, "").share for one in gauges]
         chance = shares[0] / sum(shares)
         first = sum(random.random() < chance for _ in range(500))
         failing = 120 <= second < 300
@@ -175,7 +179,7 @@ def test_traffic_moves_away_in_steps_and_comes_back() -> None:
     steps = list(dict.fromkeys(shares_then[30:]))
     assert steps == [0.05, 0.2, 0.5, 0.8, 1.0], "and comes back in steps"
     back = next(second for second, share, _ in got if second > 300 and share == 1.0)
-    assert back <= 300 + 5 * GOOD * EVERY
+    assert back <= 300 + 5 * GOOD_WINDOWS_FOR_STEP_UP * EVERY
     assert all(part < 0.12 for second, share, part in got if share == 0.05)
     assert gauges[1] == replace(gauges[1], calls=replace(gauges[1].calls, step=0))
 
@@ -184,4 +188,4 @@ def test_the_lowest_share_is_not_0() -> None:
     """Otherwise nobody would see it heal."""
     assert min(LADDER) > 0
     assert list(LADDER) == sorted(LADDER, reverse=True)
-    assert routing.AccountStatus().health == Health()
+    assert eligibility.AccountStatus().health == Health()

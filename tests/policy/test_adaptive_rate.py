@@ -14,62 +14,65 @@ from hypothesis import strategies as st
 
 from worker.policy import adaptive_rate, gcra
 from worker.policy.adaptive_rate import (
-    EVERY,
-    LONGEST_REST,
-    NOTHING,
-    SLOWEST,
-    WINDOW,
-    Learned,
+    GROWTH_SECONDS,
+    MAX_REST_SECONDS,
+    MIN_LEARNED_RATE,
+    NOTHING_LEARNED,
+    SETTLING_SECONDS,
+    LearnedRate,
 )
 from worker.policy.gcra import Cost, PacingState, Rates
 
 DAY = 86_400.0
-refusals = st.builds(Learned, st.floats(SLOWEST, 5000), st.just(1_800_000_000.0))
+refusals = st.builds(LearnedRate, st.floats(MIN_LEARNED_RATE, 5000), st.just(1_800_000_000.0))
 
 
 @given(refusals)
-def test_a_refusal_halves_and_nine_tenths_are_back_within_seconds(one: Learned) -> None:
-    assert one.refused is not None
-    assert one.allowed(one.at) == pytest.approx(one.refused * 0.5)
-    assert one.allowed(one.at + 2) == pytest.approx(one.refused * 0.9)
+def test_a_refusal_halves_and_nine_tenths_are_back_within_seconds(one: LearnedRate) -> None:
+    assert one.refused_rate is not None
+    assert one.allowed_rate(one.refused_at) == pytest.approx(one.refused_rate * 0.5)
+    assert one.allowed_rate(one.refused_at + 2) == pytest.approx(one.refused_rate * 0.9)
 
 
 @given(refusals, st.floats(0, 3 * DAY), st.floats(0, DAY))
 def test_it_only_grows_until_the_next_refusal_by_two_percent_at_most(
-    one: Learned, past: float, more: float
+    one: LearnedRate, past: float, more: float
 ) -> None:
-    first, then = one.allowed(one.at + past), one.allowed(one.at + past + more)
+    first, then = (
+        one.allowed_rate(one.refused_at + past),
+        one.allowed_rate(one.refused_at + past + more),
+    )
     if first is None:
         assert then is None
     elif then is not None:
         assert then >= first
-        if past > 4 and more <= EVERY:
+        if past > 4 and more <= GROWTH_SECONDS:
             assert then <= first * 1.02001
 
 
 @given(refusals)
-def test_what_was_learned_is_forgotten_when_it_is_far_above(one: Learned) -> None:
-    assert one.allowed(one.at + DAY) is None
+def test_what_was_learned_is_forgotten_when_it_is_far_above(one: LearnedRate) -> None:
+    assert one.allowed_rate(one.refused_at + DAY) is None
 
 
-@given(refusals, st.floats(-10, WINDOW - 0.01))
-def test_refusals_of_one_window_count_once(one: Learned, later: float) -> None:
-    assert not adaptive_rate.counts(one, one.at + later)
-    assert adaptive_rate.counts(one, one.at + WINDOW + 0.01)
+@given(refusals, st.floats(-10, SETTLING_SECONDS - 0.01))
+def test_refusals_of_one_window_count_once(one: LearnedRate, later: float) -> None:
+    assert not adaptive_rate.is_news(one, one.refused_at + later)
+    assert adaptive_rate.is_news(one, one.refused_at + SETTLING_SECONDS + 0.01)
 
 
 @given(refusals, st.floats(-1e6, 1e6))
-def test_a_wish_to_be_left_alone_is_heeded_and_has_an_end(one: Learned, seconds: float) -> None:
-    rested = adaptive_rate.asked_to_rest(one, one.at, seconds)
-    assert 0 <= rested.rest(one.at) <= LONGEST_REST
-    assert rested.rest(one.at + LONGEST_REST) == 0
-    assert rested.allowed(one.at) == one.allowed(one.at)
+def test_a_wish_to_be_left_alone_is_heeded_and_has_an_end(one: LearnedRate, seconds: float) -> None:
+    rested = adaptive_rate.after_rest_request(one, one.refused_at, seconds)
+    assert 0 <= rested.rest_seconds(one.refused_at) <= MAX_REST_SECONDS
+    assert rested.rest_seconds(one.refused_at + MAX_REST_SECONDS) == 0
+    assert rested.allowed_rate(one.refused_at) == one.allowed_rate(one.refused_at)
 
 
 @given(refusals)
-def test_it_is_stored_as_it_is(one: Learned) -> None:
-    assert adaptive_rate.stored(one.as_json()) == one
-    assert adaptive_rate.stored(None) == NOTHING
+def test_it_is_stored_as_it_is(one: LearnedRate) -> None:
+    assert adaptive_rate.learned_from_json(one.as_json()) == one
+    assert adaptive_rate.learned_from_json(None) == NOTHING_LEARNED
 
 
 @dataclass
@@ -115,7 +118,7 @@ class Lanes:
 
     gateway: Gateway
     configured: float
-    learned: Learned = NOTHING
+    learned: LearnedRate = NOTHING_LEARNED
     weather: Weather = Weather()
     processes: int = 4
     draw: random.Random = field(default_factory=lambda: random.Random(7))
@@ -145,9 +148,9 @@ class Lanes:
         if at < self._free:
             self._at(self._free, self._look)
             return
-        rate = min(self.configured, self.learned.allowed(at) or self.configured)
+        rate = min(self.configured, self.learned.allowed_rate(at) or self.configured)
         through = gcra.buckets(Rates(learned=rate), otp=False)
-        said, self._state = gcra.ask(self._state, round(at * 1e6), through, [Cost()] * 8)
+        said, self._state = gcra.grant(self._state, round(at * 1e6), through, [Cost()] * 8)
         self._free = at + 0.002
         if at >= self._stall:
             self._free += self.draw.expovariate(1 / self.weather.stalled)
@@ -155,7 +158,7 @@ class Lanes:
         for _ in range(said.granted):
             self._at(self._free + self._later(), partial(self._arrive, began=self._free))
             self._course.possible += min(self.configured, self.gateway.limit(at)) / rate
-        self._at(self._free + said.wait / gcra.SECOND + self._later(), self._look)
+        self._at(self._free + said.wait / gcra.SECOND_NS + self._later(), self._look)
 
     def _arrive(self, at: float, began: float) -> None:
         if self.gateway.takes(at):
@@ -165,8 +168,10 @@ class Lanes:
             self._at(at + 0.05, partial(self._heed, began=began))
 
     def _heed(self, at: float, began: float) -> None:
-        if adaptive_rate.counts(self.learned, began):
-            self.learned = adaptive_rate.refused(self.learned, at, float(len(self.gateway.taken)))
+        if adaptive_rate.is_news(self.learned, began):
+            self.learned = adaptive_rate.after_refusal(
+                self.learned, at, float(len(self.gateway.taken))
+            )
 
 
 def test_two_weeks_against_a_limit_that_changes() -> None:
@@ -196,7 +201,7 @@ def test_five_minutes_against_a_steady_limit(limit: float, weather: Weather) -> 
     course = lanes.drive(0.0, 300.0)
     assert course.refused < 0.02 * (course.taken + course.refused)
     assert course.taken >= 0.85 * limit * 300
-    assert lanes.learned.refused == pytest.approx(limit, rel=0.25)
+    assert lanes.learned.refused_rate == pytest.approx(limit, rel=0.25)
 
 
 def test_a_limit_that_falls_to_a_quarter_is_met_within_seconds() -> None:
@@ -204,7 +209,7 @@ def test_a_limit_that_falls_to_a_quarter_is_met_within_seconds() -> None:
     gateway = Gateway(lambda at: 40.0 if at < 60 else 10.0)
     lanes = Lanes(gateway, configured=100.0)
     lanes.drive(0.0, 60.0)
-    lanes.learned = adaptive_rate.stored(lanes.learned.as_json())
+    lanes.learned = adaptive_rate.learned_from_json(lanes.learned.as_json())
     lanes.drive(60.0, 70.0)
     course = lanes.drive(70.0, 190.0)
     assert course.refused < 0.03 * course.taken

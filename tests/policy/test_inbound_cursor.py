@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.policy import inbound_cursor
-from worker.policy.inbound_cursor import HOUR, SETTLED, Cursor
+from worker.policy.inbound_cursor import CLOSING_DELAY, HOUR, InboundCursor
 
 SPACING = 600.0
 START = datetime(2026, 3, 1, 7, 23, 11, tzinfo=UTC)
@@ -26,18 +26,18 @@ def simulate(seed: int, days: int) -> list[tuple[datetime, datetime, bool]]:
     asked: list[tuple[datetime, datetime, bool]] = []
     while at < START + timedelta(days=days):
         cursor = inbound_cursor.load(stored, at)
-        wait = inbound_cursor.wait(cursor, SPACING, at)
+        wait = inbound_cursor.seconds_until_read(cursor, SPACING, at)
         if wait > 0:
             at += timedelta(seconds=min(wait, random.choice([60, 61.5, 300])))
             continue
         hour = inbound_cursor.next_hour(cursor, at)
-        stored = inbound_cursor.dump(inbound_cursor.asked(cursor, at))
+        stored = inbound_cursor.dump(inbound_cursor.after_asking(cursor, at))
         fate = random.random()
         good = fate < 0.8 or at > calm
         asked.append((at, hour, good))
         if good:
             # Only what is in the database is known: the cursor as it was loaded.
-            stored = inbound_cursor.dump(inbound_cursor.read(cursor, hour, at))
+            stored = inbound_cursor.dump(inbound_cursor.after_reading(cursor, hour, at))
         elif fate > 0.99:
             at += timedelta(hours=random.uniform(0.1, 30))
         at += timedelta(seconds=random.choice([1, 60, 60, 400]))
@@ -55,10 +55,10 @@ def test_two_weeks_of_outages_lose_no_hour_and_never_ask_too_soon(seed: int) -> 
     """Every hour is read once after it closed; every second good read is of the one that runs."""
     asked = simulate(seed, 14)
     good = [(at, hour) for at, hour, stored in asked if stored]
-    closed = [hour for at, hour in good if hour + HOUR + SETTLED <= at]
+    closed = [hour for at, hour in good if hour + HOUR + CLOSING_DELAY <= at]
     assert len(closed) == len(set(closed)), "once is enough"
     wanted, hour = set(), start_of(START) - HOUR
-    while hour + 2 * HOUR + SETTLED <= good[-1][0]:
+    while hour + 2 * HOUR + CLOSING_DELAY <= good[-1][0]:
         wanted.add(hour)
         hour += HOUR
     assert wanted <= set(closed)
@@ -70,13 +70,15 @@ def test_two_weeks_of_outages_lose_no_hour_and_never_ask_too_soon(seed: int) -> 
 
 def test_the_newest_closed_hour_comes_first() -> None:
     at = START.replace(minute=15)
-    cursor = Cursor(START.replace(minute=0, second=0) - 5 * HOUR, was_current=True)
-    assert inbound_cursor.unread(cursor, at)[0] == START.replace(minute=0, second=0) - HOUR
+    cursor = InboundCursor(START.replace(minute=0, second=0) - 5 * HOUR, last_was_current=True)
+    assert inbound_cursor.unread_hours(cursor, at)[0] == START.replace(minute=0, second=0) - HOUR
     assert inbound_cursor.next_hour(cursor, at) == START.replace(minute=0, second=0) - HOUR
 
 
 @pytest.mark.parametrize("minutes", [0, 9])
 def test_an_hour_is_not_closed_before_late_entries_had_their_time(minutes: int) -> None:
     top = START.replace(minute=0, second=0)
-    cursor = inbound_cursor.read(Cursor(top - HOUR), top - HOUR, top + timedelta(minutes=minutes))
-    assert inbound_cursor.unread(cursor, top + timedelta(minutes=20)) == [top - HOUR]
+    cursor = inbound_cursor.after_reading(
+        InboundCursor(top - HOUR), top - HOUR, top + timedelta(minutes=minutes)
+    )
+    assert inbound_cursor.unread_hours(cursor, top + timedelta(minutes=20)) == [top - HOUR]

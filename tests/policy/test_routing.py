@@ -18,9 +18,9 @@ from worker.config import settings
 from worker.domain import carriers
 from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.gateways.base import Account, Content
-from worker.policy import routing
+from worker.policy import eligibility, routing
 from worker.policy.account_health import LADDER, Health
-from worker.policy.routing import AccountStatus, Exclusion, RoutingQuery
+from worker.policy.eligibility import AccountStatus, Exclusion, RoutingQuery
 
 
 def accounts(**sections: dict[str, Any]) -> list[Account]:
@@ -44,11 +44,11 @@ NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 STANDINGS = st.builds(
     AccountStatus,
     held=st.booleans(),
-    no_batches=st.booleans(),
-    no_singles=st.booleans(),
+    probe_before_batches=st.booleans(),
+    probe_before_singles=st.booleans(),
     health=st.sampled_from(LADDER).map(lambda share: Health(share, share)),
-    free=st.integers(-2, 8),
-    places=st.just(8),
+    free_slots=st.integers(-2, 8),
+    slots=st.just(8),
 )
 STAGES = st.fixed_dictionaries(dict.fromkeys(NAMES, STANDINGS))
 SOME_OR_NONE = st.sampled_from([None, *NAMES])
@@ -62,7 +62,7 @@ def asked(text: str = "好", **more: Any) -> RoutingQuery:
 def shares(**each: float) -> Callable[[str], AccountStatus]:
     """Let accounts stand idle, and healthy unless a share is given."""
     return lambda name: AccountStatus(
-        health=Health(each.get(name, 1.0), each.get(name, 1.0)), free=1
+        health=Health(each.get(name, 1.0), each.get(name, 1.0)), free_slots=1
     )
 
 
@@ -104,11 +104,14 @@ def test_accounts_that_all_fail_share_as_before() -> None:
 
 def test_a_share_bounds_the_places_only_where_another_can_take_the_rest() -> None:
     able = accounts(bulk={}, v1={})
-    half = {"bulk": AccountStatus(health=Health(0.5, 0.5), free=5, places=8), "v1": AccountStatus()}
-    places = {one.account.name: one.places for one in routing.explain(able, asked(), half.get)}  # type: ignore[arg-type]
+    half = {
+        "bulk": AccountStatus(health=Health(0.5, 0.5), free_slots=5, slots=8),
+        "v1": AccountStatus(),
+    }
+    places = {one.account.name: one.free_slots for one in routing.explain(able, asked(), half.get)}  # type: ignore[arg-type]
     assert places == {"bulk": 1, "v1": 1}
-    alone = routing.explain(able, asked(named="bulk"), half.get)  # type: ignore[arg-type]
-    assert [one.places for one in alone] == [5, 0]
+    alone = routing.explain(able, asked(named_account="bulk"), half.get)  # type: ignore[arg-type]
+    assert [one.free_slots for one in alone] == [5, 0]
 
 
 @pytest.mark.parametrize("share", [0.8, 0.5, 0.2, 0.05])
@@ -116,15 +119,15 @@ def test_what_flows_over_gets_its_share_of_the_places_over_time(share: float) ->
     """When the healthy one is full, a failing one takes no more than its part of what it could."""
     able = accounts(bulk={}, v1={})
     stands = {
-        "bulk": AccountStatus(health=Health(share, share), free=8, places=8),
-        "v1": AccountStatus(free=0, places=8),
+        "bulk": AccountStatus(health=Health(share, share), free_slots=8, slots=8),
+        "v1": AccountStatus(free_slots=0, slots=8),
     }
     began = 0
     for second in range(1000):
         moment = replace(asked(), at=NOON + timedelta(seconds=second / 10))
         (found, _) = routing.explain(able, moment, stands.__getitem__)
-        assert (found.out is Exclusion.FULL) == (found.places == 0)
-        began += found.places
+        assert (found.exclusion is Exclusion.FULL) == (found.free_slots == 0)
+        began += found.free_slots
     assert began / 1000 == pytest.approx(8 * share, rel=0.05)
 
 
@@ -133,24 +136,24 @@ def test_chances_sum_up_to_1_and_nothing_goes_to_who_cannot_take_it(
     stage: dict[str, AccountStatus], *, single: bool, named: str | None, rather_not: str | None
 ) -> None:
     found = routing.explain(
-        ABLE, asked(single=single, named=named, rather_not=rather_not), stage.__getitem__
+        ABLE, asked(single=single, named_account=named, tried_account=rather_not), stage.__getitem__
     )
-    free = [one for one in found if one.out is None]
+    free = [one for one in found if one.exclusion is None]
     assert sum(one.chance for one in found) == pytest.approx(1.0 if free else 0.0)
     for one in found:
         standing = stage[one.account.name]
-        assert (one.chance > 0) <= (one.out is None)
-        if one.out is None:
-            assert one.places > 0
+        assert (one.chance > 0) <= (one.exclusion is None)
+        if one.exclusion is None:
+            assert one.free_slots > 0
             assert not standing.held
-            assert not (standing.no_singles if single else standing.no_batches)
+            assert not (standing.probe_before_singles if single else standing.probe_before_batches)
             assert named in {None, one.account.name}
-    assert {Exclusion.TRIED} & {one.out for one in found} <= {
+    assert {Exclusion.TRIED} & {one.exclusion for one in found} <= {
         Exclusion.TRIED if rather_not else None
     }
     if not free:
-        sure = [one for one in found if one.out is Exclusion.FULL]
-        assert all(stage[one.account.name].free < 8 for one in sure)
+        sure = [one for one in found if one.exclusion is Exclusion.FULL]
+        assert all(stage[one.account.name].free_slots < 8 for one in sure)
 
 
 @given(STAGES, st.floats(0, 1, exclude_max=True))
@@ -159,11 +162,11 @@ def test_whoever_is_picked_may_be_asked_and_somebody_is_while_there_is_one(
 ) -> None:
     options = routing.explain(ABLE, asked(), stage.__getitem__)
     found = routing.pick(options, lambda: draw)
-    if all(one.out is not None for one in options):
+    if all(one.exclusion is not None for one in options):
         assert found is None
     else:
         assert found is not None
-        assert found.out is None
+        assert found.exclusion is None
         assert found.chance > 0
 
 
@@ -185,10 +188,10 @@ def test_a_lower_share_never_raises_a_chance(
 
 def test_a_carrier_at_which_an_account_does_badly_is_avoided_for_its_own_numbers() -> None:
     able = accounts(bulk={}, v1={})
-    ill = Health(carriers={Carrier.CHINA_UNICOM: 0.05, Carrier.CHINA_MOBILE: 1.0})
+    ill = Health(carrier_shares={Carrier.CHINA_UNICOM: 0.05, Carrier.CHINA_MOBILE: 1.0})
     stands = {
-        "bulk": AccountStatus(health=ill, free=8, places=8),
-        "v1": AccountStatus(free=8, places=8),
+        "bulk": AccountStatus(health=ill, free_slots=8, slots=8),
+        "v1": AccountStatus(free_slots=8, slots=8),
     }
     by_carrier = {
         carrier: next(
@@ -205,13 +208,13 @@ def test_a_carrier_at_which_an_account_does_badly_is_avoided_for_its_own_numbers
 def test_why_is_kept_only_where_there_was_a_choice() -> None:
     able = accounts(bulk={"priority": 1}, v1={}, me={"from": "13900000000"})
     stands = {
-        "bulk": AccountStatus(health=Health(0.5, 0.5), free=8, places=8),
+        "bulk": AccountStatus(health=Health(0.5, 0.5), free_slots=8, slots=8),
         "v1": AccountStatus(held=True),
         "me": AccountStatus(),
     }
     kept = routing.trace(routing.explain(able, asked(), stands.__getitem__))
     assert kept == {"chances": {"bulk": 1.0}, "shares": {"bulk": 0.5}, "out": {"v1": "held"}}
-    named = routing.explain(able, asked(named="bulk"), stands.__getitem__)
+    named = routing.explain(able, asked(named_account="bulk"), stands.__getitem__)
     assert routing.trace(named) is None
 
 
@@ -219,15 +222,17 @@ def test_marketing_waits_for_hours_and_nothing_else_does() -> None:
     able = accounts(bulk={"sending_hours": "08:00-11:00"}, v1={"sending_hours": "13:00-14:00"})
     marketing = replace(asked(), message_class=MessageClass.MARKETING)
     found = routing.explain(able, marketing, lambda _name: AccountStatus())
-    assert [(one.out, one.wait) for one in found] == [
+    assert [(one.exclusion, one.wait_seconds) for one in found] == [
         (Exclusion.HOURS, 20 * 3600),
         (Exclusion.HOURS, 3600),
     ]
-    assert all(one.out is None for one in routing.explain(able, asked(), lambda _: AccountStatus()))
+    assert all(
+        one.exclusion is None for one in routing.explain(able, asked(), lambda _: AccountStatus())
+    )
 
 
 def test_a_number_is_counted_for_whoever_gave_it_out() -> None:
-    given_out = [one for each in carriers._GIVEN.values() for one in each.split()]
+    given_out = [one for each in carriers._PREFIXES.values() for one in each.split()]
     assert len(given_out) == len(set(given_out)), "each beginning once"
     known = {
         "13800138000": Carrier.CHINA_MOBILE,
@@ -244,10 +249,10 @@ def test_a_number_is_counted_for_whoever_gave_it_out() -> None:
 def test_a_named_account_is_asked_alone_whatever_its_classes() -> None:
     all_of_them = accounts(bulk={"classes": ["marketing"]}, v1={}, me={"from": "13900000000"})
     notice = MessageClass.NOTICE
-    names = [one.name for one in routing.candidates(all_of_them, notice, None)]
+    names = [one.name for one in eligibility.candidates(all_of_them, notice, None)]
     assert names == ["v1"], "a person's phone carries nothing unless it is named"
     for name in ("bulk", "me"):
-        assert [one.name for one in routing.candidates(all_of_them, notice, name)] == [name]
+        assert [one.name for one in eligibility.candidates(all_of_them, notice, name)] == [name]
 
 
 @pytest.mark.parametrize(
@@ -265,7 +270,7 @@ def test_why_an_account_cannot_is_said(
     name: str, text: str, kinds: set[NumberKind], said: str
 ) -> None:
     (account,) = accounts(**{name: {}})
-    found = routing.problems(account, Content(text), kinds)
+    found = eligibility.problems(account, Content(text), kinds)
     assert said in "; ".join(map(str, found))
     assert name in str(found[0])
 
@@ -273,4 +278,4 @@ def test_why_an_account_cannot_is_said(
 def test_what_fits_is_no_problem() -> None:
     (account,) = accounts(bulk={})
     both = {NumberKind.MOBILE, NumberKind.LANDLINE}
-    assert routing.problems(account, Content("【信使】镕囧堃 ABC"), both) == []
+    assert eligibility.problems(account, Content("【信使】镕囧堃 ABC"), both) == []

@@ -35,11 +35,11 @@ def test_many_enqueues_ring_once_until_somebody_hears_it() -> None:
         assert look.llen("otp") == 1
         assert doorbell.ring(MessageClass.NOTICE)
         assert look.llen("notice") == 1
-        pending_doorbells.take_mark(configured, "otp")
+        pending_doorbells.clear_mark(configured, "otp")
         assert doorbell.ring(MessageClass.OTP)
         assert look.llen("otp") == 2
-        pending_doorbells.client(url).close()
-        pending_doorbells.client.cache_clear()
+        pending_doorbells.redis_client(url).close()
+        pending_doorbells.redis_client.cache_clear()
 
 
 def test_a_doorbell_is_what_celery_itself_would_write() -> None:
@@ -48,11 +48,11 @@ def test_a_doorbell_is_what_celery_itself_would_write() -> None:
         configured = made(broker_url=url)
         doorbell = Doorbell(configured)
         assert doorbell.ring(MessageClass.OTP)
-        doorbell._publish("otp", broker.RING, ("otp",))
+        doorbell._publish("otp", broker.RING_TASK, ("otp",))
         theirs, ours = (_opened(one) for one in look.lrange("otp", 0, -1))
-        doorbell._celery().close()
-        pending_doorbells.client(url).close()
-        pending_doorbells.client.cache_clear()
+        doorbell._celery_app().close()
+        pending_doorbells.redis_client(url).close()
+        pending_doorbells.redis_client.cache_clear()
     assert theirs["headers"].pop("origin")
     assert theirs["properties"].pop("reply_to")
     for one in (ours, theirs):
@@ -89,7 +89,7 @@ def _forget_ids(envelope: dict[str, Any]) -> None:
     ],
 )
 def test_what_kombu_may_read_in_another_way_is_rung_by_celery(url: str, *, here: bool) -> None:
-    assert pending_doorbells.serve(made(broker_url=url, redis_url="redis://t")) is here
+    assert pending_doorbells.can_ring(made(broker_url=url, redis_url="redis://t")) is here
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
@@ -124,17 +124,17 @@ class _Closing:
         """Close what ringing opened."""
         if self.bell._app is not None:
             self.bell._app.close()
-        pending_doorbells.client.cache_clear()
+        pending_doorbells.redis_client.cache_clear()
 
 
 def test_both_ends_share_queues_and_nothing_waits_for_ever() -> None:
-    options = broker.options(made(broker_url="redis://127.0.0.1:6379/9"))
+    options = broker.celery_options(made(broker_url="redis://127.0.0.1:6379/9"))
     names = [queue.name for queue in options["task_queues"]]
-    assert names == [*MessageClass, broker.TICKS]
+    assert names == [*MessageClass, broker.TICKS_QUEUE]
     assert not options["task_create_missing_queues"]
     assert 0 < options["broker_pool_acquire_timeout"] <= 1
     assert 0 < options["broker_transport_options"]["socket_timeout"] <= 5
-    amqp = broker.options(made(broker_url="amqp://h//", redis_url="redis://h"))
+    amqp = broker.celery_options(made(broker_url="amqp://h//", redis_url="redis://h"))
     assert amqp["broker_transport_options"] == {"confirm_publish": True}
     assert all(q.queue_arguments["x-queue-type"] == "quorum" for q in amqp["task_queues"])
 

@@ -190,7 +190,7 @@ def test_a_message_is_cancelled_until_it_is_handed_over(producer: Listening, han
     assert producer.cancel(early.ids[0]).state is MessageState.CANCELLED
     assert producer.cancel(early.ids[0]).state is MessageState.CANCELLED
     late = producer.enqueue("13800000002", TEXT)
-    assert [one.parcel.msisdns for one in hand.take()] == [("13800000002",)]
+    assert [one.outgoing.msisdns for one in hand.take()] == [("13800000002",)]
     with pytest.raises(TooLate, match="submitting"):
         producer.cancel(late.ids[0])
     for wrong in (

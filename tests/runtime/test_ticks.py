@@ -32,10 +32,10 @@ def test_a_tick_is_not_run_twice_at_a_time_even_by_hand(engine: Engine) -> None:
     assert take(engine, "a")
     assert not take(engine, "b", force=True)
     with writing(engine) as connection:
-        ticks.leave(connection, "t", "b")
+        ticks.release(connection, "t", "b")
     assert not take(engine, "b", force=True), "only its holder lets it go"
     with writing(engine) as connection:
-        ticks.leave(connection, "t", "a")
+        ticks.release(connection, "t", "a")
     assert not take(engine, "b"), "it is not due"
     assert take(engine, "b", force=True)
 
@@ -46,7 +46,7 @@ def test_a_tick_whose_holder_fell_silent_is_free_when_its_lease_is_over(engine: 
     with writing(engine) as connection:
         connection.execute(update(tick).values(lease_until=later(-1), next_at=later(-1)))
     with reading(engine) as connection:
-        assert ticks.look(connection, {"t", "new"}) == (["t"], {"new"})
+        assert ticks.due_and_missing(connection, {"t", "new"}) == (["t"], {"new"})
     assert take(engine, "b")
 
 
@@ -56,9 +56,9 @@ def test_an_account_is_held_until_its_time_or_a_person_and_released_once(engine:
         accounts.hold(connection, "b", "114", "locked", 600)
         accounts.hold(connection, "c", "114", "locked", -1)
         accounts.hold(connection, "a", "114", "locked", 1)
-        assert accounts.held(connection) == {"a", "b"}
+        assert accounts.held_names(connection) == {"a", "b"}
         assert accounts.states(connection)["a"].held_code == "101", "the longer hold stays"
         assert not accounts.states(connection)["c"].held
         assert accounts.release(connection, "a")
         assert not accounts.release(connection, "a")
-        assert accounts.held(connection) == {"b"}
+        assert accounts.held_names(connection) == {"b"}

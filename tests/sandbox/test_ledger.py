@@ -27,7 +27,15 @@ from tests.support.sandbox_customers import (
     tx,
 )
 from worker.sandbox import Fsync, Sandbox
-from worker.sandbox.ledger import Totals, calls, numbers_taken, read, taken, times_taken, totals
+from worker.sandbox.ledger import (
+    LedgerTotals,
+    calls,
+    numbers_taken,
+    read,
+    taken,
+    times_taken,
+    totals,
+)
 
 FIRST = (
     '{"at":1.5,"seq":1,"gateway":"c123","account":"9999","call":"tx","code":"100","size":2,'
@@ -143,7 +151,7 @@ def test_a_torn_line_within_is_an_error(ledger: Path) -> None:
 
 def test_adding_up(ledger: Path) -> None:
     ledger.write_text(FIRST + SECOND + FIRST)
-    assert totals(ledger) == Totals(3, 2, 4, 8, 2)
+    assert totals(ledger) == LedgerTotals(3, 2, 4, 8, 2)
     assert numbers_taken(ledger) == {"13800138000": 2, "13800138001": 2}
     assert times_taken(ledger)["13800138000", "a"] == 2
     assert calls(ledger)["c123", "tx", "100"] == 2

@@ -30,7 +30,7 @@ def hand(engine: Engine, database: str) -> Hand:
 def put_aside(hand: Hand, **more: bool) -> restored_backup.PutAside:
     later = datetime.now(UTC) + timedelta(minutes=1)
     return restored_backup.put_aside(
-        hand.engine, hand.settings, later, who="me", why="a test", **more
+        hand.engine, hand.settings, later, who="me", reason="a test", **more
     )
 
 
@@ -74,9 +74,9 @@ def test_a_report_settles_its_own_message_only(hand: Hand) -> None:
             gateway_id=name,
         )
         with writing(hand.engine) as connection:
-            reports.take(connection, ["v1"], nth, [report])
+            reports.take_page(connection, ["v1"], nth, [report])
     assert hand.count(loaded.id) == {"delivered": 3, "unknown": 9}
     with reading(hand.engine) as connection:
-        (one,) = unknown.unknown_ones(connection)
+        (one,) = unknown.unknown_submissions(connection)
         assert one.size == 12
         assert unknown.repeatable(connection, "v1", 10) == []

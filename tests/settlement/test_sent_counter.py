@@ -17,7 +17,7 @@ from tests.support.stage import (
 )
 from worker.domain.enums import MessageState as M
 from worker.settlement.sent_counter import judge
-from worker.store import accounts
+from worker.store import account_doubts
 from worker.store.db import database as connecting
 from worker.store.db.clock import now
 from worker.store.schema.tables import account_state, request
@@ -149,19 +149,19 @@ def test_one_outage_is_one_doubt_and_each_probe_another(engine: Engine) -> None:
     Then the pause doubles with each probe, up to a minute; one known outcome ends it.
     """
     for _ in range(100):
-        _write(engine, lambda c: accounts.doubt(c, "bulk", None))
+        _write(engine, lambda c: account_doubts.add(c, "bulk", None))
     assert _pause(engine) == pytest.approx(1.0, abs=0.5)
     pauses = []
     for _ in range(7):
         with engine.begin() as connection:
             connection.execute(update(account_state).values(probe_at=now()))
-        assert _write(engine, lambda c: accounts.take_probe(c, "bulk", 30.0))
-        _write(engine, lambda c: accounts.doubt(c, "bulk", None))
+        assert _write(engine, lambda c: account_doubts.take_probe(c, "bulk", 30.0))
+        _write(engine, lambda c: account_doubts.add(c, "bulk", None))
         pauses.append(_pause(engine))
     assert pauses == pytest.approx([2, 4, 8, 16, 32, 60, 60], abs=0.5)
-    _write(engine, lambda c: accounts.trust(c, "bulk"))
+    _write(engine, lambda c: account_doubts.clear(c, "bulk"))
     with connecting.reading(engine) as connection:
-        assert accounts.doubtful(connection) == {}
+        assert account_doubts.current_doubts(connection) == {}
 
 
 def _write(engine: Engine, work: Callable[[Connection], Any]) -> Any:

@@ -30,7 +30,7 @@ def tables(engine: Engine) -> set[str]:
 def test_from_nothing_to_the_newest_and_again_without_effect(bare: Engine) -> None:
     assert migrations.revision(bare) is None
     migrations.migrate(bare)
-    assert migrations.revision(bare) == migrations.newest()
+    assert migrations.revision(bare) == migrations.newest_revision()
     before = tables(bare)
     assert {table.name for table in metadata.sorted_tables} < before
     migrations.migrate(bare)
@@ -66,10 +66,10 @@ def test_an_application_s_own_tables_and_versions_are_left_alone(bare: Engine) -
 @pytest.mark.parametrize("kind", ["sqlite"])
 def test_a_database_without_tables_is_told_apart_from_one_that_is_away(bare: Engine) -> None:
     from worker.domain.errors import Unavailable
-    from worker.store.accounts import held
+    from worker.store.accounts import held_names
 
     with pytest.raises(Unavailable, match="xinshi migrate"), database.reading(bare) as connection:
-        held(connection)
+        held_names(connection)
     away = create_engine("postgresql+psycopg://nobody@127.0.0.1:9/x")
     with pytest.raises(Unavailable, match="does not answer"), database.reading(away):
         pytest.fail("nobody listens there")

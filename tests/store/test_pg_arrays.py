@@ -23,7 +23,9 @@ COLUMNS = {
     "at": Column("at", Instant()),
 }
 # The marks among the letters, and what may stand for one of them.
-TEXTS = st.text(st.sampled_from([*"ab,{}\"'\\ \n\t京😀", *pg_arrays.MARKS, "\ue000", "\ue001"]))
+TEXTS = st.text(
+    st.sampled_from([*"ab,{}\"'\\ \n\t京😀", *pg_arrays.DEFAULT_MARKERS, "\ue000", "\ue001"])
+)
 ROWS = st.fixed_dictionaries(
     {
         "text": st.none() | TEXTS,
@@ -43,9 +45,9 @@ on_postgresql = pytest.mark.parametrize("kind", ["postgresql"])
 @LAW
 @given(st.lists(ROWS, min_size=1, max_size=8))
 def test_rows_come_back_as_they_were(engine: Engine, rows: list[dict[str, Any]]) -> None:
-    handed, said = pg_arrays.given(COLUMNS), pg_arrays.unnested(rows, **COLUMNS)
+    handed, said = pg_arrays.parameter_table(COLUMNS), pg_arrays.literal_table(rows, **COLUMNS)
     with reading(engine) as connection:
-        for table, values in ((handed, pg_arrays.lists(rows)), (said, {})):
+        for table, values in ((handed, pg_arrays.packed_columns(rows)), (said, {})):
             found = connection.execute(select(table), values).all()
             assert [row._asdict() for row in found] == rows
 
@@ -56,19 +58,19 @@ def test_rows_come_back_as_they_were(engine: Engine, rows: list[dict[str, Any]])
 def test_a_value_is_among_those_that_are_given(engine: Engine, values: list[str], one: str) -> None:
     column: Any = literal(one, String())
     with reading(engine) as connection:
-        found = connection.execute(select(pg_arrays.among(column, values))).scalar()
+        found = connection.execute(select(pg_arrays.equals_any(column, values))).scalar()
     assert found is (one in values)
 
 
 @on_postgresql
 def test_what_is_too_long_for_its_column_is_not_cut_off(engine: Engine) -> None:
     rows = [{"request_id": 1, "name": "x" * 201, "state": "ready"}]
-    each = pg_arrays.given({name: campaign.c[name] for name in rows[0]})
+    each = pg_arrays.parameter_table({name: campaign.c[name] for name in rows[0]})
     storing = campaign.insert().from_select(list(rows[0]), select(each))
     with pytest.raises(DataError), writing(engine) as connection:
-        connection.execute(storing, pg_arrays.lists(rows))
+        connection.execute(storing, pg_arrays.packed_columns(rows))
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="without a zone"):
-        pg_arrays.lists([{"at": datetime(2026, 1, 1)}])  # noqa: DTZ001
+        pg_arrays.packed_columns([{"at": datetime(2026, 1, 1)}])  # noqa: DTZ001

@@ -13,32 +13,32 @@ from worker.store import spool_entries
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import inbox
 from worker.store.spool import (
-    Kind,
     Spool,
-    leave,
-    left_behind,
+    SpoolFileKind,
+    abandoned_rows,
+    write_free_file,
 )
 
 PAGE = {"account": "bulk", "kind": "reports", "status": 200, "headers": {}, "body": "AP8="}
 
 
-def lent(folder: Path, kind: Kind = Kind.PAGE) -> list[Any]:
+def lent(folder: Path, kind: SpoolFileKind = SpoolFileKind.PAGE) -> list[Any]:
     """Take what lies there, and be done with it."""
-    with left_behind(folder, kind) as rows:
+    with abandoned_rows(folder, kind) as rows:
         return rows
 
 
 def test_what_is_left_is_lent_once(tmp_path: Path) -> None:
-    leave(tmp_path / "new", Kind.PAGE, PAGE)
-    assert lent(tmp_path / "new", Kind.OUTCOMES) == []
+    write_free_file(tmp_path / "new", SpoolFileKind.PAGE, PAGE)
+    assert lent(tmp_path / "new", SpoolFileKind.OUTCOMES) == []
     assert lent(tmp_path / "new") == [PAGE]
     assert lent(tmp_path / "new") == []
     assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_what_could_not_be_written_stays(tmp_path: Path) -> None:
-    leave(tmp_path, Kind.PAGE, PAGE)
-    with pytest.raises(InterruptedError), left_behind(tmp_path, Kind.PAGE):
+    write_free_file(tmp_path, SpoolFileKind.PAGE, PAGE)
+    with pytest.raises(InterruptedError), abandoned_rows(tmp_path, SpoolFileKind.PAGE):
         raise InterruptedError
     assert lent(tmp_path) == [PAGE]
 
@@ -48,9 +48,9 @@ def test_what_somebody_holds_is_not_lent(tmp_path: Path) -> None:
     own = Spool(tmp_path, "it")
     own.add([{"id": 1}])
     own.add([{"id": 2}])
-    assert lent(tmp_path, Kind.OUTCOMES) == []
-    leave(tmp_path, Kind.PAGE, PAGE)
-    with left_behind(tmp_path, Kind.PAGE) as rows:
+    assert lent(tmp_path, SpoolFileKind.OUTCOMES) == []
+    write_free_file(tmp_path, SpoolFileKind.PAGE, PAGE)
+    with abandoned_rows(tmp_path, SpoolFileKind.PAGE) as rows:
         assert rows == [PAGE]
         assert lent(tmp_path) == []
     own.clear()
@@ -59,13 +59,13 @@ def test_what_somebody_holds_is_not_lent(tmp_path: Path) -> None:
 
 def test_what_a_crash_cut_off_is_left_out(tmp_path: Path) -> None:
     """The lines before it count; nobody was told that the last one is safe."""
-    (tmp_path / f"dead{Kind.OUTCOMES}").write_text('{"id": 1}\n{"id": 2}\n{"id"', "utf-8")
-    assert lent(tmp_path, Kind.OUTCOMES) == [{"id": 1}, {"id": 2}]
+    (tmp_path / f"dead{SpoolFileKind.OUTCOMES}").write_text('{"id": 1}\n{"id": 2}\n{"id"', "utf-8")
+    assert lent(tmp_path, SpoolFileKind.OUTCOMES) == [{"id": 1}, {"id": 2}]
 
 
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     """Pages hold numbers and texts."""
-    leave(tmp_path / "spool", Kind.PAGE, PAGE)
+    write_free_file(tmp_path / "spool", SpoolFileKind.PAGE, PAGE)
     (file,) = (tmp_path / "spool").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
@@ -75,12 +75,12 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
 def test_a_disk_that_takes_nothing_says_so(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(OSError, match="denied"):
-        leave(tmp_path, Kind.PAGE, PAGE)
+        write_free_file(tmp_path, SpoolFileKind.PAGE, PAGE)
 
 
 def test_a_page_comes_back_as_the_gateway_wrote_it(engine: Any) -> None:
     body = bytes(range(256))
-    row = spool_entries.page("bulk", "reports", body, 200, {"content-type": "text/xml"})
+    row = spool_entries.page_row("bulk", "reports", body, 200, {"content-type": "text/xml"})
     with writing(engine) as connection:
         assert spool_entries.keep_page(connection, json.loads(json.dumps(row)))
         for wrong in ({}, {**row, "body": "?"}, [], {**row, "body": None}):

@@ -28,11 +28,11 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.domain.errors import TooLate, Unavailable
-from worker.domain.transitions import MESSAGE_MOVES, MESSAGES_OF, SUBMISSION_MOVES
+from worker.domain.transitions import MESSAGE_MOVES, MESSAGE_STATE_OF, SUBMISSION_MOVES
 from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns, lookup
-from worker.runtime import ticker
+from worker.runtime import maintenance
 from worker.store import inbox as inbox_store
 from worker.store import outcomes, ticks
 from worker.store.campaigns import is_drained
@@ -81,7 +81,7 @@ def test_a_claim_gives_each_message_to_exactly_one_of_many_racing_threads(
             with suppress(Unavailable):
                 ready = hand.take()
             misses = 0 if ready else misses + 1
-            taken += [number for one in ready for number in one.parcel.msisdns]
+            taken += [number for one in ready for number in one.outgoing.msisdns]
         return taken
 
     found = Counter(number for taken in together([greedy] * 6) for number in taken)
@@ -97,7 +97,7 @@ def test_what_came_back_goes_to_exactly_one_of_many_racing_threads(hand: Hand) -
         number
         for ready in together([hand.take] * 6)
         for one in ready
-        for number in one.parcel.msisdns
+        for number in one.outgoing.msisdns
     )
     assert found == Counter(mobiles(30))
 
@@ -137,7 +137,7 @@ def test_a_lease_that_runs_out_is_unknown_for_ever(hand: Hand) -> None:
 def test_an_older_fence_records_nothing(hand: Hand) -> None:
     accepted = hand.enqueue(mobiles(2))
     (ready,) = hand.take()
-    written = record.recorded(answer(ready, Outcome.ACCEPTED))
+    written = record.outcome_of(answer(ready, Outcome.ACCEPTED))
     late = replace(ready.lease, fence=ready.lease.fence - 1)
     stale_call = outcomes.CallOutcome(late, written.state, written.result)
     with writing(hand.engine) as connection:
@@ -182,7 +182,9 @@ def test_an_outcome_recorded_twice_is_recorded_once(hand: Hand, outcome: Outcome
     hand.record(said)
     assert hand.submissions(accepted.request_id) == before
     hand.make_due()
-    assert len(hand.take()) == (1 if MESSAGES_OF[before[0].state] is MessageState.QUEUED else 0)
+    assert len(hand.take()) == (
+        1 if MESSAGE_STATE_OF[before[0].state] is MessageState.QUEUED else 0
+    )
 
 
 def test_what_comes_back_from_a_paused_campaign_waits_until_it_is_resumed(hand: Hand) -> None:
@@ -243,8 +245,8 @@ def test_a_campaign_is_not_drained_while_its_submission_goes_from_hand_to_hand(
 def report(hand: Hand, account: str, said: Report) -> None:
     """Let a report come in."""
     with writing(hand.engine) as connection:
-        inbox = inbox_store.keep(connection, account, "reports", b"")
-        reports.take(connection, [account], inbox, [said])
+        inbox = inbox_store.add_page(connection, account, "reports", b"")
+        reports.take_page(connection, [account], inbox, [said])
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.THROTTLED, Outcome.NOT_SENT])
@@ -301,7 +303,7 @@ def test_a_message_is_cancelled_or_handed_over_but_never_both(
         return done
 
     def take_all() -> set[str]:
-        return {number for one in hand.take() for number in one.parcel.msisdns}
+        return {number for one in hand.take() for number in one.outgoing.msisdns}
 
     cancelled, *taken = together([cancel_all, take_all, take_all])
     taken.append(take_all())
@@ -315,7 +317,7 @@ def test_what_waits_past_its_validity_expires_and_cannot_be_cancelled(hand: Hand
     with writing(hand.engine) as connection:
         connection.execute(update(request).values(not_after=later(-1)))
     assert hand.take() == []
-    ticker.expire(hand.engine)
+    maintenance.expire(hand.engine)
     assert hand.count(accepted.request_id) == {"expired": 4}
     with pytest.raises(TooLate, match="expired"):
         lookup.cancel(hand.engine, accepted.ids[0])
@@ -331,11 +333,11 @@ def test_close_out_forgets_no_submission_that_was_called_late(hand: Hand) -> Non
     second = hand.enqueue(mobiles(1, 7))
     hand.record(*(answer(one, Outcome.ACCEPTED) for one in hand.take()))
     _grow_old(hand, second.request_id)
-    ticker.close_out(hand.engine, hand.settings, "bulk")
+    maintenance.close_out(hand.engine, hand.settings, "bulk")
     hand.make_due()
     hand.record(*(answer(one, Outcome.ACCEPTED) for one in hand.take()))
     _grow_old(hand, first.request_id)
-    ticker.close_out(hand.engine, hand.settings, "bulk")
+    maintenance.close_out(hand.engine, hand.settings, "bulk")
     for accepted in (first, second):
         assert hand.submissions(accepted.request_id)[-1].closed_at
 
@@ -348,7 +350,7 @@ def _grow_old(hand: Hand, request_id: int) -> None:
 
 
 def test_every_state_of_a_submission_says_what_its_messages_are() -> None:
-    assert set(MESSAGES_OF) == set(SubmissionState)
+    assert set(MESSAGE_STATE_OF) == set(SubmissionState)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,12 @@ from worker.domain.enums import CampaignState, MessageClass, Outcome
 from worker.gateways.results import Result, Results
 from worker.intake import campaigns
 from worker.intake import enqueue as enqueue_module
-from worker.intake.campaign_loader import Loaded, Row
+from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import Enqueued, EnqueueRequest
-from worker.runtime.process import Runtime
-from worker.store import accounts, outcomes
-from worker.store.campaigns import count
+from worker.intake.recipient_rows import Row
+from worker.runtime.process import WorkerProcess
+from worker.store import account_doubts, accounts, outcomes
+from worker.store.campaign_progress import count_by_state
 from worker.store.claims import Lease
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
@@ -32,7 +33,7 @@ from worker.store.schema.tables import (
     request,
     submission,
 )
-from worker.store.schema.views import described
+from worker.store.schema.views import view_query
 
 NOTICE = MessageClass.NOTICE
 MARKETING = MessageClass.MARKETING
@@ -66,7 +67,7 @@ class Hand:
         self.engine = engine
         self.settings = made
         # Never started: only asked what it would look for.
-        self._lanes = Runtime(made, list(MessageClass)).lanes
+        self._lanes = WorkerProcess(made, list(MessageClass)).lanes
         self.prove()
 
     def prove(self) -> None:
@@ -74,7 +75,7 @@ class Hand:
         with writing(self.engine) as connection:
             for name, login in self.settings.logins.fingerprints.items():
                 accounts.ensure(connection, name)
-                accounts.prove(connection, name, login)
+                account_doubts.prove_login(connection, name, login)
 
     def enqueue(self, to: Iterable[str], text: str = TEXT, **more: Any) -> Enqueued:
         """Take an order in."""
@@ -91,7 +92,7 @@ class Hand:
 
     def claim_in(self, connection: Connection, message_class: MessageClass) -> list[Lease]:
         """Claim what is due as a lane does, in the caller's transaction."""
-        return self._lanes[message_class]._look_for(connection).take(connection)
+        return self._lanes[message_class]._begin_claim(connection).take(connection)
 
     def take(self, message_class: MessageClass = NOTICE) -> list[PreparedSubmission]:
         """Claim and write ahead in one transaction, as a lane does."""
@@ -103,7 +104,10 @@ class Hand:
         """Write outcomes."""
         with writing(self.engine) as connection:
             record_module.record(
-                connection, [record_module.recorded(one) for one in answers], self.settings, "hand"
+                connection,
+                [record_module.outcome_of(one) for one in answers],
+                self.settings,
+                "hand",
             )
 
     def sweep(self) -> list[tuple[int, str]]:
@@ -137,11 +141,11 @@ class Hand:
     def count(self, request_id: int) -> dict[str, int]:
         """Count a request's messages by state, as campaigns show them."""
         with reading(self.engine) as connection:
-            return count(connection, request_id)
+            return count_by_state(connection, request_id)
 
     def seen(self, request_id: int) -> dict[int, str]:
         """Return the states of a request's messages, as the view shows them."""
-        rows = described().subquery()
+        rows = view_query().subquery()
         with reading(self.engine) as connection:
             found = connection.execute(
                 select(rows.c.n, rows.c.state).where(rows.c.request_id == request_id)
@@ -156,7 +160,7 @@ class Hand:
 
     def all_seen(self) -> dict[tuple[int, int], str]:
         """Return the states of all messages, as the view shows them."""
-        rows = described().subquery()
+        rows = view_query().subquery()
         with reading(self.engine) as connection:
             found = connection.execute(select(rows.c.request_id, rows.c.n, rows.c.state))
             return {(row.request_id, row.n): row.state for row in found}

@@ -29,10 +29,10 @@ import httpx
 import pytest
 
 from worker.gateways.base import Content, Gateway, OutgoingSubmission
-from worker.gateways.registry import registered
+from worker.gateways.registry import gateway_classes
 
 FOLDER = Path(__file__).parents[1] / "gateways" / "recorded"
-NAMES = sorted(registered())
+NAMES = sorted(gateway_classes())
 REFERENCE = "0123456789abcdef0123456789abcdef"
 AT = datetime.fromisoformat("2015-12-31T14:55:41+08:00")
 
@@ -58,7 +58,7 @@ def gateway(name: str, account: str | None = None) -> Gateway:
 
 def build(name: str, settings: Mapping[str, Any]) -> Gateway:
     """Return a gateway with these settings, as a configuration file would give them."""
-    kind = registered()[name]
+    kind = gateway_classes()[name]
     return kind(kind.Settings.model_validate({"gateway": name, **settings}))
 
 

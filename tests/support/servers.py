@@ -191,7 +191,7 @@ def _remove_queues(url: str) -> None:
     from worker.runtime import broker
 
     with Connection(url) as connection:
-        for queue in (*MessageClass, broker.TICKS):
+        for queue in (*MessageClass, broker.TICKS_QUEUE):
             try:
                 connection.channel().queue_delete(str(queue))
             except NotFound:

@@ -19,10 +19,10 @@ from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.intake.enqueue import Enqueued
 from worker.intake.lookup import Message
-from worker.runtime.process import Runtime
+from worker.runtime.process import WorkerProcess
 from worker.sandbox import Sandbox, numbers_taken
-from worker.sandbox.ledger import Entry
-from worker.store import accounts
+from worker.sandbox.ledger import LedgerEntry
+from worker.store import account_doubts, accounts
 from worker.store.db.database import writing
 
 Found = TypeVar("Found")
@@ -108,7 +108,7 @@ class Stage:
         with writing(self.engine) as connection:
             for name in logins.fingerprints:
                 accounts.ensure(connection, name)
-                accounts.prove(connection, name, logins.fingerprints[name])
+                account_doubts.prove_login(connection, name, logins.fingerprints[name])
 
     def enqueue(self, to: str | Sequence[str], text: str = TEXT, **words: Any) -> Enqueued:
         """Enqueue by the producer."""
@@ -127,7 +127,7 @@ class Stage:
         """Count how often each number was taken by the gateways."""
         return numbers_taken(self._ledger())
 
-    def lines(self, gateway: str | None = None, *, only_taken: bool = True) -> list[Entry]:
+    def lines(self, gateway: str | None = None, *, only_taken: bool = True) -> list[LedgerEntry]:
         """Return the ledger's lines of submissions."""
         return [
             line
@@ -136,9 +136,9 @@ class Stage:
         ]
 
     @contextmanager
-    def working(self, *classes: MessageClass) -> Iterator[Runtime]:
+    def working(self, *classes: MessageClass) -> Iterator[WorkerProcess]:
         """Run a worker's lanes and ticks in this process, all classes unless some are named."""
-        runtime = Runtime(self.settings, classes or list(MessageClass))
+        runtime = WorkerProcess(self.settings, classes or list(MessageClass))
         runtime.start()
         try:
             yield runtime

@@ -100,7 +100,7 @@ def served(
             sections[web["test_account"]]["classes"] = []
         stage.configure(accounts=sections, web=web)
     bound = listener.listen("127.0.0.1", 0)
-    server = uvicorn.Server(server_module.configured(stage.settings))
+    server = uvicorn.Server(server_module.uvicorn_config(stage.settings))
     thread = threading.Thread(target=lambda: server.run([bound]), daemon=True)
     thread.start()
     eventually(lambda: server.started)

@@ -31,7 +31,7 @@ def test_a_callback_is_made_once_and_told_what_becomes_of_messages(served: Serve
     with application() as app, served.stage.working():
         made = client.post("/v1/callbacks", json={"url": app.url}).json()
         assert made == client.post("/v1/callbacks", json={"url": app.url}).json()
-        assert made["secret"] == callback_signatures.secret(MASTER, made["id"])
+        assert made["secret"] == callback_signatures.derive_secret(MASTER, made["id"])
         body = {"to": "13800138000", "text": TEXT, "account": "v1"}
         assert client.post("/v1/messages", json=body).status_code == 202
         eventually(lambda: app.states() == {"delivered": 1})

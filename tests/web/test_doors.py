@@ -12,7 +12,7 @@ from worker.domain.enums import Outcome, Scope
 from worker.domain.errors import ConfigurationError
 from worker.gateways.adapters import fetion
 from worker.gateways.base import Content, OutgoingSubmission
-from worker.gateways.registry import doors, registered
+from worker.gateways.registry import doors_by_gateway, gateway_classes
 
 ME, OTHERS = "13900000000", ["13911111111", "13922222222"]
 SENT = {"info": "发送成功", "sendCode": "200"}
@@ -20,8 +20,8 @@ OPEN = pytest.mark.parametrize("web", [{"doors": ["fetion"]}])
 
 
 def test_a_door_belongs_to_a_gateway_and_is_closed_unless_it_is_named(served: Served) -> None:
-    assert doors().keys() <= registered().keys()
-    for door in doors().values():
+    assert doors_by_gateway().keys() <= gateway_classes().keys()
+    for door in doors_by_gateway().values():
         assert served.client().get(door.path).status_code == 404
     with pytest.raises(ConfigurationError, match="the doors are: fetion"):
         served.stage.configure("v1", web={"doors": ["fetoin"]})

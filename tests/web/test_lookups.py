@@ -10,8 +10,9 @@ import pytest
 from tests.support.stage import TEXT, mobiles
 from tests.web.conftest import Served
 from worker.domain.enums import Scope
-from worker.store import accounts, inbox, pushes
+from worker.store import accounts, inbox
 from worker.store.db import database
+from worker.store.inbound import add_replies
 
 
 def test_a_hold_and_its_reason_are_seen_by_who_operates(served: Served) -> None:
@@ -48,7 +49,7 @@ def _reply(text: str, account: str = "bulk", msisdn: str = "13800138000") -> dic
 
 def _came_in(served: Served, *replies: dict[str, Any]) -> None:
     with database.writing(served.stage.engine) as connection:
-        inbox.add_inbound(connection, list(replies))
+        add_replies(connection, list(replies))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mysql"])
@@ -89,7 +90,7 @@ def test_a_reply_belongs_to_the_sender_of_what_it_answers(served: Served) -> Non
 def test_pages_of_replies_miss_none_however_few_are_one_s_own(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.store.inbound.LOOKED_AT", 3)
+    monkeypatch.setattr("worker.store.inbound.MAX_SEARCHED_ROWS", 3)
     client = served.client(served.key("shop", Scope.SEND, Scope.READ))
     body = {"to": "13800138000", "text": TEXT, "account": "bulk"}
     client.post("/v1/messages", json=body)
@@ -111,9 +112,9 @@ def test_pages_of_replies_miss_none_however_few_are_one_s_own(
 def test_test_keys_and_others_do_not_see_each_other_s_replies(served: Served) -> None:
     with database.writing(served.stage.engine) as connection:
         row = {"account": "x", "target": "POST", "headers": {}, "body": b""}
-        pushes.keep(connection, [row])
+        inbox.add_pushes(connection, [row])
         for account in ("v1", "bulk"):
-            inbox.add_inbound(connection, [_reply(account, account)])
+            add_replies(connection, [_reply(account, account)])
     for test, sees in ((True, "v1"), (False, "bulk")):
         client = served.client(served.key("ci" if test else "shop", test=test))
         found = client.get("/v1/inbound").json()

@@ -90,7 +90,7 @@ def test_a_revoked_key_and_a_forged_cookie_are_out(served: Served) -> None:
     with visitor(served, Scope.LOOK) as client:
         assert client.get("/").status_code == 200
         with database.writing(served.stage.engine) as connection:
-            (mine,) = keys.listed(connection, "li")
+            (mine,) = keys.list_keys(connection, "li")
             keys.revoke(connection, mine.id)
         eventually(lambda: client.get("/").status_code == 303)
     with visitor(served) as client:
@@ -235,7 +235,7 @@ def test_an_unknown_submission_is_settled_with_a_name_and_a_reason(
         eventually(lambda: stage.states(sent) == {"unknown": 1})
     page = operator.get("/unknown").text
     with database.reading(stage.engine) as connection:
-        (one,) = unknown.unknown_ones(connection)
+        (one,) = unknown.unknown_submissions(connection)
     data = {"token": token(page), "act": "submitted", "why": ""}
     assert operator.post(f"/unknown/{one.id}", data=data).status_code == 422
     data["why"] = "in the vendor's console"

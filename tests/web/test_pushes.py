@@ -21,8 +21,8 @@ from tests.support.stage import (
 )
 from tests.web.conftest import Served
 from worker.feedback import pushes
-from worker.store import pushes as pushes_store
 from worker.store.db import database
+from worker.store.inbox import has_unread_pushes
 from worker.store.schema.tables import (
     inbound_message,
     inbox,
@@ -213,14 +213,14 @@ def test_one_that_cannot_be_stored_holds_up_no_other(
     for nth in range(5):
         row = {"smsid": str(nth), "mobilephone": "13800138000", "code": "2"}
         assert CALLER.post(f"{served.url}/push/codes/{TOKEN}", data=row).status_code == 200
-    whole = pushes._take
+    whole = pushes._read_account
 
     def bad(connection: Any, *args: Any) -> None:
         if any(b"smsid=3" in row.body for row in args[-1]):
             raise ValueError
         whole(connection, *args)
 
-    monkeypatch.setattr(pushes, "_take", bad)
+    monkeypatch.setattr(pushes, "_read_account", bad)
     assert pushes.drain(engine, settings) == 5
     assert count(engine, report) == 4
     assert [row.damaged for row in kept(engine)] == [0, 0, 0, 1, 0]
@@ -254,9 +254,9 @@ def test_nobody_is_believed_who_is_no_trusted_proxy(served: Served) -> None:
 
 
 def test_a_push_is_not_read_as_a_page(served: Served) -> None:
-    from worker.runtime import ticker
+    from worker.runtime import maintenance
 
     CALLER.post(f"{served.url}/push/v1/{TOKEN}", json={"mobile": "13800138000"})
-    ticker.sweep(served.stage.engine, served.stage.settings, "test")
+    maintenance.sweep(served.stage.engine, served.stage.settings, "test")
     with database.reading(served.stage.engine) as connection:
-        assert pushes_store.some_wait(connection, ["v1"])
+        assert has_unread_pushes(connection, ["v1"])

@@ -9,7 +9,7 @@ from producer.web.problems import HttpProblem
 from producer.web.shared_commit import Bounds, SharedCommit
 from worker.domain.errors import Unavailable
 
-BOUNDS = Bounds(parts=3, size=100, goes=1, waiting=5)
+BOUNDS = Bounds(parts=3, size=100, groups=1, waiting=5)
 
 
 class Work:

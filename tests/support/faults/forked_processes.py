@@ -44,7 +44,7 @@ def _begin(what: Callable[..., None], log: Path, points: str, words: Sequence[An
     os.dup2(output, 1)
     os.dup2(output, 2)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-    failpoints._armed = failpoints._read(points)
+    failpoints._armed = failpoints._parse(points)
     logs.configure("INFO")
     what(*words)
 
@@ -53,11 +53,11 @@ def work(config: Path, classes: Sequence[str], *, ticks: bool = True) -> None:
     """Run the lanes of classes, and the ticks if wanted, until TERM."""
     from worker.config.settings import load
     from worker.domain.enums import MessageClass
-    from worker.runtime.process import Runtime
+    from worker.runtime.process import WorkerProcess
 
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
-    runtime = Runtime(load(config, {}), [MessageClass(name) for name in classes])
+    runtime = WorkerProcess(load(config, {}), [MessageClass(name) for name in classes])
     parts = [*runtime.lanes.values(), *([runtime.ticker] if ticks else [])]
     for part in parts:
         part.start()

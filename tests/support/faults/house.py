@@ -29,10 +29,11 @@ from worker.domain.errors import XinshiError
 from worker.sandbox import Sandbox, read
 from worker.settlement import invariants
 from worker.settlement import ledger as ledger_module
-from worker.settlement.ledger import Counts
+from worker.settlement.ledger import MessageCounts
+from worker.store import account_doubts
 from worker.store import accounts as stored
 from worker.store.db.database import connect, reading, writing
-from worker.store.messages import seen
+from worker.store.messages import message_view
 from worker.store.schema.tables import account_state, request, submission
 
 #: Short enough to be quick, long enough for a busy machine.
@@ -98,7 +99,7 @@ class House:
     forks: list[BaseProcess] = field(default_factory=list)
     commands: list[subprocess.Popen[bytes]] = field(default_factory=list)
     #: What the last check counted.
-    counted: Counts | None = None
+    counted: MessageCounts | None = None
 
     def __post_init__(self) -> None:
         self.log = self.folder / "house.log"
@@ -113,7 +114,7 @@ class House:
         with writing(self.engine) as connection:
             for name, login in self.settings.logins.fingerprints.items():
                 stored.ensure(connection, name)
-                stored.prove(connection, name, login)
+                account_doubts.prove_login(connection, name, login)
 
     def configure(self, name: str, **top: Any) -> Path:
         """Write the configuration under a name, with other keys if wanted."""
@@ -180,7 +181,7 @@ class House:
 
     def states(self, *, where: Any = None) -> Counter[str]:
         """Count the messages by state."""
-        query = select(seen.c.state, func.count()).group_by(seen.c.state)
+        query = select(message_view.c.state, func.count()).group_by(message_view.c.state)
         if where is not None:
             query = query.where(where)
         with reading(self.engine) as connection:
@@ -198,7 +199,7 @@ class House:
             going = select(func.count()).where(submission.c.state.in_(["planned", "in_flight"]))
             if connection.execute(waiting).scalar() or connection.execute(going).scalar():
                 return False
-            spool = self.settings.folder / "spool"
+            spool = self.settings.state_folder / "spool"
             return not [*spool.glob("*.jsonl"), *spool.glob("*.page")]
         return False
 
@@ -245,11 +246,11 @@ class House:
         """What the gateways really took."""
         return Path(str(self.sandbox.ledger))
 
-    def check(self) -> Counts:
+    def check(self) -> MessageCounts:
         """Hold database and ledger against each other; fails on any broken invariant."""
         with reading(self.engine) as connection:
-            findings = invariants.database(connection, self.settings)
-            counts, more = ledger_module.ledger(connection, self.settings, self.ledger)
+            findings = invariants.check_database(connection, self.settings)
+            counts, more = ledger_module.compare(connection, self.settings, self.ledger)
         self.counted = counts
         broken = [f"{one.name}: {one.law}: {one.rows}" for one in (*findings, *more) if one.broken]
         print(  # noqa: T201 - whoever reads a failure wants them

@@ -146,8 +146,8 @@ def report(
     """Check everything, and say what was found; `broken` is empty when every law holds."""
     house = scene.house
     with reading(house.engine) as connection:
-        findings = invariants.database(connection, house.settings)
-        counts, more = ledger_module.ledger(connection, house.settings, house.ledger)
+        findings = invariants.check_database(connection, house.settings)
+        counts, more = ledger_module.compare(connection, house.settings, house.ledger)
     broken: dict[str, list[Any]] = {
         f"{one.name}: {one.law}": [one.broken, *one.rows[:5]]
         for one in (*findings, *more)

@@ -19,7 +19,7 @@ import pytest
 import redis
 from sqlalchemy import create_engine, text
 
-from producer.local.embedded_valkey import binary
+from producer.local.embedded_valkey import server_binary
 from tests.support.faults.forked_processes import end_with_parent
 from worker.domain.errors import ConfigurationError
 from worker.store import migrations
@@ -136,7 +136,7 @@ class Redis(Server):
         there = shutil.which("redis-server")
         if there is None:
             try:
-                there = str(binary())
+                there = str(server_binary())
             except ConfigurationError:
                 pytest.skip("there is no redis-server and no embedded server on this machine")
         quiet = ("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction")
