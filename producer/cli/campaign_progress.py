@@ -16,7 +16,7 @@ from producer.cli import output, waiting_reasons
 from producer.cli.session import Session
 from worker.domain.enums import CampaignState
 from worker.intake import campaigns, lookup
-from worker.store.campaign_progress import CampaignProgress
+from worker.store.intake.campaign_progress import CampaignProgress
 
 #: Seconds between two readings of a campaign; at least this many times what a reading takes.
 POLL_SECONDS = 1.0

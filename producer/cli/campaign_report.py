@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from producer.cli import output
 
 if TYPE_CHECKING:
-    from worker.store.campaign_progress import CampaignProgress
+    from worker.store.intake.campaign_progress import CampaignProgress
 
 
 def print_campaign(

@@ -12,13 +12,10 @@ from producer.cli.session import Session, schema_problem
 from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
 from worker.runtime import broker
-from worker.store import (
-    accounts,
-    batch_split,
-    events,
-    requests,
-)
+from worker.store import accounts, events
 from worker.store.db import database
+from worker.store.delivery import batch_split
+from worker.store.intake import requests
 
 #: How long a server may take to answer, in seconds.
 SERVER_TIMEOUT = 3.0

@@ -12,8 +12,9 @@ from producer.cli.doctor_checks import Check
 from producer.cli.session import Session
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
-from worker.store import account_pace, accounts, backlog
+from worker.store import accounts, backlog
 from worker.store.db import database
+from worker.store.delivery import account_pace
 
 #: What to do about every problem that the probe finds.
 RESTART_ADVICE = "restart its worker"

@@ -8,16 +8,16 @@ from producer.cli import output
 if TYPE_CHECKING:
     from producer.cli.session import Session
     from worker.gateways.base import Account
-    from worker.store.account_pace import Pacing
+    from worker.store.delivery.account_pace import Pacing
 
 UNITS = ("submissions", "messages", "segments")
 
 
 def read_pacings(session: "Session") -> "dict[str, Pacing]":
     """Return how each account of the configuration is paced now, by its name."""
-    from worker.store import account_pace
-    from worker.store.account_pace import Pacing
     from worker.store.db import database
+    from worker.store.delivery import account_pace
+    from worker.store.delivery.account_pace import Pacing
 
     with database.reading(session.engine) as connection:
         pacings = account_pace.pacings(connection)

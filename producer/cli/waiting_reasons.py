@@ -14,11 +14,12 @@ from worker.domain.enums import (
     NumberKind,
 )
 from worker.policy.eligibility import Exclusion, RoutingQuery
-from worker.store import accounts, requests
+from worker.store import accounts
 from worker.store.db import database
+from worker.store.intake import requests
 
 if TYPE_CHECKING:
-    from worker.store.campaign_progress import CampaignProgress
+    from worker.store.intake.campaign_progress import CampaignProgress
 
 
 def reasons_of(session: Session, campaign: "CampaignProgress") -> list[str]:

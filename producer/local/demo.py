@@ -27,7 +27,7 @@ from worker.gateways.base import Account
 from worker.intake import campaigns, lookup
 from worker.sandbox.samples import samples
 from worker.store import migrations
-from worker.store.inbound import newest_replies
+from worker.store.feedback.inbound import newest_replies
 
 RECIPIENT_COUNT = 10_000
 TEXT = "【信使】您的订单已发货，请注意查收。"

@@ -12,7 +12,7 @@ The shape, for whoever adds a route:
   a key with that scope in; `caller.sender` is the name under which it sends and whose messages it
   sees.
 - `problems.py`: every error is a problem+json document (RFC 9457) that names the field. Raise what
-  `worker.domain.errors` has, or `problems.Told` for what only HTTP knows;
+  `worker.domain.errors` has, or `problems.HttpProblem` for what only HTTP knows;
   `problems.responses(404, …)` says in OpenAPI which ones a route may answer.
 - `body_limits.py` bounds what comes in by size and by time, before any route sees it.
 - `server.py`: `serve(settings)` listens until TERM. `python -m producer.web` and `xinshi web`

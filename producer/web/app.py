@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from producer.web import problems
+from producer.web import error_handlers
 from producer.web.api import (
     callbacks,
     campaign_upload,
@@ -18,7 +18,7 @@ from producer.web.api import (
     openapi,
     pushes,
 )
-from producer.web.api.authentication import Keyring
+from producer.web.api.keyring import Keyring
 from producer.web.body_limits import BodyLimits
 from producer.web.context import AppContext
 from producer.web.pages import site as pages
@@ -51,7 +51,7 @@ def create(settings: Settings) -> FastAPI:
     )
     app.state.context, app.state.keyring = context, Keyring()
     app.add_middleware(BodyLimits, settings=settings.top.web)
-    problems.install(app)
+    error_handlers.install(app)
     pushes.install(app, context)
     enqueue.install(app, context)
     for module in API_MODULES:

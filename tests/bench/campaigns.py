@@ -14,8 +14,8 @@ from worker.domain.enums import MessageClass, SubmissionState
 from worker.intake import campaigns, csv_reader
 from worker.intake.enqueue import EnqueueRequest
 from worker.settlement import invariants
-from worker.store import campaigns as stored
 from worker.store.db import database
+from worker.store.intake import campaigns as stored
 from worker.store.schema.tables import submission
 
 TEXT = "【信使】周年庆全场八折，详情见店 回T退订"

@@ -21,8 +21,9 @@ from tests.bench.ground import Ground, process
 from tests.support.stage import mobiles
 from worker.config.settings import Settings
 from worker.settlement import invariants
-from worker.store import account_doubts, accounts
+from worker.store import accounts
 from worker.store.db import database
+from worker.store.delivery import account_doubts
 
 #: The worker looks by itself as seldom as in use: else a doorbell that is lost would not show.
 TOP = {"look_every": "1s"}

@@ -60,8 +60,8 @@ def _run(ground: Ground, seed: int) -> dict[str, dict[str, float]]:
 
 
 def _loaded(connections: object) -> int | None:
-    from worker.store import campaigns as stored
     from worker.store.db import database
+    from worker.store.intake import campaigns as stored
 
     with database.reading(connections) as connection:  # type: ignore[arg-type]
         return next(iter(stored.open_campaign_ids(connection)), None)

@@ -14,8 +14,8 @@ from tests.bench.ground import Ground, engine
 from worker.config.settings import Settings
 from worker.feedback import collector
 from worker.runtime import gc_tuning
-from worker.store import inbox
 from worker.store.db import database
+from worker.store.feedback import inbox
 from worker.store.schema.tables import message, report
 
 MESSAGES = 1_000_000

@@ -78,7 +78,8 @@ def _ours(ground: Ground, url: str, numbers: Sequence[str]) -> float:
     """
     config, settings = ground.configure(url, {"codes": {"concurrency": CONCURRENCY}})
     with engine(url) as connected, ExitStack() as running:
-        from worker.store import account_doubts, accounts
+        from worker.store import accounts
+        from worker.store.delivery import account_doubts
 
         with database.writing(connected) as connection:
             for name, login in settings.logins.fingerprints.items():

@@ -9,8 +9,9 @@ from producer.local.embedded_valkey import EmbeddedServer
 from tests.cli.conftest import TEXT, Place
 from tests.support.stage import section
 from worker.config import settings
-from worker.store import account_doubts, accounts, ticks
+from worker.store import accounts, ticks
 from worker.store.db import database
+from worker.store.delivery import account_doubts
 
 TO = "13812345678"
 

@@ -19,9 +19,11 @@ from tests.support.stage import eventually, mobiles, section
 from worker.config import settings
 from worker.domain.errors import Unavailable
 from worker.intake import campaign_writer, lookup
-from worker.store import account_doubts, accounts, requests
+from worker.store import accounts
 from worker.store.db import database
 from worker.store.db.clock import later
+from worker.store.delivery import account_doubts
+from worker.store.intake import requests
 from worker.store.schema.tables import account_state, submission
 
 TEXT = "【店】大促 回T退订"

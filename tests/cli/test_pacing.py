@@ -5,8 +5,8 @@ from tests.cli.test_accounts import by_name
 from tests.support.stage import section
 from worker.policy import gcra
 from worker.policy.adaptive_rate import LearnedRate
-from worker.store import account_pace
 from worker.store.db import database
+from worker.store.delivery import account_pace
 
 
 def test_accounts_show_their_limits(place: Place) -> None:

@@ -3,8 +3,9 @@
 from tests.cli.conftest import TEXT, Place
 from tests.support.stage import eventually, section
 from worker.policy import gcra
-from worker.store import account_pace, accounts, ticks
+from worker.store import accounts, ticks
 from worker.store.db import database
+from worker.store.delivery import account_pace
 
 TO = "13812345678"
 

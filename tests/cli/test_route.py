@@ -9,8 +9,9 @@ from tests.support.stage import section
 from worker.config import settings
 from worker.domain.enums import Carrier
 from worker.policy.account_health import Health
-from worker.store import account_doubts, accounts
+from worker.store import accounts
 from worker.store.db import database
+from worker.store.delivery import account_doubts
 from worker.store.schema.tables import message, request, submission
 
 TO = "13812345678"

@@ -29,9 +29,10 @@ from worker.domain.enums import (
     Outcome,
 )
 from worker.gateways.results import Result
-from worker.store import account_doubts, accounts
+from worker.store import accounts
 from worker.store.db.clock import later, now
 from worker.store.db.database import reading, writing
+from worker.store.delivery import account_doubts
 from worker.store.schema.tables import (
     account_state,
     event,

@@ -35,8 +35,9 @@ from worker.domain.enums import (
 )
 from worker.gateways.results import Result, Results
 from worker.intake import campaigns
-from worker.store import batch_split, spool_entries
+from worker.store import spool_entries
 from worker.store.db.database import reading, writing
+from worker.store.delivery import batch_split
 from worker.store.schema.tables import (
     account_state,
     event,

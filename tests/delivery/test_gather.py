@@ -41,11 +41,12 @@ from worker.intake import lookup
 from worker.intake.enqueue import Enqueued
 from worker.runtime import maintenance
 from worker.settlement import invariants, ledger, manual
-from worker.store import accounts, gather
-from worker.store import inbox as inbox_store
+from worker.store import accounts
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
-from worker.store.gather import WaitingSingle, insert_gathered
+from worker.store.delivery import gather
+from worker.store.delivery.gather import WaitingSingle, insert_gathered
+from worker.store.feedback import inbox as inbox_store
 from worker.store.schema.tables import (
     account_state,
     message,

@@ -12,17 +12,11 @@ from worker.domain.enums import Carrier, Outcome, ReportStatus
 from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.policy.account_health import HEALTHY, Health
-from worker.store import (
-    account_doubts,
-    accounts,
-    health_samples,
-    ticks,
-)
-from worker.store import (
-    inbox as inbox_store,
-)
+from worker.store import accounts, ticks
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
+from worker.store.delivery import account_doubts, health_samples
+from worker.store.feedback import inbox as inbox_store
 from worker.store.schema.tables import event, submission
 
 UNICOM = [f"130{nth:08d}" for nth in range(100)]

@@ -40,10 +40,10 @@ from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns, lookup
 from worker.runtime import maintenance
-from worker.store import inbox as inbox_store
 from worker.store.db.clock import later
 from worker.store.db.database import writing
-from worker.store.opt_outs import add_new
+from worker.store.feedback import inbox as inbox_store
+from worker.store.feedback.opt_outs import add_new
 from worker.store.schema.tables import request, submission
 
 if TYPE_CHECKING:

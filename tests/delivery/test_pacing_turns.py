@@ -23,8 +23,8 @@ from worker.domain.enums import (
 from worker.gateways.base import Account
 from worker.gateways.results import Result, Results
 from worker.policy.gcra import SECOND_NS, PacingState
-from worker.store import account_pace
 from worker.store.db.database import reading, writing
+from worker.store.delivery import account_pace
 from worker.store.schema.tables import request, submission
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])

@@ -23,9 +23,10 @@ from worker.gateways.base import Account
 from worker.policy import gcra
 from worker.policy.adaptive_rate import LearnedRate
 from worker.policy.gcra import Cost
-from worker.store import account_pace, accounts
-from worker.store.account_pace import Pacing
+from worker.store import accounts
 from worker.store.db.database import reading, writing
+from worker.store.delivery import account_pace
+from worker.store.delivery.account_pace import Pacing
 
 DEAD = "redis://127.0.0.1:1/0"
 NOTICE = MessageClass.NOTICE

@@ -25,10 +25,10 @@ from worker.intake import lookup
 from worker.runtime import maintenance
 from worker.sandbox import Sandbox
 from worker.settlement import manual
-from worker.store import recipient_calls, recipient_waits
 from worker.store.db import database as connecting
 from worker.store.db.clock import Instant, later
 from worker.store.db.database import reading, writing
+from worker.store.delivery import recipient_calls, recipient_waits
 from worker.store.schema.tables import event as happened
 from worker.store.schema.tables import recipient, submission
 

@@ -11,8 +11,8 @@ from tests.support.stage import Stage, mobiles, section
 from worker.delivery import claim as claim_module
 from worker.delivery import submit
 from worker.domain.enums import MessageClass
-from worker.store.claims import Lease
 from worker.store.db.database import writing
+from worker.store.delivery.claims import Lease
 
 OWNER = "tester"
 

@@ -19,8 +19,8 @@ from sqlalchemy import func, select
 from tests.support.faults import scene
 from tests.support.faults.house import ACCOUNTS, TEXT, House
 from tests.support.faults.servers import wait_for
-from worker.store.account_doubts import LONGEST_PROBE_PAUSE
 from worker.store.db.database import reading
+from worker.store.delivery.account_doubts import LONGEST_PROBE_PAUSE
 from worker.store.schema.tables import submission
 
 BATCH, CONCURRENCY, WORKERS = 500, 8, 2

@@ -33,7 +33,7 @@ GUARDS = (
     ),
     Guard(
         "a lease that ends in flight makes its messages unknown, not queued",
-        "worker/store/outcomes.py",
+        "worker/store/delivery/outcomes.py",
         "                state=SubmissionState.UNKNOWN.value,\n"
         "                outcome=Outcome.UNKNOWN.value,\n"
         '                code="lease",\n',
@@ -42,7 +42,7 @@ GUARDS = (
     ),
     Guard(
         "the write-ahead asks for the state and the fence",
-        "worker/store/claims.py",
+        "worker/store/delivery/claims.py",
         "            submission.c.state == SubmissionState.PLANNED.value,\n"
         "            submission.c.fence == planned.fence,\n",
         "",
@@ -57,14 +57,14 @@ GUARDS = (
     ),
     Guard(
         "a page is committed before it is read",
-        "worker/store/inbox.py",
+        "worker/store/feedback/inbox.py",
         '.where(inbox.c.parsed_at.is_(None), inbox.c.kind != "push")',
         ".where(inbox.c.id < 0)",
         "test_reports.py::test_fault_28_a_page_that_a_crash_left_unread",
     ),
     Guard(
         "an outcome is recorded only on what is in flight under its fence",
-        "worker/store/outcomes.py",
+        "worker/store/delivery/outcomes.py",
         "if fence_and_state == (call.lease.fence, SubmissionState.IN_FLIGHT.value):",
         "if fence_and_state is not None:",
         "test_matrix.py::test_fault_03_stopped_after_the_call[call.after]",
@@ -79,7 +79,7 @@ GUARDS = (
     ),
     Guard(
         "one key is one request",
-        "worker/store/singles.py",
+        "worker/store/intake/singles.py",
         "    if not stored.existed:\n",
         "    if True:\n",
         "test_callers.py::test_i10_a_caller_that_dies_repeats_with_its_key[commit.after]",

@@ -25,12 +25,14 @@ from worker.gateways.results import Result
 from worker.intake import campaigns
 from worker.runtime import maintenance
 from worker.settlement import invariants
-from worker.store import accounts, claims, unknown
-from worker.store.claims import Lease
+from worker.store import accounts
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
-from worker.store.outcomes import CallOutcome
+from worker.store.delivery import claims
+from worker.store.delivery.claims import Lease
+from worker.store.delivery.outcomes import CallOutcome
 from worker.store.schema.tables import request, submission
+from worker.store.settlement import unknown
 
 
 @pytest.fixture

@@ -23,8 +23,9 @@ from tests.feedback.test_callbacks import (
 from tests.support.stage import Stage, mobiles
 from worker.feedback import callback_signatures
 from worker.sandbox import Sandbox
-from worker.store import callbacks, migrations
+from worker.store import migrations
 from worker.store.db import database
+from worker.store.feedback import callbacks
 from worker.store.schema.tables import callback_event
 
 MESSAGES = 500

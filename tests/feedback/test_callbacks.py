@@ -22,13 +22,14 @@ from tests.support.stage import (
     section,
 )
 from worker.domain.errors import Refused
-from worker.feedback import callback_events, callback_signatures
+from worker.feedback import callback_retry, callback_signatures
 from worker.feedback.callback_client import PostResult
 from worker.runtime import callback_sender
-from worker.store import callback_outbox, callbacks
+from worker.store import callback_outbox
 from worker.store.callback_outbox import MessageRange
-from worker.store.callbacks import CallbackEvent
 from worker.store.db import database
+from worker.store.feedback import callbacks
+from worker.store.feedback.callbacks import CallbackEvent
 from worker.store.schema.tables import callback_event
 
 MASTER = "a secret of the test's"
@@ -149,7 +150,7 @@ def test_a_standing_callback_is_told_of_all_that_its_sender_enqueues(stage: Stag
 def test_what_is_refused_for_now_is_told_again_under_the_same_id(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callback_events, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(callback_retry, "FIRST_PAUSE_SECONDS", 0.05)
     stage.configure("bulk", **ALLOWED)
     with application(500, 429, 503) as app, stage.working():
         stage.enqueue(mobiles(1), callback_url=app.url)
@@ -248,24 +249,24 @@ def test_the_pauses_grow_for_a_day_and_then_it_is_parked() -> None:
         status: int | None, attempts: int, age: float = 0.0, after: float | None = None
     ) -> Any:
         event = CallbackEvent(1, 1, "", attempts, age, None, None)
-        return callback_events.pause(PostResult(status, retry_after=after), event, lambda: 0.5)
+        return callback_retry.pause(PostResult(status, retry_after=after), event, lambda: 0.5)
 
     assert wait(204, 1) == 0
-    assert wait(500, 1) == callback_events.FIRST_PAUSE_SECONDS
-    assert wait(None, 3) == 4 * callback_events.FIRST_PAUSE_SECONDS
-    assert wait(503, 50) == callback_events.LONGEST_PAUSE_SECONDS
+    assert wait(500, 1) == callback_retry.FIRST_PAUSE_SECONDS
+    assert wait(None, 3) == 4 * callback_retry.FIRST_PAUSE_SECONDS
+    assert wait(503, 50) == callback_retry.LONGEST_PAUSE_SECONDS
     assert wait(429, 1, after=30.0) == 30.0
-    assert wait(429, 1, after=1e9) == callback_events.LONGEST_PAUSE_SECONDS
-    assert wait(500, 9, age=callback_events.RETRY_FOR_SECONDS) is None
+    assert wait(429, 1, after=1e9) == callback_retry.LONGEST_PAUSE_SECONDS
+    assert wait(500, 9, age=callback_retry.RETRY_FOR_SECONDS) is None
     assert wait(404, 1) is None
     assert wait(302, 1) is None
     spread = {
-        callback_events.pause(
+        callback_retry.pause(
             PostResult(500), CallbackEvent(1, 1, "", 1, 0, None, None), random.random
         )
     }
     assert all(
-        0.7 * callback_events.FIRST_PAUSE_SECONDS < one < 1.3 * callback_events.FIRST_PAUSE_SECONDS
+        0.7 * callback_retry.FIRST_PAUSE_SECONDS < one < 1.3 * callback_retry.FIRST_PAUSE_SECONDS
         for one in spread
         if one
     )

@@ -16,9 +16,9 @@ from tests.support.stage import (
 from worker.domain.enums import MessageState
 from worker.feedback import collector
 from worker.runtime import maintenance
-from worker.store import inbox as inbox_store
-from worker.store import opt_outs
 from worker.store.db.database import reading, writing
+from worker.store.feedback import inbox as inbox_store
+from worker.store.feedback import opt_outs
 from worker.store.schema.tables import (
     inbound_message,
     inbox,

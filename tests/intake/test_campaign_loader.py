@@ -12,10 +12,10 @@ from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import KeyConflict, TooLate
 from worker.intake import campaigns, recipient_rows
 from worker.intake.recipient_rows import Row
-from worker.store import campaign_rows
 from worker.store.db import database
 from worker.store.db.clock import now
 from worker.store.db.database import reading, writing
+from worker.store.intake import campaign_rows
 from worker.store.schema.tables import (
     campaign,
     message,

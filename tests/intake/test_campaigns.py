@@ -29,12 +29,13 @@ from worker.intake import campaigns
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.runtime import maintenance
-from worker.store import campaign_rows, requests, unknown
-from worker.store import campaigns as stored
-from worker.store.campaign_progress import CampaignProgress
 from worker.store.db import database
 from worker.store.db.database import reading
+from worker.store.intake import campaign_rows, requests
+from worker.store.intake import campaigns as stored
+from worker.store.intake.campaign_progress import CampaignProgress
 from worker.store.schema.tables import request
+from worker.store.settlement import unknown
 
 TEXT = "【信使】周年庆全场八折 回T退订"
 #: Account, settings, messages, submissions.

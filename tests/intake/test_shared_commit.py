@@ -15,9 +15,9 @@ from worker.gateways.base import Content
 from worker.intake import enqueue, shared_commit
 from worker.intake.enqueue import Enqueued, EnqueueRequest
 from worker.intake.shared_commit import Exhausted, OfferedRequest
-from worker.store import callbacks
-from worker.store.allowances import AllowanceClaim
 from worker.store.db import database
+from worker.store.feedback import callbacks
+from worker.store.intake.allowances import AllowanceClaim
 from worker.store.schema.tables import (
     allowance,
     callback,

@@ -18,8 +18,8 @@ from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns
 from worker.settlement import restored_backup
-from worker.store import unknown
 from worker.store.db.database import reading, writing
+from worker.store.settlement import unknown
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from tests.support.stage import (
 )
 from worker.domain.enums import MessageState as M
 from worker.settlement.sent_counter import judge
-from worker.store import account_doubts
 from worker.store.db import database as connecting
 from worker.store.db.clock import now
+from worker.store.delivery import account_doubts
 from worker.store.schema.tables import account_state, request
 
 UNITS = st.dictionaries(st.integers(1, 50), st.integers(1, 30), min_size=1, max_size=6)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.store.account_doubts import (
+from worker.store.delivery.account_doubts import (
     DOUBTS_OF_SINGLES,
     LONGEST_PROBE_PAUSE,
     PACKED_PROBE,

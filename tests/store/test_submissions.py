@@ -33,11 +33,12 @@ from worker.feedback import reports
 from worker.gateways.results import Report
 from worker.intake import campaigns, lookup
 from worker.runtime import maintenance
-from worker.store import inbox as inbox_store
-from worker.store import outcomes, ticks
-from worker.store.campaigns import is_drained
+from worker.store import ticks
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
+from worker.store.delivery import outcomes
+from worker.store.feedback import inbox as inbox_store
+from worker.store.intake.campaigns import is_drained
 from worker.store.schema.tables import event, request, submission
 
 

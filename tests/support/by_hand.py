@@ -20,11 +20,12 @@ from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import Enqueued, EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.runtime.process import WorkerProcess
-from worker.store import account_doubts, accounts, outcomes
-from worker.store.campaign_progress import count_by_state
-from worker.store.claims import Lease
+from worker.store import accounts
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
+from worker.store.delivery import account_doubts, outcomes
+from worker.store.delivery.claims import Lease
+from worker.store.intake.campaign_progress import count_by_state
 from worker.store.schema.tables import (
     account_state,
     campaign,

@@ -22,8 +22,9 @@ from worker.intake.lookup import Message
 from worker.runtime.process import WorkerProcess
 from worker.sandbox import Sandbox, numbers_taken
 from worker.sandbox.ledger import LedgerEntry
-from worker.store import account_doubts, accounts
+from worker.store import accounts
 from worker.store.db.database import writing
+from worker.store.delivery import account_doubts
 
 Found = TypeVar("Found")
 

@@ -50,7 +50,7 @@ def test_a_key_may_do_what_its_scopes_say(served: Served) -> None:
 def test_a_revoked_key_is_refused_within_seconds(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("producer.web.api.authentication.KEY_CACHE_SECONDS", 0.2)
+    monkeypatch.setattr("producer.web.api.keyring.KEY_CACHE_SECONDS", 0.2)
     client = served.client()
     assert client.get("/v1/messages").status_code == 200
     with database.writing(served.stage.engine) as connection:

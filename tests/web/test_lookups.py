@@ -10,9 +10,10 @@ import pytest
 from tests.support.stage import TEXT, mobiles
 from tests.web.conftest import Served
 from worker.domain.enums import Scope
-from worker.store import accounts, inbox
+from worker.store import accounts
 from worker.store.db import database
-from worker.store.inbound import add_replies
+from worker.store.feedback import inbox
+from worker.store.feedback.inbound import add_replies
 
 
 def test_a_hold_and_its_reason_are_seen_by_who_operates(served: Served) -> None:
@@ -90,7 +91,7 @@ def test_a_reply_belongs_to_the_sender_of_what_it_answers(served: Served) -> Non
 def test_pages_of_replies_miss_none_however_few_are_one_s_own(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.store.inbound.MAX_SEARCHED_ROWS", 3)
+    monkeypatch.setattr("worker.store.feedback.inbound.MAX_SEARCHED_ROWS", 3)
     client = served.client(served.key("shop", Scope.SEND, Scope.READ))
     body = {"to": "13800138000", "text": TEXT, "account": "bulk"}
     client.post("/v1/messages", json=body)

@@ -19,8 +19,9 @@ from tests.web.conftest import Served
 from worker.domain.enums import Carrier, Scope
 from worker.policy.account_health import Health
 from worker.sandbox import Sandbox
-from worker.store import accounts, keys, unknown
+from worker.store import accounts, keys
 from worker.store.db import database
+from worker.store.settlement import unknown
 
 ADDRESSES = ["/", "/campaigns", "/messages", "/replies", "/unknown"]
 NUMBER = "13800138000"

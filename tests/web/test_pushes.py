@@ -22,7 +22,7 @@ from tests.support.stage import (
 from tests.web.conftest import Served
 from worker.feedback import pushes
 from worker.store.db import database
-from worker.store.inbox import has_unread_pushes
+from worker.store.feedback.inbox import has_unread_pushes
 from worker.store.schema.tables import (
     inbound_message,
     inbox,

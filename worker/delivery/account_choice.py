@@ -22,8 +22,8 @@ from worker.policy.eligibility import (
     Exclusion,
     RoutingQuery,
 )
-from worker.store import account_doubts
-from worker.store.account_doubts import Doubt
+from worker.store.delivery import account_doubts
+from worker.store.delivery.account_doubts import Doubt
 
 #: How long due work waits when no account can take it now, and when all slots are taken, in
 #: seconds.

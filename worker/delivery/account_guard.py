@@ -27,10 +27,11 @@ from worker.domain.errors import NotAsked
 from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.gateways.transport.client import GatewayClient
-from worker.store import account_doubts, accounts, events
-from worker.store.account_doubts import AccountTrust
+from worker.store import accounts, events
 from worker.store.db import database
-from worker.store.outcomes import CallOutcome
+from worker.store.delivery import account_doubts
+from worker.store.delivery.account_doubts import AccountTrust
+from worker.store.delivery.outcomes import CallOutcome
 
 log = structlog.get_logger()
 

@@ -11,9 +11,9 @@ from worker.domain.enums import Carrier, NumberKind
 from worker.gateways.base import Account, Content
 from worker.policy.eligibility import RoutingQuery
 from worker.policy.gcra import Cost
-from worker.store import submission_messages
-from worker.store.claims import PlannedSubmission
-from worker.store.requests import DueRequest
+from worker.store.delivery import submission_messages
+from worker.store.delivery.claims import PlannedSubmission
+from worker.store.intake.requests import DueRequest
 
 
 class Admission(NamedTuple):

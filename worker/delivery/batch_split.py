@@ -14,16 +14,12 @@ from worker.config.settings import Settings
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.gateways.base import Account
 from worker.gateways.results import Result
-from worker.store import (
-    batch_split,
-    events,
-    new_submissions,
-    submission_messages,
-    unknown,
-)
-from worker.store.claims import Lease
-from worker.store.outcomes import CallOutcome
-from worker.store.submission_messages import MessageKey
+from worker.store import events
+from worker.store.delivery import batch_split, new_submissions, submission_messages
+from worker.store.delivery.claims import Lease
+from worker.store.delivery.outcomes import CallOutcome
+from worker.store.delivery.submission_messages import MessageKey
+from worker.store.settlement import unknown
 
 #: What a submission is after an outcome; `not_sent` after all others.
 _STATES_BY_OUTCOME: Mapping[Outcome, SubmissionState] = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from worker.domain import recipient_windows
 from worker.domain.recipient_windows import CountedCall, Window
-from worker.store.recipient_calls import RecipientKey
+from worker.store.delivery.recipient_calls import RecipientKey
 
 #: The windows that limit the calls to some numbers.
 WindowsByKey = Mapping[RecipientKey, Collection[Window]]

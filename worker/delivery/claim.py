@@ -27,19 +27,19 @@ from worker.delivery.permits import Permits
 from worker.delivery.single_leases import lease_singles
 from worker.delivery.throttle import Throttle
 from worker.domain.enums import MessageClass, MessageState, SubmissionState
-from worker.store import (
+from worker.store import accounts
+from worker.store.delivery import (
     account_doubts,
-    accounts,
     batch_split,
     claims,
     new_submissions,
     outcomes,
-    requests,
     submission_messages,
 )
-from worker.store.claims import Lease, PlannedSubmission
-from worker.store.gather import WaitingSingle
-from worker.store.requests import DueRequest
+from worker.store.delivery.claims import Lease, PlannedSubmission
+from worker.store.delivery.gather import WaitingSingle
+from worker.store.intake import requests
+from worker.store.intake.requests import DueRequest
 
 #: Due rows looked at in one claim.
 MAX_CLAIMED_ROWS = 64

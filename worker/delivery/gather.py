@@ -13,11 +13,12 @@ from sqlalchemy import Connection
 
 from worker.domain.enums import Advice, MessageClass
 from worker.gateways.base import Account
-from worker.store import accounts, events, gather
-from worker.store.claims import Lease, PlannedSubmission
-from worker.store.gather import WaitingSingle
-from worker.store.outcomes import CallOutcome
-from worker.store.requests import DueRequest
+from worker.store import accounts, events
+from worker.store.delivery import gather
+from worker.store.delivery.claims import Lease, PlannedSubmission
+from worker.store.delivery.gather import WaitingSingle
+from worker.store.delivery.outcomes import CallOutcome
+from worker.store.intake.requests import DueRequest
 
 #: How long singles are gathered after the gateway asked for it, in seconds.
 GATHER_SECONDS = 60.0

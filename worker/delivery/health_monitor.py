@@ -22,13 +22,9 @@ from worker.policy.account_health import (
     Health,
     HealthSample,
 )
-from worker.store import (
-    accounts,
-    events,
-    health_samples,
-    ticks,
-)
+from worker.store import accounts, events, ticks
 from worker.store.db import database
+from worker.store.delivery import health_samples
 
 log = structlog.get_logger()
 

@@ -12,9 +12,9 @@ from worker.domain.enums import MessageClass
 from worker.gateways.base import Account, Content
 from worker.policy import routing
 from worker.store import events
-from worker.store.claims import Lease
-from worker.store.gather import WaitingSingle
-from worker.store.requests import DueRequest
+from worker.store.delivery.claims import Lease
+from worker.store.delivery.gather import WaitingSingle
+from worker.store.intake.requests import DueRequest
 
 
 class RoutingNotes:

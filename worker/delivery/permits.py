@@ -25,9 +25,9 @@ from worker.gateways.account_settings import AccountSettings
 from worker.gateways.base import Account
 from worker.policy import gcra
 from worker.policy.gcra import Bucket, Cost, Rates
-from worker.store import account_pace
-from worker.store.account_pace import Pacing
-from worker.store.claims import Lease
+from worker.store.delivery import account_pace
+from worker.store.delivery.account_pace import Pacing
+from worker.store.delivery.claims import Lease
 
 log = structlog.get_logger()
 

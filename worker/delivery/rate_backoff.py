@@ -10,9 +10,10 @@ from worker.config.settings import Settings
 from worker.domain.enums import Advice, Outcome
 from worker.policy import adaptive_rate
 from worker.policy.adaptive_rate import LearnedRate
-from worker.store import account_pace, events
-from worker.store.account_pace import Pacing
-from worker.store.outcomes import CallOutcome
+from worker.store import events
+from worker.store.delivery import account_pace
+from worker.store.delivery.account_pace import Pacing
+from worker.store.delivery.outcomes import CallOutcome
 
 log = structlog.get_logger()
 

@@ -17,9 +17,9 @@ from worker.delivery.recipient_limits import write_calls
 from worker.domain import recipient_windows
 from worker.domain.enums import Advice, Outcome, SubmissionState
 from worker.domain.recipient_windows import CountedCall
-from worker.store import recipient_calls, recipient_waits
-from worker.store.outcomes import CallOutcome
-from worker.store.unknown import UnknownSubmission
+from worker.store.delivery import recipient_calls, recipient_waits
+from worker.store.delivery.outcomes import CallOutcome
+from worker.store.settlement.unknown import UnknownSubmission
 
 #: States that prove that nothing was taken.
 NOT_TAKEN_STATES = frozenset({SubmissionState.NOT_SENT, SubmissionState.REJECTED})

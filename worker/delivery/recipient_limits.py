@@ -16,17 +16,12 @@ from worker.delivery.call_book import CallBook, WindowsByKey
 from worker.domain import recipient_windows
 from worker.domain.enums import MessageState
 from worker.domain.recipient_windows import CountedCall, Window
-from worker.store import (
-    events,
-    messages,
-    recipient_calls,
-    recipient_waits,
-    submission_messages,
-    unknown,
-)
-from worker.store.claims import Lease
-from worker.store.recipient_calls import FirstCall, RecipientKey
-from worker.store.submission_messages import MessageKey, SubmissionMessage
+from worker.store import events, messages
+from worker.store.delivery import recipient_calls, recipient_waits, submission_messages
+from worker.store.delivery.claims import Lease
+from worker.store.delivery.recipient_calls import FirstCall, RecipientKey
+from worker.store.delivery.submission_messages import MessageKey, SubmissionMessage
+from worker.store.settlement import unknown
 
 #: The code of what waits for its recipient, or was rejected because it would have to for too long.
 LIMIT_CODE = "per_msisdn"

@@ -26,15 +26,11 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.policy import backoff
-from worker.store import (
-    campaigns,
-    events,
-    messages,
-    new_submissions,
-    outcomes,
-    unknown,
-)
-from worker.store.outcomes import CallOutcome
+from worker.store import events, messages
+from worker.store.delivery import new_submissions, outcomes
+from worker.store.delivery.outcomes import CallOutcome
+from worker.store.intake import campaigns
+from worker.store.settlement import unknown
 
 
 def outcome_of(answer: CallAnswer) -> CallOutcome:

@@ -10,9 +10,10 @@ from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait
 from worker.delivery.admission import request_query, segment_count, take_permits
 from worker.delivery.new_leases import RoutingNotes, request_lease
 from worker.policy.gcra import Cost
-from worker.store import new_submissions, requests
-from worker.store.claims import Lease
-from worker.store.requests import DueRequest
+from worker.store.delivery import new_submissions
+from worker.store.delivery.claims import Lease
+from worker.store.intake import requests
+from worker.store.intake.requests import DueRequest
 
 
 class ChosenRequest(NamedTuple):
@@ -31,7 +32,7 @@ def lease_singles(
 ) -> list[Lease]:
     """Lease the last message of each request at the account chosen for it; others wait.
 
-    What an account does not permit is tried at the other accounts, as long as these have slots.
+    What an account does not permit is tried at the other accounts while these have slots.
     """
     leases: list[Lease] = []
     while due_requests:
@@ -48,7 +49,7 @@ def lease_singles(
 def _choose_accounts(
     connection: Connection, selector: AccountSelector, due_requests: Sequence[DueRequest]
 ) -> list[list[ChosenRequest]]:
-    """Choose an account for each request: return them by account, and postpone those that wait."""
+    """Return requests by the account chosen for each, and postpone those that have to wait."""
     chosen_by_account: dict[str, list[ChosenRequest]] = defaultdict(list)
     ids_by_wait: dict[float, list[int]] = defaultdict(list)
     for due_request in due_requests:

@@ -24,16 +24,16 @@ from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, WireError
 from worker.gateways.base import Account, Content, OutgoingSubmission
 from worker.gateways.results import Result, Results
-from worker.store import (
+from worker.store import messages
+from worker.store.delivery import (
     account_doubts,
     claims,
-    messages,
     outcomes,
     submission_messages,
-    unknown,
 )
-from worker.store.claims import Lease
-from worker.store.submission_messages import SubmissionMessage
+from worker.store.delivery.claims import Lease
+from worker.store.delivery.submission_messages import SubmissionMessage
+from worker.store.settlement import unknown
 
 log = structlog.get_logger()
 

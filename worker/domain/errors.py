@@ -1,7 +1,5 @@
 """Define every error that Xinshi raises on purpose.
 
-::
-
     XinshiError
     ├── Refused                  bad input; nothing was stored
     │   └── KeyConflict          the idempotency key stands for another request
@@ -16,7 +14,7 @@
         │   └── NotAsked         the account guard let no call through
         └── OutcomeUnknown       the gateway may have taken it
 
-Messages name what is wrong, where, and what to do; never a secret, a whole number or a text.
+Messages hold no secret, no whole number and no text.
 """
 
 from collections.abc import Sequence

@@ -26,8 +26,14 @@ from worker.gateways.base import Account
 from worker.gateways.results import Balance, Result
 from worker.gateways.transport.client import GatewayClient
 from worker.policy import inbound_cursor
-from worker.store import accounts, inbox, spool, spool_entries, ticks
+from worker.store import (
+    accounts,
+    spool,
+    spool_entries,
+    ticks,
+)
 from worker.store.db import database
+from worker.store.feedback import inbox
 
 log = structlog.get_logger()
 Out = TypeVar("Out")

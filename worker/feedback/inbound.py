@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 
 from worker.feedback import reports
 from worker.gateways.results import InboundMessage
-from worker.store import callback_outbox, events, opt_outs
-from worker.store.inbound import add_replies
+from worker.store import callback_outbox, events
+from worker.store.feedback import opt_outs
+from worker.store.feedback.inbound import add_replies
 
 #: A reply that is one of these, as a whole, in any case or width, means "no more": what Chinese
 #: platforms print below advertising (R, T, TD, N), and the words themselves.

@@ -17,9 +17,9 @@ from worker.config.settings import Settings
 from worker.domain.errors import Unavailable
 from worker.feedback import raw_pages
 from worker.gateways.base import Account
-from worker.store import inbox
 from worker.store.db import database
-from worker.store.inbox import has_unread_pushes
+from worker.store.feedback import inbox
+from worker.store.feedback.inbox import has_unread_pushes
 
 log = structlog.get_logger()
 

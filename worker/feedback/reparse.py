@@ -14,10 +14,11 @@ from sqlalchemy import Connection, Engine, Row
 from worker.config.settings import Settings
 from worker.feedback import inbound, raw_pages, reports
 from worker.gateways.results import PushContents
-from worker.store import events, inbox
-from worker.store import reports as report_store
+from worker.store import events
 from worker.store.db import database
-from worker.store.inbound import correct_replies
+from worker.store.feedback import inbox
+from worker.store.feedback import reports as report_store
+from worker.store.feedback.inbound import correct_replies
 
 
 @dataclass(frozen=True, slots=True)

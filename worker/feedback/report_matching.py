@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row
 from worker.domain import msisdn as numbers
 from worker.domain.enums import SubmissionState
 from worker.gateways.results import Report
-from worker.store import reports as report_store
-from worker.store.reports import Origin, ReportTarget
+from worker.store.feedback import reports as report_store
+from worker.store.feedback.reports import Origin, ReportTarget
 
 #: How far a gateway's clock may be behind ours.
 CLOCK_SLACK = timedelta(minutes=2)

@@ -16,9 +16,12 @@ from worker.domain.enums import MessageState, ReportStatus, SubmissionState
 from worker.feedback import report_matching
 from worker.feedback.report_matching import AnyReport, MatchedReport, ReportLookup
 from worker.gateways.results import Report
-from worker.store import applied_reports, events, outcomes, unknown
-from worker.store import reports as report_store
-from worker.store.reports import Origin, ReportTarget
+from worker.store import events
+from worker.store.delivery import outcomes
+from worker.store.feedback import applied_reports
+from worker.store.feedback import reports as report_store
+from worker.store.feedback.reports import Origin, ReportTarget
+from worker.store.settlement import unknown
 
 #: For so long after its call a submission is a candidate for reports under an unknown id.
 ADOPTABLE_SECONDS = 72 * 3600.0

@@ -20,15 +20,11 @@ from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.recipient_rows import PlainRows, RecipientsHash, Row, RowChecker, checked_blocks
 from worker.policy import eligibility
-from worker.store import (
-    callbacks,
-    campaign_rows,
-    campaigns,
-    new_requests,
-)
-from worker.store.campaign_rows import MessageColumns
 from worker.store.db.database import reading, writing
-from worker.store.new_requests import NewRequest, StoredRequest
+from worker.store.feedback import callbacks
+from worker.store.intake import campaign_rows, campaigns, new_requests
+from worker.store.intake.campaign_rows import MessageColumns
+from worker.store.intake.new_requests import NewRequest, StoredRequest
 
 
 @dataclass

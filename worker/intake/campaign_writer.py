@@ -18,9 +18,10 @@ from worker.domain import msisdn as numbers
 from worker.domain.enums import CampaignState, NumberKind
 from worker.domain.errors import KeyConflict, Problem, TooLate
 from worker.intake.number_set import NumberSet
-from worker.store import campaign_rows, campaigns, opt_outs
-from worker.store.campaign_rows import MessageColumns, Variables
 from worker.store.db.database import reading, writing
+from worker.store.feedback import opt_outs
+from worker.store.intake import campaign_rows, campaigns
+from worker.store.intake.campaign_rows import MessageColumns, Variables
 
 
 class _BlockPosition:

@@ -21,18 +21,18 @@ from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.number_set import NumberSet
 from worker.intake.recipient_rows import PlainRows, Row
-from worker.store import (
+from worker.store import messages
+from worker.store.db.clock import now
+from worker.store.db.database import reading, writing
+from worker.store.delivery import outcomes
+from worker.store.intake import (
     campaign_progress,
     campaign_rows,
     campaigns,
-    messages,
-    outcomes,
     requests,
-    unknown,
 )
-from worker.store.campaign_progress import CampaignProgress
-from worker.store.db.clock import now
-from worker.store.db.database import reading, writing
+from worker.store.intake.campaign_progress import CampaignProgress
+from worker.store.settlement import unknown
 
 #: How many waiting submissions are ended in one transaction; on SQLite all other writers wait for
 #: it.

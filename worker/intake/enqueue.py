@@ -27,9 +27,10 @@ from worker.domain.errors import (
 )
 from worker.gateways.base import Content
 from worker.policy import eligibility
-from worker.store import callbacks, singles
 from worker.store.db import database
-from worker.store.new_requests import NewRequest, StoredRequest
+from worker.store.feedback import callbacks
+from worker.store.intake import singles
+from worker.store.intake.new_requests import NewRequest, StoredRequest
 
 MAX_KEY_LENGTH = 200
 MAX_SENDER_LENGTH = 64

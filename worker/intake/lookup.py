@@ -10,9 +10,11 @@ from sqlalchemy import Engine, Row
 
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
-from worker.store import campaign_progress, campaigns, events, messages, reports, requests
-from worker.store.campaign_progress import CampaignProgress
+from worker.store import events, messages
 from worker.store.db import database
+from worker.store.feedback import reports
+from worker.store.intake import campaign_progress, campaigns, requests
+from worker.store.intake.campaign_progress import CampaignProgress
 
 #: The form of a message's id; the databases have no integers of more digits.
 _MESSAGE_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")

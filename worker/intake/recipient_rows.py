@@ -11,7 +11,7 @@ from worker.domain import placeholders
 from worker.domain.enums import NumberKind
 from worker.gateways.base import Account, Content
 from worker.policy import eligibility
-from worker.store.campaign_rows import MessageColumns, Variables
+from worker.store.intake.campaign_rows import MessageColumns, Variables
 
 #: How many rows are read and checked together.
 BLOCK_SIZE = 20_000

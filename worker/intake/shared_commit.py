@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Engine
 from worker.domain.errors import KeyConflict
 from worker.intake import enqueue
 from worker.intake.enqueue import CheckedRequest, Enqueued
-from worker.store import allowances, callbacks, shared_commit
-from worker.store.allowances import AllowanceClaim
-from worker.store.new_requests import StoredRequest
-from worker.store.shared_commit import Arrival
+from worker.store.feedback import callbacks
+from worker.store.intake import allowances, shared_commit
+from worker.store.intake.allowances import AllowanceClaim
+from worker.store.intake.new_requests import StoredRequest
+from worker.store.intake.shared_commit import Arrival
 
 #: What `enqueue.commit` is handed where no request of a transaction is new.
 _NOTHING_STORED = Enqueued(0, (), repeated=True)

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: The part of the refused rate that is allowed at once, and the part that it comes back to within
-#: `RECOVERY_SECONDS`.
+#: The parts of the refused rate that are allowed at once, and after `RECOVERY_SECONDS`.
 REFUSED_FACTOR = 0.5
 RECOVERED_FACTOR = 0.9
 RECOVERY_SECONDS = 1.0

@@ -17,12 +17,12 @@ from sqlalchemy import Engine
 
 from worker.config.settings import Settings
 from worker.domain.errors import XinshiError
-from worker.feedback import callback_events, callback_signatures
+from worker.feedback import callback_events, callback_retry, callback_signatures
 from worker.feedback.callback_client import CallbackClient, PostResult
 from worker.runtime.background_service import BackgroundService
-from worker.store import callbacks
-from worker.store.callbacks import CallbackEvent
 from worker.store.db import database
+from worker.store.feedback import callbacks
+from worker.store.feedback.callbacks import CallbackEvent
 
 log = structlog.get_logger()
 
@@ -130,7 +130,7 @@ class CallbackSender(BackgroundService):
 
     def _note(self, event: CallbackEvent, answer: PostResult) -> None:
         """Forget an event that was taken; plan the next try of one that was not, or park it."""
-        wait = callback_events.pause(answer, event, random.random)
+        wait = callback_retry.pause(answer, event, random.random)
         with database.writing(self.engine) as connection:
             if wait == 0:
                 callbacks.delete_event(connection, event.id)

@@ -29,9 +29,10 @@ from worker.domain.errors import CommitUnknown, XinshiError
 from worker.gateways.transport.client import GatewayClient
 from worker.runtime import broker
 from worker.runtime.background_service import BackgroundService
-from worker.store import claims, spool_entries
+from worker.store import spool_entries
 from worker.store.db import database
-from worker.store.outcomes import CallOutcome
+from worker.store.delivery import claims
+from worker.store.delivery.outcomes import CallOutcome
 from worker.store.spool import Spool
 
 log = structlog.get_logger()

@@ -16,20 +16,16 @@ from worker.feedback import collector
 from worker.feedback.reports import match_stored
 from worker.intake import campaigns
 from worker.store import (
-    account_doubts,
-    allowances,
-    inbox,
     messages,
-    outcomes,
-    recipient_calls,
-    reports,
-    requests,
     spool,
     spool_entries,
     ticks,
-    unknown,
 )
 from worker.store.db import database
+from worker.store.delivery import account_doubts, outcomes, recipient_calls
+from worker.store.feedback import inbox, reports
+from worker.store.intake import allowances, requests
+from worker.store.settlement import unknown
 
 log = structlog.get_logger()
 

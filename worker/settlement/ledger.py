@@ -19,10 +19,10 @@ from worker.domain.enums import MessageClass, MessageState
 from worker.domain.placeholders import render
 from worker.gateways.base import Account
 from worker.settlement.invariants import Finding, finding
+from worker.store.intake.requests import content_of
 from worker.store.messages import message_view
-from worker.store.requests import content_of
-from worker.store.restored_backup import RESTORED
 from worker.store.schema.tables import message, request, submission
+from worker.store.settlement.restored_backup import RESTORED
 
 #: The states that say that the gateway took a message. In a state of neither set it may have.
 TAKEN_STATES = frozenset({MessageState.SUBMITTED, MessageState.DELIVERED, MessageState.UNDELIVERED})

@@ -6,9 +6,11 @@ from sqlalchemy import Connection
 
 from worker.config.settings import Settings
 from worker.delivery import recipient_ends
-from worker.store import events, outcomes, unknown
-from worker.store.restored_backup import RESTORED
-from worker.store.unknown import UnknownSubmission
+from worker.store import events
+from worker.store.delivery import outcomes
+from worker.store.settlement import unknown
+from worker.store.settlement.restored_backup import RESTORED
+from worker.store.settlement.unknown import UnknownSubmission
 
 #: Ends the doubt about one submission; False when it could not.
 Decision = Callable[[Connection, Settings, UnknownSubmission], bool]

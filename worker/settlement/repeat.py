@@ -18,8 +18,10 @@ from worker.domain.enums import Outcome
 from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.gateways.transport.client import GatewayClient
-from worker.store import events, outcomes, unknown
+from worker.store import events
 from worker.store.db import database
+from worker.store.delivery import outcomes
+from worker.store.settlement import unknown
 
 #: The most submissions of an account that are repeated in one run.
 MAX_REPEATED = 20

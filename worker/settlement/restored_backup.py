@@ -14,9 +14,10 @@ from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import TooLate
 from worker.policy import eligibility
-from worker.store import events, restored_backup, spool, ticks
+from worker.store import events, spool, ticks
 from worker.store.db import database
-from worker.store.restored_backup import UnsentRange
+from worker.store.settlement import restored_backup
+from worker.store.settlement.restored_backup import UnsentRange
 
 
 @dataclass(frozen=True, slots=True)

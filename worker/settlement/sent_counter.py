@@ -24,10 +24,12 @@ from worker.delivery import recipient_ends
 from worker.domain.errors import WireError
 from worker.feedback.collector import Collector
 from worker.gateways.base import Account
-from worker.store import account_doubts, accounts, counter_readings, events, outcomes, unknown
-from worker.store.counter_readings import SentSinceReading
+from worker.store import accounts, events
 from worker.store.db import database
-from worker.store.unknown import UnknownSubmission
+from worker.store.delivery import account_doubts, outcomes
+from worker.store.settlement import counter_readings, unknown
+from worker.store.settlement.counter_readings import SentSinceReading
+from worker.store.settlement.unknown import UnknownSubmission
 
 log = structlog.get_logger()
 Out = TypeVar("Out")

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, or_, select
 
 from worker.domain.enums import MessageClass, SubmissionState
-from worker.store.claims import in_stopped_campaign
 from worker.store.db.clock import later, now
+from worker.store.delivery.claims import in_stopped_campaign
 from worker.store.schema.tables import request, submission
 
 #: How many of the newest submissions are searched for a call of the class.

@@ -24,9 +24,9 @@ from worker.domain.enums import MessageState, SubmissionState
 from worker.store import callback_outbox
 from worker.store.callback_outbox import MessageRange
 from worker.store.db.clock import now
+from worker.store.delivery.submission_messages import SubmissionMessage, is_carried_by
 from worker.store.schema import views
 from worker.store.schema.tables import message, request, submission
-from worker.store.submission_messages import SubmissionMessage, is_carried_by
 
 #: How often the submission of a message is looked up that goes on from one to the next.
 MAX_LOOKUPS = 10

@@ -19,9 +19,9 @@ from worker.domain.enums import (
 )
 from worker.gateways.base import Content
 from worker.gateways.results import Result
-from worker.store import inbox
-from worker.store.claims import Lease
-from worker.store.outcomes import CallOutcome
+from worker.store.delivery.claims import Lease
+from worker.store.delivery.outcomes import CallOutcome
+from worker.store.feedback import inbox
 
 #: The content of a lease that was read from a spool: to record an outcome needs none.
 _NO_CONTENT = Content("")
@@ -96,7 +96,7 @@ def _outcome(row: Mapping[str, Any]) -> CallOutcome:
 def page_row(
     account: str, kind: str, body: bytes, status: int, headers: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the row of a raw page; its fields are those of `worker.store.inbox.add_page`."""
+    """Return the row of a raw page; its fields are the arguments of `inbox.add_page`."""
     return {
         "account": account,
         "kind": kind,

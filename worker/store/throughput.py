@@ -7,43 +7,15 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from worker.domain.enums import SubmissionState
 from worker.store.db.clock import later, now
+from worker.store.db.minutes_ago import minutes_ago
 from worker.store.schema.tables import report, request, submission
 
 #: The most rows that are read of each table.
 MAX_READ_ROWS = 200_000
 MINUTES = 60
-
-
-class _minutes_ago(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
-    """Whole minutes from a moment to the database's now."""
-
-    inherit_cache = True
-    name = "minutes_ago"
-
-
-@compiles(_minutes_ago)
-def _postgresql(element: _minutes_ago, compiler: SQLCompiler, **kw: Any) -> str:
-    at = compiler.process(element.clauses, **kw)
-    return f"CAST(floor(extract(epoch FROM statement_timestamp() - {at}) / 60) AS integer)"
-
-
-@compiles(_minutes_ago, "sqlite")
-def _sqlite(element: _minutes_ago, compiler: SQLCompiler, **kw: Any) -> str:
-    at = compiler.process(element.clauses, **kw)
-    return f"CAST((julianday('now') - julianday({at})) * 1440 AS integer)"
-
-
-@compiles(_minutes_ago, "mysql")
-@compiles(_minutes_ago, "mariadb")
-def _mysql(element: _minutes_ago, compiler: SQLCompiler, **kw: Any) -> str:
-    at = compiler.process(element.clauses, **kw)
-    return f"TIMESTAMPDIFF(MINUTE, {at}, UTC_TIMESTAMP(6))"
 
 
 def last_hour(connection: Connection) -> dict[str, list[int]]:
@@ -58,19 +30,19 @@ def last_hour(connection: Connection) -> dict[str, list[int]]:
         SubmissionState.UNKNOWN.value: "unknown",
     }
     at = func.coalesce(submission.c.answered_at, submission.c.called_at)
-    ended = select(submission.c.state, _minutes_ago(at), func.sum(submission.c.size)).where(
+    ended = select(submission.c.state, minutes_ago(at), func.sum(submission.c.size)).where(
         submission.c.id > _highest(connection, submission.c.id) - MAX_READ_ROWS,
         at > later(-60.0 * MINUTES),
         submission.c.state.in_(list(names_by_state)),
     )
-    reported = select(report.c.status, _minutes_ago(report.c.received_at), func.count()).where(
+    reported = select(report.c.status, minutes_ago(report.c.received_at), func.count()).where(
         report.c.id > _highest(connection, report.c.id) - MAX_READ_ROWS,
         report.c.received_at > later(-60.0 * MINUTES),
         report.c.status.in_(["delivered", "undelivered"]),
     )
     for query in (
-        ended.group_by(submission.c.state, _minutes_ago(at)),
-        reported.group_by(report.c.status, _minutes_ago(report.c.received_at)),
+        ended.group_by(submission.c.state, minutes_ago(at)),
+        reported.group_by(report.c.status, minutes_ago(report.c.received_at)),
     ):
         for state, minute, count in connection.execute(query):
             if 0 <= minute < MINUTES:

@@ -9,7 +9,7 @@ from producer.cli.session import open_session
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
-    from worker.store.callbacks import Callback
+    from worker.store.feedback.callbacks import Callback
 
 _Sender = Annotated[
     str, typer.Option("--sender", metavar="NAME", help="Whose messages; local callers are none.")
@@ -50,8 +50,8 @@ def add(
     with open_session(config) as session:
         from worker.domain.errors import Refused
         from worker.intake import enqueue
-        from worker.store import callbacks
         from worker.store.db import database
+        from worker.store.feedback import callbacks
 
         problems = enqueue.callback_problems(session.settings, url)
         if problems:
@@ -73,8 +73,8 @@ def list_callbacks(
 ) -> None:
     """List callbacks, with the events that wait for each and those that were parked."""
     with open_session(config) as session:
-        from worker.store import callbacks
         from worker.store.db import database
+        from worker.store.feedback import callbacks
 
         with database.reading(session.engine) as connection:
             stored_callbacks = callbacks.list_callbacks(connection)
@@ -98,8 +98,8 @@ def remove(
     """Tell a URL nothing more; what waits for it is dropped."""
     with open_session(config) as session:
         from worker.domain.errors import NotFound
-        from worker.store import callbacks
         from worker.store.db import database
+        from worker.store.feedback import callbacks
 
         with database.writing(session.engine) as connection:
             if not callbacks.remove(connection, callback_id):
@@ -118,8 +118,8 @@ def replay(
 ) -> None:
     """Tell again what was parked, for another day."""
     with open_session(config) as session:
-        from worker.store import callbacks
         from worker.store.db import database
+        from worker.store.feedback import callbacks
 
         with database.writing(session.engine) as connection:
             count = callbacks.replay_parked(connection, callback_id)

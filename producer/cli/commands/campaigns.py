@@ -13,7 +13,7 @@ from producer.cli.session import Session, open_session
 from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
-    from worker.store.campaign_progress import CampaignProgress
+    from worker.store.intake.campaign_progress import CampaignProgress
 
 _Id = Annotated[int, typer.Argument(metavar="ID", help="The campaign's number.")]
 

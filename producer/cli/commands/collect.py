@@ -109,8 +109,8 @@ def reparse(
     received_since = times.parse_past(since, "--since")
     with open_session(config) as session:
         from worker.feedback.reparse import reparse_pages
-        from worker.store import inbox
         from worker.store.db import database
+        from worker.store.feedback import inbox
 
         with database.reading(session.engine) as connection:
             page_ids = inbox.find_ids(
@@ -158,7 +158,7 @@ def list_inbound(
     msisdn = sender and parsing.msisdn(sender, "--from")
     with open_session(config) as session:
         from worker.store.db import database
-        from worker.store.inbound import newest_replies
+        from worker.store.feedback.inbound import newest_replies
 
         with database.reading(session.engine) as connection:
             rows = newest_replies(connection, limit, msisdn=msisdn, account=account)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from worker.config.settings import Settings
     from worker.settlement.restored_backup import PutAside
-    from worker.store.unknown import UnknownSubmission
+    from worker.store.settlement.unknown import UnknownSubmission
 
 _Ids = Annotated[
     list[int], typer.Argument(metavar="ID…", help="Submissions, as `list` shows them.")
@@ -67,8 +67,9 @@ def list_unknown(
 ) -> None:
     """List unknown submissions, the oldest first: how they ended, and what speaks for what."""
     with open_session(config) as session:
-        from worker.store import events, unknown
+        from worker.store import events
         from worker.store.db import database
+        from worker.store.settlement import unknown
 
         with database.reading(session.engine) as connection:
             submissions = unknown.unknown_submissions(connection, account=account, limit=limit)

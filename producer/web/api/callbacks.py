@@ -13,8 +13,8 @@ from worker.domain.enums import Scope
 from worker.domain.errors import NotFound, Problem, Refused
 from worker.feedback import callback_signatures
 from worker.intake import enqueue
-from worker.store import callbacks
 from worker.store.db import database
+from worker.store.feedback import callbacks
 
 router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
 

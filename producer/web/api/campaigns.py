@@ -15,8 +15,8 @@ from producer.web.problems import responses
 from worker.domain.enums import MessageClass, Scope
 from worker.intake import campaigns, lookup
 from worker.store import sender_pages
-from worker.store.campaign_progress import CampaignProgress
 from worker.store.db import database
+from worker.store.intake.campaign_progress import CampaignProgress
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 

@@ -16,10 +16,10 @@ from worker.domain.errors import Problem, Refused
 from worker.gateways.base import Account
 from worker.intake.lookup import iso_time
 from worker.store import accounts
-from worker.store import inbound as replies
 from worker.store.accounts import AccountState
 from worker.store.db import database
-from worker.store.inbound import InboundFilter, InboundPage
+from worker.store.feedback import inbound as replies
+from worker.store.feedback.inbound import InboundFilter, InboundPage
 
 router = APIRouter(prefix="/v1")
 

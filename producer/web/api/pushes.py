@@ -18,8 +18,8 @@ from producer.web.problems import HttpProblem
 from producer.web.shared_commit import Bounds, SharedCommit
 from worker.feedback.pushes import format_target
 from worker.gateways.base import Account
-from worker.store import inbox
 from worker.store.db import database
+from worker.store.feedback import inbox
 
 log = structlog.get_logger()
 Row = Mapping[str, Any]

@@ -13,9 +13,9 @@ from worker.domain.enums import CampaignState
 from worker.domain.errors import NotFound
 from worker.domain.transitions import CAMPAIGN_MOVES
 from worker.intake import campaigns, lookup
-from worker.store import requests
-from worker.store.campaign_progress import CampaignProgress
 from worker.store.db import database
+from worker.store.intake import requests
+from worker.store.intake.campaign_progress import CampaignProgress
 
 router = page_routes.router("/campaigns")
 

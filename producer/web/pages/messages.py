@@ -14,8 +14,8 @@ from worker.domain import msisdn as numbers
 from worker.domain.enums import MessageClass, MessageState
 from worker.intake import lookup
 from worker.intake.lookup import History
-from worker.store import requests
 from worker.store.db import database
+from worker.store.intake import requests
 
 router = page_routes.router("/messages")
 

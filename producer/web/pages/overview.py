@@ -13,9 +13,10 @@ from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking, Operating
 from worker.delivery import manual_hold
 from worker.domain.errors import NotFound
-from worker.store import account_doubts, accounts, claims, throughput
+from worker.store import accounts, throughput
 from worker.store.accounts import AccountState
 from worker.store.db import database
+from worker.store.delivery import account_doubts, claims
 
 router = page_routes.router()
 

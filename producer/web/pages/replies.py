@@ -14,9 +14,10 @@ from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking
 from worker.domain.enums import MessageClass
 from worker.domain.errors import NotFound
-from worker.store import messages, requests
+from worker.store import messages
 from worker.store.db import database
-from worker.store.inbound import find_reply, newest_replies
+from worker.store.feedback.inbound import find_reply, newest_replies
+from worker.store.intake import requests
 
 router = page_routes.router("/replies")
 

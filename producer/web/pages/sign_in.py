@@ -4,12 +4,7 @@ A person with `operate` may also act. A form has to come from this origin and ca
 session, so that no other site's page can act in a person's name.
 """
 
-import base64
-import hashlib
 import hmac
-import json
-import secrets
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
@@ -19,19 +14,13 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from producer.web.context import Context
+from producer.web.pages.sessions import COOKIE, Signer
 from producer.web.problems import HttpProblem
-from worker.config.settings import Settings
 from worker.domain import api_keys
 from worker.domain.enums import Scope
 from worker.store import keys
 from worker.store.db import database
 from worker.store.keys import ApiKey
-
-COOKIE = "xinshi_session"
-#: A sign-in ends after so many seconds.
-SESSION_SECONDS = 12 * 3600
-#: For so many seconds a key is not read again.
-KEY_CACHE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,62 +47,6 @@ class NotSignedIn(Exception):
     def __init__(self, after: str) -> None:
         super().__init__(after)
         self.after = after
-
-
-class Signer:
-    """Signs cookies and form tokens, and caches keys for some seconds; each process has one."""
-
-    def __init__(self, settings: Settings) -> None:
-        session_secret = settings.top.web.session_secret
-        # Without a configured secret, a restart of the process signs everybody out.
-        secret = session_secret.get_secret_value() if session_secret else secrets.token_hex(32)
-        self._secret = secret.encode()
-        self._cached_keys: dict[int, tuple[float, ApiKey | None]] = {}
-
-    def cookie(self, key: ApiKey) -> str:
-        """Return the cookie of a new sign-in."""
-        session = json.dumps([key.id, int(time.time()), secrets.token_hex(8)]).encode()
-        return _text(session) + "." + _text(self._mac(b"session", session))
-
-    def key_id(self, cookie: str) -> int | None:
-        """Return the key id of a cookie; None when its signature is wrong or it is too old."""
-        text, _, mac = cookie.partition(".")
-        try:
-            raw = _bytes(text)
-            if not hmac.compare_digest(self._mac(b"session", raw), _bytes(mac)):
-                return None
-            key_id, at, _ = json.loads(raw)
-        except (ValueError, TypeError):
-            return None
-        return int(key_id) if time.time() - at < SESSION_SECONDS else None
-
-    def token(self, cookie: str) -> str:
-        """Return the token that the forms of a session carry."""
-        return _text(self._mac(b"form", cookie.encode()))
-
-    def _mac(self, purpose: bytes, signed: bytes) -> bytes:
-        return hmac.digest(self._secret, purpose + b"\0" + signed, hashlib.sha256)
-
-    async def find(self, context: Context, key_id: int) -> ApiKey | None:
-        """Return a key by its id; None when it is revoked."""
-        cached = self._cached_keys.get(key_id)
-        if cached is None or cached[0] < time.monotonic():
-            key = await context.run(_look_up, context, key_id)
-            self._cached_keys[key_id] = cached = (time.monotonic() + KEY_CACHE_SECONDS, key)
-        return cached[1]
-
-
-def _look_up(context: Context, key_id: int) -> ApiKey | None:
-    with database.reading(context.engine) as connection:
-        return keys.find_by_id(connection, key_id)
-
-
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def _bytes(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def signer(request: Request) -> Signer:
@@ -183,20 +116,3 @@ async def open_session(context: Context, signing: Signer, shown_key: str) -> str
 
     key = await context.run(look_up)
     return signing.cookie(key) if key is not None and may_look(key) else None
-
-
-def set_session_cookie(request: Request, response: Response, cookie: str) -> None:
-    """Set the session cookie: for this site alone, and hidden from scripts."""
-    response.set_cookie(
-        COOKIE,
-        cookie,
-        max_age=SESSION_SECONDS,
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https" or _behind_tls(request),
-    )
-
-
-def _behind_tls(request: Request) -> bool:
-    public = request.app.state.context.settings.top.web.public_url
-    return bool(public and public.startswith("https:"))

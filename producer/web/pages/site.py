@@ -18,16 +18,9 @@ from producer.web.pages import (
     translations,
     unknown,
 )
-from producer.web.pages import (
-    sign_in as sign_in_module,
-)
 from producer.web.pages.rendering import FOLDER, draw
-from producer.web.pages.sign_in import (
-    COOKIE,
-    NotSignedIn,
-    Signer,
-    Signing,
-)
+from producer.web.pages.sessions import COOKIE, Signer, set_session_cookie
+from producer.web.pages.sign_in import NotSignedIn, Signing, check_origin, open_session
 from worker.config.settings import Settings
 
 router = page_routes.router()
@@ -48,19 +41,19 @@ async def sign_in(
     after: Annotated[str, Field()] = "/",
 ) -> Response:
     """Sign a person in whose key opens the pages."""
-    sign_in_module.check_origin(request)
-    cookie = await sign_in_module.open_session(context, signer, key.strip())
+    check_origin(request)
+    cookie = await open_session(context, signer, key.strip())
     if cookie is None:
         return draw(request, "sign_in.html", None, status=403, after=_inside(after), wrong=True)
     response = RedirectResponse(_inside(after), 303)
-    sign_in_module.set_session_cookie(request, response, cookie)
+    set_session_cookie(request, response, cookie)
     return response
 
 
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
     """Sign the person out of this browser."""
-    sign_in_module.check_origin(request)
+    check_origin(request)
     response = RedirectResponse("/sign-in", 303)
     response.delete_cookie(COOKIE)
     return response

@@ -20,9 +20,10 @@ from worker.domain.errors import (
     TooLate,
 )
 from worker.settlement import manual
-from worker.store import events, unknown
+from worker.store import events
 from worker.store.db import database
-from worker.store.unknown import UnknownSubmission
+from worker.store.settlement import unknown
+from worker.store.settlement.unknown import UnknownSubmission
 
 router = page_routes.router("/unknown")
 

@@ -30,9 +30,9 @@ from worker.sandbox import Sandbox, read
 from worker.settlement import invariants
 from worker.settlement import ledger as ledger_module
 from worker.settlement.ledger import MessageCounts
-from worker.store import account_doubts
 from worker.store import accounts as stored
 from worker.store.db.database import connect, reading, writing
+from worker.store.delivery import account_doubts
 from worker.store.messages import message_view
 from worker.store.schema.tables import account_state, request, submission
 

@@ -16,20 +16,19 @@ class ServerConnection(asyncio.Protocol):
     """
 
     def __init__(self, max_bytes: int) -> None:
-        #: When its last answer was complete, in seconds of the loop's clock.
+        #: The loop's clock at its last complete answer.
         self.idle_since = 0.0
         self._max_bytes = max_bytes
         self._loop = asyncio.get_running_loop()
-        #: Done when the connection is closed.
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._parser: ResponseParser | None = None
         self._pending_answer: asyncio.Future[RawResponse] | None = None
         self._poll = select.poll()
 
     async def exchange(self, request: bytes) -> RawResponse:
-        """Write a request and return its answer; close the connection if that fails.
+        """Write a request, return its answer; close the connection if that fails or is cancelled.
 
-        Raises `ConnectionBroken` or the system's own error. It may be cancelled at any time.
+        Raises `ConnectionBroken` or the system's own error.
         """
         self._parser = ResponseParser(self._max_bytes)
         self._pending_answer = self._loop.create_future()
@@ -54,10 +53,8 @@ class ServerConnection(asyncio.Protocol):
         """Close it at once; what is not yet written is dropped."""
         self._transport.abort()
 
-    # The event loop calls these.
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, and watch its socket for what the server writes."""
+        """Keep the transport and watch its socket; the event loop calls this and what follows."""
         self._transport = cast("asyncio.Transport", transport)
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
@@ -92,8 +89,7 @@ class ServerConnection(asyncio.Protocol):
         if self._pending_answer is not None:
             self._pending_answer.set_result(parser.response())
         self.idle_since = self._loop.time()
-        # After an answer that came before the whole request was written, the rest of the request
-        # would stand before the next one.
+        # What is left of a request that was answered early would stand before the next one.
         if not parser.reusable or self._transport.get_write_buffer_size():
             self.close()
 

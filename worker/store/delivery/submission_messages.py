@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, func, or_, select, tuple_, update
 
 from worker.domain.enums import MessageState
-from worker.store import opt_outs
-from worker.store.claims import Lease
 from worker.store.db.clock import now
 from worker.store.db.dialects import is_any_of
+from worker.store.delivery.claims import Lease
+from worker.store.feedback import opt_outs
 from worker.store.schema.tables import message, request, submission
 
 #: How many messages one statement names.

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, RowMapping, Select, and_, false, or_, select
 
-from worker.store import deduplication
 from worker.store.db.clock import now
+from worker.store.feedback import deduplication
 from worker.store.messages import message_view
 from worker.store.schema.tables import inbound_message, request
 

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, case, func, literal, select
 
 from worker.domain.enums import SubmissionState
-from worker.store.claims import count_in_flight
 from worker.store.db.clock import now
+from worker.store.delivery.claims import count_in_flight
 from worker.store.schema.tables import submission
-from worker.store.unknown import UnknownSubmission, unknown_submissions
+from worker.store.settlement.unknown import UnknownSubmission, unknown_submissions
 
 #: How many submissions may have been inserted by transactions that are not committed yet.
 MAX_UNCOMMITTED_SUBMISSIONS = 10_000

@@ -8,12 +8,12 @@ from sqlalchemy import Connection, func, select, update
 
 from worker.domain.enums import Outcome, SubmissionState
 from worker.gateways.results import Result
-from worker.store import submission_messages
-from worker.store.claims import Lease, PlannedSubmission
 from worker.store.db.clock import now
-from worker.store.new_submissions import current_resend_of, insert_submission
+from worker.store.delivery import submission_messages
+from worker.store.delivery.claims import Lease, PlannedSubmission
+from worker.store.delivery.new_submissions import current_resend_of, insert_submission
+from worker.store.delivery.submission_messages import MessageKey
 from worker.store.schema.tables import event, message, request, submission
-from worker.store.submission_messages import MessageKey
 
 
 class SplitPart(NamedTuple):

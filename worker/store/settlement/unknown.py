@@ -9,15 +9,16 @@ from sqlalchemy import Connection, select, tuple_, update
 
 from worker.domain.enums import MessageClass, MessageState, Outcome, SubmissionState
 from worker.gateways.base import Content
-from worker.store import campaigns, messages
-from worker.store.claims import Lease
+from worker.store import messages
 from worker.store.db.clock import now
-from worker.store.new_submissions import insert_submission, plan_continuation
-from worker.store.outcomes import mark_not_sent
-from worker.store.requests import content_of, request_rows
-from worker.store.restored_backup import RESTORED
+from worker.store.delivery.claims import Lease
+from worker.store.delivery.new_submissions import insert_submission, plan_continuation
+from worker.store.delivery.outcomes import mark_not_sent
+from worker.store.delivery.submission_messages import is_carried_by
+from worker.store.intake import campaigns
+from worker.store.intake.requests import content_of, request_rows
 from worker.store.schema.tables import message, submission
-from worker.store.submission_messages import is_carried_by
+from worker.store.settlement.restored_backup import RESTORED
 
 
 @dataclass(frozen=True, slots=True)

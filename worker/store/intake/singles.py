@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Insert, bindparam, insert, literal, select, true
 from sqlalchemy.dialects import postgresql
 
-from worker.store import new_requests
-from worker.store.new_requests import NewRequest, StoredRequest
+from worker.store.intake import new_requests
+from worker.store.intake.new_requests import NewRequest, StoredRequest
 from worker.store.schema.tables import message, request
 
 #: What the parameters of a request's own columns begin with, so that no other has their names.

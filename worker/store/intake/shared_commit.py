@@ -21,11 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from worker.store import new_requests
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import insert_if_absent
 from worker.store.db.pg_arrays import packed_columns, parameter_table
-from worker.store.new_requests import NewRequest, StoredRequest
+from worker.store.intake import new_requests
+from worker.store.intake.new_requests import NewRequest, StoredRequest
 from worker.store.schema.tables import message, request
 
 

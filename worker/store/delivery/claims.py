@@ -13,7 +13,7 @@ from worker.domain.enums import CampaignState, MessageClass, SubmissionState
 from worker.gateways.base import Content
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import is_any_of
-from worker.store.requests import content_of, request_rows
+from worker.store.intake.requests import content_of, request_rows
 from worker.store.schema.tables import campaign, submission
 
 

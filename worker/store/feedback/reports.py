@@ -18,12 +18,12 @@ from sqlalchemy import (
 )
 
 from worker.domain.enums import SubmissionState
-from worker.store import deduplication
 from worker.store.db.clock import later
 from worker.store.db.dialects import is_any_of, planned_by_index
 from worker.store.db.pg_arrays import equals_any, literal_table
-from worker.store.restored_backup import RESTORED
+from worker.store.feedback import deduplication
 from worker.store.schema.tables import message, report, submission
+from worker.store.settlement.restored_backup import RESTORED
 
 #: A report without a message is tried in every turn for so many seconds.
 RECENT_SECONDS = 600.0

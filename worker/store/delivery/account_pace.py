@@ -16,8 +16,9 @@ from worker.domain.enums import MessageClass, Outcome
 from worker.policy import adaptive_rate, gcra
 from worker.policy.adaptive_rate import NOTHING_LEARNED, LearnedRate
 from worker.policy.gcra import PacingState
-from worker.store import accounts, claims
+from worker.store import accounts
 from worker.store.db.clock import later, now
+from worker.store.delivery import claims
 from worker.store.schema.tables import account_state, submission
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

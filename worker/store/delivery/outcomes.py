@@ -12,12 +12,12 @@ from sqlalchemy import Connection, Update, bindparam, func, or_, select, update
 from worker.domain.enums import MessageState, Outcome, SubmissionState
 from worker.gateways.results import Result
 from worker.store import callback_outbox
-from worker.store.claims import Lease, in_stopped_campaign
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import is_any_of
 from worker.store.db.pg_arrays import packed_columns, parameter_table
+from worker.store.delivery.claims import Lease, in_stopped_campaign
+from worker.store.delivery.submission_messages import is_carried_by
 from worker.store.schema.tables import message, submission
-from worker.store.submission_messages import is_carried_by
 
 #: The states that applications are told of; the others are on the way to one of these.
 _CALLBACK_STATES = frozenset(

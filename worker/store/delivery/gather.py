@@ -10,13 +10,13 @@ from sqlalchemy import Connection, exists, func, or_, select, update
 
 from worker.domain.enums import MessageClass, MessageState, SubmissionState
 from worker.gateways.base import Content
-from worker.store import outcomes, submission_messages
-from worker.store.claims import Lease
 from worker.store.db.clock import later, now
-from worker.store.new_submissions import insert_submission
-from worker.store.requests import content_of, request_rows
+from worker.store.delivery import outcomes, submission_messages
+from worker.store.delivery.claims import Lease
+from worker.store.delivery.new_submissions import insert_submission
+from worker.store.delivery.submission_messages import MESSAGES_PER_STATEMENT
+from worker.store.intake.requests import content_of, request_rows
 from worker.store.schema.tables import account_state, campaign, message, request, submission
-from worker.store.submission_messages import MESSAGES_PER_STATEMENT
 
 
 @dataclass(frozen=True, slots=True)

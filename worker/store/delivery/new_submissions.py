@@ -21,11 +21,11 @@ from sqlalchemy import (
 )
 
 from worker.domain.enums import SubmissionState
-from worker.store.claims import Lease, PlannedSubmission, SingleMessage
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import inserted_id
 from worker.store.db.pg_arrays import packed_columns, parameter_array, parameter_table
-from worker.store.requests import finish
+from worker.store.delivery.claims import Lease, PlannedSubmission, SingleMessage
+from worker.store.intake.requests import finish
 from worker.store.schema.tables import message, request, submission
 
 

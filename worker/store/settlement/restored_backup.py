@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, or_, select, update
 from worker.domain.enums import CampaignState, MessageState, Outcome, SubmissionState
 from worker.store import callback_outbox
 from worker.store.db.clock import now
-from worker.store.new_submissions import insert_submission
+from worker.store.delivery.new_submissions import insert_submission
 from worker.store.schema.tables import account_state, campaign, message, request, submission
 
 #: The code of submissions whose fate after the backup nobody knows.

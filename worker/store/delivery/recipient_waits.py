@@ -6,11 +6,11 @@ from sqlalchemy import Connection, and_, bindparam, insert, select, union_all, u
 
 from worker.domain.enums import SubmissionState as S
 from worker.domain.recipient_windows import epoch_milliseconds
-from worker.store.claims import Lease
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import inserted_id
+from worker.store.delivery.claims import Lease
+from worker.store.delivery.submission_messages import SubmissionMessage
 from worker.store.schema.tables import message, request, submission
-from worker.store.submission_messages import SubmissionMessage
 
 
 def numbers_by_submission(connection: Connection, ids: Collection[int]) -> dict[int, Sequence[str]]:
