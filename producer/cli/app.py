@@ -81,25 +81,12 @@ def _root(
     GlobalOptions.config = config
 
 
-for module in (
-    up,
-    web,
-    demo,
-    migrate,
-    sandbox,
-    send,
-    messages,
-    campaigns,
-    campaign_create,
-    collect,
-    accounts,
-    password,
-    push_url,
-    route,
-    keys,
-    settle,
-    verify,
-    callbacks,
-    doctor,
-):
+#: In the order of `xinshi --help`.
+COMMANDS = (
+    *(up, web, demo, migrate, sandbox),
+    *(send, messages, campaigns, campaign_create, collect),
+    *(accounts, password, push_url, route, keys),
+    *(settle, verify, callbacks, doctor),
+)
+for module in COMMANDS:
     module.register(app)
