@@ -1,0 +1,1 @@
+"""An upgrade: what the version before left is taken up by this one, and goes on."""
