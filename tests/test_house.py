@@ -5,6 +5,7 @@ import importlib.util
 import statistics
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 from graphlib import TopologicalSorter
 from pathlib import Path
 from types import ModuleType
@@ -36,6 +37,17 @@ def imports_of(tree: ast.Module) -> set[str]:
             children = {f"{node.module}.{alias.name}" for alias in node.names}
             names |= {child if child in MODULES else node.module for child in children}
     return names & MODULES.keys()
+
+
+def modules_with(
+    wanted: Callable[[ast.AST], bool], tops: tuple[str, ...] = ("worker",)
+) -> set[str]:
+    """Return the modules that hold a node of some kind anywhere."""
+    return {
+        name
+        for name, tree in MODULES.items()
+        if name.startswith(tops) and any(wanted(node) for node in ast.walk(tree))
+    }
 
 
 def lines_of(path: Path) -> int:
@@ -109,6 +121,79 @@ def test_a_command_is_imported_by_the_command_line_alone() -> None:
         if any(module.startswith("producer.cli.commands.") for module in imports_of(tree))
     }
     assert importers == {"producer.cli.app"}
+
+
+def test_submissions_are_inserted_in_one_place() -> None:
+    def inserts(node: ast.AST) -> bool:
+        match node:
+            case ast.Call(func=ast.Name(id="insert"), args=[ast.Name(id="submission"), *_]):
+                return True
+            case ast.Attribute(value=ast.Name(id="submission"), attr="insert"):
+                return True
+            case _:
+                return False
+
+    assert modules_with(inserts) == {"worker.store.delivery.new_submissions"}
+
+
+def test_a_raw_page_is_read_in_one_place() -> None:
+    readers = {"read_reports", "read_inbound", "read_push"}
+
+    def reads(node: ast.AST) -> bool:
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        return is_call and node.func.attr in readers
+
+    callers = modules_with(reads, ("worker", "producer"))
+    # An adapter may use its own readers.
+    others = {name for name in callers if not name.startswith("worker.gateways.adapters.")}
+    assert others == {"worker.feedback.raw_pages"}
+
+
+def test_what_databases_do_differently_stands_behind_one_folder() -> None:
+    """But for types of columns, and for a caller's own DB-API connection."""
+
+    def names_a_dialect(node: ast.AST) -> bool:
+        match node:
+            case ast.Attribute(attr="dialect", value=ast.Name(id="reader")):
+                return False  # a CSV file's
+            case ast.Attribute(attr="dialect"):
+                return True
+            case ast.ImportFrom(module=str(module)):
+                return module.startswith("sqlalchemy.dialects")
+            case _:
+                return False
+
+    allowed = ("worker.store.db", "worker.store.schema", "worker.store.migrations")
+    elsewhere = modules_with(names_a_dialect, ("worker", "producer"))
+    assert {name for name in elsewhere if not name.startswith(allowed)} == {"producer.dbapi"}
+
+
+def test_sets_of_states_stand_beside_the_moves() -> None:
+    """A set that is copied by hand misses the next state."""
+    states = {"MessageState", "SubmissionState", "CampaignState", "M", "S"}
+
+    def is_state(node: ast.AST) -> bool:
+        if isinstance(node, ast.Attribute) and node.attr == "value":
+            node = node.value
+        return (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in states
+            and node.attr.isupper()
+        )
+
+    def constants(tree: ast.Module) -> list[ast.AST]:
+        return [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+
+    def is_set_of_states(node: ast.AST) -> bool:
+        is_display = isinstance(node, ast.Set | ast.Tuple | ast.List)
+        return is_display and len(node.elts) > 1 and all(map(is_state, node.elts))
+
+    assert {
+        name
+        for name, tree in MODULES.items()
+        if any(is_set_of_states(node) for part in constants(tree) for node in ast.walk(part))
+    } == {"worker.domain.transitions"}
 
 
 @pytest.fixture(scope="module")

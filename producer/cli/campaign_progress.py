@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 
 from producer.cli import output, waiting_reasons
 from producer.cli.session import Session
-from worker.domain.enums import CampaignState
+from worker.domain.transitions import CAMPAIGN_END_STATES
 from worker.intake import campaigns, lookup
 from worker.store.intake.campaign_progress import CampaignProgress
 
@@ -25,7 +25,6 @@ POLL_COST_FACTOR = 5
 LINE_SECONDS = 10.0
 #: Readings from which the rate is computed.
 RATE_SAMPLES = 15
-_END_STATES = {CampaignState.DONE, CampaignState.CANCELLED}
 
 
 class RateMeter:
@@ -111,7 +110,7 @@ def _follow(
         rate = rate_meter.add_sample(began, campaign.total - campaign.open)
         waits_for = () if rate else tuple(waiting_reasons.reasons_of(session, campaign))
         show(CampaignSnapshot(campaign, rate, waits_for))
-        if campaign.state in _END_STATES:
+        if campaign.state in CAMPAIGN_END_STATES:
             return campaign
         # A reading is work for the database too, more for a campaign of many submissions.
         time.sleep(max(POLL_SECONDS, POLL_COST_FACTOR * (time.monotonic() - began)))

@@ -8,13 +8,13 @@ from sqlalchemy import Engine
 
 from worker.config.settings import Settings
 from worker.domain.enums import MessageState, Reports
-from worker.domain.transitions import END_STATES
+from worker.domain.transitions import END_STATES, FAILED_STATES, TAKEN_STATES
 from worker.intake import lookup
 from worker.intake.lookup import Message
 
 #: Seconds between two readings of the messages.
 POLL_SECONDS = 0.25
-_TAKEN_STATES = {MessageState.SUBMITTED, MessageState.DELIVERED}
+_GOOD_STATES = TAKEN_STATES - FAILED_STATES
 
 
 def is_settled(message: Message, settings: Settings) -> bool:
@@ -32,7 +32,7 @@ def is_settled(message: Message, settings: Settings) -> bool:
 def all_went_well(messages: Sequence[Message], settings: Settings) -> bool:
     """Return whether every message was taken by its gateway and none failed afterwards."""
     return all(
-        message.state in _TAKEN_STATES and is_settled(message, settings) for message in messages
+        message.state in _GOOD_STATES and is_settled(message, settings) for message in messages
     )
 
 

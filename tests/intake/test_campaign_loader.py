@@ -29,12 +29,17 @@ def hand(engine: Any, database: str) -> Hand:
     return Hand(engine, settings_of(database, bulk={"max_batch": 5}))
 
 
+def transactions_of(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a transaction insert `count` messages, whatever the database."""
+    for name in ("TRANSACTION_MESSAGES", "FILE_TRANSACTION_MESSAGES", "COPY_TRANSACTION_MESSAGES"):
+        monkeypatch.setattr(campaign_rows, name, count)
+
+
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 10 rows, and pieces of 4: what is rare happens."""
     monkeypatch.setattr(recipient_rows, "BLOCK_SIZE", 10)
-    monkeypatch.setattr(campaign_rows, "DEFAULT_TRANSACTION_MESSAGES", 4)
-    monkeypatch.setattr(campaign_rows, "TRANSACTION_MESSAGES", {})
+    transactions_of(4, monkeypatch)
 
 
 def stored(hand: Hand, of: int) -> list[str]:
@@ -77,7 +82,7 @@ def test_behind_a_block_that_was_not_stored_nothing_is(
             raise InterruptedError
         reach(*words)
 
-    monkeypatch.setattr(campaign_rows, "DEFAULT_TRANSACTION_MESSAGES", 10)
+    transactions_of(10, monkeypatch)
     monkeypatch.setattr(campaign_rows, "set_total", failing)
     # Those in the middle are known by then: a block that has nothing to store.
     to = [*mobiles(20), *mobiles(10), *mobiles(20, first=20)]

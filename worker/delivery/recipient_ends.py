@@ -17,12 +17,10 @@ from worker.delivery.recipient_limits import write_calls
 from worker.domain import recipient_windows
 from worker.domain.enums import Advice, Outcome, SubmissionState
 from worker.domain.recipient_windows import CountedCall
+from worker.domain.transitions import NOT_TAKEN_SUBMISSION_STATES
 from worker.store.delivery import recipient_calls, recipient_waits
 from worker.store.delivery.outcomes import CallOutcome
 from worker.store.settlement.unknown import UnknownSubmission
-
-#: States that prove that nothing was taken.
-NOT_TAKEN_STATES = frozenset({SubmissionState.NOT_SENT, SubmissionState.REJECTED})
 
 #: Until when a recipient that had enough has to wait, by the gateway's advice, in milliseconds.
 _WAITS_UNTIL: Mapping[Advice, Callable[[int], int]] = {
@@ -83,7 +81,7 @@ def _changes_what_counts(settings: Settings, call: CallOutcome) -> bool:
     """Whether it matters to the account's limits that a call ended, and how."""
     limits = settings.per_msisdn.get(call.lease.account, {})
     return bool(limits) and (
-        call.state in NOT_TAKEN_STATES
+        call.state in NOT_TAKEN_SUBMISSION_STATES
         or any(map(recipient_windows.needs_exact_ends, limits.values()))
     )
 
@@ -130,7 +128,7 @@ def record_ends(
 
 def _only_ended(calls: Sequence[CallOutcome]) -> bool:
     """Whether all that is to be written is that one call has ended, which still counts."""
-    return len(calls) == 1 and calls[0].state not in NOT_TAKEN_STATES
+    return len(calls) == 1 and calls[0].state not in NOT_TAKEN_SUBMISSION_STATES
 
 
 def _end_call(
@@ -140,7 +138,7 @@ def _end_call(
 
     With `advised` the gateway's advice is about this number, and counts.
     """
-    if call.state not in NOT_TAKEN_STATES:
+    if call.state not in NOT_TAKEN_SUBMISSION_STATES:
         # Rounded up: the moment was rounded down.
         return [
             counted_call._replace(ended=min(counted_call.ended, at + 1))

@@ -83,6 +83,8 @@ CAMPAIGN_MOVES = MappingProxyType(
     }
 )
 
+# Sets of states. Whoever needs one takes it from here, or derives it from these.
+
 #: A message in one of these waits for nothing more; `submitted` and `unknown` await a report.
 END_STATES = frozenset(
     {M.DELIVERED, M.UNDELIVERED, M.REJECTED, M.EXPIRED, M.CANCELLED, M.SUPPRESSED}
@@ -91,3 +93,29 @@ END_STATES = frozenset(
 OPEN_STATES = frozenset({M.QUEUED, M.SUBMITTING})
 #: What `campaign retry` sends again: the messages that failed, never the unknown.
 FAILED_STATES = frozenset({M.UNDELIVERED, M.REJECTED, M.EXPIRED})
+#: The states that a report leads to.
+REPORTED_STATES = frozenset({M.DELIVERED, M.UNDELIVERED})
+#: The states that say that the gateway took a message.
+TAKEN_STATES = REPORTED_STATES | {M.SUBMITTED}
+#: The states that say that the gateway never took it. In `submitting` and `unknown` it may have.
+NEVER_TAKEN_STATES = frozenset(M) - TAKEN_STATES - {M.SUBMITTING, M.UNKNOWN}
+
+#: A submission in one of these has its call before it, or under way.
+OPEN_SUBMISSION_STATES = frozenset({S.PLANNED, S.IN_FLIGHT})
+#: The states that prove that the gateway took nothing of a submission.
+NOT_TAKEN_SUBMISSION_STATES = frozenset({S.NOT_SENT, S.REJECTED})
+#: The states of the submissions that a report can belong to: the gateway may have taken them.
+MAYBE_TAKEN_SUBMISSION_STATES = frozenset(S) - NOT_TAKEN_SUBMISSION_STATES - {S.PLANNED}
+
+#: The states that callbacks are told of; from the others the messages go on.
+TOLD_SUBMISSION_STATES = frozenset({S.ACCEPTED, S.REJECTED, S.UNKNOWN})
+#: The states whose messages are queued, by what they say of their messages, in their order there.
+QUEUED_SUBMISSION_STATES = tuple(
+    state for state, messages in MESSAGE_STATE_OF.items() if messages is M.QUEUED
+)
+
+#: A campaign in one of these has messages that may go out: one that is done may have messages in
+#: doubt, which go on when the doubt ends.
+SENDING_CAMPAIGN_STATES = frozenset({CampaignState.RUNNING, CampaignState.DONE})
+#: A campaign in one of these does not go on.
+CAMPAIGN_END_STATES = frozenset(state for state, moves in CAMPAIGN_MOVES.items() if not moves)

@@ -10,14 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from worker.domain.enums import MessageState
+from worker.domain.transitions import OPEN_STATES
 from worker.store.callback_outbox import MessageRange
 from worker.store.feedback import callbacks
 from worker.store.feedback.callbacks import CallbackEvent
 from worker.store.feedback.inbound import find_reply
 
-#: The states of messages that no event is sent about: another state follows.
-_PASSING_STATES = frozenset({MessageState.QUEUED.value, MessageState.SUBMITTING.value})
 #: The fields of a message in an event that are named as in the view.
 _VIEW_FIELDS = ("id", "class", "state", "account", "code", "segments")
 
@@ -39,9 +37,9 @@ def body(connection: Connection, event: CallbackEvent) -> bytes | None:
 
 
 def _messages_updated(connection: Connection, span: MessageRange) -> dict[str, Any] | None:
-    """Return an event about messages; None when none of them is in a state to be told."""
+    """Return an event about messages; None when another state of all of them follows soon."""
     rows = callbacks.messages_of(connection, span)
-    messages = [_message(row) for row in rows if row["state"] not in _PASSING_STATES]
+    messages = [_message(row) for row in rows if row["state"] not in OPEN_STATES]
     if not messages:
         return None
     looked_at = _iso_time(rows[0]["looked_at"])

@@ -12,17 +12,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row
 
 from worker.domain import msisdn as numbers
-from worker.domain.enums import SubmissionState
+from worker.domain.transitions import MAYBE_TAKEN_SUBMISSION_STATES
 from worker.gateways.results import Report
 from worker.store.feedback import reports as report_store
 from worker.store.feedback.reports import Origin, ReportTarget
 
 #: How far a gateway's clock may be behind ours.
 CLOCK_SLACK = timedelta(minutes=2)
-#: The states of the submissions that a report can belong to: whatever the gateway may have taken.
-CALLED_STATES = frozenset(
-    {SubmissionState.IN_FLIGHT, SubmissionState.ACCEPTED, SubmissionState.UNKNOWN}
-)
 
 #: A report as it was read, or as it is stored: both have the same names for the same facts.
 AnyReport = Report | Row[Any]
@@ -88,7 +84,7 @@ def _origins_by_name(
         {report.reference for report in reports if report.reference},
         {report.gateway_id for report in reports if report.gateway_id},
     ):
-        if origin.state in CALLED_STATES:
+        if origin.state in MAYBE_TAKEN_SUBMISSION_STATES:
             for name in (origin.reference, origin.gateway_id):
                 origins_by_name.setdefault(name or "", origin)
     origins_by_name.pop("", None)

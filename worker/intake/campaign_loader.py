@@ -123,7 +123,7 @@ def _write(
     heed_opt_outs: bool,
 ) -> None:
     """Store the recipients of a campaign that is loading; it is `ready` then."""
-    max_threads = campaign_rows.transactions_at_once(engine.dialect.name)
+    max_threads = campaign_rows.transactions_at_once(engine)
     with ThreadPoolExecutor(max_threads, thread_name_prefix="loading") as threads:
         writer = CampaignWriter(
             engine,

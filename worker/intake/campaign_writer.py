@@ -112,7 +112,7 @@ class CampaignWriter:
             for index in repeated:
                 is_new[index] = False
             block = block.select(is_new)
-        max_blocks = campaign_rows.transactions_at_once(self._engine.dialect.name)
+        max_blocks = campaign_rows.transactions_at_once(self._engine)
         while len(self._running_blocks) >= max_blocks:
             self._running_blocks.popleft().result()
         self._last_position = _BlockPosition(self._last_position)
@@ -152,7 +152,7 @@ class CampaignWriter:
                 self._kinds |= _number_kinds(block.msisdns)
             if block.variables is not None:
                 block = block.grouped_by_text(self._text_of)
-            size = campaign_rows.transaction_size(self._engine.dialect.name)
+            size = campaign_rows.transaction_size(self._engine)
             for start in range(0, len(block.msisdns), size):
                 self._store_part(first_n + start, block.slice(start, start + size), position)
             # Also where nothing was left to store: the next block waits for this one alone.
@@ -203,7 +203,7 @@ class CampaignWriter:
 
     def _truncate(self, total: int) -> None:
         """Remove the stored messages from number `total` on, the last ones first."""
-        size = campaign_rows.transaction_size(self._engine.dialect.name)
+        size = campaign_rows.transaction_size(self._engine)
         while self._stored_total > total:
             remaining = max(total, self._stored_total - size)
             with writing(self._engine) as connection:

@@ -22,6 +22,7 @@ from worker.intake.enqueue import EnqueueRequest
 from worker.intake.number_set import NumberSet
 from worker.intake.recipient_rows import PlainRows, Row
 from worker.store import messages
+from worker.store.db import capabilities
 from worker.store.db.clock import now
 from worker.store.db.database import reading, writing
 from worker.store.delivery import outcomes
@@ -135,7 +136,7 @@ def end_cancelled(engine: Engine) -> None:
 
 def _end_waiting(engine: Engine, campaign_id: int) -> None:
     """End the waiting submissions of a cancelled campaign; it is finished then."""
-    limit = MAX_ENDED_TOGETHER_ON_SQLITE if engine.dialect.name == "sqlite" else MAX_ENDED_TOGETHER
+    limit = MAX_ENDED_TOGETHER_ON_SQLITE if capabilities.is_file(engine) else MAX_ENDED_TOGETHER
     waiting = [0]
     while waiting:
         with writing(engine) as connection:

@@ -17,6 +17,7 @@ from worker import sandbox
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.placeholders import render
+from worker.domain.transitions import NEVER_TAKEN_STATES, TAKEN_STATES
 from worker.gateways.base import Account
 from worker.settlement.invariants import Finding, finding
 from worker.store.intake.requests import content_of
@@ -24,18 +25,6 @@ from worker.store.messages import message_view
 from worker.store.schema.tables import message, request, submission
 from worker.store.settlement.restored_backup import RESTORED
 
-#: The states that say that the gateway took a message. In a state of neither set it may have.
-TAKEN_STATES = frozenset({MessageState.SUBMITTED, MessageState.DELIVERED, MessageState.UNDELIVERED})
-#: The states that say that the gateway never took it.
-NEVER_TAKEN_STATES = frozenset(
-    {
-        MessageState.QUEUED,
-        MessageState.REJECTED,
-        MessageState.EXPIRED,
-        MessageState.CANCELLED,
-        MessageState.SUPPRESSED,
-    }
-)
 LAWS = {
     "I2": "what is submitted is in the ledger, what never was is not",
     "I3": "no message is in the ledger more often than its class allows",

@@ -80,8 +80,9 @@ def _web_notice(web_socket: "socket.socket | None") -> str:
 def _prepare_database(session: Session) -> None:
     """Migrate an SQLite database; end with an error when another one has no current schema."""
     from worker.store import migrations
+    from worker.store.db import capabilities
 
-    if session.engine.dialect.name == "sqlite":
+    if capabilities.is_file(session.engine):
         migrations.migrate(session.engine)
         return
     problem = schema_problem(session.engine)

@@ -1,7 +1,7 @@
 """Build the statements that the three databases write differently."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,11 +12,13 @@ from sqlalchemy import (
     CursorResult,
     Table,
     func,
+    insert,
     select,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
-from worker.store.db import pg_arrays
+from worker.store.db import capabilities, pg_arrays
 from worker.store.db.database import BULK_PLAN_METHODS
 
 #: How many values one statement names on a database that cannot take a list as one parameter.
@@ -36,12 +38,30 @@ def insert_if_absent(connection: Connection, table: Table) -> Any:
     """Return an INSERT that leaves a row unchanged when its unique key exists already."""
     match connection.dialect.name:
         case "postgresql":
-            return postgresql.insert(table).on_conflict_do_nothing()
+            return pg_arrays.insert_if_absent(table)
         case "sqlite":
             return sqlite.insert(table).on_conflict_do_nothing()
         case _:
             key_column = next(iter(table.primary_key.columns))
             return mysql.insert(table).on_duplicate_key_update({key_column.name: key_column})
+
+
+def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row, unless its unique key exists already; tell whether it was inserted.
+
+    Another transaction that inserts the same key is waited for. Whoever inserts several keys in one
+    transaction inserts them in their order, so that two of them do not wait for each other.
+    """
+    if capabilities.returns_inserted(connection):
+        insertion = insert_if_absent(connection, table).values(values)
+        key_columns = table.primary_key.columns
+        return connection.execute(insertion.returning(*key_columns)).first() is not None
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(table).values(values))
+    except IntegrityError:
+        return False
+    return True
 
 
 def insert_or_update(connection: Connection, table: Table, *columns: str) -> Any:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     String,
+    Table,
     any_,
     bindparam,
     cast,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     func,
     literal,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 #: The characters that separate elements, stand for NULL, and stand for an empty text.
@@ -31,6 +33,14 @@ _SPARE_CODE_POINTS = range(0xE000, 0xF900)
 _MARKER_PARAMETERS = ("mark_cut", "mark_null", "mark_empty")
 
 Bind = Callable[[str], ColumnElement[str]]
+
+
+def insert_if_absent(table: Table) -> postgresql.Insert:
+    """Return an INSERT that leaves a row unchanged when its unique key exists already.
+
+    Its RETURNING has the rows that it inserted, and no others.
+    """
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 def parameter_table(columns: Mapping[str, Column[Any]]) -> Any:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Integer, bindparam, exists, func, select, update
 
-from worker.domain.enums import CampaignState, MessageClass, SubmissionState
+from worker.domain.enums import MessageClass, SubmissionState
+from worker.domain.transitions import SENDING_CAMPAIGN_STATES
 from worker.gateways.base import Content
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import is_any_of
@@ -88,9 +89,7 @@ class PlannedSubmission:
 #: Whether a submission belongs to a campaign that is stopped: it waits until that is resumed.
 in_stopped_campaign = exists().where(
     campaign.c.request_id == submission.c.request_id,
-    # A campaign that is done may still have unknown submissions; when such a doubt ends, the
-    # messages go on.
-    campaign.c.state.not_in([CampaignState.RUNNING.value, CampaignState.DONE.value]),
+    campaign.c.state.not_in([state.value for state in SENDING_CAMPAIGN_STATES]),
 )
 
 

@@ -18,6 +18,7 @@ from worker.domain.enums import (
     Outcome,
     SubmissionState,
 )
+from worker.domain.transitions import OPEN_SUBMISSION_STATES, REPORTED_STATES
 from worker.policy.account_health import Count
 from worker.store.db.clock import later, now
 from worker.store.schema.tables import message, submission
@@ -34,8 +35,9 @@ NEUTRAL_OUTCOMES = frozenset({Outcome.THROTTLED, Outcome.ACCOUNT_HELD})
 #: Codes of ours for what was no account's fault: a killed process, a frozen one, a defect.
 OWN_CODES = ("lease", "late", "fault", "unsayable")
 
-_OPEN_STATES = (SubmissionState.PLANNED, SubmissionState.IN_FLIGHT)
-_is_open: ColumnElement[bool] = submission.c.state.in_([state.value for state in _OPEN_STATES])
+_is_open: ColumnElement[bool] = submission.c.state.in_(
+    [state.value for state in OPEN_SUBMISSION_STATES]
+)
 
 
 def newest_submission(connection: Connection) -> tuple[int, datetime]:
@@ -96,7 +98,7 @@ def count_reports(
     is undelivered, or has no report `within` so many seconds of its call.
     """
     number_prefix: ColumnElement[Any] = func.substr(message.c.msisdn, 1, carriers.PREFIX_DIGITS)
-    reported_states = [MessageState.DELIVERED.value, MessageState.UNDELIVERED.value]
+    reported_states = [state.value for state in REPORTED_STATES]
     rows = connection.execute(
         select(submission.c.account, number_prefix, message.c.state, func.count())
         .join(

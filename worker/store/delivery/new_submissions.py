@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from worker.domain.enums import SubmissionState
+from worker.store.db import capabilities
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import inserted_id
 from worker.store.db.pg_arrays import packed_columns, parameter_array, parameter_table
@@ -69,7 +70,7 @@ def insert_singles(
     The requests have then handed out all of their messages. On PostgreSQL the messages are read in
     the same statement.
     """
-    if connection.dialect.name != "postgresql":
+    if not capabilities.takes_columns(connection):
         finish(connection, [lease.request_id for lease in leases])
         return insert_ranges(
             connection,
@@ -149,11 +150,11 @@ def _insert_rows(connection: Connection, rows: list[dict[str, Any]], seconds: fl
 
     It takes one statement where the database can return the ids of several rows.
     """
-    if connection.dialect.name == "postgresql":
+    if capabilities.takes_columns(connection):
         return _insert_arrays(connection, rows, seconds)
     clock = {"lease_until": later(seconds), "created_at": now(), "called_at": now()}
     statement = insert(submission).values(clock)
-    if connection.dialect.insert_executemany_returning_sort_by_parameter_order:
+    if capabilities.orders_returned_ids(connection):
         inserted = connection.execute(
             statement.returning(submission.c.id, sort_by_parameter_order=True), rows
         )

@@ -9,20 +9,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, bindparam, func, or_, select, update
 
-from worker.domain.enums import MessageState, Outcome, SubmissionState
+from worker.domain.enums import Outcome, SubmissionState
+from worker.domain.transitions import REPORTED_STATES, TOLD_SUBMISSION_STATES
 from worker.gateways.results import Result
 from worker.store import callback_outbox
+from worker.store.db import capabilities
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import is_any_of
 from worker.store.db.pg_arrays import packed_columns, parameter_table
 from worker.store.delivery.claims import Lease, in_stopped_campaign
 from worker.store.delivery.submission_messages import is_carried_by
 from worker.store.schema.tables import message, submission
-
-#: The states that applications are told of; the others are on the way to one of these.
-_CALLBACK_STATES = frozenset(
-    {SubmissionState.ACCEPTED, SubmissionState.REJECTED, SubmissionState.UNKNOWN}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ def record(connection: Connection, calls: Sequence[CallOutcome]) -> RecordedCall
     _record_locked(connection, sorted_calls.recorded)
     sorted_calls.recorded.extend(call for call in calls if call.lease.id in recorded_ids)
     callback_ids = [
-        call.lease.id for call in sorted_calls.recorded if call.state in _CALLBACK_STATES
+        call.lease.id for call in sorted_calls.recorded if call.state in TOLD_SUBMISSION_STATES
     ]
     callback_outbox.note_submissions(connection, callback_ids)
     return sorted_calls
@@ -71,7 +68,7 @@ def _record_in_one_statement(connection: Connection, calls: Sequence[CallOutcome
 
     Returns the ids of their submissions; none on other databases.
     """
-    if not calls or connection.dialect.name != "postgresql":
+    if not calls or not capabilities.takes_columns(connection):
         return set()
     rows = [_facts(call) for call in sorted(calls, key=lambda call: call.lease.id)]
     return set(connection.execute(_record_arrays, packed_columns(rows)).scalars())
@@ -163,7 +160,7 @@ def settle(connection: Connection, call: CallOutcome) -> bool:
             answered_at=now(),
         )
     )
-    if updated.rowcount == 1 and call.state in _CALLBACK_STATES:
+    if updated.rowcount == 1 and call.state in TOLD_SUBMISSION_STATES:
         callback_outbox.note_submissions(connection, [call.lease.id])
     return updated.rowcount == 1
 
@@ -195,7 +192,7 @@ def accept(connection: Connection, submission_id: int, fence: int, gateway_id: s
 def has_report(connection: Connection, submission_id: int) -> bool:
     """Tell whether a report has come for a message of a submission."""
     row = connection.execute(select(submission).where(submission.c.id == submission_id)).one()
-    states = [MessageState.DELIVERED.value, MessageState.UNDELIVERED.value]
+    states = [state.value for state in REPORTED_STATES]
     reported = select(message.c.n).where(is_carried_by(row), message.c.state.in_(states)).limit(1)
     return connection.execute(reported).first() is not None
 

@@ -24,9 +24,9 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql
 
 from worker.domain.recipient_windows import CountedCall, epoch_milliseconds
+from worker.store.db import capabilities, pg_arrays
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import (
     insert_if_absent,
@@ -83,7 +83,7 @@ def insert_first(
     A call ends `max_duration` milliseconds after its beginning unless `end_calls` says earlier. The
     other keys have to be locked and looked at. Only PostgreSQL can do this: elsewhere all have to.
     """
-    if not calls or connection.dialect.name != "postgresql":
+    if not calls or not capabilities.takes_columns(connection):
         return set()
     rows = [
         {
@@ -110,9 +110,8 @@ def _first_calls_insert() -> Insert:
     calls = func.json_build_array(func.json_build_array(row.submission_id, began, ends))
     rows = select(row.account, row.msisdn, calls, later(row.keep_seconds))
     return (
-        postgresql.insert(recipient)
+        pg_arrays.insert_if_absent(recipient)
         .from_select(["account", "msisdn", "calls", "forget_at"], rows)
-        .on_conflict_do_nothing()
         .returning(recipient.c.account, recipient.c.msisdn)
     )
 
@@ -125,7 +124,7 @@ def end_calls(
     The other keys have to be locked and looked at. Only PostgreSQL can do this: elsewhere all
     have to.
     """
-    if not submission_ids or connection.dialect.name != "postgresql":
+    if not submission_ids or not capabilities.takes_columns(connection):
         return set()
     rows = [
         {"account": account, "msisdn": msisdn, "submission_id": submission_id}
@@ -180,7 +179,7 @@ def _insert(
         }
         for (account, msisdn), calls, forget_at in rows
     ]
-    if values and connection.dialect.name == "postgresql":
+    if values and capabilities.takes_columns(connection):
         table = parameter_table({name: recipient.c[name] for name in values[0]})
         insertion = statement.from_select(list(values[0]), select(table))
         connection.execute(insertion, packed_columns(values))
@@ -210,7 +209,7 @@ def _locking_query(
     """
     columns = [recipient.c.msisdn, recipient.c.calls]
     is_of_account = recipient.c.account == account_name
-    if connection.dialect.name != "postgresql":
+    if not capabilities.takes_columns(connection):
         rows = select(*columns, now().label("at")).where(
             is_of_account, recipient.c.msisdn.in_(msisdns)
         )

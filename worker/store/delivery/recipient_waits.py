@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, and_, bindparam, insert, select, union_all, update
+from sqlalchemy import Connection, and_, bindparam, select, union_all, update
 
 from worker.domain.enums import SubmissionState as S
 from worker.domain.recipient_windows import epoch_milliseconds
 from worker.store.db.clock import later, now
-from worker.store.db.dialects import inserted_id
 from worker.store.delivery.claims import Lease
+from worker.store.delivery.new_submissions import insert_submission
 from worker.store.delivery.submission_messages import SubmissionMessage
 from worker.store.schema.tables import message, request, submission
 
@@ -85,21 +85,23 @@ def plan_apart(
 ) -> int:
     """Plan some of a lease's messages as a submission of their own; return its id."""
     not_after = select(submission.c.not_after).where(submission.c.id == lease.id)
-    insertion = insert(submission).values(
-        account=lease.account,
-        message_class=lease.message_class.value,
-        state=S.PLANNED.value,
-        request_id=lease.request_id,
-        size=len(messages),
-        attempts=lease.attempts - 1,
-        code=code,
-        parent_id=lease.id,
-        resend_of=lease.resend_of,
-        next_at=later(seconds),
-        not_after=not_after.scalar_subquery(),
-        created_at=now(),
+    submission_id = insert_submission(
+        connection,
+        {
+            "account": lease.account,
+            "message_class": lease.message_class.value,
+            "state": S.PLANNED.value,
+            "request_id": lease.request_id,
+            "size": len(messages),
+            "attempts": lease.attempts - 1,
+            "code": code,
+            "parent_id": lease.id,
+            "resend_of": lease.resend_of,
+            "next_at": later(seconds),
+            "not_after": not_after.scalar_subquery(),
+            "created_at": now(),
+        },
     )
-    submission_id = inserted_id(connection.execute(insertion))
     connection.execute(
         update(message)
         .where(message.c.request_id == bindparam("of"), message.c.n == bindparam("nth"))

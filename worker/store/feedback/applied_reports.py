@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, up
 from worker.domain.enums import MessageState
 from worker.store import callback_outbox
 from worker.store.callback_outbox import MessageRange
+from worker.store.db import capabilities
 from worker.store.db.clock import now
 from worker.store.db.dialects import is_any_of, planned_by_index
 from worker.store.schema.tables import message, report
@@ -43,7 +44,7 @@ def apply_reports(
         message.c.state.is_(None),
         *(message.c.state == state.value for state in _states_below(to, parts)),
     )
-    if connection.dialect.name == "postgresql":
+    if capabilities.takes_columns(connection):
         return _apply_stored(connection, first_reports.values(), to, is_movable)
     return _apply_each(connection, first_reports.values(), to, is_movable)
 

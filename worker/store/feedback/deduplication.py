@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select, update
 
+from worker.store.db import capabilities
 from worker.store.db.clock import now
 from worker.store.db.dialects import any_of_in_parts, insert_if_absent, is_any_of
 from worker.store.db.pg_arrays import packed_columns, parameter_table
@@ -21,7 +22,7 @@ def add_new(
     rows_by_digest = {row["digest"]: row for row in rows}
     if not rows_by_digest:
         return {}
-    if connection.dialect.name == "postgresql":
+    if capabilities.takes_columns(connection):
         names = list(rows[0])
         parameters = parameter_table({name: table.c[name] for name in names})
         insertion = insert_if_absent(connection, table).from_select(

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy import Connection, exists, select
 
 from worker.store.db.clock import now
-from worker.store.db.dialects import any_of_in_parts
+from worker.store.db.dialects import any_of_in_parts, insert_new
 from worker.store.schema.tables import opt_out
 
 
@@ -20,13 +20,12 @@ def find(connection: Connection, msisdns: Sequence[str]) -> set[str]:
 
 
 def add_new(connection: Connection, msisdns: Collection[str], reason: str) -> list[str]:
-    """Store which numbers opt out, and why; return those that had not opted out before."""
-    stored = set(
-        connection.execute(
-            select(opt_out.c.msisdn).where(opt_out.c.msisdn.in_(list(msisdns)))
-        ).scalars()
-    )
-    new_msisdns = [msisdn for msisdn in dict.fromkeys(msisdns) if msisdn not in stored]
-    for msisdn in new_msisdns:
-        connection.execute(insert(opt_out).values(msisdn=msisdn, since=now(), why=reason))
-    return new_msisdns
+    """Store which numbers opt out, and why; return those that had not opted out before.
+
+    A number that another transaction stores at the same time is new to one of the two.
+    """
+    return [
+        msisdn
+        for msisdn in sorted(set(msisdns))
+        if insert_new(connection, opt_out, {"msisdn": msisdn, "since": now(), "why": reason})
+    ]

@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from worker.domain.enums import SubmissionState
+from worker.store.db import capabilities
 from worker.store.db.clock import later
 from worker.store.db.dialects import is_any_of, planned_by_index
 from worker.store.db.pg_arrays import equals_any, literal_table
@@ -191,7 +192,7 @@ def find_targets(
 
     On PostgreSQL they are all looked up where they are stored, in two statements.
     """
-    if connection.dialect.name != "postgresql":
+    if not capabilities.takes_columns(connection):
         return {
             (origin.id, row.msisdn): ReportTarget(row.request_id, row.n)
             for origin, msisdns in msisdns_by_origin.items()
@@ -286,7 +287,7 @@ def match(connection: Connection, targets: Mapping[int, ReportTarget]) -> None:
         {"report_id": report_id, "of": target.request_id, "nth": target.n}
         for report_id, target in targets.items()
     ]
-    if connection.dialect.name == "postgresql":
+    if capabilities.takes_columns(connection):
         row = literal_table(rows, report_id=report.c.id, of=report.c.request_id, nth=report.c.n).c
         matching = update(report).where(report.c.id == row.report_id)
         connection.execute(matching.values(request_id=row.of, n=row.nth))

@@ -14,14 +14,14 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.exc import DBAPIError
 
 from worker.domain.enums import CampaignState
+from worker.store.db import capabilities
+from worker.store.db.capabilities import Bind
 from worker.store.schema.tables import campaign, message, request
 
-#: Messages in one transaction, by database. SQLite has one writer: its others must not wait long.
-TRANSACTION_MESSAGES = {"sqlite": 4000, "postgresql": 50_000}
-#: Messages in one transaction of any other database.
-DEFAULT_TRANSACTION_MESSAGES = 20_000
-#: Transactions at the same time, by database: PostgreSQL has a process for each.
-PARALLEL_TRANSACTIONS = {"postgresql": 2}
+#: Messages in one transaction. A file has one writer: the others must not wait for it long.
+TRANSACTION_MESSAGES = 20_000
+FILE_TRANSACTION_MESSAGES = 4000
+COPY_TRANSACTION_MESSAGES = 50_000
 
 #: Rows that COPY is given at a time.
 COPY_ROWS = 10_000
@@ -66,9 +66,11 @@ def _if_any(variables: Sequence[Variables] | None) -> Sequence[Variables] | None
     return variables if variables and any(variables) else None
 
 
-def transaction_size(dialect: str) -> int:
-    """Return how many messages one transaction may insert, by the database's name."""
-    return TRANSACTION_MESSAGES.get(dialect, DEFAULT_TRANSACTION_MESSAGES)
+def transaction_size(bind: Bind) -> int:
+    """Return how many messages one transaction may insert."""
+    if capabilities.is_file(bind):
+        return FILE_TRANSACTION_MESSAGES
+    return COPY_TRANSACTION_MESSAGES if capabilities.takes_columns(bind) else TRANSACTION_MESSAGES
 
 
 def lock_loading(connection: Connection, request_id: int, total: int) -> bool:
@@ -82,9 +84,9 @@ def lock_loading(connection: Connection, request_id: int, total: int) -> bool:
     return bool(row.total == total and state == CampaignState.LOADING.value)
 
 
-def transactions_at_once(dialect: str) -> int:
+def transactions_at_once(bind: Bind) -> int:
     """Return how many transactions may insert messages at the same time."""
-    return PARALLEL_TRANSACTIONS.get(dialect, 1)
+    return 2 if capabilities.takes_parallel_writes(bind) else 1
 
 
 def set_total(connection: Connection, request_id: int, total: int) -> None:
@@ -99,10 +101,10 @@ def add(connection: Connection, request_id: int, first_n: int, rows: MessageColu
     """
     columns = ["request_id", "n", "msisdn", *(["variables"] if rows.variables is not None else [])]
     target = f"{message.name} ({', '.join(columns)})"
-    if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg":
+    if capabilities.takes_copy(connection):
         _copy(connection, f"COPY {target} FROM STDIN", request_id, first_n, rows)
         return
-    if connection.dialect.name == "sqlite":
+    if capabilities.is_file(connection):
         connection.exec_driver_sql(*_json_insertion(target, request_id, first_n, rows))
         return
     placeholders = ", ".join(["%s"] * len(columns))
@@ -117,7 +119,7 @@ def _copy(
 ) -> None:
     """Send rows to PostgreSQL by COPY."""
     raw_connection: Any = connection.connection.driver_connection
-    driver_error = connection.dialect.loaded_dbapi.Error
+    driver_error = capabilities.driver_error(connection)
     try:
         with raw_connection.cursor() as cursor, cursor.copy(statement) as copy:
             # In blocks, so that the server works on one while the next is written.

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from worker.domain.enums import MessageClass, MessageState
 from worker.gateways.base import Content
+from worker.store.db import capabilities
 from worker.store.db.clock import Instant, later, now
 from worker.store.db.dialects import insert_if_absent, inserted_id
 from worker.store.schema.tables import callback, message, request
@@ -169,9 +170,7 @@ def _insert_if_absent(
     connection: Connection, values: Mapping[str, Any], *, due: bool
 ) -> int | None:
     """Insert a request and return its id; None when its key or id is there already."""
-    if connection.dialect.name in {"mysql", "mariadb"}:
-        # The count of affected rows proves nothing: by their settings, drivers count the rows that
-        # were found or those that were changed.
+    if not capabilities.returns_inserted(connection):
         try:
             with connection.begin_nested():
                 return inserted_id(connection.execute(_insertion(due=due), values))

@@ -19,8 +19,8 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects import postgresql
 
+from worker.store.db import capabilities, pg_arrays
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import insert_if_absent
 from worker.store.db.pg_arrays import packed_columns, parameter_table
@@ -45,8 +45,7 @@ def add(connection: Connection, arrivals: Sequence[Arrival]) -> list[StoredReque
     two transactions with the same keys never wait for each other.
     """
     order = sorted(range(len(arrivals)), key=lambda position: _key(arrivals[position].new_request))
-    if connection.dialect.name in {"mysql", "mariadb"}:
-        # These cannot return the rows that they inserted.
+    if not capabilities.returns_inserted(connection):
         stored = {position: _add_single(connection, arrivals[position]) for position in order}
     else:
         stored = _add_all(connection, {position: arrivals[position] for position in order})
@@ -95,7 +94,7 @@ _CLOCK_PARAMETERS: dict[str, Column[Any]] = {
 
 def _insert_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[Row[Any]]:
     """Insert the rows whose keys are not there yet, and return these."""
-    if connection.dialect.name == "postgresql":
+    if capabilities.takes_columns(connection):
         return connection.execute(_insertion_of_arrays(tuple(rows[0])), packed_columns(rows)).all()
     clock = {name: bindparam(name, type_=like.type) for name, like in _CLOCK_PARAMETERS.items()}
     statement = insert_if_absent(connection, request).values(_computed_columns(**clock))
@@ -109,8 +108,8 @@ def _insertion_of_arrays(names: tuple[str, ...]) -> Any:
     table = parameter_table({name: request.c[name] for name in plain} | _CLOCK_PARAMETERS).c
     computed = _computed_columns(table.start, table.until, table.validity)
     source = select(*(table[name] for name in plain), *computed.values())
-    statement = postgresql.insert(request).from_select([*plain, *computed], source)
-    return statement.on_conflict_do_nothing().returning(request.c.id, *_IDENTITY)
+    statement = pg_arrays.insert_if_absent(request).from_select([*plain, *computed], source)
+    return statement.returning(request.c.id, *_IDENTITY)
 
 
 def _computed_columns(start: Any, until: Any, validity: Any) -> dict[str, Any]:
@@ -163,7 +162,7 @@ def add_messages(connection: Connection, msisdns: Mapping[int, Sequence[str]]) -
     ]
     if not rows:
         return
-    if connection.dialect.name != "postgresql":
+    if not capabilities.takes_columns(connection):
         connection.execute(insert(message), rows)
         return
     connection.execute(_insertion_of_messages, packed_columns(rows))

@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Insert, bindparam, insert, literal, select, true
-from sqlalchemy.dialects import postgresql
 
+from worker.store.db import capabilities, pg_arrays
 from worker.store.intake import new_requests
 from worker.store.intake.new_requests import NewRequest, StoredRequest
 from worker.store.schema.tables import message, request
@@ -30,7 +30,7 @@ def add(
 
     `callback_id` and `earlier_id` are those of `new_requests.add`.
     """
-    if len(msisdns) == 1 and earlier_id is None and connection.dialect.name == "postgresql":
+    if len(msisdns) == 1 and earlier_id is None and capabilities.takes_columns(connection):
         request_id = _insert_with_message(connection, new_request, msisdns[0], callback_id)
         if request_id is not None:
             return StoredRequest(request_id, 1, new_request.fingerprint, existed=False)
@@ -65,9 +65,8 @@ def _insertion(names: tuple[str, ...]) -> Insert:
     columns = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
     plain = {name: bindparam(f"{_PREFIX}{name}", type_=request.c[name].type) for name in columns}
     inserted = (
-        postgresql.insert(request)
+        pg_arrays.insert_if_absent(request)
         .values(plain | new_requests.computed_columns(due=True))
-        .on_conflict_do_nothing()
         .returning(request.c.id)
         .cte("made")
     )

@@ -3,7 +3,7 @@
 from sqlalchemy import Select, String, and_, case, cast, func, literal, select
 
 from worker.domain.enums import MessageState, SubmissionState
-from worker.domain.transitions import MESSAGE_STATE_OF
+from worker.domain.transitions import MESSAGE_STATE_OF, QUEUED_SUBMISSION_STATES
 from worker.store.schema.tables import message, request, submission
 
 VIEW_NAME = "xinshi_messages"
@@ -32,7 +32,7 @@ state_by_submission = case(
     (
         and_(
             submission.c.resend_of.is_not(None),
-            submission.c.state.in_([SubmissionState.PLANNED.value, SubmissionState.NOT_SENT.value]),
+            submission.c.state.in_([state.value for state in QUEUED_SUBMISSION_STATES]),
         ),
         literal(MessageState.UNKNOWN.value),
     ),

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, or_, select, update
 
 from worker.domain.enums import CampaignState, MessageState, Outcome, SubmissionState
+from worker.domain.transitions import OPEN_SUBMISSION_STATES
 from worker.store import callback_outbox
 from worker.store.db.clock import now
 from worker.store.delivery.new_submissions import insert_submission
@@ -105,7 +106,7 @@ def put_aside(connection: Connection, unsent: UnsentRange, account: str, since: 
     return submission_id
 
 
-_UNFINISHED_STATES = [SubmissionState.PLANNED.value, SubmissionState.IN_FLIGHT.value]
+_is_open = submission.c.state.in_([state.value for state in OPEN_SUBMISSION_STATES])
 
 
 def lock_unfinished(connection: Connection, since: datetime) -> list[Any]:
@@ -113,7 +114,7 @@ def lock_unfinished(connection: Connection, since: datetime) -> list[Any]:
     return list(
         connection.execute(
             select(submission)
-            .where(submission.c.state.in_(_UNFINISHED_STATES), submission.c.created_at <= since)
+            .where(_is_open, submission.c.created_at <= since)
             .order_by(submission.c.id)
             .with_for_update()
         )
@@ -125,7 +126,7 @@ def mark_unknown(connection: Connection, ids: Sequence[int], since: datetime) ->
     for submission_id in ids:
         connection.execute(
             update(submission)
-            .where(submission.c.id == submission_id, submission.c.state.in_(_UNFINISHED_STATES))
+            .where(submission.c.id == submission_id, _is_open)
             .values(
                 state=SubmissionState.UNKNOWN.value,
                 outcome=Outcome.UNKNOWN.value,
