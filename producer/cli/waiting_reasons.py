@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from producer.cli import output, tick_delay
 from producer.cli.exclusion_reasons import doubt_reason, exclusion_reason
 from producer.cli.session import Session
-from worker.delivery import claim as claim_module
+from worker.delivery.claim import begin_claim
 from worker.domain.enums import (
     CampaignState,
     MessageClass,
@@ -63,9 +63,7 @@ def _account_reasons(session: Session, campaign: "CampaignProgress") -> list[str
     message_class = MessageClass(campaign.message_class)
     with database.reading(session.engine) as connection:
         row = requests.by_id(connection, campaign.id)
-        selector = claim_module.begin_claim(
-            connection, session.settings, message_class, ""
-        ).selector
+        selector = begin_claim(connection, session.settings, message_class, "").selector
         states = accounts.states(connection, session.settings.logins)
     if row is None:
         return []

@@ -93,15 +93,13 @@ def _find_problems(session: Session, request: "EnqueueRequest") -> "Sequence[Pro
 
 def _account_rows(session: Session, request: "EnqueueRequest") -> list[dict[str, Any]]:
     """Return a row for each account, chosen among as a worker does when it claims."""
-    from worker.delivery import claim as claim_module
+    from worker.delivery.claim import begin_claim
     from worker.policy.eligibility import Exclusion
     from worker.store import accounts
     from worker.store.db import database
 
     with database.reading(session.engine) as connection:
-        selector = claim_module.begin_claim(
-            connection, session.settings, request.message_class, ""
-        ).selector
+        selector = begin_claim(connection, session.settings, request.message_class, "").selector
         account_options = selector.options(_routing_query(request))
         states = accounts.states(connection, session.settings.logins)
     rows = []

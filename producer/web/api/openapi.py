@@ -7,10 +7,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from producer.web import problems
-from producer.web.api import schemas as schemas_module
+from producer.web.api.schemas import NewCampaign
 
 #: Models to which routes only refer by name.
-_NAMED = (problems.ProblemDocument, schemas_module.NewCampaign)
+_NAMED = (problems.ProblemDocument, NewCampaign)
 _REF = "#/components/schemas/{model}"
 
 
