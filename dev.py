@@ -10,6 +10,7 @@
     python3 dev.py types         mypy, strict
     python3 dev.py layers        import-linter: the layers in pyproject.toml
     python3 dev.py all           lint, types, layers, test
+    python3 dev.py build         make wheel, sdist and image context in dist/, of what is committed
     python3 dev.py lock          resolve the newest releases into the lock files (needs uv)
 
 It needs Python 3.11 with pip and venv, and nothing else.
@@ -17,9 +18,13 @@ It needs Python 3.11 with pip and venv, and nothing else.
 
 import ast
 import hashlib
+import io
 import os
 import subprocess
 import sys
+import tarfile
+import tempfile
+import tomllib
 import venv
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +33,11 @@ ROOT = Path(__file__).resolve().parent
 HOME = ROOT / ".venv"
 BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
 LOCK = ROOT / "requirements-dev.lock"
+#: The files that the image is built from: deploy/Dockerfile, and what it copies.
+IMAGE_SOURCES = (
+    *("deploy/Dockerfile", "LICENSE", "README.md", "pyproject.toml", "requirements.lock"),
+    *("producer", "worker"),
+)
 #: Words that do not say what they name: no variable, parameter or field of ours is called so.
 PRONOUNS = frozenset(
     "one some those these its found said told made here there of each mine".split()  # noqa: SIM905
@@ -131,6 +141,36 @@ def everything(words: list[str]) -> int:
     return lint([]) or types([]) or layers([]) or test(words)
 
 
+def git(*words: str) -> bytes:
+    """Run git in the root folder; what it prints."""
+    return subprocess.run(("git", *words), cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+
+
+def build(words: list[str]) -> int:
+    """Make wheel, sdist and image context of the last commit; each is the same every time.
+
+    They lie in `dist`, or in the folder that is named.
+    """
+    target = Path(words[0] if words else ROOT / "dist").resolve()
+    target.mkdir(parents=True, exist_ok=True)
+    if git("status", "--porcelain"):
+        print("what is not committed is not in it", file=sys.stderr)
+    version = tomllib.loads(git("show", "HEAD:pyproject.toml").decode())["project"]["version"]
+    context = target / f"xinshi-{version}-image.tar"
+    context.write_bytes(git("archive", "HEAD", *IMAGE_SOURCES))
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD"))) as source:
+            source.extractall(folder, filter="data")
+        time = git("show", "--no-patch", "--format=%ct", "HEAD").decode().strip()
+        made = subprocess.call(
+            [BIN / "python", "-m", "hatchling", "build", "--directory", target],
+            cwd=folder,
+            env={**os.environ, "SOURCE_DATE_EPOCH": time},
+        )
+    print(context)
+    return made
+
+
 def lock(_words: list[str]) -> int:
     """Resolve the newest releases; the lock files hold pins and hashes, and no host."""
     export = ("uv", "export", "--quiet", "--no-emit-project", "--no-header", "--all-extras")
@@ -150,6 +190,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "types": types,
     "layers": layers,
     "all": everything,
+    "build": build,
     "lock": lock,
 }
 
