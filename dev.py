@@ -143,7 +143,8 @@ def everything(words: list[str]) -> int:
 
 def git(*words: str) -> bytes:
     """Run git in the root folder; what it prints."""
-    return subprocess.run(("git", *words), cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    command = ("git", *words)
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
 
 
 def build(words: list[str]) -> int:

@@ -4,6 +4,8 @@ import configparser
 import itertools
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from worker.config.settings import Settings, parse
 from worker.domain.enums import MessageClass
 from worker.runtime.broker import TICKS_QUEUE
 
-from .test_commands import QUEUES, check
+from .test_commands import QUEUES, check, runner
 
 DEPLOY = documents.ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -32,7 +34,7 @@ def everything(name: str) -> list[Any]:
 
 def settings(text: str) -> Settings:
     wanted = re.findall(r'env = "(\w+)"', text)
-    return parse(tomllib.loads(text), Path(), dict.fromkeys(wanted, "x"))
+    return parse(tomllib.loads(text), Path(), dict.fromkeys(wanted, "x" * 43))
 
 
 def secrets(text: str) -> set[str]:
@@ -91,22 +93,26 @@ def test_the_kubernetes_manifests() -> None:
     (kustomization,) = everything("kubernetes/kustomization.yaml")
     names = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")}
     assert set(kustomization["resources"]) == names - {"kustomization.yaml"}
+    assert kustomization["configMapGenerator"] == [
+        {"name": "xinshi-config", "files": ["xinshi.toml"]}
+    ]
     found = [one for name in kustomization["resources"] for one in everything(f"kubernetes/{name}")]
     by_kind: dict[str, list[Any]] = {}
     for one in found:
         by_kind.setdefault(one["kind"], []).append(one)
-    (config,), (secret,) = by_kind["ConfigMap"], by_kind["Secret"]
+    (secret,) = by_kind["Secret"]
     assert set(secret["stringData"]) == secrets(CONFIG) | {
         "XINSHI_DATABASE_URL",
         "XINSHI_BROKER_URL",
     }
-    assert (
-        settings(config["data"]["xinshi.toml"]).accounts.keys() == settings(CONFIG).accounts.keys()
-    )
+    assert documents.read("deploy/kubernetes/xinshi.toml") == CONFIG
     pods = [one["spec"]["template"]["spec"] for one in by_kind["Deployment"] + by_kind["Job"]]
     check_all([pod["containers"][0]["args"] for pod in pods])
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"]
+        # Kubernetes would put XINSHI_WEB_PORT and its like into the environment: settings of ours.
+        assert pod["enableServiceLinks"] is False
+        assert all("sizeLimit" in one.get("emptyDir", {"sizeLimit": 0}) for one in pod["volumes"])
         assert "memory" in pod["containers"][0]["resources"]["limits"]
         mounted = {one["name"] for one in pod["containers"][0]["volumeMounts"]}
         assert mounted == {one["name"] for one in pod["volumes"]}
@@ -120,22 +126,78 @@ def test_the_kubernetes_manifests() -> None:
         assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
 
 
-@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
-def test_a_unit_of_systemd(unit: Path) -> None:
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl renders the manifests")
+def test_the_rendered_manifests_name_the_image_and_the_configuration_that_are_given() -> None:
+    yaml = pytest.importorskip("yaml", reason="PyYAML reads the deployment files")
+    rendered = subprocess.run(
+        ["kubectl", "kustomize", DEPLOY / "kubernetes"], check=True, capture_output=True, text=True
+    ).stdout
+    objects = list(yaml.safe_load_all(rendered))
+    (config,) = [one for one in objects if one["kind"] == "ConfigMap"]
+    assert config["data"] == {"xinshi.toml": CONFIG}
+    pods = [one["spec"]["template"] for one in objects if "template" in one.get("spec", {})]
+    assert len(pods) == 6
+    for pod in pods:
+        assert pod["metadata"]["labels"]["app.kubernetes.io/part-of"] == "xinshi"
+        (volume,) = [one for one in pod["spec"]["volumes"] if one["name"] == "config"]
+        assert volume["configMap"]["name"] == config["metadata"]["name"]
+        assert pod["spec"]["containers"][0]["image"] == "registry.example.com/xinshi:0.1.0"
+
+
+def unit_of(path: Path) -> configparser.ConfigParser:
     read = configparser.ConfigParser(interpolation=None, strict=False)
     read.optionxform = str  # type: ignore[method-assign,assignment]
-    read.read_string(unit.read_text("utf-8"))
-    service = read["Service"]
-    assert int(service["TimeoutStopSec"]) >= GRACE
+    read.read_string(path.read_text("utf-8"))
+    return read
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_a_unit_of_systemd(unit: Path) -> None:
+    service = unit_of(unit)["Service"]
+    if service.get("Type") != "oneshot":
+        assert int(service["TimeoutStopSec"]) >= GRACE
+    assert {"MemoryMax", "LimitNOFILE", "SystemCallFilter"} <= set(service)
+    assert (service["UMask"], service["StateDirectoryMode"]) == ("0077", "0700")
     assert service["User"] == "xinshi"
     assert f"/var/lib/{service['StateDirectory']}/" in service["Environment"]
     for one in MessageClass:
         check(shlex.split(service["ExecStart"].replace("%i", one.value)))
 
 
-def test_the_units_are_a_worker_beat_and_web() -> None:
-    names = ["xinshi-beat.service", "xinshi-web.service", "xinshi-worker@.service"]
+def test_the_units_are_a_worker_beat_web_and_a_probe() -> None:
+    names = [f"xinshi-{name}.service" for name in ("beat", "probe@", "web", "worker@")]
     assert [path.name for path in UNITS] == names
+    assert "Timer" in unit_of(DEPLOY / "systemd" / "xinshi-probe@.timer")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd judges its units")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_systemd_finds_a_unit_hardly_exposed(unit: Path, tmp_path: Path) -> None:
+    instance = tmp_path / unit.name.replace("@", "@otp")
+    instance.write_text(unit.read_text("utf-8"), "utf-8")
+    judged = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=30", instance],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert judged.returncode == 0, judged.stdout.splitlines()[-1:]
+
+
+def test_a_probe_restarts_its_worker_when_it_is_late_and_for_nothing_else() -> None:
+    service = unit_of(DEPLOY / "systemd" / "xinshi-probe@.service")["Service"]
+    script = shlex.split(service["ExecStopPost"].removeprefix("+"))
+    acted = [
+        subprocess.run(
+            [*script[:-1], script[-1].replace("systemctl", "echo").replace("%i", "otp")],
+            env={"EXIT_STATUS": status},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for status in ("0", "1", "2", "KILL", "")
+    ]
+    assert acted == ["", "try-restart xinshi-worker@otp.service\n", "", "", ""]
 
 
 def test_the_image_is_built_from_what_is_there_and_runs_as_nobody() -> None:
@@ -151,6 +213,21 @@ def test_the_image_is_built_from_what_is_there_and_runs_as_nobody() -> None:
     (command,) = [step for step in steps if step[0] == "CMD"]
     assert command[1:] == ['["xinshi",', '"--help"]']
     assert not re.search(r"(?i)\b(ARG|ENV)\s+\w*(PASSWORD|KEY|SECRET)", text)
+
+
+def test_the_image_takes_nothing_that_the_dockerfile_does_not_copy() -> None:
+    lines = documents.read(".dockerignore").splitlines()
+    assert "*" in lines
+    sources = set(runner().IMAGE_SOURCES) - {"deploy/Dockerfile"}
+    assert {line[1:] for line in lines if line.startswith("!")} == sources
+    copied = re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", documents.read("deploy/Dockerfile"))
+    assert {word.removeprefix("./") for line in copied for word in line.split()} == sources
+
+
+def test_the_example_of_an_environment_names_what_the_compose_file_wants() -> None:
+    wanted = re.findall(r"\$\{(\w+):\?", documents.read("deploy/compose.yaml"))
+    named = re.findall(r"(?m)^(\w+)=FILL-IN$", documents.read("deploy/env.example"))
+    assert set(named) == set(wanted)
 
 
 def test_no_secret_is_in_a_file() -> None:
