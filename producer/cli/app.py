@@ -13,6 +13,7 @@ from producer.cli.commands import (
     collect,
     demo,
     doctor,
+    events,
     keys,
     messages,
     migrate,
@@ -86,7 +87,7 @@ COMMANDS = (
     *(up, web, demo, migrate, sandbox),
     *(send, messages, campaigns, campaign_create, collect),
     *(accounts, password, push_url, route, keys),
-    *(settle, verify, callbacks, doctor),
+    *(settle, verify, events, callbacks, doctor),
 )
 for module in COMMANDS:
     module.register(app)

@@ -47,6 +47,7 @@ Until = Annotated[
     str | None,
     typer.Option("--until", metavar="TIME", help="Not after; what waits then is expired."),
 ]
+Why = Annotated[str | None, typer.Option("--why", help="The reason; events keep it.")]
 Extension = Annotated[
     str | None, typer.Option("--extension", help="The sub-extension that leads replies home.")
 ]

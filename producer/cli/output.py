@@ -104,6 +104,16 @@ def short_local_time(moment: datetime | None) -> str:
     return "" if moment is None else f"{moment.astimezone(SHANGHAI):%m-%d %H:%M:%S}"
 
 
+def detail_line(detail: Mapping[str, Any]) -> str:
+    """Return an event's detail in one line: `chances (bulk 0.8, jzy 0.2), out (v1 held)`."""
+    return ", ".join(
+        f"{name} ({detail_line(detail_value)})"
+        if isinstance(detail_value, Mapping)
+        else f"{name} {detail_value}"
+        for name, detail_value in detail.items()
+    )
+
+
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar while the block runs; lends the function that sets how much is done.

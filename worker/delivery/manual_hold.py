@@ -12,12 +12,12 @@ HAND_HOLD_CODE = "by hand"
 
 
 def hold(engine: Engine, account: str, reason: str, person: str) -> None:
-    """Hold an account until a person releases it; `reason` is shown, `person` is in the event."""
+    """Hold an account until a person releases it; the event keeps the reason and the person."""
     with database.writing(engine) as connection:
         # A hold for some minutes gives way to this one, which has no end.
         accounts.release(connection, account)
         accounts.hold(connection, account, HAND_HOLD_CODE, reason, None)
-        detail = {"code": HAND_HOLD_CODE}
+        detail = {"code": HAND_HOLD_CODE, "why": reason[:200]}
         events.add(connection, "account.held", person, account=account, detail=detail)
 
 

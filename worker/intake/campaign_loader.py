@@ -20,6 +20,7 @@ from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.recipient_rows import PlainRows, RecipientsHash, Row, RowChecker, checked_blocks
 from worker.policy import eligibility
+from worker.store import events
 from worker.store.db.database import reading, writing
 from worker.store.feedback import callbacks
 from worker.store.intake import campaign_rows, campaigns, new_requests
@@ -55,6 +56,7 @@ def load(
     request: EnqueueRequest,
     rows: Iterable[Row | PlainRows],
     *,
+    who: str,
     retry_of: int | None = None,
     on_progress: Callable[[int], None] = lambda _rows: None,
 ) -> tuple[Loaded, bool]:
@@ -64,7 +66,7 @@ def load(
     """
     checker = _check(settings, request)
     new_request = enqueue.request_row(settings, request, checker.content, set(), ())
-    stored, state = _open(engine, new_request, name, retry_of)
+    stored, state = _open(engine, new_request, name, retry_of, who)
     loaded = Loaded(stored.id)
     recipients_hash = RecipientsHash(new_request.fingerprint)
     blocks = checked_blocks(
@@ -91,7 +93,7 @@ def load(
 
 
 def _open(
-    engine: Engine, new_request: NewRequest, name: str, retry_of: int | None
+    engine: Engine, new_request: NewRequest, name: str, retry_of: int | None, who: str
 ) -> tuple[StoredRequest, CampaignState]:
     """Store a campaign without its recipients, or find the one with its key; with its state.
 
@@ -109,6 +111,8 @@ def _open(
                 return stored, CampaignState(state)
             enqueue.require_same_request(new_request, stored)
         campaigns.add(connection, stored.id, name, retry_of)
+        detail = {"retry_of": retry_of} if retry_of else None
+        events.add(connection, "campaign.created", who, request_id=stored.id, detail=detail)
     return stored, CampaignState.LOADING
 
 

@@ -21,7 +21,7 @@ from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.number_set import NumberSet
 from worker.intake.recipient_rows import PlainRows, Row
-from worker.store import messages
+from worker.store import events, messages
 from worker.store.db import capabilities
 from worker.store.db.clock import now
 from worker.store.db.database import reading, writing
@@ -35,6 +35,8 @@ from worker.store.intake import (
 from worker.store.intake.campaign_progress import CampaignProgress
 from worker.store.settlement import unknown
 
+#: Who acted, as events keep it, where nobody says: an application that calls these functions.
+APPLICATION = "application"
 #: How many waiting submissions are ended in one transaction; on SQLite all other writers wait for
 #: it.
 MAX_ENDED_TOGETHER, MAX_ENDED_TOGETHER_ON_SQLITE = 1000, 100
@@ -55,9 +57,10 @@ def create(
     start: bool = True,
     skip_bad: bool = False,
     retry_of: int | None = None,
+    who: str = APPLICATION,
     on_progress: Callable[[int], None] = lambda _rows: None,
 ) -> Loaded:
-    """Load a campaign's recipients and start it.
+    """Load a campaign's recipients and start it; events keep `who` did.
 
     `request` holds everything but the recipients. Rows whose number came before are left out, and
     where opt-outs hold for the class, those whose number has opted out. With a bad row nothing is
@@ -68,10 +71,10 @@ def create(
     now, and `TooLate` when the campaign is cancelled meanwhile.
     """
     loaded, waits = campaign_loader.load(
-        engine, settings, name, request, rows, retry_of=retry_of, on_progress=on_progress
+        engine, settings, name, request, rows, who=who, retry_of=retry_of, on_progress=on_progress
     )
     if waits and _may_start(loaded, start=start, skip_bad=skip_bad):
-        run(engine, loaded.id)
+        run(engine, loaded.id, who=who)
     return loaded
 
 
@@ -80,7 +83,14 @@ def _may_start(loaded: Loaded, *, start: bool, skip_bad: bool) -> bool:
     return bool(start and loaded.total and (skip_bad or not loaded.invalid))
 
 
-def run(engine: Engine, campaign_id: int, not_after: datetime | None = None) -> CampaignProgress:
+def run(
+    engine: Engine,
+    campaign_id: int,
+    not_after: datetime | None = None,
+    *,
+    who: str = APPLICATION,
+    why: str | None = None,
+) -> CampaignProgress:
     """Start a campaign that is ready, or resume one that is paused.
 
     Raises `ValidityOver` when its validity is over and `not_after` gives no new end, and `TooLate`
@@ -93,23 +103,37 @@ def run(engine: Engine, campaign_id: int, not_after: datetime | None = None) -> 
         elif requests.validity_over(connection, campaign_id):
             msg = f"campaign {campaign_id} is past its validity; say until when it may be sent"
             raise ValidityOver(msg)
+        state = campaigns.state_of(connection, campaign_id)
         if not campaigns.move(connection, campaign_id, CampaignState.RUNNING, started_at=now()):
-            _refuse(campaigns.state_of(connection, campaign_id), campaign_id, CampaignState.RUNNING)
+            _refuse(state, campaign_id, CampaignState.RUNNING)
+        was_paused = state == CampaignState.PAUSED
+        _add_event(
+            connection,
+            campaign_id,
+            "campaign.resumed" if was_paused else "campaign.started",
+            who,
+            why,
+        )
         campaigns.release(connection, campaign_id)
     return show(engine, campaign_id)
 
 
-def pause(engine: Engine, campaign_id: int) -> CampaignProgress:
+def pause(
+    engine: Engine, campaign_id: int, *, who: str = APPLICATION, why: str | None = None
+) -> CampaignProgress:
     """Hand out no more of a campaign until it is resumed; calls that are under way finish."""
     with writing(engine) as connection:
         _lock(connection, campaign_id)
         if not campaigns.move(connection, campaign_id, CampaignState.PAUSED):
             _refuse(campaigns.state_of(connection, campaign_id), campaign_id, CampaignState.PAUSED)
+        _add_event(connection, campaign_id, "campaign.paused", who, why)
         campaigns.stop(connection, campaign_id)
     return show(engine, campaign_id)
 
 
-def cancel(engine: Engine, campaign_id: int) -> CampaignProgress:
+def cancel(
+    engine: Engine, campaign_id: int, *, who: str = APPLICATION, why: str | None = None
+) -> CampaignProgress:
     """End a campaign for good: messages that were not handed to a gateway yet are `cancelled`.
 
     From the first transaction on none of them is handed out any more. Submissions that wait are
@@ -121,6 +145,7 @@ def cancel(engine: Engine, campaign_id: int) -> CampaignProgress:
         if not campaigns.move(connection, campaign_id, CampaignState.CANCELLED):
             state = campaigns.state_of(connection, campaign_id)
             _refuse(state, campaign_id, CampaignState.CANCELLED)
+        _add_event(connection, campaign_id, "campaign.cancelled", who, why)
         requests.end_waiting_rest(connection, campaign_id, MessageState.CANCELLED)
     _end_waiting(engine, campaign_id)
     return show(engine, campaign_id)
@@ -148,7 +173,9 @@ def _end_waiting(engine: Engine, campaign_id: int) -> None:
             outcomes.mark_not_sent(connection, waiting, SubmissionState.PLANNED)
 
 
-def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None:
+def retry(
+    engine: Engine, settings: Settings, campaign_id: int, *, who: str = APPLICATION
+) -> Loaded | None:
     """Send the failed messages of a campaign again, as a campaign of its own; never the unknown.
 
     Called twice it sends no message twice, because those that a retry carries are left out. Returns
@@ -186,9 +213,8 @@ def retry(engine: Engine, settings: Settings, campaign_id: int) -> Loaded | None
             Row(line, msisdn, dict(variables) or None)
             for line, (msisdn, variables) in enumerate(recipients, 1)
         )
-        return create(
-            engine, settings, f"{progress.name} (retry)", request, rows, retry_of=campaign_id
-        )
+        retry_name = f"{progress.name} (retry)"
+        return create(engine, settings, retry_name, request, rows, retry_of=campaign_id, who=who)
 
 
 def _failed_recipients(
@@ -242,6 +268,14 @@ def finish_drained(engine: Engine) -> list[int]:
             ):
                 finished.append(campaign_id)
     return finished
+
+
+def _add_event(
+    connection: Connection, campaign_id: int, name: str, who: str, why: str | None
+) -> None:
+    """Note what somebody did with a campaign, and why if that was said."""
+    detail = {"why": why[:200]} if why else None
+    events.add(connection, name, who, request_id=campaign_id, detail=detail)
 
 
 def _lock(connection: Connection, campaign_id: int) -> None:

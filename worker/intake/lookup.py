@@ -212,14 +212,24 @@ def search(engine: Engine, limit: int, filters: Mapping[str, Any]) -> list[Messa
         ]
 
 
-def cancel(engine: Engine, message_id: str) -> Message:
-    """Cancel a message. Raises `TooLate` when it was handed over or has ended otherwise."""
+def cancel(
+    engine: Engine, message_id: str, *, who: str = "application", why: str | None = None
+) -> Message:
+    """Cancel a message; events keep `who` did, and `why`.
+
+    Raises `TooLate` when it was handed over or has ended otherwise.
+    """
     request_id, n = parse_id(message_id)
     with database.writing(engine) as connection:
         if not requests.lock(connection, request_id):
             msg = f"there is no message {message_id}"
             raise NotFound(msg)
         state = messages.cancel(connection, request_id, n)
+        if state is MessageState.CANCELLED:
+            detail = {"why": why[:200]} if why else None
+            events.add(
+                connection, "message.cancelled", who, request_id=request_id, n=n, detail=detail
+            )
     if state is None:
         msg = f"there is no message {message_id}"
         raise NotFound(msg)

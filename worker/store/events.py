@@ -59,6 +59,25 @@ def add_for_submissions(
         connection.execute(insert(event).values(at=now()), rows)
 
 
+def newest(
+    connection: Connection, limit: int, filters: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Return the newest events, the newest first.
+
+    `filters`: `name` is a whole name or its first word (`campaign`); `account`; `who`;
+    `request_id`, a campaign's id or a request's; `since`, aware. None does not filter.
+    """
+    query = select(event).order_by(event.c.id.desc()).limit(limit)
+    for column in ("account", "who", "request_id"):
+        if filters.get(column) is not None:
+            query = query.where(event.c[column] == filters[column])
+    if name := filters.get("name"):
+        query = query.where(or_(event.c.name == name, event.c.name.startswith(f"{name}.")))
+    if filters.get("since") is not None:
+        query = query.where(event.c.at >= filters["since"])
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
 def of_message(
     connection: Connection, request_id: int, n: int, submission_ids: Collection[int]
 ) -> list[Row[Any]]:

@@ -6,7 +6,7 @@ Only the newest rows are read, by primary key, so that the cost does not grow wi
 from collections import Counter, defaultdict
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from worker.domain.enums import SubmissionState
 from worker.store.db.clock import later, now
@@ -57,10 +57,15 @@ def _highest(connection: Connection, column: Any) -> int:
 
 
 def waiting_by_class(connection: Connection) -> dict[str, int]:
-    """Count the messages that wait to be handed to a gateway now, by class."""
+    """Count the messages that wait to be handed to a gateway, by class.
+
+    What waits for a time that its sender named is not among them. What a claim holds is: it sets
+    when others may look again, so that time says nothing.
+    """
     counts: Counter[str] = Counter()
     unsent = select(request.c.message_class, func.sum(request.c.total - request.c.next_n)).where(
-        request.c.next_at <= now()
+        request.c.next_at.is_not(None),
+        or_(request.c.not_before.is_(None), request.c.not_before <= now()),
     )
     planned = select(submission.c.message_class, func.sum(submission.c.size)).where(
         submission.c.state == SubmissionState.PLANNED.value

@@ -13,7 +13,7 @@ import typer
 from producer.cli import failures, options, output, parsing, times
 from producer.cli.campaign_report import print_campaign
 from producer.cli.groups import campaign_group
-from producer.cli.session import Session, open_session
+from producer.cli.session import Session, open_session, operator_name
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
 from worker.domain.timezone import SHANGHAI
@@ -125,6 +125,7 @@ def _load(
                 name,
                 request,
                 csv_recipients.rows,
+                who=operator_name(),
                 on_progress=show_progress,
                 **start_options,
             )

@@ -9,7 +9,7 @@ import typer
 from producer.cli import failures, options, output, times
 from producer.cli.campaign_report import print_campaign
 from producer.cli.groups import campaign_group
-from producer.cli.session import Session, open_session
+from producer.cli.session import Session, open_session, operator_name
 from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
@@ -95,13 +95,19 @@ def show(
 
 @options.command(campaign_group, "xinshi campaign pause 17")
 def pause(
-    campaign_id: _Id, *, as_json: options.Json = False, config: options.Config = None
+    campaign_id: _Id,
+    *,
+    why: options.Why = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
 ) -> None:
     """Stop handing out a campaign's messages; what is under way finishes."""
     with open_session(config) as session:
         from worker.intake import campaigns
 
-        print_campaign(campaigns.pause(session.engine, campaign_id), as_json=as_json)
+        who = operator_name()
+        campaign = campaigns.pause(session.engine, campaign_id, who=who, why=why)
+        print_campaign(campaign, as_json=as_json)
 
 
 @options.command(
@@ -150,7 +156,7 @@ def _run_campaign(session: Session, campaign_id: int, until: datetime | None) ->
     from worker.intake import campaigns
 
     try:
-        return campaigns.run(session.engine, campaign_id, until)
+        return campaigns.run(session.engine, campaign_id, until, who=operator_name())
     except ValidityOver:
         valid = output.local_time(campaigns.show(session.engine, campaign_id).not_after)
         output.print_error(f"campaign {campaign_id} was valid until {valid}")
@@ -163,18 +169,24 @@ def _run_campaign(session: Session, campaign_id: int, until: datetime | None) ->
     valid_until = typer.prompt(
         question, err=True, value_proc=lambda answer: times.parse_future(answer, "the time")
     )
-    return campaigns.run(session.engine, campaign_id, valid_until)
+    return campaigns.run(session.engine, campaign_id, valid_until, who=operator_name())
 
 
 @options.command(campaign_group, "xinshi campaign cancel 17")
 def cancel(
-    campaign_id: _Id, *, as_json: options.Json = False, config: options.Config = None
+    campaign_id: _Id,
+    *,
+    why: options.Why = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
 ) -> None:
     """End a campaign for good: what was not handed over yet is cancelled."""
     with open_session(config) as session:
         from worker.intake import campaigns
 
-        print_campaign(campaigns.cancel(session.engine, campaign_id), as_json=as_json)
+        who = operator_name()
+        campaign = campaigns.cancel(session.engine, campaign_id, who=who, why=why)
+        print_campaign(campaign, as_json=as_json)
 
 
 @options.command(campaign_group, "xinshi campaign retry 17")
@@ -188,7 +200,8 @@ def retry(
     with open_session(config) as session:
         from worker.intake import campaigns
 
-        loaded = campaigns.retry(session.engine, session.settings, campaign_id)
+        who = operator_name()
+        loaded = campaigns.retry(session.engine, session.settings, campaign_id, who=who)
         if loaded is None:
             if as_json:
                 output.print_json(None)

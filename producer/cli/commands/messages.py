@@ -1,12 +1,11 @@
 """`xinshi messages`, `show` and `cancel`: find messages, show their history, take them back."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from producer.cli import options, output, parsing, times
-from producer.cli.session import open_session
+from producer.cli.session import open_session, operator_name
 from worker.domain.enums import MessageState
 
 if TYPE_CHECKING:
@@ -40,13 +39,17 @@ def show(message_id: _Id, *, as_json: options.Json = False, config: options.Conf
 
 
 def cancel(
-    message_id: _Id, *, as_json: options.Json = False, config: options.Config = None
+    message_id: _Id,
+    *,
+    why: options.Why = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
 ) -> None:
     """Take a message back that was not handed over yet."""
     with open_session(config) as session:
         from worker.intake import lookup
 
-        message = lookup.cancel(session.engine, message_id)
+        message = lookup.cancel(session.engine, message_id, who=operator_name(), why=why)
     if as_json:
         output.print_json(message.as_json())
     else:
@@ -156,16 +159,6 @@ def _timeline(history: "History") -> list[tuple[Any, ...]]:
         answer = " ".join(filter(None, [row.code, row.words]))
         rows.append((row.received_at, f"report {row.status}", row.account, answer))
     event_rows = [
-        (row.at, row.name, row.who, _detail_line(row.detail or {})) for row in history.events
+        (row.at, row.name, row.who, output.detail_line(row.detail or {})) for row in history.events
     ]
     return [*rows, *event_rows]
-
-
-def _detail_line(detail: Mapping[str, Any]) -> str:
-    """Return an event's detail in one line: `chances (bulk 0.8, jzy 0.2), out (v1 held)`."""
-    return ", ".join(
-        f"{name} ({_detail_line(detail_value)})"
-        if isinstance(detail_value, Mapping)
-        else f"{name} {detail_value}"
-        for name, detail_value in detail.items()
-    )

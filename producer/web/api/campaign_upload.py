@@ -96,6 +96,7 @@ def _load(
             rows,
             start=terms.start,
             skip_bad=terms.skip_bad,
+            who=request.sender,
         )
     context.ring(request.message_class)
     campaign = lookup.campaign_json(campaigns.show(context.engine, loaded.id))

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -101,7 +102,7 @@ async def resume(
 )
 async def pause(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Submit no more of it until it is resumed; what is under way is finished."""
-    return await _apply(context, caller, campaign_id, campaigns.pause)
+    return await _apply(context, caller, campaign_id, partial(campaigns.pause, who=caller.sender))
 
 
 @router.post(
@@ -112,16 +113,15 @@ async def pause(campaign_id: CampaignId, context: Context, caller: Runner) -> An
 )
 async def cancel(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Cancel for good what was not handed over yet."""
-    return await _apply(context, caller, campaign_id, campaigns.cancel)
+    return await _apply(context, caller, campaign_id, partial(campaigns.cancel, who=caller.sender))
 
 
 async def _run(
     context: AppContext, caller: Caller, campaign_id: int, terms: schemas.Resumed | None
 ) -> Any:
     until = terms.until if terms else None
-    campaign = await _apply(
-        context, caller, campaign_id, lambda engine, id_: campaigns.run(engine, id_, until)
-    )
+    run = partial(campaigns.run, not_after=until, who=caller.sender)
+    campaign = await _apply(context, caller, campaign_id, run)
     context.ring(MessageClass(campaign["class"]))
     return campaign
 

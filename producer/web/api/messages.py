@@ -134,6 +134,6 @@ async def cancel(message_id: MessageId, context: Context, caller: Sender) -> Any
 
     def take_back() -> dict[str, Any]:
         ownership.check_message(context, caller, message_id)
-        return lookup.cancel(context.engine, message_id).as_json()
+        return lookup.cancel(context.engine, message_id, who=caller.sender).as_json()
 
     return await context.run(take_back)

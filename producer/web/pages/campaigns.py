@@ -1,13 +1,13 @@
 """The pages of campaigns: how far each one is, and what may be done to it."""
 
-from fastapi import Depends, Request
+from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from producer.web.api.campaigns import csv_response
 from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
-from producer.web.pages.sign_in import Looking, operator
+from producer.web.pages.sign_in import Looking, Operating
 from producer.web.problems import HttpProblem
 from worker.domain.enums import CampaignState
 from worker.domain.errors import NotFound
@@ -66,12 +66,12 @@ async def export(context: Context, person: Looking, campaign_id: int) -> Respons
     return csv_response(context, campaign_id, progress.total)
 
 
-@router.post("/{campaign_id}/{act}", dependencies=[Depends(operator)])
-async def act(context: Context, campaign_id: int, act: str) -> Response:
+@router.post("/{campaign_id}/{act}")
+async def act(context: Context, campaign_id: int, act: str, person: Operating) -> Response:
     """Start, pause, resume or cancel a campaign."""
     if act not in _ACTS:
         msg = "a campaign can be run, paused and cancelled"
         raise NotFound(msg)
     _, move = _ACTS[act]
-    await context.run(move, context.engine, campaign_id)
+    await context.run(move, context.engine, campaign_id, who=person.name)
     return RedirectResponse(f"/campaigns/{campaign_id}", 303)

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
 from fastapi import Form as Field
+from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
-from producer.web.pages.sign_in import Looking, check_origin, operator
+from producer.web.pages.sign_in import Looking, Operating, check_origin
 from worker.domain import msisdn as numbers
 from worker.domain.enums import MessageClass, MessageState
 from worker.intake import lookup
@@ -103,8 +103,8 @@ def _history_and_text(context: AppContext, message_id: str) -> tuple[History, st
     return history, row.content.text if row else None
 
 
-@router.post("/{message_id}/cancel", dependencies=[Depends(operator)])
-async def cancel(context: Context, message_id: str) -> Response:
+@router.post("/{message_id}/cancel")
+async def cancel(context: Context, message_id: str, person: Operating) -> Response:
     """Cancel a message that has not been handed over to a gateway."""
-    await context.run(lookup.cancel, context.engine, message_id)
+    await context.run(lookup.cancel, context.engine, message_id, who=person.name)
     return RedirectResponse(f"/messages/{message_id}", 303)
