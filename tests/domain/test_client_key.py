@@ -49,8 +49,6 @@ def test_a_key_is_its_own_key_and_fits_into_its_column(client: str) -> None:
     assert client_key(key.removesuffix(f"/{IPV6_PREFIX}")) == key.strip()
 
 
-@pytest.mark.parametrize(
-    "name", ["session-1", "4711", "13800138000", "007", "203.0.113.256", "a:1"]
-)
+@pytest.mark.parametrize("name", ["session-1", "4711", "13800138000", "007", "1.1.1.256", "a:1"])
 def test_what_is_no_address_is_a_name_as_it_stands(name: str) -> None:
     assert client_key(name) == name

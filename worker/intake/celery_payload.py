@@ -6,7 +6,7 @@ It is one JSON object: `version` (1), `key` (the application's, required: broker
 and `client`: who asked for a code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,6 @@ VERSION = 1
 SENDER = "celery"
 _FIELD_NAMES = frozenset(EnqueueRequest.__dataclass_fields__) - {"sender"}
 _TIME_FIELDS = ("not_before", "not_after")
-_TABLE_FIELDS = ("variables", "options")
 
 
 def read_request(payload: object) -> tuple[EnqueueRequest, str | None]:
@@ -32,8 +31,8 @@ def read_request(payload: object) -> tuple[EnqueueRequest, str | None]:
     problems = [
         Problem("payload", "holds a field that is unknown") for name in payload.keys() - known_names
     ]
-    if payload.get("version") != VERSION:
-        problems.append(Problem("version", f"has to be {VERSION}"))
+    if payload.get("version") is None:
+        problems.append(Problem("version", "is missing"))
     if not payload.get("key"):
         problems.append(Problem("key", "is missing: brokers deliver again, a key makes it one"))
     fields = {name: payload[name] for name in known_names if payload.get(name) is not None}
@@ -58,20 +57,33 @@ def _request(fields: Mapping[str, Any]) -> EnqueueRequest:
 
 def _problem(name: str, value: object) -> Problem | None:
     """Return what is wrong with the form of a field; None when it is right."""
-    if name == "version":
-        return None
-    if name == "to":
-        is_list = isinstance(value, list) and all(isinstance(number, str) for number in value)
-        return None if is_list else Problem(name, "has to be a list of texts")
-    if name in _TABLE_FIELDS:
-        return None if isinstance(value, Mapping) else Problem(name, "has to be a table")
-    if not isinstance(value, str):
-        return Problem(name, "has to be a text")
-    if name == "message_class" and value not in set(MessageClass):
-        return Problem(name, f"choose one of {', '.join(MessageClass)}")
-    if name in _TIME_FIELDS:
-        try:
-            datetime.fromisoformat(value)
-        except ValueError:
-            return Problem(name, "has to be a time in ISO 8601, with its zone")
-    return None
+    is_right, advice = _FORMS.get(name, _TEXT_FORM)
+    return None if is_right(value) else Problem(name, advice)
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _is_time(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+_TEXT_FORM = (lambda value: isinstance(value, str)), "has to be a text"
+_TABLE_FORM = (lambda value: isinstance(value, Mapping)), "has to be a table"
+_TIME_FORM = _is_time, "has to be a time in ISO 8601, with its zone"
+#: How to tell that a field has the right form, and what to say when it has not.
+_FORMS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "version": ((lambda value: value == VERSION), f"has to be {VERSION}"),
+    "to": (_is_list_of_texts, "has to be a list of texts"),
+    "message_class": (
+        (lambda value: isinstance(value, str) and value in set(MessageClass)),
+        f"choose one of {', '.join(MessageClass)}",
+    ),
+    "variables": _TABLE_FORM,
+    "options": _TABLE_FORM,
+    **dict.fromkeys(_TIME_FIELDS, _TIME_FORM),
+}
