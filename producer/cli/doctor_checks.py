@@ -25,17 +25,28 @@ MAX_EVENTS = 5000
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found about one subject; `problem` is None when all is well."""
+    """What was found about one subject; `problem` is None when all is well.
+
+    A problem that is a mere warning stops no delivery, and may be as somebody wants it.
+    """
 
     subject: str
     problem: str | None = None
     advice: str | None = None
+    is_warning: bool = False
+
+    @property
+    def state(self) -> str:
+        """Return in one word how the subject stands."""
+        if self.problem is None:
+            return "ok"
+        return "warning" if self.is_warning else "wrong"
 
     def as_json(self) -> dict[str, Any]:
         """Return the check as JSON shows it."""
         return {
             "what": self.subject,
-            "ok": self.problem is None,
+            "ok": self.state != "wrong",
             "problem": self.problem,
             "advice": self.advice,
         }
