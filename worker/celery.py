@@ -12,7 +12,7 @@ from celery.signals import Signal
 
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
-from worker.runtime import broker, gc_tuning, logs, task_failures
+from worker.runtime import broker, gc_tuning, logs, socket_folder, task_failures
 from worker.runtime.process import WorkerProcess
 from worker.runtime.tasks import CurrentWorker, register
 
@@ -23,6 +23,7 @@ BEAT_SECONDS = 15.0
 def application(settings: Settings) -> Celery:
     """Return the app of a configuration."""
     broker.check(settings)
+    socket_folder.check(settings)
     app = Celery("xinshi", set_as_current=True)
     app.conf.update(
         broker.celery_options(settings),

@@ -11,7 +11,7 @@ from producer.cli.account_report import hold_advice, hold_reason
 from producer.cli.session import Session, schema_problem
 from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
-from worker.runtime import broker
+from worker.runtime import broker, socket_folder
 from worker.store import accounts, events
 from worker.store.db import database
 from worker.store.delivery import batch_split
@@ -79,6 +79,7 @@ def run_checks(session: Session) -> Iterator[Check]:
 def _check_configuration(session: Session) -> Iterator[Check]:
     try:
         broker.check(session.settings)
+        socket_folder.check(session.settings)
     except ConfigurationError as error:
         yield from configuration_checks(error)
     else:
