@@ -179,6 +179,12 @@ def test_an_export_can_be_read_by_a_spreadsheet(place: Place) -> None:
     assert row["code_text"] == '\'=HYPERLINK("http://x")'
 
 
+def test_a_campaign_of_codes_is_refused(place: Place) -> None:
+    words = ["--text", TEXT, "--recipients", numbers(place, 2), "--class", "otp"]
+    assert "for one person" in place.fails("campaign", "create", *words, code=2)
+    assert place.data("campaign", "list") == []
+
+
 @pytest.mark.parametrize("sign", "=+-@＝＋－＠")
 def test_no_words_of_a_gateway_are_a_formula_in_half_or_full_width(place: Place, sign: str) -> None:
     create(place, numbers(place, 1))
