@@ -10,7 +10,8 @@ from worker.domain.enums import MessageClass
 class MessageOptions(TypedDict, total=False):
     """The keyword arguments that `enqueue` and `enqueue_campaign` share."""
 
-    #: The class: "otp", "notice" (the default; campaigns: "marketing") or "marketing".
+    #: The class: "otp", "notice" (the default) or "marketing"; of a campaign "marketing" (its
+    #: default) or "notice", because a code is for one person.
     message_class: MessageClass | str
     #: The account that has to carry the message; otherwise one that serves the class is chosen.
     account: str | None

@@ -12,7 +12,7 @@ from celery.signals import Signal
 
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
-from worker.runtime import broker, gc_tuning, logs
+from worker.runtime import broker, gc_tuning, logs, socket_folder, task_failures
 from worker.runtime.process import WorkerProcess
 from worker.runtime.tasks import CurrentWorker, register
 
@@ -23,12 +23,14 @@ BEAT_SECONDS = 15.0
 def application(settings: Settings) -> Celery:
     """Return the app of a configuration."""
     broker.check(settings)
+    socket_folder.check(settings)
     app = Celery("xinshi", set_as_current=True)
     app.conf.update(
         broker.celery_options(settings),
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_prefetch_multiplier=1,
+        worker_consumer="worker.runtime.task_failures:DiscreetConsumer",
         # Its reply queues would keep what tasks carry; `xinshi doctor --probe` tells more.
         worker_enable_remote_control=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -86,6 +88,7 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
         logs.configure(settings.top.log_level)
 
     _connect(signals.setup_logging, log_setup)
+    _connect(signals.task_failure, task_failures.log_failure)
     _connect(signals.worker_process_init, start)
     _connect(signals.worker_process_shutdown, stop)
     _connect(signals.worker_ready, start_unless_forking)

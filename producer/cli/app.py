@@ -21,6 +21,7 @@ from producer.cli.commands import (
     push_url,
     route,
     sandbox,
+    secret,
     send,
     settle,
     up,
@@ -86,7 +87,7 @@ def _root(
 COMMANDS = (
     *(up, web, demo, migrate, sandbox),
     *(send, messages, campaigns, campaign_create, collect),
-    *(accounts, password, push_url, route, keys),
+    *(accounts, password, push_url, route, keys, secret),
     *(settle, verify, events, callbacks, doctor),
 )
 for module in COMMANDS:

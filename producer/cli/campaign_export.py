@@ -1,10 +1,12 @@
 """Export a campaign's messages as CSV, to standard output or into a file.
 
-An existing file is replaced only once the new one is whole.
+An existing file is replaced only once the new one is whole. The new one is its owner's alone,
+whatever the old one was: it holds whole numbers.
 """
 
 import csv
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +61,9 @@ def _open_target(target_file: Path | None) -> Iterator[TextIO]:
         return
     partial_file = target_file.with_name(f"{target_file.name}.part")
     try:
-        with partial_file.open("w", encoding="utf-8", newline="") as file:
+        # What another export left there is not written into: it may be readable by others.
+        partial_file.unlink(missing_ok=True)
+        with open(partial_file, "x", encoding="utf-8", newline="", opener=_open_private) as file:
             yield file
         partial_file.replace(target_file)
     except OSError as error:
@@ -68,6 +72,11 @@ def _open_target(target_file: Path | None) -> Iterator[TextIO]:
         raise
     finally:
         partial_file.unlink(missing_ok=True)
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Open a new file that its owner alone may read and write, whatever the umask is."""
+    return os.open(path, flags, 0o600)
 
 
 def _open_stdout() -> Iterator[TextIO]:

@@ -11,7 +11,7 @@ from producer.cli.account_report import hold_advice, hold_reason
 from producer.cli.session import Session, schema_problem
 from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
-from worker.runtime import broker
+from worker.runtime import broker, socket_folder
 from worker.store import accounts, events
 from worker.store.db import database
 from worker.store.delivery import batch_split
@@ -25,17 +25,28 @@ MAX_EVENTS = 5000
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found about one subject; `problem` is None when all is well."""
+    """What was found about one subject; `problem` is None when all is well.
+
+    A problem that is a mere warning stops no delivery, and may be as somebody wants it.
+    """
 
     subject: str
     problem: str | None = None
     advice: str | None = None
+    is_warning: bool = False
+
+    @property
+    def state(self) -> str:
+        """Return in one word how the subject stands."""
+        if self.problem is None:
+            return "ok"
+        return "warning" if self.is_warning else "wrong"
 
     def as_json(self) -> dict[str, Any]:
         """Return the check as JSON shows it."""
         return {
             "what": self.subject,
-            "ok": self.problem is None,
+            "ok": self.state != "wrong",
             "problem": self.problem,
             "advice": self.advice,
         }
@@ -68,6 +79,7 @@ def run_checks(session: Session) -> Iterator[Check]:
 def _check_configuration(session: Session) -> Iterator[Check]:
     try:
         broker.check(session.settings)
+        socket_folder.check(session.settings)
     except ConfigurationError as error:
         yield from configuration_checks(error)
     else:

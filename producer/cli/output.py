@@ -31,6 +31,7 @@ _STYLES = {
     "paused": "yellow",
     "expired": "red",
     "wrong": "red",
+    "warning": "yellow",
 }
 
 

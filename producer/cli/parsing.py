@@ -1,6 +1,8 @@
 """Parse what options hold: numbers, a text, `NAME=VALUE` pairs.
 
 Each function raises `typer.BadParameter`, which names the option, for a value that it cannot read.
+Where a number or a text is `-` it is read from standard input: every user of a machine may see the
+command lines of all others.
 """
 
 import re
@@ -11,11 +13,11 @@ import typer
 
 
 def msisdn(number: str, option: str) -> str:
-    """Return a number in the form in which numbers are stored."""
+    """Return a number in the form in which numbers are stored; `-` reads it from standard input."""
     from worker.domain import msisdn as msisdns
 
     try:
-        return msisdns.normalise(number)
+        return msisdns.normalise(_standard_input(option) if number == "-" else number)
     except ValueError as error:
         msg = f"{option}: {error}"
         raise typer.BadParameter(msg) from None
@@ -31,15 +33,36 @@ def numbers(number_lists: Sequence[str]) -> list[str]:
     ]
 
 
+def numbers_and_text(number_lists: Sequence[str], text_argument: str) -> tuple[list[str], str]:
+    """Return the numbers that --to lists and the text that --text gives.
+
+    Where both are read from standard input, the numbers stand on its first line.
+    """
+    given = [number_list for number_list in number_lists if number_list != "-"]
+    if len(given) == len(number_lists):
+        return numbers(given), text(text_argument)
+    content = _standard_input("--to")
+    if text_argument != "-":
+        return numbers([*given, *content.splitlines()]), text_argument
+    first_line, _, rest = content.partition("\n")
+    return numbers([*given, first_line]), _without_line_end(rest)
+
+
 def text(argument: str) -> str:
     """Return the text that was given, or for `-` what stands on standard input."""
-    if argument != "-":
-        return argument
+    return argument if argument != "-" else _without_line_end(_standard_input("--text"))
+
+
+def _standard_input(option: str) -> str:
     try:
         content: str = typer.get_text_stream("stdin", "utf-8", "strict").read()
     except UnicodeDecodeError:
-        msg = "--text: standard input is not UTF-8"
+        msg = f"{option}: standard input is not UTF-8"
         raise typer.BadParameter(msg) from None
+    return content
+
+
+def _without_line_end(content: str) -> str:
     return content.removesuffix("\n").removesuffix("\r")
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from worker.gateways.base import Account
 
 
+#: The most characters of a person's name in an event.
+MAX_OPERATOR_NAME_LENGTH = 60
+
+
 class GlobalOptions:
     """The options that were given before the command's name."""
 
@@ -119,12 +123,15 @@ def open_session(config: Path | None) -> Iterator[Session]:
         session.close()
 
 
-def operator_name() -> str:
-    """Return the name under which the acts of the person who runs a command are recorded."""
+def operator_name(given: str | None = None) -> str:
+    """Return the name under which the acts of the person who runs a command are recorded.
+
+    It is the name that was given, else the login's; as much of it as an event holds.
+    """
     import getpass
 
     try:
-        return getpass.getuser()[:60]
+        return (given or getpass.getuser())[:MAX_OPERATOR_NAME_LENGTH]
     except (KeyError, OSError):
         return "somebody"
 

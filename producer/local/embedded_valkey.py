@@ -22,7 +22,7 @@ import redis
 
 from worker.config.settings import Settings
 from worker.domain.errors import ConfigurationError, Problem, XinshiError
-from worker.runtime import broker
+from worker.runtime import broker, socket_folder
 
 #: How long the server may take to start or to stop, in seconds.
 START_STOP_TIMEOUT = 5.0
@@ -37,14 +37,15 @@ class EmbeddedServer:
     """The server of one configuration, which runs while the `with` block runs."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._folder = settings.state_folder
         self._socket = broker.socket_path(settings)
         self._owner_lock: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        for folder in (self._folder, self._socket.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        socket_folder.make(self._settings)
         self._owner_lock = _lock(self._folder / "owner")
         if self._owner_lock is None:
             msg = (

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -176,6 +177,41 @@ def test_an_export_can_be_read_by_a_spreadsheet(place: Place) -> None:
     assert written.startswith(codecs.BOM_UTF8 + b"number,")
     (row,) = csv.DictReader(io.StringIO(written.decode("utf-8-sig")))
     assert row["code_text"] == '\'=HYPERLINK("http://x")'
+
+
+def test_a_campaign_of_codes_is_refused(place: Place) -> None:
+    words = ["--text", TEXT, "--recipients", numbers(place, 2), "--class", "otp"]
+    assert "for one person" in place.fails("campaign", "create", *words, code=2)
+    assert place.data("campaign", "list") == []
+
+
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠")
+def test_no_words_of_a_gateway_are_a_formula_in_half_or_full_width(place: Place, sign: str) -> None:
+    create(place, numbers(place, 1))
+    with place.working():
+        eventually(lambda: place.data("campaign", "show", "1")["state"] == "done")
+    with database.writing(place.engine) as connection:
+        connection.execute(update(submission).values(words=f"{sign}1"))
+    (row,) = csv.DictReader(io.StringIO(place.done("campaign", "export", "1")))
+    assert row["code_text"] == f"'{sign}1"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_an_export_is_its_owner_s_alone(place: Place, umask: int) -> None:
+    """It holds whole numbers: whatever the umask is, what stood there, or what broke off before."""
+    create(place, numbers(place, 1))
+    for name in ("result.csv", "result.csv.part"):
+        place.write(name, "old")
+        (place.folder / name).chmod(0o666)
+    before = os.umask(umask)
+    try:
+        place.done("campaign", "export", "1", "--output", "result.csv")
+        place.done("campaign", "export", "1", "--output", "new.csv")
+    finally:
+        os.umask(before)
+    for name in ("result.csv", "new.csv"):
+        assert stat.S_IMODE((place.folder / name).stat().st_mode) == 0o600
+        assert (place.folder / name).read_text("utf-8").startswith("number,")
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from producer.cli import message_wait
 from tests.cli.conftest import TEXT, Place
 from tests.support.stage import eventually
+from worker.store.db import database
+from worker.store.schema.tables import request
 
 TO = "13812345678"
+
+
+def texts_of(place: Place) -> list[str]:
+    """Return the texts that were stored, in order."""
+    with database.reading(place.engine) as connection:
+        return list(connection.execute(select(request.c.text).order_by(request.c.id)).scalars())
 
 
 def test_a_message_is_stored_and_waits_where_no_worker_runs(place: Place) -> None:
@@ -30,6 +39,34 @@ def test_numbers_may_be_listed_and_repeated_and_make_one_message_each(place: Pla
 def test_the_text_may_come_from_standard_input(place: Place) -> None:
     place.done("send", "--to", TO, "--text", "-", typed=f"{TEXT}\n")
     assert "UTF-8" in place.fails("send", "--to", TO, "--text", "-", typed=b"\xc4\xe3", code=2)
+
+
+def test_numbers_and_text_may_both_come_from_standard_input(place: Place) -> None:
+    """No other user of the machine sees them then, as a command line is seen by all."""
+    lines = f"{TO}\r\n\n 13912345678，13712345678\n"
+    found = place.data("send", "--to", "-", "--text", TEXT, typed=lines)
+    assert [one["msisdn"] for one in found["messages"]] == [TO, "13912345678", "13712345678"]
+    both = f"{TO}, 13912345678\n{TEXT}\n-\n"
+    words = ["send", "--to", "-", "--to", "13612345678", "--text", "-", "--account", "v1"]
+    found = place.data(*words, typed=both)
+    assert [one["msisdn"] for one in found["messages"]] == ["13612345678", TO, "13912345678"]
+    assert texts_of(place)[-1] == f"{TEXT}\n-"
+    assert "to: is empty" in place.fails("send", "--to", "-", "--text", TEXT, typed="\n", code=2)
+    assert "--to: standard input is not UTF-8" in " ".join(
+        place.fails("send", "--to", "-", "--text", "-", typed=b"\xc4\xe3", code=2).split()
+    )
+
+
+def test_a_number_to_look_for_may_come_from_standard_input(place: Place) -> None:
+    place.done("send", "--to", TO, "--text", TEXT)
+    (found,) = place.data("messages", "--to", "-", typed=f"{TO}\n")
+    assert found["msisdn"] == TO
+    likely = place.data("route", "--to", "-", "--text", "-", typed=f"{TO}\n{TEXT}")
+    assert likely["to"] == TO
+    assert likely["problems"] == []
+    assert place.data("inbound", "--from", "-", typed=TO) == []
+    two = place.fails("route", "--to", "-", "--text", TEXT, typed=f"{TO}\n{TO}\n", code=2)
+    assert TO not in two
 
 
 def test_variables_stand_in_for_their_names(place: Place) -> None:

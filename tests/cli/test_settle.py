@@ -115,3 +115,21 @@ def test_outcomes_of_the_lost_database_have_to_go_first(place: Place) -> None:
     (spool / "somebody.jsonl").touch()
     said = place.fails("settle", "restored", "--since", "1h", "--why", "a drill")
     assert "move them away" in said
+
+
+@pytest.mark.parametrize("login", ["", "u" * 100])
+def test_whoever_settles_is_recorded_also_without_a_login_or_with_a_long_one(
+    place: Place, doubtful: int, monkeypatch: pytest.MonkeyPatch, login: str
+) -> None:
+    """A container's user may have no name, and a directory's a long one."""
+
+    def name() -> str:
+        if not login:
+            raise OSError
+        return login
+
+    monkeypatch.setattr("getpass.getuser", name)
+    place.done("settle", "submitted", str(doubtful), "--why", "in the console")
+    history = place.data("show", place.data("messages", "--to", TO)[0]["id"])
+    (event,) = [row for row in history["events"] if row["name"] == "settle.submitted"]
+    assert event["who"] == (login[:60] or "somebody")

@@ -8,7 +8,7 @@ from worker.domain import msisdn
 from worker.domain.enums import NumberKind
 
 MOBILES = st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True)
-LANDLINES = st.from_regex(r"0[1-9][0-9]{8,10}", fullmatch=True)
+LANDLINES = st.from_regex(r"0(10|[2-9][0-9])[0-9]{7,9}", fullmatch=True)
 IOT = st.from_regex(r"1[04][0-9]{11}", fullmatch=True)
 NOISE = st.sampled_from(["", " ", "-", "\u00a0", "\u200b", "\ufeff", ".", "(", ")", "\u202d"])
 FULL_WIDTH = str.maketrans("0123456789+-", "０１２３４５６７８９＋－")
@@ -37,6 +37,12 @@ def test_prefixes_noise_and_full_width_digits_are_forgiven(
     assert msisdn.normalise(written.translate(FULL_WIDTH)) == number
 
 
+@given(MOBILES, st.sampled_from(["", "+86", "86", "0086"]))
+def test_a_mobile_with_a_trunk_zero_is_that_mobile(number: str, prefix: str) -> None:
+    assert msisdn.normalise(f"{prefix}0{number}") == number
+    assert msisdn.kind(f"0{number}") is None
+
+
 @pytest.mark.parametrize(
     ("number", "kind"),
     [
@@ -44,6 +50,8 @@ def test_prefixes_noise_and_full_width_digits_are_forgiven(
         ("19912345678", NumberKind.MOBILE),
         ("02185418874", NumberKind.LANDLINE),
         ("0218882228", NumberKind.LANDLINE),
+        ("01065551234", NumberKind.LANDLINE),
+        ("01165551234", None),
         ("1064812345678", NumberKind.IOT),
         ("12812345678", None),
         ("1381234567", None),

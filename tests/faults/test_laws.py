@@ -15,6 +15,7 @@ from tests.support.faults.house import (
     died,
     mobiles,
 )
+from tests.support.stage import turn_into_codes
 from worker.delivery import record, submit
 from worker.delivery.account_choice import AccountSelector
 from worker.delivery.claim import Claim
@@ -143,7 +144,9 @@ def test_a_late_no_ends_a_code_whose_resend_came_too_late(house: House) -> None:
 def test_cancelling_leaves_a_code_unknown_that_may_have_been_taken(house: House) -> None:
     """Its resend is cancelled; that its first submission never was sent would be untrue."""
     otp = MessageClass.OTP
-    loaded = house.producer.enqueue_campaign("codes", mobiles(1), CODE, message_class=otp)
+    loaded = house.producer.enqueue_campaign("codes", mobiles(1), CODE, start=False)
+    turn_into_codes(house.engine, loaded.id)
+    campaigns.run(house.engine, loaded.id)
     first = called(house, otp)
     run_out(house)
     campaigns.cancel(house.engine, loaded.id)

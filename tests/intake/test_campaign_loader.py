@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from tests.support.by_hand import MARKETING, Hand, settings_of
+from tests.support.by_hand import MARKETING, NOTICE, Hand, settings_of
 from tests.support.stage import mobiles
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import KeyConflict, TooLate
@@ -96,7 +96,7 @@ def test_behind_a_block_that_was_not_stored_nothing_is(
 
 
 @pytest.mark.parametrize(
-    ("message_class", "left"), [(MARKETING, 2), (MessageClass.OTP, 0)], ids=["marketing", "otp"]
+    ("message_class", "left"), [(MARKETING, 2), (NOTICE, 0)], ids=["marketing", "notice"]
 )
 def test_who_opted_out_is_left_out_where_the_class_heeds_it(
     hand: Hand, message_class: MessageClass, left: int

@@ -17,8 +17,9 @@ from tests.support.stage import (
     eventually,
     mobiles,
     section,
+    turn_into_codes,
 )
-from worker.domain.enums import CampaignState, Outcome
+from worker.domain.enums import CampaignState, MessageClass, Outcome
 from worker.domain.errors import (
     KeyConflict,
     NotFound,
@@ -302,3 +303,27 @@ def _dies_at_the_second_time(work: Callable[..., None]) -> Callable[..., None]:
         work(*words)
 
     return run
+
+
+def test_a_code_is_for_one_person_and_no_campaign_s(hand: Hand) -> None:
+    with pytest.raises(Refused, match="for one person") as refusal:
+        hand.campaign(mobiles(2), message_class=MessageClass.OTP)
+    assert [problem.where for problem in refusal.value.problems] == ["message_class"]
+    assert hand.number_of(request) == 0
+
+
+def test_a_campaign_of_codes_that_an_earlier_version_took_goes_on_and_ends(hand: Hand) -> None:
+    """It is not sent again: a retry would be a new campaign of codes."""
+    otp = MessageClass.OTP
+    loaded = hand.campaign(mobiles(2), start=False)
+    turn_into_codes(hand.engine, loaded.id)
+    campaigns.run(hand.engine, loaded.id)
+    campaigns.pause(hand.engine, loaded.id)
+    assert hand.take(otp) == []
+    campaigns.run(hand.engine, loaded.id)
+    for ready in hand.take(otp):
+        hand.record(answer(ready, Outcome.REJECTED))
+    assert campaigns.finish_drained(hand.engine) == [loaded.id]
+    assert hand.count(loaded.id) == {"rejected": 2}
+    with pytest.raises(Refused, match="for one person"):
+        campaigns.retry(hand.engine, hand.settings, loaded.id)

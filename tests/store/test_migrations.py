@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
@@ -61,6 +62,27 @@ def test_an_application_s_own_tables_and_versions_are_left_alone(bare: Engine) -
         assert connection.execute(text("SELECT * FROM alembic_version")).all() == [("theirs",)]
     others = {name for name in tables(bare) if not name.startswith("xinshi_")}
     assert others == {"alembic_version", "orders"}
+
+
+def test_who_opted_out_with_a_trunk_zero_has_opted_out_as_the_mobile(bare: Engine) -> None:
+    with bare.begin() as connection:
+        config = migrations._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.execute(
+            text("INSERT INTO xinshi_opt_out VALUES (:msisdn, '2026-11-01 00:00:00', 'a test')"),
+            [
+                {"msisdn": msisdn}
+                for msisdn in ("013800000001", "013800000002", "13800000002", "02185418874")
+            ],
+        )
+    migrations.migrate(bare)
+    with bare.connect() as connection:
+        query = "SELECT msisdn FROM xinshi_opt_out ORDER BY msisdn"
+        assert list(connection.execute(text(query)).scalars()) == [
+            *("013800000001", "013800000002", "02185418874"),
+            *("13800000001", "13800000002"),
+        ]
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from producer import Producer
 from worker.config import settings as reading
@@ -25,6 +25,7 @@ from worker.sandbox.ledger import LedgerEntry
 from worker.store import accounts
 from worker.store.db.database import writing
 from worker.store.delivery import account_doubts
+from worker.store.schema.tables import request
 
 Found = TypeVar("Found")
 
@@ -70,6 +71,13 @@ def section(sandbox: Sandbox, name: str, **more: Any) -> dict[str, Any]:
     """Return an account's section of the configuration: that of `LOGINS`, quick, and `more`."""
     login = LOGINS[name]
     return {**QUICK, "base_url": sandbox.url(login["gateway"]), **login, **more}
+
+
+def turn_into_codes(engine: Engine, campaign_id: int) -> None:
+    """Let a campaign that was not started be one of codes, as earlier versions took them."""
+    with writing(engine) as connection:
+        codes = update(request).values(message_class=MessageClass.OTP.value)
+        connection.execute(codes.where(request.c.id == campaign_id))
 
 
 class Stage:

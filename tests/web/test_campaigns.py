@@ -102,3 +102,16 @@ def test_what_is_wrong_with_an_upload_is_named(served: Served) -> None:
     nothing = client.post("/v1/campaigns", data={"name": "x", "text": "x"})
     assert nothing.status_code == 415
     assert client.get("/v1/campaigns").json()["campaigns"] == []
+
+
+def test_a_campaign_of_codes_is_refused_as_json_and_as_a_form(served: Served) -> None:
+    """It would go past what is counted for a number and a client."""
+    client = served.client()
+    body = {"name": "x", "text": "【信使】4711", "class": "otp", "recipients": mobiles(1)}
+    form = upload(client, [(mobiles(1)[0], "甲")], **{"class": "otp"})
+    for answer in (client.post("/v1/campaigns", json=body), form):
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert error["field"] == "class"
+        assert "for one person" in error["what"]
+    assert client.get("/v1/campaigns").json()["campaigns"] == []

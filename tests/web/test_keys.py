@@ -110,7 +110,8 @@ def test_at_the_same_time_no_more_codes_go_through_than_one_by_one(served: Serve
     ("clients", "other"),
     [
         (["203.0.113.7", "::ffff:203.0.113.7", " 203.0.113.7"], "203.0.113.8"),
-        (["2001:db8::1", "2001:DB8::2", "2001:db8:0:0:ffff::"], "2001:db8:0:1::1"),
+        (["203.0.113.7:5123", "203.0.113.007", "2002:cb00:7107::1"], "203.0.113.8"),
+        (["2a01:db8::1", "2A01:DB8::2", "[2a01:db8:0:ff:ffff::]:443"], "2a01:db8:0:100::1"),
         (["session-1"] * 3, "session-2"),
     ],
 )
@@ -123,6 +124,29 @@ def test_a_client_is_sent_so_many_codes_to_whatever_numbers(
         for number, name in zip(mobiles(4), [*clients, other], strict=True)
     ]
     assert answers == [202, 202, 429, 202]
+
+
+@pytest.mark.parametrize("web", [{"otp_per_recipient": [], "otp_per_client": ["3/1h"]}])
+def test_a_list_takes_of_a_client_s_codes_what_its_numbers_are(served: Served) -> None:
+    client = served.client()
+
+    def send(numbers: list[str]) -> int:
+        body = CODE | {"to": numbers, "client": "session-1"}
+        return client.post("/v1/messages", json=body).status_code
+
+    assert send(mobiles(4)) == 422, "no client may ever have so many"
+    counts = [2, 2, 1, 1]
+    assert [send(mobiles(count)) for count in counts] == [202, 429, 202, 429]
+
+
+@pytest.mark.parametrize("web", [{"otp_per_recipient": ["1/1h"]}])
+def test_a_mobile_with_a_trunk_zero_is_sent_no_more_codes_than_without(served: Served) -> None:
+    client = served.client()
+    answers = [
+        client.post("/v1/messages", json=CODE | {"to": to, "account": "bulk"}).status_code
+        for to in (TO, f"0{TO}", f"+86 0{TO}")
+    ]
+    assert answers == [202, 429, 429]
 
 
 def test_a_test_key_without_a_sandbox_is_refused_and_sends_nothing(served: Served) -> None:

@@ -14,6 +14,7 @@ from tests.support.stage import (
     Stage,
     eventually,
     mobiles,
+    turn_into_codes,
 )
 from tests.web.conftest import Served
 from worker.domain.enums import Carrier, Scope
@@ -169,6 +170,18 @@ def test_a_campaign_is_run_paused_and_cancelled_by_its_page(
         assert operator.post(f"{address}/{act}", data={"token": mine}).status_code == 303
         assert f'class="state {state}"' in operator.get(f"{address}?part=now").text
     assert "<html" not in operator.get(f"{address}?part=now").text
+
+
+def test_the_text_of_a_campaign_of_codes_is_shown_to_nobody(
+    served: Served, operator: httpx.Client
+) -> None:
+    """Earlier versions took such campaigns."""
+    loaded = served.stage.producer.enqueue_campaign("Sale", mobiles(1), TEXT, start=False)
+    address = f"/campaigns/{loaded.id}"
+    assert TEXT in operator.get(address).text
+    turn_into_codes(served.stage.engine, loaded.id)
+    assert TEXT not in operator.get(address).text
+    assert translations.speaker("en")("hidden_code") in operator.get(address).text
 
 
 def test_a_campaign_s_file_is_for_whoever_operates(served: Served, operator: httpx.Client) -> None:

@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -25,7 +25,7 @@ from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass
 from worker.domain.errors import ConfigurationError, Problem
 from worker.domain.recipient_windows import Window, Windows
-from worker.domain.secret_fields import Secret
+from worker.domain.secret_fields import OwnSecret
 from worker.gateways.base import Account
 from worker.gateways.registry import doors_by_gateway, gateway_classes
 
@@ -73,7 +73,7 @@ class TopSettings(BaseModel):
     #: How often one number may be called over all accounts and campaigns.
     per_msisdn: Windows = ()
     #: What the secrets of callbacks are derived from; two while they are changed.
-    callback_secrets: Annotated[tuple[Secret, ...], Field(max_length=2)] = ()
+    callback_secrets: Annotated[tuple[OwnSecret, ...], Field(max_length=2)] = ()
     #: Private networks that callbacks may reach; public addresses always may.
     callback_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     #: What carries requests to gateways: Xinshi's own transport, or the slower one of httpx.
@@ -122,6 +122,8 @@ class Settings:
     accounts: Mapping[str, Account]
     #: The directory of the file, at which relative paths start.
     directory: Path
+    #: The file; None when all of it was given otherwise.
+    file: Path | None = None
 
     @property
     def opt_out_classes(self) -> list[str]:
@@ -205,8 +207,10 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] | None = Non
     named_file = path or environ.get("XINSHI_CONFIG")
     file = Path(named_file or DEFAULT_FILE)
     overrides = _read_environment(environ)
-    raw = _read_file(file) if named_file or file.exists() or not overrides else {}
-    return parse(_merge(raw, overrides), file.absolute().parent, environ)
+    is_read = bool(named_file or file.exists() or not overrides)
+    raw = read_file(file) if is_read else {}
+    settings = parse(_merge(raw, overrides), file.absolute().parent, environ)
+    return replace(settings, file=file.absolute() if is_read else None)
 
 
 def parse(
@@ -267,7 +271,8 @@ def _validate(
         return None
 
 
-def _read_file(file: Path) -> dict[str, Any]:
+def read_file(file: Path) -> dict[str, Any]:
+    """Return the tables of a configuration's file; raises `ConfigurationError` if it has none."""
     try:
         return tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError:

@@ -11,7 +11,7 @@ from worker.domain.durations import Duration
 from worker.domain.enums import Reports
 from worker.domain.errors import Problem
 from worker.domain.recipient_windows import Window, Windows
-from worker.domain.secret_fields import Secret
+from worker.domain.secret_fields import OwnSecret
 from worker.gateways.base import Account
 
 
@@ -43,7 +43,7 @@ class WebSettings(BaseModel):
     #: The account, on loopback, that carries all messages sent with a test key.
     test_account: str | None = None
     #: The secret that signs a sign-in to the pages; without it a restart signs everybody out.
-    session_secret: Secret | None = None
+    session_secret: OwnSecret | None = None
     #: The doors that are open: gateways whose own protocol is offered here, to applications that
     #: spoke to them before.
     doors: tuple[str, ...] = ()

@@ -1,9 +1,10 @@
 """Normalise numbers, tell their kinds, and mask them.
 
 A mainland mobile is 11 digits, `1[3-9]` and nine more; `+86`, `86` and `0086` are stripped on the
-way in. Landlines keep their area code with its leading 0 and have 10 to 12 digits (document 001
-prints `02185418874` and `0218882228`, section 4). Some machine numbers have 13 digits and begin
-with `10` or `14`.
+way in, and so is the trunk 0 that some dial before a mobile of another city. Landlines keep their
+area code with its leading 0 and have 10 to 12 digits (document 001 prints `02185418874` and
+`0218882228`, section 4); of the codes that begin with 01 there is 010 alone, Beijing's. Some
+machine numbers have 13 digits and begin with `10` or `14`.
 """
 
 import re
@@ -13,8 +14,9 @@ from worker.domain.enums import NumberKind
 
 _SEPARATORS = re.compile(r"[\s\-().\u00a0\u200b-\u200f\u202a-\u202e\u2010-\u2015\ufeff]+")
 _COUNTRY_CODE = re.compile(r"^(?:\+|00)?86(?=1\d{10}$|10\d{11}$|14\d{11}$|0\d{9,11}$)")
+_TRUNK_ZERO = re.compile(r"^0(?=1[3-9]\d{9}$)")
 _OTHER_KINDS = (
-    (re.compile(r"0[1-9]\d{8,10}"), NumberKind.LANDLINE),
+    (re.compile(r"0(?:10|[2-9]\d)\d{7,9}"), NumberKind.LANDLINE),
     (re.compile(r"1[04]\d{11}"), NumberKind.IOT),
 )
 _MOBILE_LINES = re.compile(r"(?:1[3-9][0-9]{9}\r?\n)*+")
@@ -25,7 +27,7 @@ def normalise(number: str) -> str:
     """Bring `number` to the form that is stored, or raise `ValueError` saying what is wrong.
 
     Blanks, hyphens, dots, brackets, invisible marks and full-width digits are forgiven; a country
-    code of 86 is stripped. The error never repeats the whole number.
+    code of 86 is stripped, and a trunk 0 before a mobile. The error never repeats the whole number.
     """
     if is_mobile(number):
         return number
@@ -33,7 +35,7 @@ def normalise(number: str) -> str:
     if not bare:
         msg = "the number is empty"
         raise ValueError(msg)
-    digits = _COUNTRY_CODE.sub("", bare)
+    digits = _TRUNK_ZERO.sub("", _COUNTRY_CODE.sub("", bare))
     if kind(digits) is None:
         raise ValueError(_problem(digits))
     return digits

@@ -1,14 +1,20 @@
 """Read the configuration's secrets: plain, `{ env = "NAME" }` or `{ file = "path" }`.
 
-They are held as `pydantic.SecretStr`, so that `repr`, errors and logs show stars.
+They are held as `pydantic.SecretStr`, so that `repr`, errors and logs show stars. A gateway's
+secret is what its vendor gave; a secret of our own choice has to be long.
 """
 
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, SecretStr, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
+
+#: The fewest characters of a secret of our own choice. A cookie that a shorter one signed could be
+#: forged by trying secrets until one fits.
+MIN_SECRET_LENGTH = 20
 
 
 def resolve(value: object, info: ValidationInfo) -> object:
@@ -54,3 +60,24 @@ def _from_file(path: Path) -> str:
 
 #: A field that takes the three forms and holds a `SecretStr`.
 Secret = Annotated[SecretStr, BeforeValidator(resolve)]
+
+
+def make_secret() -> str:
+    """Return a new secret: 43 characters, safe in addresses, from 256 bits of chance."""
+    return secrets.token_urlsafe(32)
+
+
+def _check_length(secret: SecretStr) -> SecretStr:
+    """Return a secret, or raise `ValueError` when it is short, saying what to do."""
+    length = len(secret.get_secret_value())
+    if length < MIN_SECRET_LENGTH:
+        msg = (
+            f"has {length} characters and needs {MIN_SECRET_LENGTH} or more, made by chance:"
+            " `xinshi secret` prints one"
+        )
+        raise ValueError(msg)
+    return secret
+
+
+#: A secret that we make up ourselves, and that signs what others rely on.
+OwnSecret = Annotated[Secret, AfterValidator(_check_length)]

@@ -13,7 +13,7 @@ from typing import ClassVar
 from sqlalchemy import Engine
 
 from worker.config.settings import Settings
-from worker.domain.enums import CampaignState
+from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.intake import enqueue
 from worker.intake.campaign_writer import CampaignWriter
@@ -157,11 +157,23 @@ def _recall(engine: Engine, loaded: Loaded, total: int) -> None:
     loaded.suppressed = left_out.get("suppressed", 0)
 
 
+def class_problems(message_class: MessageClass) -> list[Problem]:
+    """Return why a class cannot be a campaign's; [] when it can.
+
+    Codes are counted for each number and client where they are enqueued; a campaign has no client,
+    and would go past these counts.
+    """
+    if message_class is not MessageClass.OTP:
+        return []
+    advice = "a code is for one person: enqueue it; a campaign is notice or marketing"
+    return [Problem("message_class", advice)]
+
+
 def _check(settings: Settings, request: EnqueueRequest) -> RowChecker:
     """Check all of a campaign but its rows; return what checks these, or raise `Refused`."""
     problems: list[Problem] = []
     content = enqueue.render_content(request, problems)
-    problems += enqueue.terms_problems(request)
+    problems += class_problems(request.message_class) + enqueue.terms_problems(request)
     problems += enqueue.callback_problems(settings, request.callback_url)
     if not problems:
         problems += enqueue.account_problems(

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, Row
 
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
+from worker.domain.spreadsheet_cells import quoted_cell
 from worker.store import events, messages
 from worker.store.db import database
 from worker.store.feedback import reports
@@ -23,8 +24,6 @@ EXPORT_COLUMNS = (
     *("number", "state", "code", "code_text", "account", "gateway_id", "attempts"),
     *("submitted_at", "finished_at"),
 )
-#: The characters that a spreadsheet takes for the beginning of a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 #: How many messages of a campaign are read in one transaction.
 PART_SIZE = 5000
 
@@ -261,9 +260,7 @@ def export_parts(engine: Engine, campaign_id: int, total: int) -> Iterator[list[
 
 def _export_cell(value: Any) -> Any:
     """Return a cell: times as in JSON, texts quoted where a spreadsheet would see a formula."""
-    if isinstance(value, datetime):
-        return iso_time(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return iso_time(value) if isinstance(value, datetime) else quoted_cell(value)
 
 
 def newest_campaigns(engine: Engine, limit: int) -> list[CampaignProgress]:

@@ -9,16 +9,19 @@ from typing import Any
 
 import structlog
 
-#: Libraries whose records at INFO name URLs or task arguments.
-_QUIET_LIBRARIES = (
-    "httpx",
-    "httpcore",
-    "celery.worker.strategy",
-    "celery.app.trace",
-    "celery.beat",
-    "kombu",
-    "alembic",
-)
+#: Loggers of libraries, and the least level that is heard of them, where lower ones name URLs or
+#: print the arguments of tasks. `worker.runtime.task_failures` logs in place of the silent ones.
+_SILENT = logging.CRITICAL + 1
+_LEAST_LEVELS = {
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "kombu": logging.WARNING,
+    "alembic": logging.WARNING,
+    "celery": logging.INFO,
+    "celery.beat": logging.WARNING,
+    "celery.app.trace": _SILENT,
+    "celery.worker.strategy": _SILENT,
+}
 
 
 def configure(level: str = "INFO", *, json: bool | None = None) -> None:
@@ -50,5 +53,5 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _QUIET_LIBRARIES:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for name, least_level in _LEAST_LEVELS.items():
+        logging.getLogger(name).setLevel(max(least_level, logging.getLevelName(level)))

@@ -147,7 +147,9 @@ def list_inbound(
     *,
     sender: Annotated[
         str | None,
-        typer.Option("--from", "--to", metavar="NUMBER", help="Only from this handset."),
+        typer.Option(
+            "--from", "--to", metavar="NUMBER", help="Only from this handset; - is standard input."
+        ),
     ] = None,
     account: options.AccountName = None,
     limit: options.Limit = 20,

@@ -47,7 +47,7 @@ def doctor(
 
     The configuration, the broker, Redis, the database and its schema, workers, codes that no table
     knows, accounts that messages wait for, and each account by one balance call, unless it is held.
-    Exit code 1 if anything is wrong.
+    Exit code 1 if anything is wrong; it also warns of what others could read.
 
     With --probe it looks at nothing but progress: exit code 1 if work of a class has been due for
     longer than --late and nothing of it is called, or no tick was run for so long.
@@ -56,14 +56,12 @@ def doctor(
     if as_json:
         output.print_json([check.as_json() for check in checks])
     else:
-        rows = [
-            ("wrong" if check.problem else "ok", check.subject, check.problem) for check in checks
-        ]
+        rows = [(check.state, check.subject, check.problem) for check in checks]
         output.print_table(("", "what", "problem"), rows)
         for check in checks:
             if check.advice:
                 output.print_line(f"{check.subject}: {check.advice}")
-    if any(check.problem for check in checks):
+    if any(check.state == "wrong" for check in checks):
         raise typer.Exit(failures.FAILED)
 
 
@@ -83,10 +81,13 @@ def _run_probe(config: "Path | None", classes: list[str], late: str) -> "list[Ch
 
 
 def _run_checks(config: "Path | None") -> "list[Check]":
-    from producer.cli import doctor_checks
+    from producer.cli import doctor_checks, secrecy_checks
 
     try:
         with open_session(config) as session:
-            return list(doctor_checks.run_checks(session))
+            return [
+                *doctor_checks.run_checks(session),
+                *secrecy_checks.run_checks(session.settings),
+            ]
     except ConfigurationError as error:
         return doctor_checks.configuration_checks(error)

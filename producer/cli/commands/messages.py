@@ -59,7 +59,10 @@ def cancel(
 def messages(
     *,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="NUMBER", help="Only to this number.")
+        str | None,
+        typer.Option(
+            "--to", metavar="NUMBER", help="Only to this number; - reads it from standard input."
+        ),
     ] = None,
     state: Annotated[
         MessageState | None, typer.Option("--state", help="Only in this state.")

@@ -28,9 +28,8 @@ def push_url(
     It holds a token that nobody can guess: who has it can push. With two tokens both addresses
     work: enter the new one, then take the old one out of the configuration.
     """
-    import secrets
-
     with open_session(config) as session:
+        from worker.domain import secret_fields
         from worker.domain.enums import Reports
 
         account = session.account(name)
@@ -47,7 +46,7 @@ def push_url(
         output.print_error(
             f"accounts.{name} has no push_tokens; add this and restart the web process:"
         )
-        output.print_line(f'push_tokens = ["{secrets.token_urlsafe(24)}"]')
+        output.print_line(f'push_tokens = ["{secret_fields.make_secret()}"]')
         raise typer.Exit(failures.FAILED)
     if session.settings.top.web.public_url is None:
         output.print_hint(

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from worker.policy.eligibility import AccountOption, RoutingQuery
     from worker.store.accounts import AccountState
 
-_To = Annotated[str, typer.Option("--to", metavar="NUMBER", help="The number.")]
+_To = Annotated[
+    str, typer.Option("--to", metavar="NUMBER", help="The number; - is standard input.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +49,8 @@ def route(
     Nothing is stored or sent. The exit code is 0 if an account would take it now, 1 if it would
     have to wait, 2 if the input is wrong or no account can ever carry it.
     """
-    msisdn = parsing.msisdn(to, "--to")
+    numbers, content = parsing.numbers_and_text([to], text)
+    msisdn = parsing.msisdn(",".join(numbers), "--to")
     with open_session(config) as session:
         from worker.intake.enqueue import EnqueueRequest
 
@@ -55,7 +58,7 @@ def route(
             session.account(account)
         request = EnqueueRequest(
             [msisdn],
-            parsing.text(text),
+            content,
             message_class,
             account,
             extension=extension,

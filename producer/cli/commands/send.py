@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 _To = Annotated[
     list[str],
-    typer.Option("--to", metavar="N[,N…]", help="The numbers; the option can be repeated."),
+    typer.Option(
+        "--to",
+        metavar="N[,N…]",
+        help="The numbers; the option can be repeated, - reads them from standard input.",
+    ),
 ]
 _DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would happen; store and send nothing.")
@@ -38,6 +42,7 @@ def register(app: typer.Typer) -> None:
         'xinshi send --to 13812345678 --text "【Shop】Your code is 4711" --class otp',
         'xinshi send --to 13812345678,13912345678 --text "【Shop】Closed today" --at 08:00',
         "xinshi send --to 13812345678 --text - < text.txt",
+        'printf "%s\\n" "$number" "$text" | xinshi send --to - --text - --class otp',
         'xinshi send --to 13812345678 --text "【Shop】Hello {name}" --var name=Anna --dry-run',
         'xinshi send --to 13812345678 --text "【Shop】Hello" --wait 20 --json',
     )(send)
@@ -65,6 +70,9 @@ def send(
 
     Once the command returns, the messages are stored: they are sent when a worker runs, if none
     does now. With --wait the exit code is 0 if all were submitted or delivered, 1 otherwise.
+
+    In a script let numbers and texts come from standard input: other users of the machine see a
+    command line. With both --to - and --text - the first line holds the numbers, the rest the text.
     """
     request_options: dict[str, Any] = {
         "message_class": message_class,
@@ -80,7 +88,7 @@ def send(
     with open_session(config) as session:
         from worker.intake.enqueue import EnqueueRequest
 
-        request = EnqueueRequest(parsing.numbers(to), parsing.text(text), **request_options)
+        request = EnqueueRequest(*parsing.numbers_and_text(to, text), **request_options)
         if dry_run:
             _print_preview(session, request, as_json=as_json)
         else:

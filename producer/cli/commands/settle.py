@@ -1,6 +1,5 @@
 """`xinshi settle`: list unknown submissions, and settle them by a person's decision."""
 
-import getpass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +10,7 @@ from producer.cli import (
     output,
     times,
 )
-from producer.cli.session import open_session
+from producer.cli.session import open_session, operator_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,7 +168,7 @@ def put_aside_restored(
             session.engine,
             session.settings,
             backup_time,
-            who=operator or getpass.getuser(),
+            who=operator_name(operator),
             reason=reason,
             act=not dry_run,
         )
@@ -211,12 +210,12 @@ def split(
         from worker.delivery import batch_split
         from worker.store.db import database
 
-        operator_name = operator or getpass.getuser()
+        who = operator_name(operator)
         with database.writing(session.engine) as connection:
             split_ids = [
                 submission_id
                 for submission_id in ids
-                if batch_split.resume_splitting(connection, submission_id, operator_name, reason)
+                if batch_split.resume_splitting(connection, submission_id, who, reason)
             ]
     refused_ids = [submission_id for submission_id in ids if submission_id not in split_ids]
     if as_json:
@@ -254,7 +253,7 @@ def _settle_by_hand(
                 ids,
                 settle_submission,
                 event_name=event_name,
-                who=operator or getpass.getuser(),
+                who=operator_name(operator),
                 reason=reason,
             )
     refused_ids = [submission_id for submission_id in ids if submission_id not in settled_ids]

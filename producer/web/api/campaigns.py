@@ -14,6 +14,7 @@ from producer.web.api.authentication import Caller, RequireScope
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain.enums import MessageClass, Scope
+from worker.domain.spreadsheet_cells import quoted_cell
 from worker.intake import campaigns, lookup
 from worker.store import sender_pages
 from worker.store.db import database
@@ -172,15 +173,9 @@ async def _lines(context: AppContext, campaign_id: int, total: int) -> AsyncIter
         writer = csv.writer(text)
         for _, message in zip(range(lookup.PART_SIZE), messages, strict=False):
             fields = message.as_json()
-            writer.writerow([csv_cell(fields[column]) for column in COLUMNS])
+            writer.writerow([quoted_cell(fields[column]) for column in COLUMNS])
         return text.getvalue()
 
     yield ",".join(COLUMNS) + "\r\n"
     while lines := await context.run(next_lines):
         yield lines
-
-
-def csv_cell(value: Any) -> Any:
-    """Quote a cell that a spreadsheet would take for a formula."""
-    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if is_formula else value

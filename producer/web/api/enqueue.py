@@ -11,12 +11,12 @@ from dataclasses import replace
 from fastapi import FastAPI
 
 from producer.web.api.authentication import Caller
-from producer.web.api.code_allowances import allowance_claims
 from producer.web.context import AppContext
 from producer.web.problems import HttpProblem
 from producer.web.shared_commit import Bounds, SharedCommit
 from worker.domain.errors import Problem, Refused
 from worker.intake import enqueue, shared_commit
+from worker.intake.code_allowances import allowance_claims
 from worker.intake.enqueue import Enqueued, EnqueueRequest
 from worker.intake.shared_commit import CommitAnswer, Exhausted, OfferedRequest
 

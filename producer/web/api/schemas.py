@@ -103,7 +103,8 @@ class NewMessages(Content):
         None,
         min_length=1,
         max_length=LONGEST_CLIENT,
-        description="Who asked you for the code: an address or a name. Its codes are counted.",
+        description="Who asked you for the code: an address or a name. Its codes are counted, each"
+        " number of a list as one.",
     )
 
 
@@ -186,7 +187,11 @@ class CampaignTerms(Content):
     """What a campaign is, without its recipients."""
 
     name: Plain = Field(min_length=1, max_length=MAX_NAME_LENGTH)
-    message_class: MessageClass = Field(MessageClass.MARKETING, alias="class")
+    message_class: MessageClass = Field(
+        MessageClass.MARKETING,
+        alias="class",
+        description="No campaign is of codes (otp): a code is for one person.",
+    )
     start: bool = Field(default=True, description="Else it waits for …/start.")
     skip_bad: bool = Field(
         default=False, description="Leave bad rows out; else one keeps all waiting."

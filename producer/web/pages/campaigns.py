@@ -9,7 +9,7 @@ from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking, Operating
 from producer.web.problems import HttpProblem
-from worker.domain.enums import CampaignState
+from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import NotFound
 from worker.domain.transitions import CAMPAIGN_MOVES
 from worker.intake import campaigns, lookup
@@ -50,11 +50,16 @@ async def show(request: Request, context: Context, person: Looking, campaign_id:
     )
 
 
-def _campaign_and_text(context: AppContext, campaign_id: int) -> tuple[CampaignProgress, str]:
+def _campaign_and_text(
+    context: AppContext, campaign_id: int
+) -> tuple[CampaignProgress, str | None]:
+    """Return a campaign with its text; the text of codes is not shown to anybody."""
     progress = campaigns.show(context.engine, campaign_id)
+    if progress.message_class == MessageClass.OTP:
+        return progress, None
     with database.reading(context.engine) as connection:
         row = requests.by_id(connection, campaign_id)
-    return progress, row.content.text if row else ""
+    return progress, row.content.text if row else None
 
 
 @router.get("/{campaign_id}/export")

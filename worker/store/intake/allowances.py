@@ -16,11 +16,15 @@ from worker.store.schema.tables import allowance
 
 @dataclass(frozen=True, order=True, slots=True)
 class AllowanceClaim:
-    """A wish to count one more of `what` for `who`, if the windows have room."""
+    """A wish to count `count` more of `what` for `who`, if the windows have room for all of them.
+
+    No window may be smaller than `count`.
+    """
 
     what: str
     who: str
     windows: tuple[Window, ...]
+    count: int = 1
 
 
 def take(connection: Connection, orders: Sequence[Collection[AllowanceClaim]]) -> list[float]:
@@ -86,12 +90,14 @@ def _count(
     )
     if not wait:
         for claim in claims:
-            times_by_name[claim.what, claim.who].append(at)
+            times_by_name[claim.what, claim.who] += [at] * claim.count
     return wait
 
 
 def _wait(times: Sequence[int], claim: AllowanceClaim, at: int) -> int:
-    return recipient_windows.wait(claim.windows, _as_calls(times), at, 0)
+    """Return the milliseconds until the last of a claim fits, as if the others came just now."""
+    times_with_others = [*times, *[at] * (claim.count - 1)]
+    return recipient_windows.wait(claim.windows, _as_calls(times_with_others), at, 0)
 
 
 def _update_row(
