@@ -12,7 +12,7 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from tests.attack.listener import Received, listening, written
 
 #: How long a receiver of the attacker's holds a callback, in seconds, before it answers or not.
 HOLD = (9.0, 12.0)
+#: How many acts a second begin of those that begin at once.
+AT_ONCE_RATE = 200.0
 
 
 class Attacker:
@@ -58,10 +60,10 @@ class Attacker:
         """Begin acts at the kind's rate, by chance as callers do, and cut what is left off."""
         draw = random.Random(f"{self.options.seed} {kind.name}")
         loop = asyncio.get_running_loop()
-        next_at, end = loop.time(), loop.time() + seconds
+        begun, end = loop.time(), loop.time() + seconds
         under_way: set[asyncio.Task[None]] = set()
-        while (next_at := next_at + draw.expovariate(kind.rate)) < end:
-            await asyncio.sleep(max(0.0, next_at - loop.time()))
+        for next_at in _times(kind, draw, seconds):
+            await asyncio.sleep(max(0.0, begun + next_at - loop.time()))
             if len(under_way) < kind.most:
                 act = self._one(kind, field, random.Random(draw.random()), tally)
                 task = asyncio.create_task(act)
@@ -80,6 +82,14 @@ class Attacker:
             tally[await kind.act(field, draw)] += 1
         except wire.NO_ANSWER:
             tally["no answer"] += 1
+
+
+def _times(kind: Kind, draw: random.Random, seconds: float) -> Iterator[float]:
+    """Return when the acts of a kind begin, in seconds from the start."""
+    yield from (nth / AT_ONCE_RATE for nth in range(kind.at_once))
+    next_at = kind.at_once / AT_ONCE_RATE
+    while (next_at := next_at + draw.expovariate(kind.rate)) < seconds:
+        yield next_at
 
 
 async def _serve(options: argparse.Namespace) -> None:

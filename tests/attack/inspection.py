@@ -1,6 +1,8 @@
 """What a run left behind: in the database, in the ledgers, in the log."""
 
+import json
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Engine, select
@@ -66,6 +68,16 @@ def of_opt_outs(engine: Engine, numbers: list[str]) -> Bound:
     with reading(engine) as connection:
         known = set(connection.execute(select(opt_out.c.msisdn)).scalars())
     return Bound("opt-outs that were not heeded", len(set(numbers) - known), 0)
+
+
+def logged(log: Path) -> Counter[str]:
+    """Count what was logged, by its event; what is no event counts as one."""
+    events: Counter[str] = Counter()
+    for line in log.read_text("utf-8", "replace").splitlines():
+        with suppress(ValueError, AttributeError):
+            entry = json.loads(line)
+            events[" ".join(filter(None, [entry["event"], entry.get("tick")]))[:80]] += 1
+    return events
 
 
 def of_secrets(log: Path, customer: Customer, key: str, tokens: list[str]) -> Bound:

@@ -122,6 +122,7 @@ async def _beside(
         died = house.died()
         ended = await asyncio.to_thread(house.stop)
     arrivals = inspection.arrivals(house.ledger)
+    logged = inspection.logged(house.log)
     before = bounds.waits(honest, customer, arrivals)
     after = bounds.waits(attacked, customer, arrivals)
     # Both gateways tell what they took: the laws are of all of it.
@@ -135,13 +136,15 @@ async def _beside(
         inspection.of_opt_outs(engine, said["opted_out"]),
         inspection.of_secrets(house.log, customer, key, [*house.tokens.values()]),
         Bound("parts that did not come to rest", not rested, 0),
+        Bound("sweeps that failed", logged["tick.failed sweep"], 0),
         Bound("processes that died", died, 0),
         Bound("processes that did not end when told", not ended, 0),
         Bound("log a minute", log_size / MIB / (seconds * 2 / 3 / 60), 1, " MiB"),
         *bounds.of_memory(memory),
     ]
     met = "\n".join(f"{name}: {json.dumps(tally)}" for name, tally in said["met"].items())
-    text = "\n".join([bounds.table(before, after), "", met, "", *map(str, kept)])
+    events = f"logged: {json.dumps(dict(logged.most_common(8)))}"
+    text = "\n".join([bounds.table(before, after), "", met, events, "", *map(str, kept)])
     return Report(text, [bound for bound in kept if not bound.is_kept], said["met"])
 
 

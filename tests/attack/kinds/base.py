@@ -57,7 +57,8 @@ class Kind:
     act: Act
     #: Acts a second; as many honest calls are made in its place before.
     rate: float
-    #: Acts under way at a time.
+    #: Acts under way at a time, and how many of them begin at once.
     most: int = 40
+    at_once: int = 0
     #: The accounts whose gateway misbehaves meanwhile.
     accounts: tuple[str, ...] = ()

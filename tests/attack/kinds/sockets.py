@@ -32,4 +32,8 @@ async def _hold(field: Field, draw: random.Random) -> str:
 
 def silent(count: int) -> Kind:
     """Return the attack with so many connections at a time."""
-    return Kind("sockets", f"{count} silent sockets and half heads", _hold, count / 50, most=count)
+    return Kind(
+        *("sockets", f"{count} silent sockets and half heads", _hold, count / 100),
+        most=count,
+        at_once=count,
+    )
