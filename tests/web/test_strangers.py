@@ -161,6 +161,22 @@ def test_an_idempotency_key_is_plain_or_refused(served: Served, key: str | bytes
     assert _status(served, b"Idempotency-Key: " + raw) in {400, 422}
 
 
+def test_of_two_keys_that_are_shown_one_counts_or_none(served: Served) -> None:
+    assert _status(served, b"Authorization: Bearer nothing") in {202, 400, 401}
+
+
+def test_a_field_that_is_given_twice_is_its_last(served: Served) -> None:
+    """As JSON is read everywhere; what checks a call and what sends it see the same."""
+    client = served.client()
+    body = b'{"to": "13900000000", "text": "a", "to": "13800138000", "text": "b"}'
+    for content in (body, b"\xef\xbb\xbf" + body, body.decode().encode("utf-16")):
+        words = {"Content-Type": "application/json"}
+        answer = client.post("/v1/messages", content=content, headers=words)
+        assert answer.status_code in {202, 400, 422}
+    shown = client.get("/v1/messages").json()["messages"]
+    assert {message["msisdn"] for message in shown} == {TO}
+
+
 _NO_QUESTIONS = (
     {"after": "x"},
     {"after": "' OR 1=1 --"},
