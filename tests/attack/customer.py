@@ -44,6 +44,12 @@ class Customer:
     def __post_init__(self) -> None:
         self._numbers = (f"138{nth:08d}" for nth in range(100_000_000))
 
+    @property
+    def knows_all(self) -> bool:
+        """Whether each message was told to be delivered, as all are in the end."""
+        numbers = {number for sent in self.sent for number in sent.numbers}
+        return all(self.states.get(number, ("", ""))[1] == "delivered" for number in numbers)
+
     async def receive(self, received: Received) -> None:
         """Receive a callback."""
         now, event = time.time(), json.loads(received.body)

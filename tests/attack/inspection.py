@@ -19,8 +19,9 @@ from worker.store.db.database import reading
 from worker.store.messages import message_view
 from worker.store.schema.tables import opt_out
 
-#: The most codes that one number may be sent in an hour, as `[web]` has it by default.
-CODES_AN_HOUR = 5
+#: The most codes that one number may be sent in an hour, and the seconds that lie between two, as
+#: `[web]` has them by default.
+CODES_AN_HOUR, CODE_EVERY = 5, 60
 
 
 def arrivals(ledger: Path) -> dict[str, float]:
@@ -56,11 +57,11 @@ def of_laws(engine: Engine, settings: Settings, ledger: Path) -> list[Bound]:
     ]
 
 
-def of_codes(ledger: Path) -> Bound:
-    """Hold the codes of each target to what one number may be sent."""
+def of_codes(ledger: Path, seconds: float) -> Bound:
+    """Hold the codes of each target to what one number may be sent in so many seconds."""
     codes = Counter(number for entry in read(ledger) for number in entry.taken)
     most = max(codes[number] for number in TARGETS)
-    return Bound("codes to one number", most, CODES_AN_HOUR)
+    return Bound("codes to one number", most, min(CODES_AN_HOUR, 1 + seconds // CODE_EVERY))
 
 
 def of_opt_outs(engine: Engine, numbers: list[str]) -> Bound:
@@ -80,9 +81,9 @@ def logged(log: Path) -> Counter[str]:
     return events
 
 
-def of_secrets(log: Path, customer: Customer, key: str, tokens: list[str]) -> Bound:
+def of_secrets(log: Path, customer: Customer, secrets: list[str]) -> Bound:
     """Hold the log to silence: no text, no whole number, no key, no token."""
     said = log.read_text("utf-8", "replace")
     numbers = [number for sent in customer.sent for number in sent.numbers][:200]
-    words = [customer.key, key, *tokens, base.TEXT, CAMPAIGN_TEXT, *TARGETS, *numbers]
+    words = [*secrets, base.TEXT, CAMPAIGN_TEXT, *TARGETS, *numbers]
     return Bound("secrets in the log", sum(word in said for word in words), 0)

@@ -1,5 +1,6 @@
 """What the processes of an installation hold in memory, as Linux counts it."""
 
+import asyncio
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +16,12 @@ def children(pid: int) -> list[int]:
 
 
 def name_of(pid: int) -> str:
-    """Return how a process is called here: `web`, `worker otp` and so on; "" when it is gone."""
+    """Return a process's name: `producer.web`, `worker otp` and so on; "" when it is gone."""
     with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace").split("\0")
-        if "producer.web" in words:
-            return "web"
+        for known in ("producer.web", "valkey"):
+            if known in " ".join(words):
+                return known
         if "worker" in words:
             return " ".join(["worker", *words[words.index("worker") + 1 :]]).strip()
         return Path(words[0]).name
@@ -53,7 +55,13 @@ class Memory:
             forget_peak(pid)
         self.peaks = dict(self.before)
 
+    async def watch(self) -> None:
+        """Note the peaks again and again: a process may be gone when all is over."""
+        while True:
+            self.look()
+            await asyncio.sleep(0.5)
+
     def look(self) -> None:
-        """Note the peaks up to now: a process may be gone when all is over."""
+        """Note the peaks up to now."""
         for pid, peak in self.peaks.items():
             self.peaks[pid] = max(peak, memory_of(pid, "VmHWM"))
