@@ -1,10 +1,12 @@
 """Callbacks to this machine in other words: none of them is connected to."""
 
+import itertools
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -34,9 +36,9 @@ FORMS = (
 
 
 @pytest.fixture
-def listener() -> Iterator[tuple[int, list[object]]]:
-    """A port on all addresses of this machine, and whoever connected to it."""
-    seen: list[object] = []
+def listener() -> Iterator[tuple[int, list[str]]]:
+    """A port on all addresses of this machine, and those that were connected to."""
+    seen: list[str] = []
     dual = socket.has_dualstack_ipv6()
     family, host = (socket.AF_INET6, "::") if dual else (socket.AF_INET, "0.0.0.0")
     with socket.create_server((host, 0), family=family, dualstack_ipv6=dual) as server:
@@ -44,9 +46,10 @@ def listener() -> Iterator[tuple[int, list[object]]]:
         def accept() -> None:
             with suppress(OSError):
                 while True:
-                    connection, peer = server.accept()
+                    connection, _ = server.accept()
+                    address = str(connection.getsockname()[0]).removeprefix("::ffff:")
+                    seen.append(address)
                     connection.close()
-                    seen.append(peer)
 
         thread = threading.Thread(target=accept)
         thread.start()
@@ -56,25 +59,20 @@ def listener() -> Iterator[tuple[int, list[object]]]:
 
 
 def test_this_machine_is_reached_by_none_of_its_names(
-    stage: Stage, listener: tuple[int, list[object]]
+    stage: Stage, listener: tuple[int, list[str]]
 ) -> None:
     port, seen = listener
     stage.configure("v1", **SECRET)
     taken = 0
-    for nth, form in enumerate(FORMS):
+    secure = [form.replace("http:", "https:", 1) for form in FORMS if form.startswith("http:")]
+    for nth, form in enumerate((*FORMS, *secure)):
         with suppress(Refused):
             url = form.replace("PORT", str(port))
             stage.enqueue(mobiles(1, first=nth), callback_url=url)
             taken += 1
     assert taken > 10
-    tried = select(callback_event.c.id).where(callback_event.c.problem.is_not(None))
-
-    def count() -> int:
-        with database.reading(stage.engine) as connection:
-            return len(connection.execute(tried).all())
-
     with stage.working():
-        eventually(lambda: count() >= taken)
+        eventually(lambda: _tried(stage) >= taken)
     assert seen == []
     socket.create_connection(("127.0.0.1", port), 10).close()
     eventually(lambda: seen)
@@ -113,3 +111,33 @@ def test_a_receiver_leads_nowhere_and_is_given_no_cookie_back(stage: Stage) -> N
         thread.join()
         server.server_close()
     assert set(asked) == {("/told", None)}
+
+
+def test_a_name_that_changes_its_mind_leads_where_it_was_checked(
+    stage: Stage, listener: tuple[int, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first address is one that may be reached, each second one is this machine's."""
+    port, trapped = listener
+    answers = itertools.cycle(["127.0.0.2", "127.0.0.1"])
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *words: Any, **more: Any) -> Any:
+        named = host in {"rebind.example", b"rebind.example"}
+        return real(next(answers) if named else host, *words, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    stage.configure("v1", callback_networks=["127.0.0.2/32"], **SECRET)
+    for nth in range(8):
+        url = f"http://rebind.example:{port}/{nth}"
+        stage.enqueue(mobiles(1, first=nth), callback_url=url)
+    with stage.working():
+        eventually(lambda: _tried(stage) >= 8)
+    assert trapped
+    assert set(trapped) == {"127.0.0.2"}
+
+
+def _tried(stage: Stage) -> int:
+    """Return how many events were told, in vain."""
+    tried = select(callback_event.c.id).where(callback_event.c.problem.is_not(None))
+    with database.reading(stage.engine) as connection:
+        return len(connection.execute(tried).all())

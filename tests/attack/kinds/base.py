@@ -60,5 +60,7 @@ class Kind:
     #: Acts under way at a time, and how many of them begin at once.
     most: int = 40
     at_once: int = 0
+    #: Whether each act asks for a callback of its own.
+    tells: bool = False
     #: The accounts whose gateway misbehaves meanwhile.
     accounts: tuple[str, ...] = ()

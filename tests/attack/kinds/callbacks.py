@@ -16,5 +16,7 @@ async def _no_name(field: Field, draw: random.Random) -> str:
     return await field.send(callback_url=f"http://{draw.choice(_NO_NAMES)}/")
 
 
-HANGING = Kind("hanging", "a callback for each call, to receivers that hang", _hang, 20.0)
-NO_NAMES = Kind("no-names", "callbacks to hosts that are no names", _no_name, 2.0)
+HANGING = Kind(
+    "hanging", "a callback for each call, to receivers that hang", _hang, 20.0, tells=True
+)
+NO_NAMES = Kind("no-names", "callbacks to hosts that are no names", _no_name, 2.0, tells=True)

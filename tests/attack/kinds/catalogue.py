@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from tests.attack.kinds.base import Field, Kind
+from tests.attack.kinds.base import RECEIVERS, Field, Kind
 from tests.attack.kinds.callbacks import HANGING, NO_NAMES
 from tests.attack.kinds.heads import HEADS
 from tests.attack.kinds.huge_answers import HUGE_ANSWERS
@@ -24,10 +24,12 @@ def kinds(names: Sequence[str], sockets: int) -> list[Kind]:
 
 
 def honest(attacks: Sequence[Kind]) -> Kind:
-    """Return as many honest calls as there are acts in some attacks."""
+    """Return as many honest calls as there are acts in some attacks, and as many callbacks."""
+    rate = sum(kind.rate for kind in attacks)
+    told = sum(kind.rate for kind in attacks if kind.tells) / rate
 
     async def send(field: Field, draw: random.Random) -> str:
-        url = f"http://127.0.0.1:{field.receiver}/good/{draw.randrange(5)}"
-        return await field.send(callback_url=url)
+        url = f"http://127.0.0.1:{field.receiver}/good/{draw.randrange(RECEIVERS)}"
+        return await field.send(**({"callback_url": url} if draw.random() < told else {}))
 
-    return Kind("honest", "honest calls", send, sum(kind.rate for kind in attacks))
+    return Kind("honest", "honest calls", send, rate)
