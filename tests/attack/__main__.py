@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -47,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
 def main(words: Sequence[str] | None = None) -> int:
     """Run once, and print what held."""
     options = parser().parse_args(words)
+    # Told to end, it ends what it has started, too.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="xinshi-attack-") as folder:
         ground = Ground(Path(folder), rows=0, pairs=0, old=0)
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from producer.local.embedded_valkey import die_with_parent
 from tests.attack.kinds.odd_rows import ACCOUNTS as ODD_ACCOUNTS
 from tests.bench.ground import ROOT, Ground, wait
 from tests.support.faults.house import toml
@@ -116,6 +117,11 @@ def _tables(ground: Ground, url: str, gateway: int, tokens: dict[str, str]) -> d
 
 def _started(config: Path, log: Path, files: int) -> subprocess.Popen[bytes]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def prepare() -> None:
+        die_with_parent()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+
     with log.open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "producer.cli", "--config", str(config), "up", "--web-port=0"],
@@ -124,9 +130,7 @@ def _started(config: Path, log: Path, files: int) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=lambda: resource.setrlimit(  # noqa: PLW1509 - one call, before any thread
-                resource.RLIMIT_NOFILE, (files, hard)
-            ),
+            preexec_fn=prepare,  # noqa: PLW1509 - two calls of the system and nothing else
         )
 
 
