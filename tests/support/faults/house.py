@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 
 from producer import Producer
 from producer.local.embedded_valkey import die_with_parent
 from tests.support.faults import forked_processes
 from tests.support.stage import LOGINS, eventually, mobiles
-from worker.config.settings import load
+from worker.config.settings import Settings, load
 from worker.domain.errors import XinshiError
 from worker.sandbox import Sandbox, read
 from worker.settlement import invariants
@@ -194,14 +194,7 @@ class House:
 
     def is_quiet(self) -> bool:
         """Tell whether nothing waits, nothing is under way, and no outcome lies on the disk."""
-        with contextlib.suppress(XinshiError), reading(self.engine) as connection:
-            waiting = select(func.count()).where(request.c.next_at.is_not(None))
-            going = select(func.count()).where(submission.c.state.in_(["planned", "in_flight"]))
-            if connection.execute(waiting).scalar() or connection.execute(going).scalar():
-                return False
-            spool = self.settings.state_folder / "spool"
-            return not [*spool.glob("*.jsonl"), *spool.glob("*.page")]
-        return False
+        return is_quiet(self.engine, self.settings)
 
     def quiet(self, within: float = 60.0) -> None:
         """Wait until there is nothing left to do."""
@@ -278,6 +271,18 @@ class House:
             command.wait()
         self.producer.close()
         self.engine.dispose()
+
+
+def is_quiet(engine: Engine, settings: Settings) -> bool:
+    """Tell whether nothing waits, nothing is under way, and no outcome lies on the disk."""
+    with contextlib.suppress(XinshiError), reading(engine) as connection:
+        waiting = select(func.count()).where(request.c.next_at.is_not(None))
+        going = select(func.count()).where(submission.c.state.in_(["planned", "in_flight"]))
+        if connection.execute(waiting).scalar() or connection.execute(going).scalar():
+            return False
+        spool = settings.state_folder / "spool"
+        return not [*spool.glob("*.jsonl"), *spool.glob("*.page")]
+    return False
 
 
 def end(process: BaseProcess) -> None:
