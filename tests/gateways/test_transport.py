@@ -14,12 +14,13 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 import trustme
+from structlog.testing import capture_logs
 
 from tests.support import dropping_gateway
 from tests.support.dropping_gateway import Failure, Line, gateway
 from tests.support.stage import eventually
 from worker.domain.errors import NotSent, OutcomeUnknown
-from worker.gateways.transport import answer_bounds
+from worker.gateways.transport import answer_bounds, content_coding
 from worker.gateways.transport.answer_bounds import CUT_HEADER, AnswerBound
 from worker.gateways.transport.client import FAILURES, TRANSPORTS, GatewayClient
 from worker.gateways.transport.protocol import RequestTrace
@@ -265,6 +266,9 @@ def test_all_ways_to_end_an_answer(transport: str, said: bytes, text: str) -> No
         ("deflate", zlib.compress(b"ok")),
         ("deflate", zlib.compress(b"ok", wbits=-15)),
         ("identity", b"ok"),
+        ("UTF-8", b"ok"),
+        ("gbk, none", b"ok"),
+        ("utf-8, gzip", gzip.compress(b"ok", mtime=0)),
     ],
 )
 def test_a_coding_that_nobody_asked_for_is_undone(
@@ -296,6 +300,28 @@ def test_a_coding_that_cannot_be_undone_is_unknown(
         pytest.raises(OutcomeUnknown),
     ):
         ask(transport, there.url)
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, br"])
+def test_a_coding_that_cannot_be_undone_is_named(transport: str, coding: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: 1\r\n\r\nx"
+    with (
+        gateway(lambda line: line.write(head.encode())) as there,
+        pytest.raises(OutcomeUnknown, match=rf"Unreadable \(content coding {coding}\) after"),
+    ):
+        ask(transport, there.url)
+
+
+def test_a_word_that_is_no_coding_is_logged_once(
+    transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_coding, "_warned_words", set())
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: UTF-8\r\nContent-Length: 2\r\n\r\nok"
+    with gateway(good=3, answer=lambda _: head) as there, capture_logs() as logs:
+        ask(transport, there.url, before=2)
+    assert [(entry["event"], entry["coding"]) for entry in logs] == [
+        ("answer.coding_ignored", "utf-8")
+    ]
 
 
 def test_a_connection_is_kept_for_the_next_request(transport: str) -> None:

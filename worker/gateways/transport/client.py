@@ -110,6 +110,8 @@ def _failure(
     error: BaseException, started_at: float, *, write_began: bool
 ) -> NotSent | OutcomeUnknown:
     """Return the error that says what a failed request may have done at the gateway."""
-    label = error.label if isinstance(error, ConnectionBroken) else type(error).__name__
+    label = type(error).__name__
+    if isinstance(error, ConnectionBroken):
+        label = f"{error.label} ({error.detail})" if error.detail else error.label
     words = f"{label} after {time.monotonic() - started_at:.1f} s"
     return OutcomeUnknown(words) if write_began else NotSent(words)

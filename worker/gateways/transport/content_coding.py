@@ -1,11 +1,23 @@
 """Undoes content codings of answers; some servers use one although none was asked for."""
 
 import zlib
+from collections.abc import Sequence
+
+import structlog
 
 from worker.gateways.transport.protocol import AnswerTooLong, RawResponse, UnreadableAnswer
 
+log = structlog.get_logger()
+
 #: Headers about the body's coding and length on the wire; they are untrue of the decoded body.
 _CODING_HEADERS = {b"transfer-encoding", b"content-length", b"content-encoding"}
+_UNDONE = frozenset({b"gzip", b"x-gzip", b"deflate"})
+#: The others that IANA has registered.
+_NOT_UNDONE = frozenset(b"br zstd compress x-compress dcb dcz aes128gcm exi pack200-gzip".split())
+#: What is logged of words that are no codings: each once, so many, and so much of each.
+_MAX_WARNINGS = 16
+_MAX_WORD_LENGTH = 40
+_warned_words: set[str] = set()
 
 
 def decode(answer: RawResponse, max_bytes: int) -> RawResponse:
@@ -15,23 +27,46 @@ def decode(answer: RawResponse, max_bytes: int) -> RawResponse:
     and `UnreadableAnswer` when it cannot be decoded. Of an answer that was cut, what was decoded
     is returned.
     """
-    headers, codings = [], []
+    headers, values = [], []
     for header in answer.headers:
         name = header[0].lower()
         if name not in _CODING_HEADERS:
             headers.append(header)
         elif name == b"content-encoding":
-            codings.append(header[1])
-    coding = b",".join(codings).strip().lower()
-    if coding in {b"", b"identity"} or not answer.body:
-        return answer._replace(headers=headers)
-    if coding not in {b"gzip", b"x-gzip", b"deflate"}:
-        raise UnreadableAnswer
-    plain = _inflate(answer.body, max_bytes, is_cut=answer.is_cut)
-    decoded = RawResponse(answer.status, headers, plain[:max_bytes], answer.is_cut)
-    if len(plain) > max_bytes and not answer.is_cut:
-        raise AnswerTooLong(decoded._replace(is_cut=True))
-    return decoded
+            values.append(header[1])
+    is_cut, body = answer.is_cut, answer.body
+    if values and body and _is_compressed(values):
+        body = _inflate(body, max_bytes, is_cut=is_cut)
+        if len(body) > max_bytes:
+            body = body[:max_bytes]
+            if not is_cut:
+                raise AnswerTooLong(RawResponse(answer.status, headers, body, is_cut=True))
+    return RawResponse(answer.status, headers, body, is_cut)
+
+
+def _is_compressed(values: Sequence[bytes]) -> bool:
+    """Tell whether the values of `Content-Encoding` name a coding that can be undone.
+
+    A word that is no coding is ignored: servers write their charset there (`UTF-8`). Raises
+    `UnreadableAnswer` for a coding that cannot be undone, and for several.
+    """
+    words = [word.strip().lower() for word in b",".join(values).split(b",")]
+    codings = [word for word in words if word in _UNDONE or word in _NOT_UNDONE]
+    for word in words:
+        if word not in codings and word not in {b"", b"identity"}:
+            _warn_once(word[:_MAX_WORD_LENGTH].decode("ascii", "backslashreplace"))
+    if len(codings) > 1 or not _UNDONE.issuperset(codings):
+        names = ", ".join(coding.decode("ascii") for coding in codings[:3])
+        detail = f"content coding {names}"
+        raise UnreadableAnswer(detail)
+    return bool(codings)
+
+
+def _warn_once(word: str) -> None:
+    """Log a word that is no content coding, when it comes for the first time in this process."""
+    if word not in _warned_words and len(_warned_words) < _MAX_WARNINGS:
+        _warned_words.add(word)
+        log.warning("answer.coding_ignored", coding=word)
 
 
 def _inflate(body: bytes, max_bytes: int, *, is_cut: bool) -> bytes:
@@ -47,5 +82,6 @@ def _inflate_as(bits: int, body: bytes, max_bytes: int, *, is_cut: bool) -> byte
     decompressor = zlib.decompressobj(bits)
     plain = decompressor.decompress(body, max_bytes + 1)
     if not (decompressor.eof or is_cut or len(plain) > max_bytes):
-        raise UnreadableAnswer
+        detail = "compressed, and cut off"
+        raise UnreadableAnswer(detail)
     return plain

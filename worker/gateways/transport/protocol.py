@@ -32,10 +32,17 @@ class RequestTrace:
 
 
 class ConnectionBroken(Exception):
-    """There is no whole answer: it was cut off, is not HTTP/1.1, or is too long."""
+    """There is no whole answer: it was cut off, is not HTTP/1.1, or is too long.
+
+    `detail` says more, in words of ours: nothing that came over the wire.
+    """
 
     #: The word for the failure in error texts.
     label: ClassVar[str] = "Broken"
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail
+        super().__init__(detail)
 
 
 class ServerClosed(ConnectionBroken):
