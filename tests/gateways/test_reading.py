@@ -157,10 +157,19 @@ def test_words_are_one_line_without_whole_numbers() -> None:
 
 def test_rows_of_a_damaged_page_are_read_one_by_one() -> None:
     page = "<p><r><a>1</a></r><r><a>&nbsp;</a></r><r><a>2</a></r></p>"
-    assert xml_reader.rows(page, "p", "r") == ([{"a": "1"}, {"a": "2"}], 1)
-    assert xml_reader.rows("<q/>", "p", "r") is None
+    assert xml_reader.rows(page, "p", "r", dict) == ([{"a": "1"}, {"a": "2"}], 1)
+    assert xml_reader.rows("<q/>", "p", "r", dict) is None
+
+
+@pytest.mark.parametrize("damage", ["", "&nbsp;", "<r>"])
+def test_a_row_that_is_not_closed_takes_no_other_with_it(damage: str) -> None:
+    page = f"<p><r><a>1</a></r>{damage}<r><a>2</a></r><r><a>3</a></r></p>"
+    assert xml_reader.rows(page, "p", "r", dict) == (
+        [{"a": "1"}, {"a": "2"}, {"a": "3"}],
+        1 if damage else 0,
+    )
 
 
 def test_no_document_type_reaches_the_parser() -> None:
     with pytest.raises(ValueError, match="undefined entity"):
-        xml_reader.parse('<!DOCTYPE p [<!ENTITY a "b">]><p>&a;</p>', "p")
+        xml_reader.child_texts('<!DOCTYPE p [<!ENTITY a "b">]><p>&a;</p>', "p")

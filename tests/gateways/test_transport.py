@@ -14,12 +14,14 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 import trustme
+from structlog.testing import capture_logs
 
 from tests.support import dropping_gateway
 from tests.support.dropping_gateway import Failure, Line, gateway
 from tests.support.stage import eventually
 from worker.domain.errors import NotSent, OutcomeUnknown
-from worker.gateways.transport import client as wires
+from worker.gateways.transport import answer_bounds, content_coding
+from worker.gateways.transport.answer_bounds import CUT_HEADER, AnswerBound
 from worker.gateways.transport.client import FAILURES, TRANSPORTS, GatewayClient
 from worker.gateways.transport.protocol import RequestTrace
 
@@ -27,7 +29,14 @@ from worker.gateways.transport.protocol import RequestTrace
 ELSEWHERE = {"CookieConflict", "HTTPStatusError", "TooManyRedirects"}
 #: The deadline of a call that will be answered, and of one that will not, in seconds.
 PATIENT, SHORT = 30.0, 1.5
+#: The transport that keeps connections; the other has a new one for each call.
+KEEPING = "own"
 pytestmark = pytest.mark.parametrize("transport", sorted(TRANSPORTS))
+
+
+def connections_of(transport: str, calls: int) -> int:
+    """Return how many connections a transport opens for calls that go well one after another."""
+    return 1 if transport == KEEPING else calls
 
 
 def classes(root: type[BaseException]) -> set[type[BaseException]]:
@@ -99,7 +108,9 @@ def test_every_error_is_not_sent_or_unknown(
 ) -> None:
     """Whatever is raised after the first byte is unknown, also what usually comes before it."""
 
-    async def fail(_self: object, _request: httpx.Request, known: RequestTrace) -> None:
+    async def fail(
+        _self: object, _request: httpx.Request, known: RequestTrace, _max_bytes: int
+    ) -> None:
         known.write_began = sent
         made = error.__new__(error)
         Exception.__init__(made, "said")
@@ -122,7 +133,7 @@ def test_taken_then_dropped_is_unknown_and_taken_once(
         with pytest.raises(OutcomeUnknown):
             ask(transport, there.url, method=method, before=1 if kept else 0, seconds=SHORT)
         assert len(there.taken) == (2 if kept else 1)
-        assert there.connections == 1
+        assert there.connections == connections_of(transport, 2 if kept else 1)
 
 
 def test_a_deadline_is_total_however_the_answer_trickles(transport: str) -> None:
@@ -255,6 +266,9 @@ def test_all_ways_to_end_an_answer(transport: str, said: bytes, text: str) -> No
         ("deflate", zlib.compress(b"ok")),
         ("deflate", zlib.compress(b"ok", wbits=-15)),
         ("identity", b"ok"),
+        ("UTF-8", b"ok"),
+        ("gbk, none", b"ok"),
+        ("utf-8, gzip", gzip.compress(b"ok", mtime=0)),
     ],
 )
 def test_a_coding_that_nobody_asked_for_is_undone(
@@ -270,7 +284,7 @@ def test_a_coding_that_nobody_asked_for_is_undone(
 @pytest.mark.parametrize(
     ("coding", "coded"),
     [
-        ("gzip", gzip.compress(b"0" * (wires.MAX_ANSWER_BYTES + 1), mtime=0)),
+        ("gzip", gzip.compress(b"0" * (answer_bounds.STATUS.max_bytes + 1), mtime=0)),
         ("gzip", gzip.compress(b"ok", mtime=0)[:-4]),
         ("gzip", b"ok"),
         ("br", b"\x8b\x00\x80ok\x03"),
@@ -288,10 +302,32 @@ def test_a_coding_that_cannot_be_undone_is_unknown(
         ask(transport, there.url)
 
 
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, br"])
+def test_a_coding_that_cannot_be_undone_is_named(transport: str, coding: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: 1\r\n\r\nx"
+    with (
+        gateway(lambda line: line.write(head.encode())) as there,
+        pytest.raises(OutcomeUnknown, match=rf"Unreadable \(content coding {coding}\) after"),
+    ):
+        ask(transport, there.url)
+
+
+def test_a_word_that_is_no_coding_is_logged_once(
+    transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_coding, "_warned_words", set())
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: UTF-8\r\nContent-Length: 2\r\n\r\nok"
+    with gateway(good=3, answer=lambda _: head) as there, capture_logs() as logs:
+        ask(transport, there.url, before=2)
+    assert [(entry["event"], entry["coding"]) for entry in logs] == [
+        ("answer.coding_ignored", "utf-8")
+    ]
+
+
 def test_a_connection_is_kept_for_the_next_request(transport: str) -> None:
     with gateway(good=5) as there:
         ask(transport, there.url, before=4)
-        assert (there.connections, len(there.taken)) == (1, 5)
+        assert (there.connections, len(there.taken)) == (connections_of(transport, 5), 5)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +409,7 @@ def test_two_calls_at_once_never_share_a_connection(transport: str) -> None:
 
         run(transport, work)
         assert there.pipelined == 0
-        assert there.connections <= 100
+        assert there.connections <= (100 if transport == KEEPING else 200)
         assert len(there.taken) == 200
 
 
@@ -398,6 +434,73 @@ def test_a_call_that_is_given_up_leaves_no_connection_behind(transport: str) -> 
 
         assert run(transport, work).text == "ok"
         assert there.connections == 2
+
+
+def test_no_call_waits_for_another_and_none_holds_what_the_next_one_needs(transport: str) -> None:
+    """200 calls are under way at once; when all are given up together, the next one is served."""
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\nx")
+        under_way.release()
+        await reader.read()
+        writer.close()
+
+    async def give_up_many(wire: GatewayClient, url: str) -> None:
+        calls = [asyncio.create_task(wire.call(asked(url), 3 * PATIENT)) for _ in range(200)]
+        async with asyncio.timeout(PATIENT):
+            for _ in calls:
+                await under_way.acquire()
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    async def work(wire: GatewayClient) -> httpx.Response:
+        server = await asyncio.start_server(hold, "127.0.0.1", 0, backlog=500)
+        async with server:
+            for _ in range(2):
+                await give_up_many(wire, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+            return await wire.call(asked(there.url), PATIENT)
+
+    under_way = asyncio.Semaphore(0)
+    with gateway(good=1) as there:
+        assert run(transport, work).text == "ok"
+
+
+def test_what_comes_behind_an_answer_is_nobodys_answer(transport: str) -> None:
+    """Neither with the answer, nor after it: the next call is answered by its own."""
+    forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+    with gateway(good=4, answer=lambda _: dropping_gateway.OK + forged) as there:
+        assert ask(transport, there.url, before=3).text == "ok"
+        assert len(there.taken) == 4
+
+
+@pytest.mark.parametrize("form", ["length", "chunks", "close", "gzip"])
+@pytest.mark.parametrize("more", [0, 1, 10_000_000])
+def test_a_body_is_read_up_to_its_bound_and_no_further(
+    transport: str, form: str, more: int
+) -> None:
+    """A longer one is unknown, or its start where that is kept; a body of the bound is whole."""
+    bound = AnswerBound(100_000)
+    body = b"0123456789" * 10_000 + b"x" * more
+    written = {
+        "length": b"Content-Length: %d\r\n\r\n%s" % (len(body), body),
+        "chunks": b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body),
+        "close": b"\r\n" + body,
+        "gzip": b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(body, mtime=0),
+    }[form]
+
+    def call(chosen: AnswerBound) -> httpx.Response:
+        with gateway(lambda line: line.write(b"HTTP/1.1 200 OK\r\n" + written)) as there:
+            return run(transport, lambda wire: wire.call(asked(there.url), PATIENT, chosen))
+
+    if more:
+        with pytest.raises(OutcomeUnknown, match="TooLong"):
+            call(bound)
+    else:
+        assert call(bound).content == body
+    start = call(bound._replace(keeps_start=True))
+    assert start.content == body[: bound.max_bytes]
+    assert (CUT_HEADER in start.headers) is (more > 0)
 
 
 def test_closing_ends_what_is_under_way(transport: str) -> None:
@@ -449,8 +552,9 @@ def test_tls(transport: str, host: str, newest: ssl.TLSVersion) -> None:
     with gateway(good=3, trust=server) as there:
         url = there.url.replace("127.0.0.1", host)
         assert ask(transport, url, before=2, trust=trusting()).text == "ok"
-        assert (there.connections, len(there.taken)) == (1, 3)
-    assert names == [host if host == "localhost" else None]
+        opened = connections_of(transport, 3)
+        assert (there.connections, len(there.taken)) == (opened, 3)
+    assert names == [host if host == "localhost" else None] * opened
 
 
 @pytest.mark.parametrize("kept", [False, True])
@@ -466,7 +570,7 @@ def test_taken_then_dropped_under_tls(transport: str, failure: Failure, *, kept:
         with pytest.raises(OutcomeUnknown):
             ask(transport, there.url, before=before, seconds=SHORT, trust=trusting())
         assert len(there.taken) == (2 if kept else 1)
-        assert there.connections == 1
+        assert there.connections == connections_of(transport, 2 if kept else 1)
 
 
 #: httpx leaves a socket to the garbage collector when a handshake fails in its middle.

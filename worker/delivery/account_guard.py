@@ -26,6 +26,8 @@ from worker.domain.enums import (
 from worker.domain.errors import NotAsked
 from worker.gateways.base import Account
 from worker.gateways.results import Result
+from worker.gateways.transport import answer_bounds
+from worker.gateways.transport.answer_bounds import AnswerBound
 from worker.gateways.transport.client import GatewayClient
 from worker.store import accounts, events
 from worker.store.db import database
@@ -214,7 +216,12 @@ class GuardedClient:
         self._engine = engine
         self._client = client
 
-    async def send(self, account: Account, request: httpx.Request) -> httpx.Response:
+    async def send(
+        self,
+        account: Account,
+        request: httpx.Request,
+        bound: AnswerBound = answer_bounds.STATUS,
+    ) -> httpx.Response:
         """Send a request and return the answer; its reader tells `note_answer` what it says.
 
         A held account is asked for nothing. For another call's proof of the login it waits as long
@@ -228,7 +235,7 @@ class GuardedClient:
                 raise NotAsked(msg)
             await asyncio.sleep(PROOF_CHECK_INTERVAL)
         try:
-            return await self._client.call(request, timeout)
+            return await self._client.call(request, timeout, bound)
         except BaseException:
             await asyncio.to_thread(self._give_probe_back, account)
             raise

@@ -6,6 +6,7 @@ once.
 `worker.delivery.claim` comes before, `worker.delivery.record` after; a lane drives them.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, WireError
 from worker.gateways.base import Account, Content, OutgoingSubmission
 from worker.gateways.results import Result, Results
+from worker.gateways.transport import answer_bounds
+from worker.gateways.transport.answer_bounds import AnswerBound
 from worker.store import messages
 from worker.store.delivery import (
     account_doubts,
@@ -36,6 +39,12 @@ from worker.store.delivery.submission_messages import SubmissionMessage
 from worker.store.settlement import unknown
 
 log = structlog.get_logger()
+
+#: Sends a request, within so many seconds and up to so long an answer.
+Send = Callable[[httpx.Request, float, AnswerBound], Awaitable[httpx.Response]]
+
+#: A longer answer, in bytes, is read in a thread: the event loop goes on with other calls.
+_SHORT_ANSWER_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +218,7 @@ def _prepare(
     return PreparedSubmission(lease, account, outgoing, written_ahead_at)
 
 
-async def call_gateway(
-    prepared: PreparedSubmission,
-    send: Callable[[httpx.Request, float], Awaitable[httpx.Response]],
-    settings: Settings,
-) -> CallAnswer:
+async def call_gateway(prepared: PreparedSubmission, send: Send, settings: Settings) -> CallAnswer:
     """Send one submission and read its answer; whatever happens is an answer."""
     try:
         return await _call_gateway(prepared, send, settings)
@@ -224,11 +229,7 @@ async def call_gateway(
         return CallAnswer(prepared, Results(fault), 0.0)
 
 
-async def _call_gateway(
-    prepared: PreparedSubmission,
-    send: Callable[[httpx.Request, float], Awaitable[httpx.Response]],
-    settings: Settings,
-) -> CallAnswer:
+async def _call_gateway(prepared: PreparedSubmission, send: Send, settings: Settings) -> CallAnswer:
     """Send one submission and read its answer; raises what is a fault of ours.
 
     It does not send when the lease may be over by the boot clock, nor what cannot be built.
@@ -248,12 +249,16 @@ async def _call_gateway(
         return CallAnswer(prepared, Results(unsayable), 0.0)
     failpoints.reach("call.sending")
     try:
-        response = await send(request, timeout)
+        bound = answer_bounds.of_submission(len(prepared.outgoing.msisdns))
+        response = await send(request, timeout, bound)
     except WireError as error:
         outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
         results = Results(Result(outcome, type(error).__name__, str(error)))
     else:
-        results = _read_results(prepared, response)
+        if len(response.content) <= _SHORT_ANSWER_BYTES:
+            results = _read_results(prepared, response)
+        else:
+            results = await asyncio.to_thread(_read_results, prepared, response)
     failpoints.reach("call.after")
     return CallAnswer(prepared, results, boot_clock() - began)
 

@@ -24,6 +24,7 @@ from worker.domain.errors import NotAsked, WireError, XinshiError
 from worker.feedback import raw_pages
 from worker.gateways.base import Account
 from worker.gateways.results import Balance, Result
+from worker.gateways.transport import answer_bounds
 from worker.gateways.transport.client import GatewayClient
 from worker.policy import inbound_cursor
 from worker.store import (
@@ -135,7 +136,8 @@ class Collector:
         if request is None:
             return Balance()
         try:
-            balance = account.gateway.read_balance(await self._client.send(account, request))
+            answer = await self._client.send(account, request)
+            balance = await asyncio.to_thread(account.gateway.read_balance, answer)
             await self._note_answer(account, balance.refusal)
             sent_count = await self.fetch_sent_count(account) if balance.refusal is None else None
         except WireError as error:
@@ -195,7 +197,7 @@ class Collector:
     async def _fetch_page(self, account: Account, kind: str, request: httpx.Request) -> FetchedPage:
         """Fetch one page, store it raw, and then parse it."""
         try:
-            response = await self._client.send(account, request)
+            response = await self._client.send(account, request, answer_bounds.PAGE)
         except NotAsked:
             raise
         except WireError as error:
@@ -215,7 +217,7 @@ class Collector:
         database's error is raised then. While the disk does not take it either, both are tried
         again.
         """
-        headers = {"content-type": response.headers.get("content-type", "")}
+        headers = raw_pages.kept_headers(response)
         body, status = response.content, response.status_code
 
         def spool_page() -> None:

@@ -5,6 +5,7 @@ pages that are read again after a fix of their reader.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from worker.config.settings import Settings
 from worker.feedback import inbound, reports
 from worker.gateways.base import Account
 from worker.gateways.results import Page, PushContents
+from worker.gateways.transport.answer_bounds import CUT_HEADER
 from worker.store.feedback.inbox import PUSH_KIND
 
 #: What `kind` says of a page of reports; one of inbound messages is "inbound".
@@ -21,10 +23,24 @@ REPORTS = "reports"
 
 
 def read_page(account: Account, kind: str, response: httpx.Response) -> Page[Any]:
-    """Return what a gateway's answer holds: reports or inbound messages, by `kind`."""
-    if kind == REPORTS:
-        return account.gateway.read_reports(response)
-    return account.gateway.read_inbound(response)
+    """Return what a gateway's answer holds: reports or inbound messages, by `kind`.
+
+    A page of which only the start was kept has a damaged row at least.
+    """
+    gateway = account.gateway
+    read = gateway.read_reports if kind == REPORTS else gateway.read_inbound
+    page: Page[Any] = read(response)
+    if CUT_HEADER in response.headers:
+        return replace(page, damaged=max(page.damaged, 1))
+    return page
+
+
+def kept_headers(response: httpx.Response) -> dict[str, str]:
+    """Return the headers that are stored with a raw page: its type, and why it was cut."""
+    headers = {"content-type": response.headers.get("content-type", "")}
+    if CUT_HEADER in response.headers:
+        headers[CUT_HEADER] = response.headers[CUT_HEADER]
+    return headers
 
 
 def page_contents(kind: str, page: Page[Any]) -> PushContents:

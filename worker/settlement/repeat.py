@@ -17,6 +17,7 @@ from worker.delivery.submit import PreparedSubmission
 from worker.domain.enums import Outcome
 from worker.gateways.base import Account
 from worker.gateways.results import Result
+from worker.gateways.transport.answer_bounds import AnswerBound
 from worker.gateways.transport.client import GatewayClient
 from worker.store import events
 from worker.store.db import database
@@ -54,9 +55,9 @@ class RepeatSettler:
             await asyncio.to_thread(self._accept, prepared, result.gateway_id)
 
     async def _send(
-        self, account: Account, request: httpx.Request, _seconds: float
+        self, account: Account, request: httpx.Request, _seconds: float, bound: AnswerBound
     ) -> httpx.Response:
-        return await self._client.send(account, request)
+        return await self._client.send(account, request, bound)
 
     def _note_refusal(self, account: Account, refusal: Result) -> None:
         with database.writing(self._engine) as connection:

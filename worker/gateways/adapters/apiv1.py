@@ -6,7 +6,7 @@ known. Reads are treated as destructive, since no parameter selects rows that we
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -24,7 +24,7 @@ from worker.gateways.base import (
     OutgoingSubmission,
 )
 from worker.gateways.code_table import CodeTable
-from worker.gateways.formats import content_limits, json_reader
+from worker.gateways.formats import content_limits, json_reader, json_rows
 from worker.gateways.formats.forms import Endpoint, encode_form, join_numbers
 from worker.gateways.formats.non_answers import http_failure, unreadable_result
 from worker.gateways.formats.push_rows import read_rows
@@ -40,6 +40,7 @@ from worker.gateways.formats.values import (
 from worker.gateways.results import (
     Balance,
     InboundMessage,
+    Item,
     Page,
     Pool,
     PushContents,
@@ -147,11 +148,7 @@ class ApiV1(Gateway):
 
     def read_reports(self, response: httpx.Response) -> Page[Report]:
         """Read rows of `sendId`, `status`, `times` and `mobile` (section report)."""
-        rows, damaged = self._rows(response)
-        if isinstance(rows, Result):
-            return Page(refusal=rows)
-        reports = [report for row in rows if (report := _report(row))]
-        return Page(tuple(reports), damaged=damaged + len(rows) - len(reports))
+        return self._read_page(response, _report)
 
     def inbound_request(self, at: datetime, hour: datetime | None = None) -> httpx.Request:
         """Build a `mo` call; it knows no hours."""
@@ -159,11 +156,7 @@ class ApiV1(Gateway):
 
     def read_inbound(self, response: httpx.Response) -> Page[InboundMessage]:
         """Read rows of `mobile`, `content`, `times` and `extNo` (section mo)."""
-        rows, damaged = self._rows(response)
-        if isinstance(rows, Result):
-            return Page(refusal=rows)
-        messages = [message for row in rows if (message := _inbound(row))]
-        return Page(tuple(messages), damaged=damaged + len(rows) - len(messages))
+        return self._read_page(response, _inbound)
 
     def balance_request(self, at: datetime) -> httpx.Request:
         """Build a `queryBalance` call."""
@@ -211,6 +204,10 @@ class ApiV1(Gateway):
             answer = json_reader.parse(text)
         except ValueError:
             answer = None
+        return self._check_answer(answer, text)
+
+    def _check_answer(self, answer: object, text: str) -> Mapping[str, Any] | Result:
+        """Return an answer that has a `code`, or the result of a text that has none."""
         if not isinstance(answer, dict) or not read_word(answer.get("code")):
             return unreadable_result(self.table, text)
         return answer
@@ -219,14 +216,24 @@ class ApiV1(Gateway):
         words = tidy_words(answer.get("message"))
         return self.table.read(read_word(answer["code"]), words, gateway_id)
 
-    def _rows(self, response: httpx.Response) -> tuple[list[dict[str, Any]] | Result, int]:
-        """Return the rows of a page and how many cannot be read, or the refusal and 0."""
-        answer = self._parse_answer(response)
-        if isinstance(answer, Result):
-            return answer, 0
-        if read_word(answer["code"]) != SUCCESS:
-            return self._result(answer), 0
-        return json_reader.rows(answer.get("data"), "mobile")
+    def _read_page(
+        self, response: httpx.Response, read_row: Callable[[Mapping[str, Any]], Item | None]
+    ) -> Page[Item]:
+        """Read a page's rows; of a page that is damaged around them too, those that are whole."""
+        failure = http_failure(self.table, response)
+        if failure:
+            return Page(refusal=failure)
+        text = decode(response.content, "utf-8", "gbk")
+        page = json_rows.read(text, "mobile", read_row)
+        if page.envelope is None and page.items:
+            return Page(tuple(page.items), damaged=page.damaged)
+        answer = self._check_answer(page.envelope, text)
+        if isinstance(answer, Result) or read_word(answer["code"]) != SUCCESS:
+            return Page(refusal=answer if isinstance(answer, Result) else self._result(answer))
+        others, damaged = json_reader.rows(answer.get("data"), "mobile")
+        items = [*page.items, *(item for row in others if (item := read_row(row)))]
+        damaged += page.damaged + len(page.items) + len(others) - len(items)
+        return Page(tuple(items), damaged=damaged)
 
 
 def _report(row: Mapping[str, Any]) -> Report | None:

@@ -6,6 +6,7 @@ from its sent counter alone.
 
 import hashlib
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -171,12 +172,17 @@ class C123(Gateway):
         if failure:
             return Page(refusal=failure)
         text = strip_blanks(_text(response))
-        head, *rows = _ROW.split(text)
-        code, _, stray = head.partition("{&}")
+        rows = _split_rows(text)
+        code, _, stray = next(rows).partition("{&}")
         if strip_blanks(code) not in {"100", ""}:
             return Page(refusal=self._refusal(text) or unreadable_result(self.table, text))
-        messages = [message for row in rows if (message := self._inbound(row))]
-        damaged = len(rows) - len(messages) + bool(strip_blanks(stray))
+        messages, damaged = [], int(bool(strip_blanks(stray)))
+        for row in rows:
+            message = self._inbound(row)
+            if message is None:
+                damaged += 1
+            else:
+                messages.append(message)
         return Page(tuple(messages), damaged=damaged)
 
     def balance_request(self, at: datetime) -> httpx.Request:
@@ -216,17 +222,17 @@ class C123(Gateway):
         return self._refusal(code.strip()) or unreadable_result(self.table, text)
 
     def _inbound(self, row: str) -> InboundMessage | None:
-        sender, *fields = row.split("||")
+        sender, _, fields = row.partition("||")
         msisdn = read_msisdn(sender)
-        if msisdn is None or len(fields) < 3:
+        if msisdn is None or fields.count("||") < 2:
             return None
-        *text, time, called_number = fields
+        text, time, called_number = fields.rsplit("||", 2)
         service_number = strip_blanks(called_number)
         if not (service_number.isascii() and service_number.isdigit()):
             return None
         return InboundMessage(
             msisdn,
-            make_storable("||".join(text)),
+            make_storable(text),
             extension=self._extension(service_number),
             service_number=service_number,
             received_at=read_time(time),
@@ -237,6 +243,15 @@ class C123(Gateway):
         if not self._service_number or not service_number.startswith(self._service_number):
             return None
         return service_number.removeprefix(self._service_number) or None
+
+
+def _split_rows(text: str) -> Iterator[str]:
+    """Yield what stands before the first row, and then each row."""
+    start = 0
+    for separator in _ROW.finditer(text):
+        yield text[start : separator.start()]
+        start = separator.end()
+    yield text[start:]
 
 
 def _text(response: httpx.Response) -> str:

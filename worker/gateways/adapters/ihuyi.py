@@ -246,7 +246,7 @@ class Ihuyi(Gateway):
 def _parse(text: str) -> Mapping[str, Any]:
     """Read either form, whichever was asked for; {} when it is neither."""
     try:
-        return xml_reader.child_texts(xml_reader.parse(text, r"\w*Result"))
+        return xml_reader.child_texts(text, r"\w*Result")
     except ValueError:
         pass
     try:

@@ -36,22 +36,20 @@ _BLANK = re.compile(r"\s+")
 
 def read_reports(text: str) -> Page[Report] | None:
     """Read `smsreport`; None when the text is no such page. An empty text is an empty page."""
-    page = xml_reader.rows(text, "smsreport", "psreport")
+    page = xml_reader.rows(text, "smsreport", "psreport", _report)
     if page is None:
         return None if text else Page()
-    rows, damaged = page
-    reports = [report for row in rows if (report := _report(row))]
-    return Page(tuple(reports), damaged=damaged + len(rows) - len(reports))
+    reports, damaged = page
+    return Page(tuple(reports), damaged=damaged)
 
 
 def read_inbound(text: str, charsets: Sequence[str]) -> Page[InboundMessage] | None:
     """Read `smsrerecv` (their spelling); None when the text is no such page."""
-    page = xml_reader.rows(text, "smsrerecv", "psrerecv")
+    page = xml_reader.rows(text, "smsrerecv", "psrerecv", lambda row: _inbound(row, charsets))
     if page is None:
         return None if text else Page()
-    rows, damaged = page
-    messages = [message for row in rows if (message := _inbound(row, charsets))]
-    return Page(tuple(messages), damaged=damaged + len(rows) - len(messages))
+    messages, damaged = page
+    return Page(tuple(messages), damaged=damaged)
 
 
 def read_pools(text: str, smstype: int) -> tuple[Pool, ...]:

@@ -9,13 +9,12 @@ of the kind that public client code shows (Axis2, document/literal) qualify the 
 """
 
 import re
-from collections.abc import Mapping
-from xml.etree import ElementTree as ET
+from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 import httpx
 
-from worker.gateways.formats import xml_reader
+from worker.gateways.formats import xml_elements, xml_reader
 
 _HEADERS = httpx.Headers({"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'})
 _ENVELOPE_START = (
@@ -53,27 +52,45 @@ def fits_xml(text: str) -> bool:
 
 
 def read_return(text: str) -> str:
-    """Return the value that a call returned: its text, or the XML in its place.
+    """Return the value that a call returned: its text, or the whole `text` where it is elements.
 
     Raises `SoapFault` with the server's words, and `ValueError` when `text` is no envelope.
     """
-    root = xml_reader.parse(text, "Envelope")
-    bodies = (element for element in root.iter() if xml_reader.local_name(element) == "Body")
-    body = next(bodies, None)
-    if body is None or not len(body):
+    answer = _Answer()
+    xml_elements.read(xml_reader.element(text, "Envelope"), answer.keep)
+    if answer.name is None:
         msg = "no envelope with a body"
         raise ValueError(msg)
-    answer = body[0]
-    if xml_reader.local_name(answer) == "Fault":
-        raise SoapFault(_fault(answer))
-    value = answer[0] if len(answer) == 1 else answer
-    return ET.tostring(value, "unicode") if len(value) else value.text or ""
+    if answer.name == "Fault":
+        raise SoapFault(answer.fields.get("faultstring") or "".join(answer.fields.values()))
+    if answer.has_elements:
+        return text
+    return next(iter(answer.fields.values()), answer.text)
+
+
+class _Answer:
+    """What the first element in an envelope's body holds: a text, or children with texts."""
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.text = ""
+        self.fields: dict[str, str] = {}
+        #: Whether there is more in it than a text, or one child with a text.
+        self.has_elements = False
+
+    def keep(self, path: Sequence[str], text: str) -> None:
+        """Take an element that ended; those behind the first one in the body do not count."""
+        if self.name is not None or "Body" not in path:
+            return
+        inside = path[path.index("Body") + 1 :]
+        if len(inside) == 1:
+            self.name, self.text = inside[0], text
+        elif len(inside) == 2:
+            self.has_elements |= bool(self.fields)
+            self.fields.setdefault(inside[1], text)
+        elif len(inside) > 2:
+            self.has_elements = True
 
 
 def _escape(value: str) -> str:
     return escape(value, {"\r": "&#13;"})
-
-
-def _fault(fault: ET.Element) -> str:
-    fields = xml_reader.child_texts(fault)
-    return fields.get("faultstring") or "".join(fault.itertext())

@@ -10,7 +10,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_TOO_DEEP = "nested too deep"
+#: How deep objects and lists may stand in each other. Answers are four deep; the parser of the
+#: standard library calls itself for each level, and the stack is not ours alone.
+MAX_DEPTH = 32
+#: A text in quotes. Possessive, as all that reads answers: nothing is tried twice.
+STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_DECODER = json.JSONDecoder(strict=False)
+_BRACKET = re.compile(rf"(?:[^\"{{}}\[\]]++|{STRING})*+([{{}}\[\]])", re.DOTALL)
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|//[^\n]*)|(?P<mark>[{}\[\]:,])"""
     r"""|(?P<value>"[^"\\]*(?:\\.[^"\\]*)*"|[-+.\w]+)""",
@@ -23,10 +29,9 @@ def parse(text: str) -> Any:
 
     Raises `ValueError` when nothing can be read of it, however deep or long it is.
     """
+    _check_depth(text)
     try:
-        return json.loads(text, strict=False)
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+        return _DECODER.decode(text)
     except ValueError:
         return _parse_mended(text)
 
@@ -62,10 +67,22 @@ def _parse_mended(text: str) -> Any:
     if not 0 <= begin < end:
         msg = "no object and no list"
         raise ValueError(msg)
-    try:
-        return json.loads("".join(_mend(list(_tokens(text[begin : end + 1])))), strict=False)
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+    mended = "".join(_mend(list(_tokens(text[begin : end + 1]))))
+    _check_depth(mended)
+    return _DECODER.decode(mended)
+
+
+def _check_depth(text: str) -> None:
+    """Raise `ValueError` where `text` is nested deeper than `MAX_DEPTH`, as far as it is JSON."""
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return
+    depth, position = 0, 0
+    while bracket := _BRACKET.match(text, position):
+        depth += 1 if bracket[1] in "{[" else -1
+        if depth > MAX_DEPTH:
+            msg = "nested too deep"
+            raise ValueError(msg)
+        position = bracket.end()
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -81,7 +98,7 @@ def _tokens(text: str) -> Iterator[str]:
 
 
 def _mend(pieces: list[str]) -> Iterator[str]:
-    """Leave out bare braces and last commas, put in the commas that are missing.
+    """Leave out bare braces and commas that part nothing, put in the commas that are missing.
 
     `wrapped` holds, for each open brace, whether it only wraps an array.
     """
@@ -90,9 +107,9 @@ def _mend(pieces: list[str]) -> Iterator[str]:
     for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
         if piece == "{":
             wrapped.append(following == "[")
-        if (piece in "{}" and _is_wrapper(piece, wrapped)) or (
-            piece == "," and following in {"}", "]", ""}
-        ):
+        if piece in "{}" and _is_wrapper(piece, wrapped):
+            continue
+        if piece == "," and (following in "}]," or previous in "{["):
             continue
         if previous and previous not in "{[:," and piece not in "}]:,":
             yield ","

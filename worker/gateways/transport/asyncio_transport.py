@@ -29,28 +29,27 @@ Origin = tuple[str, bytes, int]
 class AsyncioTransport:
     """A transport that opens a connection for each call under way, and keeps unused ones for later.
 
-    It keeps a connection while it has no more than `max_unused` in all. `max_bytes` is the longest
-    answer that it takes; `trust` replaces the authorities of `make_ssl_context`.
+    It keeps a connection while it has no more than `max_unused` in all. `trust` replaces the
+    authorities of `make_ssl_context`.
     """
 
-    def __init__(
-        self, max_unused: int, max_bytes: int, trust: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, max_unused: int, trust: ssl.SSLContext | None = None) -> None:
         self._max_unused = max_unused
-        self._max_bytes = max_bytes
         self._trust = trust
         self._connections: set[ServerConnection] = set()
         #: The connection used last is at the end: the server is the least likely to have closed it.
         self._unused: defaultdict[Origin, list[ServerConnection]] = defaultdict(list)
         self._sweep_timer: asyncio.TimerHandle | None = None
 
-    async def exchange(self, request: httpx.Request, trace: RequestTrace) -> RawResponse:
+    async def exchange(
+        self, request: httpx.Request, trace: RequestTrace, max_bytes: int
+    ) -> RawResponse:
         """Send a request once, and return the whole answer."""
         data = encode_request(request)
         origin = _origin(request.url)
         connection = self._take_unused(origin) or await self._connect(origin)
         trace.write_began = True
-        answer = await connection.exchange(data)
+        answer = await connection.exchange(data, max_bytes)
         self._keep_unused(origin, connection)
         return answer
 
@@ -74,7 +73,7 @@ class AsyncioTransport:
             self._trust = make_ssl_context()
         is_https = scheme == "https"
         _, connection = await loop.create_connection(
-            lambda: ServerConnection(self._max_bytes),
+            ServerConnection,
             name,
             port,
             ssl=self._trust if is_https else None,

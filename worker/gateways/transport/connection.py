@@ -15,22 +15,21 @@ class ServerConnection(asyncio.Protocol):
     It carries another request only after a whole answer with nothing behind it.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self) -> None:
         #: The loop's clock at its last complete answer.
         self.idle_since = 0.0
-        self._max_bytes = max_bytes
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._parser: ResponseParser | None = None
         self._pending_answer: asyncio.Future[RawResponse] | None = None
         self._poll = select.poll()
 
-    async def exchange(self, request: bytes) -> RawResponse:
+    async def exchange(self, request: bytes, max_bytes: int) -> RawResponse:
         """Write a request, return its answer; close the connection if that fails or is cancelled.
 
         Raises `ConnectionBroken` or the system's own error.
         """
-        self._parser = ResponseParser(self._max_bytes)
+        self._parser = ResponseParser(max_bytes)
         self._pending_answer = self._loop.create_future()
         try:
             self._transport.write(request)

@@ -39,6 +39,7 @@ class ResponseParser:
     __slots__ = (
         "_ambiguous",
         "_body",
+        "_body_bytes",
         "_head_bytes",
         "_headers",
         "_in_body",
@@ -60,6 +61,7 @@ class ResponseParser:
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
+        self._body_bytes = 0
         self._in_body = False
         self._until_closed = False
         self._ambiguous = False
@@ -76,7 +78,7 @@ class ResponseParser:
     def feed(self, data: bytes) -> bool:
         """Parse more bytes; True when the answer is complete.
 
-        Raises `UnreadableAnswer` or `AnswerTooLong`.
+        Raises `UnreadableAnswer` or `AnswerTooLong`, which has the start of a long body.
         """
         parser = self._parser
         if parser is None:
@@ -90,8 +92,14 @@ class ResponseParser:
                 raise UnreadableAnswer from error
             self.reusable = False
         head = self._head_bytes if self._in_body else max(self._head_bytes, self._received_bytes)
-        if head > MAX_HEAD_BYTES or self._received_bytes > self._max_bytes + MAX_HEAD_BYTES:
+        if head > MAX_HEAD_BYTES:
             raise AnswerTooLong
+        if (
+            self._body_bytes > self._max_bytes
+            or self._received_bytes > self._max_bytes + MAX_HEAD_BYTES
+        ):
+            start = b"".join(self._body)[: self._max_bytes]
+            raise AnswerTooLong(RawResponse(self._status, self._headers, start, is_cut=True))
         if self.complete:
             # The two refer to each other: without this, both would wait for the garbage collector.
             self._parser = None
@@ -141,6 +149,7 @@ class ResponseParser:
         """Keep a piece of the body."""
         if not self.complete:
             self._body.append(body)
+            self._body_bytes += len(body)
 
     def on_message_complete(self) -> None:
         """Go on after an answer that only announces another (1xx); else mark it complete."""

@@ -1,4 +1,8 @@
-"""Sends requests by httpx's own transport, which is slower; its trace events tell of the write."""
+"""Sends requests by httpx's own transport, which is slower; its trace events tell of the write.
+
+Each call has a connection of its own, that is closed after the answer. So no call waits for
+another's place in a pool, and what a server writes after an answer is never read.
+"""
 
 import ssl
 from dataclasses import dataclass
@@ -6,10 +10,15 @@ from typing import Any
 
 import httpx
 
-from worker.gateways.transport.asyncio_transport import KEEPALIVE_SECONDS
-from worker.gateways.transport.protocol import AnswerTooLong, RawResponse, RequestTrace
+from worker.gateways.transport.protocol import (
+    AnswerTooLong,
+    RawResponse,
+    RequestTrace,
+    make_ssl_context,
+)
 
 _WRITE_STARTED = "send_request_headers.started"
+_NOTHING_KEPT = httpx.Limits(max_keepalive_connections=0)
 
 
 @dataclass(slots=True)
@@ -24,35 +33,46 @@ class _WriteWatch:
 
 
 class HttpxTransport:
-    """A transport over httpx's pool of at most `max_connections` connections."""
+    """A transport that opens a connection for each call, and keeps none."""
 
-    def __init__(
-        self, max_connections: int, max_bytes: int, trust: ssl.SSLContext | None = None
-    ) -> None:
-        limits = httpx.Limits(
-            max_connections=max_connections,
-            max_keepalive_connections=max_connections,
-            keepalive_expiry=KEEPALIVE_SECONDS,
-        )
-        self._max_bytes = max_bytes
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=True if trust is None else trust, limits=limits, retries=0, trust_env=False
-        )
+    def __init__(self, trust: ssl.SSLContext | None = None) -> None:
+        self._trust = trust
+        self._in_use: set[httpx.AsyncHTTPTransport] = set()
 
-    async def exchange(self, request: httpx.Request, trace: RequestTrace) -> RawResponse:
+    async def exchange(
+        self, request: httpx.Request, trace: RequestTrace, max_bytes: int
+    ) -> RawResponse:
         """Send a request once, and return the whole answer."""
+        if self._trust is None:
+            self._trust = make_ssl_context()
+        transport = httpx.AsyncHTTPTransport(
+            verify=self._trust, limits=_NOTHING_KEPT, retries=0, trust_env=False
+        )
         request.extensions = {"trace": _WriteWatch(trace)}
-        response = await self._transport.handle_async_request(request)
-        body = bytearray()
+        self._in_use.add(transport)
         try:
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > self._max_bytes:
-                    raise AnswerTooLong
+            return await _read_answer(await transport.handle_async_request(request), max_bytes)
         finally:
-            await response.aclose()
-        return RawResponse(response.status_code, response.headers.raw, bytes(body))
+            self._in_use.discard(transport)
+            await transport.aclose()
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        in_use, self._in_use = self._in_use, set()
+        for transport in in_use:
+            await transport.aclose()
+
+
+async def _read_answer(response: httpx.Response, max_bytes: int) -> RawResponse:
+    """Read an answer to its end, or raise `AnswerTooLong`."""
+    body = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > max_bytes:
+                start = bytes(body[:max_bytes])
+                answer = RawResponse(response.status_code, response.headers.raw, start, is_cut=True)
+                raise AnswerTooLong(answer)
+    finally:
+        await response.aclose()
+    return RawResponse(response.status_code, response.headers.raw, bytes(body))

@@ -19,6 +19,8 @@ class RawResponse(NamedTuple):
     status: int
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
+    #: Whether the body is only the start of what the server wrote.
+    is_cut: bool = False
 
 
 @dataclass(slots=True)
@@ -30,10 +32,17 @@ class RequestTrace:
 
 
 class ConnectionBroken(Exception):
-    """There is no whole answer: it was cut off, is not HTTP/1.1, or is too long."""
+    """There is no whole answer: it was cut off, is not HTTP/1.1, or is too long.
+
+    `detail` says more, in words of ours: nothing that came over the wire.
+    """
 
     #: The word for the failure in error texts.
     label: ClassVar[str] = "Broken"
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail
+        super().__init__(detail)
 
 
 class ServerClosed(ConnectionBroken):
@@ -49,16 +58,28 @@ class UnreadableAnswer(ConnectionBroken):
 
 
 class AnswerTooLong(ConnectionBroken):
-    """The answer's head or body is longer than the limits of the transport."""
+    """The answer's head is longer than the transport takes, or its body than the call does.
+
+    `start` is the answer up to there, marked as cut; None when its head was too long.
+    """
 
     label = "TooLong"
+
+    def __init__(self, start: RawResponse | None = None) -> None:
+        self.start = start
+        super().__init__()
 
 
 class Transport(Protocol):
     """Carries requests from one event loop, each once. `close` it when the loop ends."""
 
-    async def exchange(self, request: httpx.Request, trace: RequestTrace) -> RawResponse:
-        """Send a request and return the whole answer, or raise; a cancelled call leaves nothing."""
+    async def exchange(
+        self, request: httpx.Request, trace: RequestTrace, max_bytes: int
+    ) -> RawResponse:
+        """Send a request and return the whole answer, or raise; a cancelled call leaves nothing.
+
+        Raises `AnswerTooLong` as soon as the body has more than `max_bytes`.
+        """
 
     async def close(self) -> None:
         """Close all connections."""

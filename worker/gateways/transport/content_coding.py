@@ -1,0 +1,87 @@
+"""Undoes content codings of answers; some servers use one although none was asked for."""
+
+import zlib
+from collections.abc import Sequence
+
+import structlog
+
+from worker.gateways.transport.protocol import AnswerTooLong, RawResponse, UnreadableAnswer
+
+log = structlog.get_logger()
+
+#: Headers about the body's coding and length on the wire; they are untrue of the decoded body.
+_CODING_HEADERS = {b"transfer-encoding", b"content-length", b"content-encoding"}
+_UNDONE = frozenset({b"gzip", b"x-gzip", b"deflate"})
+#: The others that IANA has registered.
+_NOT_UNDONE = frozenset(b"br zstd compress x-compress dcb dcz aes128gcm exi pack200-gzip".split())
+#: What is logged of words that are no codings: each once, so many, and so much of each.
+_MAX_WARNINGS = 16
+_MAX_WORD_LENGTH = 40
+_warned_words: set[str] = set()
+
+
+def decode(answer: RawResponse, max_bytes: int) -> RawResponse:
+    """Return an answer with its body decoded, and without the headers that spoke of the coding.
+
+    Raises `AnswerTooLong`, with the start of the body, when it has more than `max_bytes` decoded,
+    and `UnreadableAnswer` when it cannot be decoded. Of an answer that was cut, what was decoded
+    is returned.
+    """
+    headers, values = [], []
+    for header in answer.headers:
+        name = header[0].lower()
+        if name not in _CODING_HEADERS:
+            headers.append(header)
+        elif name == b"content-encoding":
+            values.append(header[1])
+    is_cut, body = answer.is_cut, answer.body
+    if values and body and _is_compressed(values):
+        body = _inflate(body, max_bytes, is_cut=is_cut)
+        if len(body) > max_bytes:
+            body = body[:max_bytes]
+            if not is_cut:
+                raise AnswerTooLong(RawResponse(answer.status, headers, body, is_cut=True))
+    return RawResponse(answer.status, headers, body, is_cut)
+
+
+def _is_compressed(values: Sequence[bytes]) -> bool:
+    """Tell whether the values of `Content-Encoding` name a coding that can be undone.
+
+    A word that is no coding is ignored: servers write their charset there (`UTF-8`). Raises
+    `UnreadableAnswer` for a coding that cannot be undone, and for several.
+    """
+    words = [word.strip().lower() for word in b",".join(values).split(b",")]
+    codings = [word for word in words if word in _UNDONE or word in _NOT_UNDONE]
+    for word in words:
+        if word not in codings and word not in {b"", b"identity"}:
+            _warn_once(word[:_MAX_WORD_LENGTH].decode("ascii", "backslashreplace"))
+    if len(codings) > 1 or not _UNDONE.issuperset(codings):
+        names = ", ".join(coding.decode("ascii") for coding in codings[:3])
+        detail = f"content coding {names}"
+        raise UnreadableAnswer(detail)
+    return bool(codings)
+
+
+def _warn_once(word: str) -> None:
+    """Log a word that is no content coding, when it comes for the first time in this process."""
+    if word not in _warned_words and len(_warned_words) < _MAX_WARNINGS:
+        _warned_words.add(word)
+        log.warning("answer.coding_ignored", coding=word)
+
+
+def _inflate(body: bytes, max_bytes: int, *, is_cut: bool) -> bytes:
+    """Decompress a body, at most a byte more than `max_bytes`."""
+    try:
+        return _inflate_as(zlib.MAX_WBITS | 32, body, max_bytes, is_cut=is_cut)
+    except zlib.error:
+        # Some servers call raw deflate "deflate" (RFC 9110, section 8.4.1.2).
+        return _inflate_as(-zlib.MAX_WBITS, body, max_bytes, is_cut=is_cut)
+
+
+def _inflate_as(bits: int, body: bytes, max_bytes: int, *, is_cut: bool) -> bytes:
+    decompressor = zlib.decompressobj(bits)
+    plain = decompressor.decompress(body, max_bytes + 1)
+    if not (decompressor.eof or is_cut or len(plain) > max_bytes):
+        detail = "compressed, and cut off"
+        raise UnreadableAnswer(detail)
+    return plain
