@@ -15,6 +15,8 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.intake.enqueue import MAX_KEY_LENGTH
+from worker.intake.lists.options import ListEncoding
+from worker.intake.value_rules import OddValue
 
 #: No gateway carries texts as long as this.
 MAX_TEXT_LENGTH = 10_000
@@ -38,6 +40,11 @@ Key = Annotated[
         description="Makes it one request, however often the call is repeated.",
     ),
 ]
+
+
+def _split(value: object) -> object:
+    """Return the words of a form's field; JSON has a list."""
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
 
 def _written(value: object) -> object:
@@ -196,6 +203,26 @@ class CampaignTerms(Content):
     skip_bad: bool = Field(
         default=False, description="Leave bad rows out; else one keeps all waiting."
     )
+    allow: Annotated[list[OddValue], BeforeValidator(_split)] = Field(
+        default=[],
+        description="Odd values that make no row bad; in a form, with commas between them.",
+    )
+
+
+class UploadTerms(CampaignTerms):
+    """What a campaign is whose recipients are in a file, and how the file is read."""
+
+    column: Annotated[Plain, Field(max_length=MAX_NAME_LENGTH)] | None = Field(
+        default=None, description="The column of the numbers: its header, or its position from 1."
+    )
+    delimiter: Annotated[str, Field(max_length=9)] | None = Field(
+        default=None,
+        description="What separates cells: one mark, or comma, tab, semicolon, pipe.",
+    )
+    header_row: int | None = Field(
+        default=None, description="The line of the header; 0: there is none."
+    )
+    encoding: ListEncoding | None = Field(default=None, description="Else it is found out.")
 
 
 class NewCampaign(CampaignTerms):
@@ -240,10 +267,35 @@ class BadRow(BaseModel):
     what: str
 
 
+class SkippedLines(BaseModel):
+    """Lines of a file that are no recipients."""
+
+    first: int
+    last: int
+    reason: str = Field(examples=["above the header"])
+
+
+class ListFile(BaseModel):
+    """How a file of recipients was read."""
+
+    format: str = Field(examples=["csv", "xlsx"])
+    encoding: str | None
+    delimiter: str | None
+    sheet: str | None
+    other_sheets: list[str]
+    header_row: int | None = Field(description="The line of the header; null: there is none.")
+    columns: list[str]
+    column: str | None = Field(description="The header of the numbers.")
+    column_position: int
+    skipped_lines: int
+    skipped: list[SkippedLines] = Field(description="The first hundred.")
+
+
 class LoadedCampaign(Campaign):
     """A campaign that was loaded, and its bad rows: at most a thousand are listed."""
 
     bad_rows: list[BadRow]
+    file: ListFile | None = Field(description="How the file was read; null for a list as JSON.")
 
 
 class Campaigns(BaseModel):
