@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer import Producer
-from tests.support.by_hand import Hand, settings_of
+from tests.support.by_hand import MARKETING, Hand, settings_of
 from worker.intake import campaigns, value_rules
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.recipient_rows import Row
@@ -70,7 +70,7 @@ def test_rows_of_every_door_are_held_to_the_rules(hand: Hand) -> None:
         Row(5, "nan", {"name": "小明"}),
         Row(6, "13800138004", {"name": "小明", "note": "nan\n"}),
     ]
-    request = EnqueueRequest((), TEXT, "marketing")
+    request = EnqueueRequest((), TEXT, MARKETING)
     loaded = campaigns.create(hand.engine, hand.settings, "x", request, rows)
     assert [bad.where for bad in loaded.bad_rows] == [f"row {n}" for n in range(1, 6)]
     assert (loaded.total, loaded.invalid) == (1, 5)
@@ -82,7 +82,7 @@ def test_rows_of_every_door_are_held_to_the_rules(hand: Hand) -> None:
 
 def test_a_bad_row_counts_its_lines_and_names_them(hand: Hand) -> None:
     rows = [Row(1, "13800138000"), Row(2, "", None, "is torn", 4)]
-    request = EnqueueRequest((), "【店】你好 回T退订", "marketing")
+    request = EnqueueRequest((), "【店】你好 回T退订", MARKETING)
     loaded = campaigns.create(hand.engine, hand.settings, "x", request, rows)
     assert str(loaded.bad_rows[0]) == "rows 2 to 5: is torn"
     assert loaded.invalid == 4

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from producer.web.api import enqueue, schemas
+from producer.web.api import enqueue, schemas, upload_schemas
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.api.messages import content_of
 from producer.web.context import AppContext, Context
@@ -40,7 +40,9 @@ _JSON_ALONE = {"variables", "options"}
 
 def _request_bodies() -> dict[str, Any]:
     """Describe both bodies for OpenAPI; the route reads its request by itself."""
-    terms = schemas.UploadTerms.model_json_schema(ref_template="#/components/schemas/{model}")
+    terms = upload_schemas.UploadTerms.model_json_schema(
+        ref_template="#/components/schemas/{model}"
+    )
     fields = {
         name: schema for name, schema in terms["properties"].items() if name not in _JSON_ALONE
     }
@@ -61,7 +63,7 @@ def _request_bodies() -> dict[str, Any]:
 @router.post(
     "",
     status_code=201,
-    response_model=schemas.LoadedCampaign,
+    response_model=upload_schemas.LoadedCampaign,
     summary="Load a campaign, and start it",
     openapi_extra=_request_bodies(),
     responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
@@ -119,7 +121,7 @@ def _rows(
 ) -> Iterator[tuple[Iterator[Row | PlainRows], ListFacts | None]]:
     if isinstance(terms, schemas.NewCampaign):
         yield (_row(nth, recipient) for nth, recipient in enumerate(terms.recipients, 1)), None
-    elif file is not None and isinstance(terms, schemas.UploadTerms):
+    elif file is not None and isinstance(terms, upload_schemas.UploadTerms):
         options = ListOptions(terms.column, terms.delimiter, terms.header_row, terms.encoding)
         with reader.open_list(file, terms.text, options, terms.allow) as recipient_list:
             yield recipient_list.rows, recipient_list.facts
@@ -194,4 +196,4 @@ def _read(form: FormData) -> tuple[schemas.CampaignTerms, BinaryIO]:
     problems += [Problem(name, "is for JSON alone") for name in fields if name in _JSON_ALONE]
     if problems or file is None:
         raise Refused(problems)
-    return _validated(schemas.UploadTerms, fields), file.file
+    return _validated(upload_schemas.UploadTerms, fields), file.file

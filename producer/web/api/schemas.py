@@ -15,7 +15,6 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.intake.enqueue import MAX_KEY_LENGTH
-from worker.intake.lists.options import ListEncoding
 from worker.intake.value_rules import OddValue
 
 #: No gateway carries texts as long as this.
@@ -209,22 +208,6 @@ class CampaignTerms(Content):
     )
 
 
-class UploadTerms(CampaignTerms):
-    """What a campaign is whose recipients are in a file, and how the file is read."""
-
-    column: Annotated[Plain, Field(max_length=MAX_NAME_LENGTH)] | None = Field(
-        default=None, description="The column of the numbers: its header, or its position from 1."
-    )
-    delimiter: Annotated[str, Field(max_length=9)] | None = Field(
-        default=None,
-        description="What separates cells: one mark, or comma, tab, semicolon, pipe.",
-    )
-    header_row: int | None = Field(
-        default=None, description="The line of the header; 0: there is none."
-    )
-    encoding: ListEncoding | None = Field(default=None, description="Else it is found out.")
-
-
 class NewCampaign(CampaignTerms):
     """One text to a list; for more than some thousand numbers upload a file."""
 
@@ -265,37 +248,6 @@ class BadRow(BaseModel):
 
     row: str = Field(examples=["row 3"])
     what: str
-
-
-class SkippedLines(BaseModel):
-    """Lines of a file that are no recipients."""
-
-    first: int
-    last: int
-    reason: str = Field(examples=["above the header"])
-
-
-class ListFile(BaseModel):
-    """How a file of recipients was read."""
-
-    format: str = Field(examples=["csv", "xlsx"])
-    encoding: str | None
-    delimiter: str | None
-    sheet: str | None
-    other_sheets: list[str]
-    header_row: int | None = Field(description="The line of the header; null: there is none.")
-    columns: list[str]
-    column: str | None = Field(description="The header of the numbers.")
-    column_position: int
-    skipped_lines: int
-    skipped: list[SkippedLines] = Field(description="The first hundred.")
-
-
-class LoadedCampaign(Campaign):
-    """A campaign that was loaded, and its bad rows: at most a thousand are listed."""
-
-    bad_rows: list[BadRow]
-    file: ListFile | None = Field(description="How the file was read; null for a list as JSON.")
 
 
 class Campaigns(BaseModel):

@@ -41,9 +41,9 @@ def detect(sample: str, names: Collection[str], options: ListOptions) -> tuple[D
     ]
     best = max(attempts, key=lambda attempt: attempt.rank)
     if best.is_single_quoted:
-        dialect = Dialect(best.dialect.delimiter, "'")
+        dialect = Dialect(best.form.delimiter, "'")
         best = _Attempt(sample, dialect, names, options, skip_first=bool(separator_line))
-    return best.dialect, best.require_head()
+    return best.form, best.require_head()
 
 
 class _Attempt:
@@ -58,7 +58,7 @@ class _Attempt:
         *,
         skip_first: bool,
     ) -> None:
-        self.dialect = dialect
+        self.form = dialect
         self._records = _records(sample, dialect)
         if skip_first and self._records:
             self._records[0] = self._records[0]._replace(cells=())
