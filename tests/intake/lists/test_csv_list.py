@@ -4,7 +4,7 @@ import io
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.lists import one_by_one, refusal, rows
@@ -155,6 +155,7 @@ def test_a_refusal_repeats_no_recipients_data() -> None:
 _CELLS = ["13812345678", "13912345678", "138 1234 5678", '"13712345678"', "", "bad", '"open', '"']
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(_CELLS)), st.sampled_from([1, 13, 30, 400]), st.sampled_from("\n\r")
 )

@@ -5,7 +5,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given, reject
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from tests.support.lists import read, refusal, rows
@@ -32,6 +32,7 @@ def numbers_of(text: str, **options: Any) -> list[str]:
 # --- the encoding --------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damaged_utf_8_is_never_read_as_another_text(data: st.DataObject) -> None:
     raw = bytearray(people().encode())
@@ -348,6 +349,7 @@ _DIALECTS = [
 _VALUES = st.text(st.sampled_from("小明红刚张伟 a,;|\t\"'`，=.5·é\n陳\u3000（"), max_size=8)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(NUMBERS), _VALUES, _VALUES), min_size=1, max_size=8),
     st.sampled_from(_DIALECTS),
@@ -407,6 +409,7 @@ def test_quotes_may_be_apostrophes() -> None:
     assert (row.number, row.variables) == ("13800138000", {"name": "Li, Anna"})
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     try:

@@ -6,7 +6,7 @@ import zipfile
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.lists import read, refusal, rows, sheet, workbook
@@ -65,6 +65,7 @@ def test_a_cell_is_read_as_a_spreadsheet_writes_it_into_csv(
     assert value_of(written, code) == shown
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**11) | st.decimals(0, 10**6, places=2))
 def test_a_number_is_written_with_all_of_its_digits(number: Any) -> None:
     written = cell_formats.plain(repr(float(number)))
@@ -171,6 +172,7 @@ def test_another_archive_is_named(name: str, said: str) -> None:
     assert said in refusal(file.getvalue())
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_workbook_is_refused_or_read_and_nothing_else(data: st.DataObject) -> None:
     raw = bytearray(workbook(sheet([HEADER, [13800138000, "小明"]]), strings=["<si><t>x</t></si>"]))

@@ -9,6 +9,8 @@ from worker.domain.errors import Problem, Refused
 
 #: As many as a spreadsheet has.
 MAX_COLUMNS = 16_384
+#: No telephone number has fewer; a sum below a column of numbers mostly has.
+MIN_DIGITS = 10
 
 
 class CellReader(Protocol):
@@ -60,13 +62,18 @@ def holds_number(cells: Sequence[str]) -> bool:
 
 def is_number(cell: str) -> bool:
     """Tell whether a cell is meant as a number, even if a digit of it is missing."""
-    if not 10 <= len(cell) <= 64:
+    if not MIN_DIGITS <= len(cell) <= 64:
         return bool(number_marks.is_shortened(cell))
     try:
         digits = number_marks.bare(cell).removeprefix("+")
     except ValueError:
         return True
-    return digits.isascii() and digits.isdigit() and 10 <= len(digits) <= 15 and digits[0] in "018"
+    return (
+        digits.isascii()
+        and digits.isdigit()
+        and MIN_DIGITS <= len(digits) <= 15
+        and digits[0] in "018"
+    )
 
 
 def names_number(cell: str) -> bool:

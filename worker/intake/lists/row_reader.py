@@ -5,7 +5,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from worker.domain import invisible, number_names
 from worker.domain.errors import Refused
-from worker.intake.lists.cells import CellReader, holds_number, is_number, names_number
+from worker.intake.lists.cells import (
+    MIN_DIGITS,
+    CellReader,
+    holds_number,
+    is_number,
+    names_number,
+)
 from worker.intake.lists.facts import ListFacts, shown
 from worker.intake.lists.head import Head
 from worker.intake.lists.layout import Layout, find_layout
@@ -76,7 +82,8 @@ class RowReader:
             line, last_line = self.line, lines_before + reader.line_num
             self.line = last_line + 1
             # Most rows hold a number, and values, without anything around them.
-            if len(cells) == width and line == last_line and cells[number_column].isdigit():
+            number = cells[number_column] if len(cells) == width and line == last_line else ""
+            if len(number) >= MIN_DIGITS and number.isdigit():
                 variables = {}
                 for name, column in columns:
                     value = cells[column].strip(invisible.AROUND)
@@ -84,7 +91,7 @@ class RowReader:
                         break
                     variables[name] = value
                 else:
-                    yield Row(line, cells[number_column], variables or None)
+                    yield Row(line, number, variables or None)
                     continue
             row = self._read_row(line, last_line, [invisible.strip(cell) for cell in cells])
             if row is not None:
