@@ -11,7 +11,7 @@ costs latency, never an error and never a message.
 
 import importlib
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from producer.client import Producer
+    from producer.recipients import Recipients
     from worker.intake.campaign_loader import Loaded
     from worker.intake.enqueue import Enqueued
+    from worker.intake.lists.options import ListOptions
     from worker.intake.lookup import Message
     from worker.intake.recipient_rows import Row
 
@@ -42,6 +44,7 @@ __all__ = [
     "ConfigurationError",
     "Enqueued",
     "KeyConflict",
+    "ListOptions",
     "Loaded",
     "Message",
     "MessageClass",
@@ -66,6 +69,7 @@ __all__ = [
 #: The modules of names whose import loads SQLAlchemy: they are imported when they are first used.
 _LAZY_NAMES = {
     "Enqueued": "worker.intake.enqueue",
+    "ListOptions": "worker.intake.lists.options",
     "Loaded": "worker.intake.campaign_loader",
     "Message": "worker.intake.lookup",
     "Producer": "producer.client",
@@ -131,21 +135,34 @@ async def enqueue_async(
 
 def enqueue_campaign(
     name: str,
-    recipients: "Iterable[str | Mapping[str, str] | Row]",
+    recipients: "Recipients",
     text: str = "",
     *,
     start: bool = True,
     skip_bad: bool = False,
+    allow: Collection[str] = (),
+    reading: "ListOptions | None" = None,
     **message_options: Unpack[MessageOptions],
 ) -> "Loaded":
-    """Load a campaign from a stream of recipients, and start it once it is wholly loaded.
+    """Load a campaign from a file or a stream of recipients, and start it once it is loaded.
 
-    A recipient is a number, or a mapping with `msisdn` and the values for `{name}` in the text. A
-    number that was there before is left out. With a bad row nothing is sent and the campaign stays
-    `ready`, unless `skip_bad`; the result lists the rows. Raises as `enqueue` does.
+    A file is a path, or a binary file that can be wound back: CSV or .xlsx, which is read as
+    `reading` says where it does not tell by itself; the result's `file` says how. In a stream a
+    recipient is a number, or a mapping with `msisdn`, or a column of that meaning, and the values
+    for `{name}` in the text. A number that was there before is left out. With a bad row nothing is
+    sent and the campaign stays `ready`, unless `skip_bad`; the result lists the rows. `allow`
+    names odd values that make no row bad: `line-breaks`, `missing-values`. Raises as `enqueue`
+    does, and `OSError` for a path that cannot be read.
     """
     return _producer().enqueue_campaign(
-        name, recipients, text, start=start, skip_bad=skip_bad, **message_options
+        name,
+        recipients,
+        text,
+        start=start,
+        skip_bad=skip_bad,
+        allow=allow,
+        reading=reading,
+        **message_options,
     )
 
 

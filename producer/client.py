@@ -6,7 +6,7 @@ that has more than one configuration, or settings that are not read from a file.
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -15,14 +15,15 @@ from sqlalchemy import Engine, event
 from producer.dbapi import borrow
 from producer.doorbell import Doorbell
 from producer.options import MessageOptions
+from producer.recipients import Recipients, open_recipients
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaigns, enqueue, lookup
 from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import CheckedRequest, Enqueued, EnqueueRequest
+from worker.intake.lists.options import ListOptions, parse_allowed
 from worker.intake.lookup import Message
-from worker.intake.recipient_rows import Row
 from worker.store.db import database
 
 if TYPE_CHECKING:
@@ -107,29 +108,32 @@ class Producer:
     def enqueue_campaign(
         self,
         name: str,
-        recipients: Iterable[str | Mapping[str, str] | Row],
+        recipients: Recipients,
         text: str = "",
         *,
         start: bool = True,
         skip_bad: bool = False,
+        allow: Collection[str] = (),
+        reading: ListOptions | None = None,
         **message_options: Unpack[MessageOptions],
     ) -> Loaded:
         """Load a campaign and start it; `producer.enqueue_campaign` describes the details."""
         request = _build_request(
             (), text, {"message_class": MessageClass.MARKETING, **message_options}
         )
-        loaded = campaigns.create(
-            self.engine,
-            self.settings,
-            name,
-            request,
-            (
-                _recipient_row(row_number, recipient)
-                for row_number, recipient in enumerate(recipients, 1)
-            ),
-            start=start,
-            skip_bad=skip_bad,
-        )
+        allowed = parse_allowed(allow)
+        with open_recipients(recipients, text, reading, allowed) as (rows, facts):
+            loaded = campaigns.create(
+                self.engine,
+                self.settings,
+                name,
+                request,
+                rows,
+                allowed=allowed,
+                start=start,
+                skip_bad=skip_bad,
+            )
+            loaded.file = facts
         self.ring(request.message_class)
         return loaded
 
@@ -194,13 +198,3 @@ def _build_request(
         problem = f"is none; choose one of {', '.join(MessageClass)}"
         raise Refused([Problem("message_class", problem)]) from None
     return EnqueueRequest([to] if isinstance(to, str) else list(to), text, **fields)
-
-
-def _recipient_row(row_number: int, recipient: str | Mapping[str, str] | Row) -> Row:
-    """Return a recipient as a row: a row as it is, a number, or `msisdn` with variables."""
-    if isinstance(recipient, Row):
-        return recipient
-    if isinstance(recipient, str):
-        return Row(row_number, recipient)
-    variables = dict(recipient)
-    return Row(row_number, variables.pop("msisdn", ""), variables or None)

@@ -11,8 +11,9 @@ from tests.bench.figures import Figure, Pair, figure, pair
 from tests.bench.ground import Ground, engine, wait, worker
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, SubmissionState
-from worker.intake import campaigns, csv_reader
+from worker.intake import campaigns
 from worker.intake.enqueue import EnqueueRequest
+from worker.intake.lists import reader
 from worker.settlement import invariants
 from worker.store.db import database
 from worker.store.intake import campaigns as stored
@@ -121,7 +122,7 @@ def campaign(ground: Ground, url: str, file: Path) -> tuple[float, dict[str, flo
 def load(connections: Engine, settings: Settings, file: Path) -> int:
     """Load a file as `xinshi campaign create` does, and start it."""
     order = EnqueueRequest((), TEXT, MessageClass.MARKETING)
-    with file.open("rb") as opened, csv_reader.open_recipients(opened, TEXT) as found:
+    with file.open("rb") as opened, reader.open_list(opened, TEXT) as found:
         return campaigns.create(connections, settings, "bench", order, found.rows).id
 
 

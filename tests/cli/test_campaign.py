@@ -95,6 +95,37 @@ def test_a_value_that_the_account_cannot_say_makes_its_row_a_bad_one(place: Plac
     assert "gbk" in bad["what"]
 
 
+def test_how_a_file_was_read_is_printed_and_can_be_told(place: Place) -> None:
+    rows = "名单\n客户~Nummer\n安娜~13812345678\n合计~1\n"
+    file = place.write("people.csv", rows, "gbk")
+    told = ["--column", "Nummer", "--delimiter", "~", "--header-row", "2", "--encoding", "gbk"]
+    given = ["--text", "【店】{客户}您好 回T退订", "--recipients", file, "--account", "bulk", *told]
+    found = place.data("campaign", "create", *given)
+    assert found["total"] == 1
+    assert (found["file"]["encoding"], found["file"]["column"]) == ("gb18030", "Nummer")
+    assert found["file"]["skipped_lines"] == 2
+    printed = place.run("campaign", "create", *given).stderr
+    assert "read as gb18030, separated by '~'; header in line 2; numbers in Nummer" in printed
+    assert "skipped line 4: a sum or a note" in printed
+
+
+def test_odd_values_are_allowed_by_name(place: Place) -> None:
+    file = place.write("people.csv", "phone,name\n13812345678,NULL\n")
+    found = create(place, file, text="【店】{name}您好", code=1)
+    assert "allow missing-values" in found["bad_rows"][0]["what"]
+    found = create(place, file, "--allow", "missing-values", text="【店】{name}您好")
+    assert found["total"] == 1
+    words = ["--text", TEXT, "--recipients", file, "--allow", "everything"]
+    assert "everything" in place.fails("campaign", "create", *words, code=2)
+
+
+def test_a_bad_row_of_several_lines_is_counted_by_its_lines(place: Place) -> None:
+    file = place.write("people.csv", 'phone,name\n13812345678,"x\n13812345679,y"\n13812345670,z\n')
+    found = create(place, file, code=1)
+    assert (found["total"], found["left_out"]["invalid"]) == (1, 2)
+    assert found["bad_rows"][0]["row"] == "rows 2 to 3"
+
+
 @pytest.mark.parametrize(
     ("rows", "text", "said"),
     [

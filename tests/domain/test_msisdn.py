@@ -67,7 +67,7 @@ def test_a_kind_follows_from_the_form(number: str, kind: NumberKind | None) -> N
     [
         ("", "empty"),
         ("+12025550100", "abroad"),
-        ("1381234567a", "other than digits"),
+        ("1381234567a", r"holds U\+0061"),
         ("138123456789", "12 digits"),
         ("2381234567", "neither"),
     ],

@@ -87,9 +87,9 @@ class Hand:
     def campaign(self, to: Iterable[str | Row], text: str = TEXT, **more: Any) -> Loaded:
         """Load a campaign and start it."""
         rows = (one if isinstance(one, Row) else Row(i, one) for i, one in enumerate(to, 1))
-        start = more.pop("start", True)
+        loading = {"start": more.pop("start", True), "allowed": more.pop("allowed", ())}
         order = EnqueueRequest((), text, more.pop("message_class", MARKETING), **more)
-        return campaigns.create(self.engine, self.settings, "test", order, rows, start=start)
+        return campaigns.create(self.engine, self.settings, "test", order, rows, **loading)
 
     def claim_in(self, connection: Connection, message_class: MessageClass) -> list[Lease]:
         """Claim what is due as a lane does, in the caller's transaction."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.lists import sheet, workbook
 from tests.support.stage import eventually, mobiles
 from tests.web.conftest import Served
 
@@ -115,3 +116,57 @@ def test_a_campaign_of_codes_is_refused_as_json_and_as_a_form(served: Served) ->
         assert error["field"] == "class"
         assert "for one person" in error["what"]
     assert client.get("/v1/campaigns").json()["campaigns"] == []
+
+
+def test_an_upload_says_how_it_was_read_and_can_be_told(served: Served) -> None:
+    client = served.client()
+    rows = "Kunde~Nummer\nnan~13800138000\n".encode("utf-16")
+    fields = {"name": "x", "text": "【信使】{Kunde}，你好", "start": "false"}
+    options = {"column": "Nummer", "delimiter": "~", "header_row": "1", "encoding": "utf-16"}
+    file = {"recipients": ("x.csv", rows, "text/csv")}
+    loaded = client.post("/v1/campaigns", data={**fields, **options}, files=file)
+    assert loaded.status_code == 201, loaded.text
+    assert "missing value" in loaded.json()["bad_rows"][0]["what"]
+    allowed = {"allow": "missing-values, line-breaks"}
+    loaded = client.post("/v1/campaigns", data={**fields, **options, **allowed}, files=file)
+    assert (loaded.json()["total"], loaded.json()["bad_rows"]) == (1, [])
+    assert loaded.json()["file"] | {"skipped": []} == {
+        "format": "csv",
+        "encoding": "utf-16",
+        "delimiter": "~",
+        "sheet": None,
+        "other_sheets": [],
+        "header_row": 1,
+        "columns": ["Kunde", "Nummer"],
+        "column": "Nummer",
+        "column_position": 2,
+        "skipped_lines": 0,
+        "skipped": [],
+    }
+    for wrong in ({"encoding": "klingon"}, {"allow": "all"}, {"header_row": "x"}):
+        answer = client.post("/v1/campaigns", data={**fields, **wrong}, files=file)
+        assert answer.status_code == 422, answer.text
+        assert {one["field"].split("[")[0] for one in answer.json()["errors"]} == set(wrong)
+    answer = client.post("/v1/campaigns", data={**fields, "delimiter": "ab"}, files=file)
+    assert {one["field"] for one in answer.json()["errors"]} == {"delimiter"}
+
+
+def test_a_workbook_is_uploaded_as_a_list_is(served: Served) -> None:
+    raw = workbook(sheet([["手机号", "name"], [13800138000, "甲"]]))
+    file = {"recipients": ("x.xlsx", raw, "application/octet-stream")}
+    data = {"name": "x", "text": TEXT, "start": "false"}
+    loaded = served.client().post("/v1/campaigns", data=data, files=file)
+    assert (loaded.json()["total"], loaded.json()["file"]["format"]) == (1, "xlsx")
+
+
+def test_rows_as_json_are_held_to_the_rules_of_files(served: Served) -> None:
+    body = {
+        "name": "x",
+        "text": TEXT,
+        "recipients": [{"msisdn": "tel:138-0013-8000", "name": "nan"}],
+        "start": False,
+    }
+    refused = served.client().post("/v1/campaigns", json=body).json()
+    assert (refused["total"], refused["left_out"]["invalid"], refused["file"]) == (0, 1, None)
+    body["allow"] = ["missing-values"]
+    assert served.client().post("/v1/campaigns", json=body).json()["total"] == 1

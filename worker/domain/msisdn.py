@@ -10,9 +10,9 @@ machine numbers have 13 digits and begin with `10` or `14`.
 import re
 from collections.abc import Sequence
 
+from worker.domain import number_marks
 from worker.domain.enums import NumberKind
 
-_SEPARATORS = re.compile(r"[\s\-().\u00a0\u200b-\u200f\u202a-\u202e\u2010-\u2015\ufeff]+")
 _COUNTRY_CODE = re.compile(r"^(?:\+|00)?86(?=1\d{10}$|10\d{11}$|14\d{11}$|0\d{9,11}$)")
 _TRUNK_ZERO = re.compile(r"^0(?=1[3-9]\d{9}$)")
 _OTHER_KINDS = (
@@ -20,18 +20,17 @@ _OTHER_KINDS = (
     (re.compile(r"1[04]\d{11}"), NumberKind.IOT),
 )
 _MOBILE_LINES = re.compile(r"(?:1[3-9][0-9]{9}\r?\n)*+")
-_FULL_WIDTH = str.maketrans("０１２３４５６７８９＋－", "0123456789+-")
 
 
 def normalise(number: str) -> str:
     """Bring `number` to the form that is stored, or raise `ValueError` saying what is wrong.
 
-    Blanks, hyphens, dots, brackets, invisible marks and full-width digits are forgiven; a country
-    code of 86 is stripped, and a trunk 0 before a mobile. The error never repeats the whole number.
+    What `worker.domain.number_marks` knows around a number is forgiven; a country code of 86 is
+    stripped, and a trunk 0 before a mobile. The error never repeats the whole number.
     """
     if is_mobile(number):
         return number
-    bare = _SEPARATORS.sub("", number.translate(_FULL_WIDTH))
+    bare = number_marks.bare(number)
     if not bare:
         msg = "the number is empty"
         raise ValueError(msg)
@@ -99,8 +98,8 @@ def _problem(digits: str) -> str:
     shown = mask(digits)
     if digits.startswith(("+", "00")):
         return f"{shown} is a number abroad; only mainland numbers can be sent to"
-    if not (digits.isascii() and digits.isdigit()):
-        return f"{shown} holds something other than digits"
+    if code := number_marks.left_over(digits):
+        return f"{shown} holds {code}, which no number has"
     if digits.startswith("1") and len(digits) != 11:
         return f"{shown} has {len(digits)} digits; a mobile number has 11"
     return f"{shown} is neither a mobile number (1[3-9] and nine digits) nor a landline (0 + area)"

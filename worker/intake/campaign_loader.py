@@ -5,7 +5,7 @@ transaction leaves the campaign with exactly the messages that it counts. Where 
 off, the same call goes on.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -18,7 +18,9 @@ from worker.domain.errors import Problem, Refused
 from worker.intake import enqueue
 from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.enqueue import EnqueueRequest
+from worker.intake.lists.facts import ListFacts, lines_name
 from worker.intake.recipient_rows import PlainRows, RecipientsHash, Row, RowChecker, checked_blocks
+from worker.intake.value_rules import OddValue
 from worker.policy import eligibility
 from worker.store import events
 from worker.store.db.database import reading, writing
@@ -35,18 +37,22 @@ class Loaded:
     id: int
     total: int = 0
     repeated: int = 0
+    #: How many lines are bad; a row may stand on several.
     invalid: int = 0
     #: How many recipients were left out because they have opted out.
     suppressed: int = 0
     bad_rows: list[Problem] = field(default_factory=list)
+    #: How the file was read that the recipients came from; None where they came from no file.
+    file: ListFacts | None = None
 
     MAX_BAD_ROWS: ClassVar[int] = 1000
 
-    def reject(self, line: int, reason: str) -> None:
-        """Count a bad row, and keep it with the reason."""
-        self.invalid += 1
+    def reject(self, row: Row, reason: str) -> None:
+        """Count the lines of a bad row, and keep it with the reason."""
+        self.invalid += row.lines
         if len(self.bad_rows) < self.MAX_BAD_ROWS:
-            self.bad_rows.append(Problem(f"row {line}", reason))
+            where = lines_name("row", row.line, row.line + row.lines - 1)
+            self.bad_rows.append(Problem(where, reason))
 
 
 def load(
@@ -58,13 +64,14 @@ def load(
     *,
     who: str,
     retry_of: int | None = None,
+    allowed: Collection[OddValue] | None = (),
     on_progress: Callable[[int], None] = lambda _rows: None,
 ) -> tuple[Loaded, bool]:
     """Load a campaign's recipients; return what came of it, and whether it waits to be started.
 
     `worker.intake.campaigns.create` says what is promised.
     """
-    checker = _check(settings, request)
+    checker = _check(settings, request, allowed)
     new_request = enqueue.request_row(settings, request, checker.content, set(), ())
     stored, state = _open(engine, new_request, name, retry_of, who)
     loaded = Loaded(stored.id)
@@ -169,7 +176,9 @@ def class_problems(message_class: MessageClass) -> list[Problem]:
     return [Problem("message_class", advice)]
 
 
-def _check(settings: Settings, request: EnqueueRequest) -> RowChecker:
+def _check(
+    settings: Settings, request: EnqueueRequest, allowed: Collection[OddValue] | None
+) -> RowChecker:
     """Check all of a campaign but its rows; return what checks these, or raise `Refused`."""
     problems: list[Problem] = []
     content = enqueue.render_content(request, problems)
@@ -185,4 +194,4 @@ def _check(settings: Settings, request: EnqueueRequest) -> RowChecker:
         settings.accounts.values(), request.message_class, request.account
     )
     able = [account for account in candidates if not eligibility.problems(account, content, ())]
-    return RowChecker(content, able)
+    return RowChecker(content, able, allowed)

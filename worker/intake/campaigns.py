@@ -6,7 +6,7 @@ A campaign is loaded as a whole before any of its messages is sent.
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NoReturn
 
@@ -21,6 +21,7 @@ from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.number_set import NumberSet
 from worker.intake.recipient_rows import PlainRows, Row
+from worker.intake.value_rules import OddValue
 from worker.store import events, messages
 from worker.store.db import capabilities
 from worker.store.db.clock import now
@@ -58,20 +59,30 @@ def create(
     skip_bad: bool = False,
     retry_of: int | None = None,
     who: str = APPLICATION,
+    allowed: Collection[OddValue] | None = (),
     on_progress: Callable[[int], None] = lambda _rows: None,
 ) -> Loaded:
     """Load a campaign's recipients and start it; events keep `who` did.
 
     `request` holds everything but the recipients. Rows whose number came before are left out, and
     where opt-outs hold for the class, those whose number has opted out. With a bad row nothing is
-    sent and the campaign stays `ready`, unless `skip_bad`. `on_progress` is called with the number
-    of rows read so far. With a key that was used for the same campaign, that campaign is returned,
-    or loaded on from where its loader was cut off. Raises `Refused` when `request` has a fault,
-    `KeyConflict` when the key stands for another request or another call is loading the campaign
-    now, and `TooLate` when the campaign is cancelled meanwhile.
+    sent and the campaign stays `ready`, unless `skip_bad`. `allowed` names the odd values that make
+    no row bad; None allows all. `on_progress` is called with the number of rows read so far. With a
+    key that was used for the same campaign, that campaign is returned, or loaded on from where its
+    loader was cut off. Raises `Refused` when `request` has a fault, `KeyConflict` when the key
+    stands for another request or another call is loading the campaign now, and `TooLate` when the
+    campaign is cancelled meanwhile.
     """
     loaded, waits = campaign_loader.load(
-        engine, settings, name, request, rows, who=who, retry_of=retry_of, on_progress=on_progress
+        engine,
+        settings,
+        name,
+        request,
+        rows,
+        who=who,
+        retry_of=retry_of,
+        allowed=allowed,
+        on_progress=on_progress,
     )
     if waits and _may_start(loaded, start=start, skip_bad=skip_bad):
         run(engine, loaded.id, who=who)
@@ -214,7 +225,17 @@ def retry(
             for line, (msisdn, variables) in enumerate(recipients, 1)
         )
         retry_name = f"{progress.name} (retry)"
-        return create(engine, settings, retry_name, request, rows, retry_of=campaign_id, who=who)
+        return create(
+            engine,
+            settings,
+            retry_name,
+            request,
+            rows,
+            retry_of=campaign_id,
+            who=who,
+            # The values were accepted before.
+            allowed=None,
+        )
 
 
 def _failed_recipients(

@@ -1,7 +1,7 @@
 """Check the rows of a campaign, block by block, in memory that does not grow."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,6 +10,8 @@ from worker.domain import msisdn as numbers
 from worker.domain import placeholders
 from worker.domain.enums import NumberKind
 from worker.gateways.base import Account, Content
+from worker.intake import value_rules
+from worker.intake.value_rules import OddValue
 from worker.policy import eligibility
 from worker.store.intake.campaign_rows import MessageColumns, Variables
 
@@ -20,13 +22,15 @@ BLOCK_SIZE = 20_000
 class Row(NamedTuple):
     """One recipient as it was read: the line that it stood on, its number, its variables.
 
-    `problem` is what its reader found wrong with it; a row with one is bad.
+    `problem` is what its reader found wrong with it; a row with one is bad. `lines` is how many
+    lines it stands on.
     """
 
     line: int
     number: str
     variables: Mapping[str, str] | None = None
     problem: str | None = None
+    lines: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,15 @@ class RowChecker:
     Any of these accounts may get any of the campaign's messages.
     """
 
-    def __init__(self, content: Content, accounts: Sequence[Account]) -> None:
+    def __init__(
+        self,
+        content: Content,
+        accounts: Sequence[Account],
+        allowed: Collection[OddValue] | None = (),
+    ) -> None:
+        """`allowed` has the odd values that are allowed; None allows whatever a value holds."""
         self.content = content
+        self._allowed = allowed
         #: The variables that the text names; a template takes any.
         self.names = placeholders.names(content.text) if not content.template else frozenset[str]()
         self.kinds = max((account.gateway.capabilities.kinds for account in accounts), key=len)
@@ -70,6 +81,22 @@ class RowChecker:
             return tuple(row.variables.items()) if row.variables else None
         named = ((name, value) for name, value in row.variables.items() if name in self.names)
         return tuple(named) or None
+
+    def all_plain(self, rows: Iterable[Row]) -> bool:
+        """Tell, at one go, whether no value of some rows needs a look of its own."""
+        return self._allowed is None or value_rules.all_plain(
+            [value for row in rows if row[2] for value in row[2].values()]
+        )
+
+    def value_problem(self, variables: Variables) -> str | None:
+        """Return why a recipient's values cannot be sent, whoever carries them."""
+        empty_name = next(
+            (name for name, value in variables or () if name in self.names and not value.strip()),
+            None,
+        )
+        if empty_name is not None:
+            return f"has no {empty_name}, which the text names"
+        return value_rules.problem(variables or (), self._allowed or ())
 
     def problem(self, msisdn: str, variables: Variables) -> str | None:
         """Return why a recipient cannot be sent to; None when that is possible."""
@@ -125,13 +152,13 @@ def checked_blocks(
     checker: RowChecker,
     recipients_hash: RecipientsHash,
     *,
-    reject: Callable[[int, str], None],
+    reject: Callable[[Row, str], None],
     on_progress: Callable[[int], None],
 ) -> Iterator[MessageColumns]:
     """Yield the good rows, block by block, and add them to the hash.
 
-    `reject` is called with the line and the fault of each bad row, `on_progress` with the number of
-    rows read so far.
+    `reject` is called with each bad row and its fault, `on_progress` with the number of rows read
+    so far.
     """
     rows_read = 0
     for block in _blocks(rows, checker):
@@ -177,21 +204,25 @@ def _accept_whole(block: PlainRows | list[Row], checker: RowChecker) -> MessageC
 
 
 def _accept_good(
-    block: PlainRows | list[Row], checker: RowChecker, reject: Callable[[int, str], None]
+    block: PlainRows | list[Row], checker: RowChecker, reject: Callable[[Row, str], None]
 ) -> MessageColumns:
     """Return the good rows of a block; reject the bad ones."""
     msisdns: list[str] = []
     variables_by_row: list[Variables] = []
-    for row in block.rows() if isinstance(block, PlainRows) else block:
+    rows = list(block.rows()) if isinstance(block, PlainRows) else block
+    all_plain = checker.all_plain(rows)
+    for row in rows:
         try:
             msisdn = "" if row.problem else numbers.normalise(row.number)
         except ValueError as error:
-            reject(row.line, str(error))
+            is_missing = value_rules.is_missing(row.number)
+            reject(row, "has no number" if is_missing else str(error))
             continue
         variables = checker.variables_of(row)
-        problem = row.problem or checker.problem(msisdn, variables)
+        problem = row.problem or (None if all_plain else checker.value_problem(variables))
+        problem = problem or checker.problem(msisdn, variables)
         if problem:
-            reject(row.line, problem)
+            reject(row, problem)
         else:
             msisdns.append(msisdn)
             variables_by_row.append(variables)

@@ -1,8 +1,8 @@
-"""`xinshi campaign create`: load a campaign's recipients from a CSV file, and start it."""
+"""`xinshi campaign create`: load a campaign's recipients from a file, and start it."""
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
-from producer.cli import failures, options, output, parsing, times
+from producer.cli import failures, list_options, options, output, parsing, times
 from producer.cli.campaign_report import print_campaign
 from producer.cli.groups import campaign_group
 from producer.cli.session import Session, open_session, operator_name
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
 from worker.domain.timezone import SHANGHAI
+from worker.intake.lists.options import ListOptions
+from worker.intake.value_rules import OddValue
 
 if TYPE_CHECKING:
     from worker.intake.campaign_loader import Loaded
@@ -26,7 +28,7 @@ MAX_PRINTED_ROWS = 20
 _Recipients = Annotated[
     str,
     typer.Option(
-        "--recipients", metavar="FILE.csv", help="A CSV file of numbers; - is standard input."
+        "--recipients", metavar="FILE", help="A CSV file or .xlsx of numbers; - is standard input."
     ),
 ]
 _Text = Annotated[
@@ -43,7 +45,8 @@ def register(_app: typer.Typer) -> None:
         campaign_group,
         'xinshi campaign create --text "【Shop】Sale 回T退订" --recipients customers.csv',
         'xinshi campaign create --text "【Shop】Dear {name} …" --recipients - < customers.csv',
-        "xinshi campaign create --text - --recipients numbers.csv --at 09:00 --until 20:00",
+        "xinshi campaign create --text - --recipients numbers.xlsx --at 09:00 --until 20:00",
+        'xinshi campaign create --text "【Shop】Sale 回T退订" --recipients old.csv --encoding big5',
     )(create)
 
 
@@ -58,18 +61,25 @@ def create(
     until: options.Until = None,
     paused: _Paused = False,
     skip_bad: _SkipBad = False,
+    column: list_options.Column = None,
+    delimiter: list_options.Delimiter = None,
+    header_row: list_options.HeaderRow = None,
+    encoding: list_options.Encoding = None,
+    allow: list_options.Allow = None,
     key: options.Key = None,
     extension: options.Extension = None,
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Load a campaign from a CSV file, and start it once it is wholly loaded.
+    """Load a campaign from a CSV file or an Excel workbook, and start it once it is wholly loaded.
 
-    The file is UTF-8 or GBK, with commas, semicolons or tabs. Its numbers stand in the column
-    msisdn, mobile, phone, 手机号 or 号码, or in its only column; other columns are values for
-    {NAME} in the text. With a bad row nothing is sent and the exit code is 1, unless --skip-bad; of
-    a number that stands there twice the first row counts.
+    The file is .xlsx, or text in UTF-8, UTF-16 or GBK with commas, semicolons or tabs. Its numbers
+    stand in its only column, or in one called msisdn, mobile, phone, 手机号, 手机, 联系电话 or the
+    like; other columns are values for {NAME} in the text. How it was read is printed. With a bad
+    row nothing is sent and the exit code is 1, unless --skip-bad; of a number that stands there
+    twice the first row counts.
     """
+    list_reading = ListOptions(column, delimiter, header_row, encoding)
     if text == recipients == "-":
         msg = "--text and --recipients cannot both be read from standard input"
         raise typer.BadParameter(msg)
@@ -88,6 +98,8 @@ def create(
             parsing.text(text),
             name or _default_name(recipients),
             request_options,
+            list_reading,
+            allowed=allow or (),
             start=not paused,
             skip_bad=skip_bad,
         )
@@ -105,33 +117,42 @@ def _load(
     text: str,
     name: str,
     request_options: dict[str, Any],
-    **start_options: bool,
+    list_reading: ListOptions,
+    *,
+    allowed: Sequence[OddValue],
+    start: bool,
+    skip_bad: bool,
 ) -> "Loaded":
     """Load the recipients with a progress bar; when it is cut off, print how to go on."""
-    from worker.intake import campaigns, csv_reader
+    from worker.intake import campaigns
     from worker.intake.enqueue import EnqueueRequest
+    from worker.intake.lists import reader
 
     request = EnqueueRequest((), text, **request_options)
     cut_off_notice = _cut_off_notice(name, request.key)
     with (
-        csv_reader.open_recipients(file, text) as csv_recipients,
+        reader.open_list(file, text, list_reading, allowed) as recipient_list,
         failures.interruptible(lambda: cut_off_notice),
-        output.progress_bar("loading", csv_recipients.line_count) as show_progress,
+        output.progress_bar("loading", recipient_list.line_count) as show_progress,
     ):
         try:
-            return campaigns.create(
+            loaded = campaigns.create(
                 session.engine,
                 session.settings,
                 name,
                 request,
-                csv_recipients.rows,
+                recipient_list.rows,
+                allowed=allowed,
                 who=operator_name(),
                 on_progress=show_progress,
-                **start_options,
+                start=start,
+                skip_bad=skip_bad,
             )
         except Unavailable:
             output.print_hint(cut_off_notice)
             raise
+    loaded.file = recipient_list.facts
+    return loaded
 
 
 @contextmanager
@@ -159,13 +180,16 @@ def _print_loaded(session: Session, loaded: "Loaded", *, as_json: bool) -> None:
 
     bad_rows = [{"row": bad_row.where, "what": bad_row.what} for bad_row in loaded.bad_rows]
     campaign = campaigns.show(session.engine, loaded.id)
-    extra_json = {"bad_rows": bad_rows} if bad_rows else {}
+    extra_json: dict[str, Any] = {"bad_rows": bad_rows} if bad_rows else {}
+    if loaded.file:
+        extra_json["file"] = loaded.file.as_json()
     print_campaign(
         campaign,
         as_json=as_json,
         waits_for=waiting_reasons.reasons_of(session, campaign),
         **extra_json,
     )
+    list_options.print_facts(loaded.file)
     for bad_row in loaded.bad_rows[:MAX_PRINTED_ROWS]:
         output.print_error(str(bad_row))
     if loaded.invalid > MAX_PRINTED_ROWS:

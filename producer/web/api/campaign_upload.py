@@ -1,4 +1,4 @@
-"""The route that loads a campaign (POST /v1/campaigns): a list as JSON, or a CSV file as a form.
+"""The route that loads a campaign (POST /v1/campaigns): a list as JSON, or a file as a form.
 
 A file is written to disk as it arrives and read from there, so that memory does not grow with it.
 The answer comes when all rows are in the database.
@@ -13,23 +13,26 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from producer.web.api import enqueue, schemas
+from producer.web.api import enqueue, schemas, upload_schemas
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.api.messages import content_of
 from producer.web.context import AppContext, Context
 from producer.web.problems import HttpProblem, responses
 from worker.domain.enums import Scope
 from worker.domain.errors import Problem, Refused
-from worker.intake import campaigns, csv_reader, lookup
+from worker.intake import campaigns, lookup
 from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import EnqueueRequest
+from worker.intake.lists import reader
+from worker.intake.lists.facts import ListFacts
+from worker.intake.lists.options import ListOptions
 from worker.intake.recipient_rows import PlainRows, Row
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
 Loader = Annotated[Caller, Depends(RequireScope(Scope.CAMPAIGNS))]
 #: The most fields that a form may have besides its file.
-MOST_FIELDS = 20
+MOST_FIELDS = 30
 
 #: Fields that hold tables, which a form cannot carry.
 _JSON_ALONE = {"variables", "options"}
@@ -37,7 +40,9 @@ _JSON_ALONE = {"variables", "options"}
 
 def _request_bodies() -> dict[str, Any]:
     """Describe both bodies for OpenAPI; the route reads its request by itself."""
-    terms = schemas.CampaignTerms.model_json_schema(ref_template="#/components/schemas/{model}")
+    terms = upload_schemas.UploadTerms.model_json_schema(
+        ref_template="#/components/schemas/{model}"
+    )
     fields = {
         name: schema for name, schema in terms["properties"].items() if name not in _JSON_ALONE
     }
@@ -58,7 +63,7 @@ def _request_bodies() -> dict[str, Any]:
 @router.post(
     "",
     status_code=201,
-    response_model=schemas.LoadedCampaign,
+    response_model=upload_schemas.LoadedCampaign,
     summary="Load a campaign, and start it",
     openapi_extra=_request_bodies(),
     responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
@@ -66,7 +71,7 @@ def _request_bodies() -> dict[str, Any]:
 async def create(
     request: Request, context: Context, caller: Loader, key: schemas.Key = None
 ) -> Any:
-    """Load a campaign: a list as JSON, or a CSV file as the field `recipients` of a form.
+    """Load a campaign: a list as JSON, or a CSV file or .xlsx as the field `recipients` of a form.
 
     It answers when all rows are in the database. Nothing is sent before, and nothing while a row is
     bad, unless `skip_bad`: the campaign is then `ready` and `bad_rows` lists them. Repeat a call
@@ -87,20 +92,23 @@ def _load(
     request: EnqueueRequest,
     file: BinaryIO | None,
 ) -> dict[str, Any]:
-    with _rows(terms, file) as rows:
+    with _rows(terms, file) as (rows, facts):
         loaded = campaigns.create(
             context.engine,
             context.settings,
             terms.name,
             request,
             rows,
+            allowed=terms.allow,
             start=terms.start,
             skip_bad=terms.skip_bad,
             who=request.sender,
         )
+        loaded.file = facts
     context.ring(request.message_class)
     campaign = lookup.campaign_json(campaigns.show(context.engine, loaded.id))
-    return campaign | {"bad_rows": _bad_rows(loaded)}
+    file_json = loaded.file.as_json() if loaded.file else None
+    return campaign | {"bad_rows": _bad_rows(loaded), "file": file_json}
 
 
 def _bad_rows(loaded: Loaded) -> list[dict[str, str]]:
@@ -110,12 +118,13 @@ def _bad_rows(loaded: Loaded) -> list[dict[str, str]]:
 @contextmanager
 def _rows(
     terms: schemas.CampaignTerms, file: BinaryIO | None
-) -> Iterator[Iterator[Row | PlainRows]]:
+) -> Iterator[tuple[Iterator[Row | PlainRows], ListFacts | None]]:
     if isinstance(terms, schemas.NewCampaign):
-        yield (_row(nth, recipient) for nth, recipient in enumerate(terms.recipients, 1))
-    elif file is not None:
-        with csv_reader.open_recipients(file, terms.text) as recipients:
-            yield recipients.rows
+        yield (_row(nth, recipient) for nth, recipient in enumerate(terms.recipients, 1)), None
+    elif file is not None and isinstance(terms, upload_schemas.UploadTerms):
+        options = ListOptions(terms.column, terms.delimiter, terms.header_row, terms.encoding)
+        with reader.open_list(file, terms.text, options, terms.allow) as recipient_list:
+            yield recipient_list.rows, recipient_list.facts
 
 
 def _row(nth: int, recipient: str | schemas.Row) -> Row:
@@ -183,8 +192,8 @@ def _read(form: FormData) -> tuple[schemas.CampaignTerms, BinaryIO]:
         else:
             fields[name] = value
     if file is None:
-        problems.append(Problem("recipients", "is missing: the CSV file, as a file"))
+        problems.append(Problem("recipients", "is missing: the CSV file or .xlsx, as a file"))
     problems += [Problem(name, "is for JSON alone") for name in fields if name in _JSON_ALONE]
     if problems or file is None:
         raise Refused(problems)
-    return _validated(schemas.CampaignTerms, fields), file.file
+    return _validated(upload_schemas.UploadTerms, fields), file.file

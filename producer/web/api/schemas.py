@@ -15,6 +15,7 @@ from worker.domain.enums import (
     SubmissionState,
 )
 from worker.intake.enqueue import MAX_KEY_LENGTH
+from worker.intake.value_rules import OddValue
 
 #: No gateway carries texts as long as this.
 MAX_TEXT_LENGTH = 10_000
@@ -38,6 +39,11 @@ Key = Annotated[
         description="Makes it one request, however often the call is repeated.",
     ),
 ]
+
+
+def _split(value: object) -> object:
+    """Return the words of a form's field; JSON has a list."""
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
 
 def _written(value: object) -> object:
@@ -196,6 +202,10 @@ class CampaignTerms(Content):
     skip_bad: bool = Field(
         default=False, description="Leave bad rows out; else one keeps all waiting."
     )
+    allow: Annotated[list[OddValue], BeforeValidator(_split)] = Field(
+        default=[],
+        description="Odd values that make no row bad; in a form, with commas between them.",
+    )
 
 
 class NewCampaign(CampaignTerms):
@@ -238,12 +248,6 @@ class BadRow(BaseModel):
 
     row: str = Field(examples=["row 3"])
     what: str
-
-
-class LoadedCampaign(Campaign):
-    """A campaign that was loaded, and its bad rows: at most a thousand are listed."""
-
-    bad_rows: list[BadRow]
 
 
 class Campaigns(BaseModel):

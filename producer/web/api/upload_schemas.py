@@ -1,0 +1,58 @@
+"""The form and the answer of an upload: how its file is to be read, and how it was."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from producer.web.api import schemas
+from worker.intake.lists.options import ListEncoding
+
+#: Described where it stands: a form refers to no component.
+_Encoding = Annotated[ListEncoding, WithJsonSchema({"type": "string", "enum": [*ListEncoding]})]
+
+
+class UploadTerms(schemas.CampaignTerms):
+    """What a campaign is whose recipients are in a file, and how the file is read."""
+
+    column: Annotated[schemas.Plain, Field(max_length=schemas.MAX_NAME_LENGTH)] | None = Field(
+        default=None, description="The column of the numbers: its header, or its position from 1."
+    )
+    delimiter: Annotated[str, Field(max_length=9)] | None = Field(
+        default=None,
+        description="What separates cells: one mark, or comma, tab, semicolon, pipe.",
+    )
+    header_row: int | None = Field(
+        default=None, description="The line of the header; 0: there is none."
+    )
+    encoding: _Encoding | None = Field(default=None, description="Else it is found out.")
+
+
+class SkippedLines(BaseModel):
+    """Lines of a file that are no recipients."""
+
+    first: int
+    last: int
+    reason: str = Field(examples=["above the header"])
+
+
+class ListFile(BaseModel):
+    """How a file of recipients was read."""
+
+    format: str = Field(examples=["csv", "xlsx"])
+    encoding: str | None
+    delimiter: str | None
+    sheet: str | None
+    other_sheets: list[str]
+    header_row: int | None = Field(description="The line of the header; null: there is none.")
+    columns: list[str]
+    column: str | None = Field(description="The header of the numbers.")
+    column_position: int
+    skipped_lines: int
+    skipped: list[SkippedLines] = Field(description="The first hundred.")
+
+
+class LoadedCampaign(schemas.Campaign):
+    """A campaign that was loaded, and its bad rows: at most a thousand are listed."""
+
+    bad_rows: list[schemas.BadRow]
+    file: ListFile | None = Field(description="How the file was read; null for a list as JSON.")

@@ -1,0 +1,1 @@
+"""Lists of recipients in files."""

@@ -1,0 +1,84 @@
+"""Rules for the values that recipients have in a text, wherever these come from."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from enum import StrEnum
+
+#: Controls (C0, C1), the ends of lines that Unicode knows, private use, what decoders put for bytes
+#: that they cannot read, halves of surrogate pairs, and code points that are no characters.
+_UNSENDABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\uf8ff\ufdd0-\ufdef\ufffd-\uffff\U000f0000-\U0010ffff]"
+)
+_LINE_ENDS = "\n\r"
+#: What programs write where a value is missing, casefolded.
+_MISSING = frozenset(
+    "nan -nan +nan 1.#qnan 1.#ind -1.#ind nat <na> n/a n.a. #n/a #na #nv none null nil \\n (null)"  # noqa: SIM905
+    " <null> [null] (none) (nil) undefined missing #ref! #value! #div/0! #name? #num! #null!"
+    " #spill! #calc! #field! #blocked! #unknown! #getting_data #bezug! #wert! inf -inf infinity"
+    " -infinity 0000-00-00 {} [] () - -- --- — —— nullptr system.dbnull".split()
+) | {"#n/a n/a", "[object object]", "0000-00-00 00:00:00"}
+#: `NA` is what R writes; 娜's own name is Na.
+_MISSING_AS_WRITTEN = frozenset({"NA"})
+#: A column that was too narrow, and an error of LibreOffice.
+_MISSING_FORM = re.compile(r"#{3,}|(?i:err:\d{3})")
+#: No gateway carries a text as long as this, and a block of rows is in memory.
+MAX_VALUE_LENGTH = 2000
+
+
+class OddValue(StrEnum):
+    """Values that make a row a bad one, unless they are allowed."""
+
+    LINE_BREAK = "line-breaks"
+    MISSING = "missing-values"
+
+
+def all_plain(values: Sequence[str]) -> bool:
+    """Tell, at one go, whether no value has a problem; a False is no proof that one has."""
+    joined = "".join(values)
+    return (
+        _MISSING.isdisjoint(map(str.casefold, values))
+        and _MISSING_AS_WRITTEN.isdisjoint(values)
+        and not _UNSENDABLE.search(joined)
+        and all(map(str.strip, values))
+        and "###" not in joined
+        and ":" not in joined
+        and max(map(len, values), default=0) <= MAX_VALUE_LENGTH
+    )
+
+
+def problem(variables: Iterable[tuple[str, str]], allowed: Collection[OddValue] = ()) -> str | None:
+    """Return why values cannot be sent, by the first that cannot; None when all can."""
+    for name, value in variables:
+        if OddValue.MISSING not in allowed and is_missing(value):
+            return (
+                f"has {value} as its {name}, which programs write for a missing value; write what"
+                f" is meant, or allow {OddValue.MISSING}"
+            )
+        if len(value) > MAX_VALUE_LENGTH:
+            return f"has a {name} of {len(value)} characters; {MAX_VALUE_LENGTH} are the most"
+        for character in _UNSENDABLE.findall(value):
+            if character not in _LINE_ENDS:
+                return f"has U+{ord(character):04X} in its {name}, {_meaning(character)}"
+            if OddValue.LINE_BREAK not in allowed:
+                return (
+                    f"has the end of a line in its {name}; remove it, or allow"
+                    f" {OddValue.LINE_BREAK}"
+                )
+    return None
+
+
+def is_missing(value: str) -> bool:
+    """Tell whether a whole value is what a program writes for a missing one."""
+    return (
+        value.strip().casefold() in _MISSING
+        or value in _MISSING_AS_WRITTEN
+        or bool(_MISSING_FORM.fullmatch(value))
+    )
+
+
+def _meaning(character: str) -> str:
+    if character == "\ufffd":
+        return "which stands for what could not be read: the list was damaged before"
+    if "\ue000" <= character <= "\uf8ff" or character >= "\U000f0000":
+        return "a private-use character: each handset shows another one, or none"
+    return "which no handset shows"
