@@ -22,6 +22,7 @@ from worker.delivery.admission import segment_count
 from worker.domain import placeholders
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, WireError
+from worker.gateways import reading, storable
 from worker.gateways.base import Account, Content, OutgoingSubmission
 from worker.gateways.results import Result, Results
 from worker.store import messages
@@ -251,16 +252,8 @@ async def _call_gateway(
         response = await send(request, timeout)
     except WireError as error:
         outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
-        results = Results(Result(outcome, type(error).__name__, str(error)))
+        results = Results(storable.result(Result(outcome, type(error).__name__, str(error))))
     else:
-        results = _read_results(prepared, response)
+        results = reading.read_results(gateway, response, prepared.outgoing)
     failpoints.reach("call.after")
     return CallAnswer(prepared, results, boot_clock() - began)
-
-
-def _read_results(prepared: PreparedSubmission, response: httpx.Response) -> Results:
-    """Read an answer; if its reader fails, the gateway may have taken the messages: unknown."""
-    try:
-        return prepared.account.gateway.read_results(response, prepared.outgoing)
-    except Exception as error:  # noqa: BLE001 - readers never raise; if one does, it is unknown
-        return Results(Result(Outcome.UNKNOWN, "unreadable", type(error).__name__, mapped=False))

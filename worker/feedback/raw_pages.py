@@ -12,33 +12,26 @@ from sqlalchemy import Connection, Row
 
 from worker.config.settings import Settings
 from worker.feedback import inbound, reports
+from worker.gateways import reading
 from worker.gateways.base import Account
-from worker.gateways.results import Page, PushContents
+from worker.gateways.reading import PageContents
 from worker.store.feedback.inbox import PUSH_KIND
 
 #: What `kind` says of a page of reports; one of inbound messages is "inbound".
 REPORTS = "reports"
 
 
-def read_page(account: Account, kind: str, response: httpx.Response) -> Page[Any]:
+def read_page(account: Account, kind: str, response: httpx.Response) -> PageContents:
     """Return what a gateway's answer holds: reports or inbound messages, by `kind`."""
-    if kind == REPORTS:
-        return account.gateway.read_reports(response)
-    return account.gateway.read_inbound(response)
+    read = reading.read_reports if kind == REPORTS else reading.read_inbound
+    return read(account.gateway, response)
 
 
-def page_contents(kind: str, page: Page[Any]) -> PushContents:
-    """Return the contents of a page in the form in which a push has them."""
-    if kind == REPORTS:
-        return PushContents(reports=page.items, damaged=page.damaged)
-    return PushContents(inbound=page.items, damaged=page.damaged)
-
-
-def read_stored(account: Account, row: Row[Any]) -> PushContents:
-    """Return what a page or push of the inbox holds; a page's refusal is left out."""
+def read_stored(account: Account, row: Row[Any]) -> PageContents:
+    """Return what a page or push of the inbox holds."""
     if row.kind == PUSH_KIND:
-        return account.gateway.read_push(stored_request(row))
-    return page_contents(row.kind, read_page(account, row.kind, stored_response(row)))
+        return reading.read_push(account.gateway, stored_request(row))
+    return read_page(account, row.kind, stored_response(row))
 
 
 def stored_response(row: Row[Any]) -> httpx.Response:
@@ -57,7 +50,7 @@ def take(
     connection: Connection,
     settings: Settings,
     account: str,
-    contents: Sequence[tuple[int, PushContents]],
+    contents: Sequence[tuple[int, PageContents]],
 ) -> int:
     """Store and apply what pages of an account hold; return how many rows were new.
 
