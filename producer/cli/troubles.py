@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from worker.store import ticks
-from worker.store.feedback import inbox
+from worker.store.feedback import troubled_pages
 
 #: A page that waits for longer is not read by itself.
 MAX_UNREAD_SECONDS = 600.0
@@ -39,7 +39,7 @@ def _failing_ticks(connection: Connection) -> Iterator[Trouble]:
 
 
 def _put_aside_pages(connection: Connection) -> Iterator[Trouble]:
-    for pages in inbox.put_aside_pages(connection, SHOWN_SECONDS):
+    for pages in troubled_pages.put_aside(connection, SHOWN_SECONDS):
         yield Trouble(
             f"pages of {pages.account}",
             f"{pages.pages} put aside, the first is {pages.first_id}: {pages.problem}",
@@ -50,7 +50,7 @@ def _put_aside_pages(connection: Connection) -> Iterator[Trouble]:
 
 
 def _overdue_pages(connection: Connection) -> Iterator[Trouble]:
-    for pages in inbox.overdue_pages(connection, MAX_UNREAD_SECONDS):
+    for pages in troubled_pages.overdue(connection, MAX_UNREAD_SECONDS):
         yield Trouble(
             f"pages of {pages.account}",
             f"{pages.pages} not read yet, the first is {pages.first_id}",

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, make_url, select, text
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, engine
 from worker.config.settings import Settings
-from worker.feedback import raw_pages, unread_pages
+from worker.feedback import page_intake, raw_pages
 from worker.runtime import gc_tuning
 from worker.store.db import database
 from worker.store.feedback import inbox
@@ -89,7 +89,7 @@ def _ours(connections: Engine, settings: Settings, bodies: Sequence[bytes]) -> f
             page = inbox.add_page(connection, "v1", "reports", body, status=200)
         answer = httpx.Response(200, content=body)
         read = partial(raw_pages.read_page, account, "reports", answer)
-        unread_pages.take_in(connections, settings, "v1", page, read, time.monotonic() + 60)
+        page_intake.take_in(connections, settings, "v1", page, read, time.monotonic() + 60)
     return time.perf_counter() - began
 
 

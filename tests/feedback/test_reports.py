@@ -13,7 +13,7 @@ from tests.support.stage import (
     section,
 )
 from worker.domain.enums import MessageState
-from worker.feedback import unread_pages, waiting_reports
+from worker.feedback import named_reports, unread_pages
 from worker.store.db.database import reading, writing
 from worker.store.feedback import inbox as inbox_store
 from worker.store.feedback import opt_outs
@@ -139,7 +139,7 @@ def test_a_report_that_matched_nothing_is_matched_later(stage: Stage) -> None:
     assert stage.message(accepted).state is M.SUBMITTED or stage.message(accepted).gateway_id
     with writing(stage.engine) as connection:
         connection.exec_driver_sql(f"UPDATE xinshi_submission SET reference = '{reference}'")
-    waiting_reports.match_named(stage.engine, stage.settings)
+    named_reports.match_named(stage.engine, stage.settings)
     assert stage.message(accepted).state is M.DELIVERED
 
 

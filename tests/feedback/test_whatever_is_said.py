@@ -1,7 +1,6 @@
 """Whatever an adapter returns, the tables of all three databases take it."""
 
 import asyncio
-from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -18,9 +17,9 @@ from tests.support.by_hand import Hand, hurry, settings_of
 from tests.support.stage import mobiles
 from worker.delivery import submit
 from worker.domain.enums import Outcome, ReportStatus
-from worker.feedback import unread_pages
+from worker.feedback import page_intake
 from worker.feedback.collector import Collector
-from worker.gateways import storable
+from worker.gateways import storable, storable_fields
 from worker.gateways.base import Account
 from worker.gateways.results import (
     Balance,
@@ -58,9 +57,9 @@ ZONES = st.timedeltas(timedelta(hours=-23, minutes=-59), timedelta(hours=23, min
     lambda span: timezone(timedelta(minutes=span // timedelta(minutes=1)))
 )
 TIMES = st.none() | st.datetimes() | st.datetimes(timezones=ZONES)
-TIMES |= st.sampled_from([datetime.min, datetime.max]).flatmap(
-    lambda end: ZONES.map(lambda zone: end.replace(tzinfo=zone))
-)
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+TIMES |= ZONES.map(lambda zone: FIRST.replace(tzinfo=zone))
+TIMES |= ZONES.map(lambda zone: LAST.replace(tzinfo=zone))
 RESULTS = st.builds(
     Result,
     st.sampled_from(Outcome),
@@ -81,19 +80,19 @@ DAMAGED = st.integers(0, 10**30)
 
 def test_the_limits_are_those_of_the_columns() -> None:
     limits = {
-        submission.c.code: storable.MAX_CODE,
-        submission.c.words: storable.MAX_WORDS,
-        submission.c.gateway_id: storable.MAX_ID,
-        report.c.msisdn: storable.MAX_MSISDN,
-        report.c.reference: storable.MAX_ID,
-        report.c.gateway_id: storable.MAX_ID,
-        report.c.code: storable.MAX_CODE,
-        report.c.words: storable.MAX_WORDS,
-        inbound_message.c.msisdn: storable.MAX_MSISDN,
-        inbound_message.c.extension: storable.MAX_EXTENSION,
-        inbound_message.c.service_number: storable.MAX_SERVICE_NUMBER,
-        inbound_message.c.gateway_id: storable.MAX_ID,
-        opt_out.c.msisdn: storable.MAX_MSISDN,
+        submission.c.code: storable_fields.MAX_CODE,
+        submission.c.words: storable_fields.MAX_WORDS,
+        submission.c.gateway_id: storable_fields.MAX_ID,
+        report.c.msisdn: storable_fields.MAX_MSISDN,
+        report.c.reference: storable_fields.MAX_ID,
+        report.c.gateway_id: storable_fields.MAX_ID,
+        report.c.code: storable_fields.MAX_CODE,
+        report.c.words: storable_fields.MAX_WORDS,
+        inbound_message.c.msisdn: storable_fields.MAX_MSISDN,
+        inbound_message.c.extension: storable_fields.MAX_EXTENSION,
+        inbound_message.c.service_number: storable_fields.MAX_SERVICE_NUMBER,
+        inbound_message.c.gateway_id: storable_fields.MAX_ID,
+        opt_out.c.msisdn: storable_fields.MAX_MSISDN,
     }
     for column, limit in limits.items():
         assert isinstance(column.type, String)
@@ -149,8 +148,7 @@ def test_a_submission_whose_answer_cannot_be_read_is_unknown(hand: Hand, error: 
 
 def with_account(hand: Hand, name: str, **readers: Any) -> Account:
     """Let an account of the settings say what is given."""
-    configured: Mapping[str, Account] = hand.settings.accounts
-    return saying(configured[name], **readers)
+    return saying(hand.settings.accounts[name], **readers)
 
 
 @LAW
@@ -169,7 +167,7 @@ def test_any_push_is_taken_in(hand: Hand, contents: PushContents) -> None:
     with writing(hand.engine) as connection:
         inbox_id = inbox_store.add_page(connection, "v1", "push", b"")
     push = httpx.Request("POST", "http://push/")
-    unread_pages.take_in(
+    page_intake.take_in(
         hand.engine,
         hand.settings,
         "v1",
@@ -182,7 +180,9 @@ def test_any_push_is_taken_in(hand: Hand, contents: PushContents) -> None:
         replies = connection.execute(select(inbound_message)).all()
     assert (page.problem, page.parsed_at is None) == (None, False)
     said = len(contents.reports) + len(contents.inbound)
-    assert page.rows + page.damaged == min(said + contents.damaged, storable.MAX_DAMAGED + page.rows)
+    assert page.rows + page.damaged == min(
+        said + contents.damaged, storable_fields.MAX_DAMAGED + page.rows
+    )
     # A number that fits is never lost for what stands beside it.
     assert {row.msisdn for row in replies} >= {
         reply.msisdn for reply in contents.inbound if reply.msisdn in NUMBERS

@@ -22,8 +22,8 @@ from worker.delivery import account_guard
 from worker.delivery.account_guard import GuardedClient
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotAsked, WireError, XinshiError
-from worker.feedback import raw_pages, unread_pages
-from worker.gateways import reading, storable
+from worker.feedback import page_intake, raw_pages
+from worker.gateways import reading, storable_fields
 from worker.gateways.base import Account
 from worker.gateways.results import Balance, Result
 from worker.gateways.transport.client import GatewayClient
@@ -78,7 +78,7 @@ class FetchedPage(NamedTuple):
 
 def lease_seconds(account: Account) -> float:
     """Return how long a collection may hold its tick before another process takes it over."""
-    seconds = MAX_COLLECT_SECONDS + unread_pages.MAX_SECONDS
+    seconds = MAX_COLLECT_SECONDS + page_intake.MAX_SECONDS
     return seconds + 2 * account.settings.timeout + 5.0
 
 
@@ -215,7 +215,7 @@ class Collector:
         again.
         """
         content_type = response.headers.get("content-type", "")
-        headers = {"content-type": storable.cut(content_type, MAX_HEADER)}
+        headers = {"content-type": storable_fields.cut(content_type, MAX_HEADER)}
         body, status = response.content, response.status_code
 
         def spool_page() -> None:
@@ -244,13 +244,13 @@ class Collector:
     ) -> FetchedPage:
         """Take in a stored page, and note what its refusal, if it is one, says of the account."""
         page = await asyncio.to_thread(
-            unread_pages.take_in,
+            page_intake.take_in,
             self.engine,
             self.settings,
             account.name,
             inbox_id,
             partial(raw_pages.read_page, account, kind, response),
-            time.monotonic() + unread_pages.MAX_SECONDS,
+            time.monotonic() + page_intake.MAX_SECONDS,
         )
         if page.problem is not None:
             return FetchedPage(0, 0, page.problem, put_aside=True)

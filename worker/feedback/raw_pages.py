@@ -14,7 +14,7 @@ from worker.config.settings import Settings
 from worker.feedback import inbound, reports
 from worker.gateways import reading
 from worker.gateways.base import Account
-from worker.gateways.reading import PageContents
+from worker.gateways.page_contents import PageContents
 from worker.store.feedback.inbox import PUSH_KIND
 
 #: What `kind` says of a page of reports; one of inbound messages is "inbound".

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from worker.config.settings import Settings
 from worker.feedback import inbound, raw_pages, reports
-from worker.gateways.reading import PageContents
+from worker.gateways.page_contents import PageContents
 from worker.store import events
 from worker.store.db import database
 from worker.store.feedback import inbox

@@ -6,14 +6,14 @@ callers put the page aside.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx
 
 from worker.domain.enums import Outcome
-from worker.gateways import storable
+from worker.gateways import storable, storable_fields
 from worker.gateways.base import Gateway, OutgoingSubmission
+from worker.gateways.page_contents import PageContents
 from worker.gateways.results import (
     Balance,
     InboundMessage,
@@ -27,29 +27,6 @@ from worker.gateways.results import (
 MAX_POOLS = 32
 
 Row = TypeVar("Row")
-
-
-@dataclass(frozen=True, slots=True)
-class PageContents:
-    """The contents of a page or push, as they can be stored; `damaged` and `refusal` as `Page`."""
-
-    reports: tuple[Report, ...] = ()
-    inbound: tuple[InboundMessage, ...] = ()
-    damaged: int = 0
-    refusal: Result | None = None
-
-    @property
-    def rows(self) -> int:
-        """The number of rows that can be stored."""
-        return len(self.reports) + len(self.inbound)
-
-    def part(self, start: int, length: int) -> "PageContents":
-        """Return up to `length` of the rows from `start` on, reports before replies."""
-        end, count = start + length, len(self.reports)
-        return PageContents(
-            self.reports[start:end],
-            self.inbound[max(0, start - count) : max(0, end - count)],
-        )
 
 
 def read_results(
@@ -90,7 +67,7 @@ def read_balance(gateway: Gateway, response: httpx.Response) -> Balance:
 def read_sent_count(gateway: Gateway, response: httpx.Response) -> SentCount:
     """Read a sent counter; a number that no counter can show is none."""
     counter = gateway.read_sent_count(response)
-    return SentCount(storable.count(counter.sent), _refusal(counter.refusal))
+    return SentCount(storable_fields.count(counter.sent), _refusal(counter.refusal))
 
 
 def read_password(gateway: Gateway, response: httpx.Response) -> Result:
@@ -107,7 +84,7 @@ def _contents(
     """Fit the rows of a page; those that do not fit are counted with the damaged ones."""
     kept_reports, lost_reports = _fit(storable.report, reports)
     kept_inbound, lost_inbound = _fit(storable.inbound_message, inbound)
-    damaged = min(damaged + lost_reports + lost_inbound, storable.MAX_DAMAGED)
+    damaged = min(damaged + lost_reports + lost_inbound, storable_fields.MAX_DAMAGED)
     return PageContents(kept_reports, kept_inbound, damaged, _refusal(refusal))
 
 

@@ -6,31 +6,11 @@ it is left out, or, where a row is nothing without it, the row counts as damaged
 can be read again. Nothing here raises for any value of the right types.
 """
 
-import math
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
 
-from worker.gateways.formats.values import make_storable
+from worker.gateways import storable_fields as fields
 from worker.gateways.results import InboundMessage, Pool, Report, Result, Results
-
-# The lengths of the columns, in characters; a test compares them with the schema.
-MAX_CODE = 64
-MAX_WORDS = 200
-MAX_ID = 64
-MAX_MSISDN = 16
-MAX_EXTENSION = 20
-MAX_SERVICE_NUMBER = 32
-#: The longest text of a handset that is kept; carriers join at most 255 parts of 67 characters.
-MAX_TEXT = 20_000
-#: Gateways' times outside of these years are none.
-YEARS = range(1990, 2101)
-#: The longest hold or pause in seconds that is heeded as it was given.
-MAX_SECONDS = 366 * 86400.0
-#: Counts beyond this, up or down, are no counts.
-MAX_COUNT = 10**18
-#: The most damaged rows that are told of one page.
-MAX_DAMAGED = 10**9
 
 
 def results(answer: Results, msisdns: Collection[str]) -> Results:
@@ -44,28 +24,31 @@ def result(answer: Result) -> Result:
     """Fit one result. Without its id a report finds the submission by reference or number."""
     return replace(
         answer,
-        code=cut(answer.code, MAX_CODE),
-        words=cut(answer.words, MAX_WORDS),
-        gateway_id=name(answer.gateway_id, MAX_ID),
-        hold=_seconds(answer.hold),
-        retry_after=_seconds(answer.retry_after),
+        code=fields.cut(answer.code, fields.MAX_CODE),
+        words=fields.cut(answer.words, fields.MAX_WORDS),
+        gateway_id=fields.name(answer.gateway_id, fields.MAX_ID),
+        hold=fields.seconds(answer.hold),
+        retry_after=fields.seconds(answer.retry_after),
     )
 
 
 def report(row: Report) -> Report | None:
     """Fit a report; None when its number does not fit, or none of the names that it bears."""
-    msisdn = name(row.msisdn, MAX_MSISDN)
-    reference, gateway_id = name(row.reference, MAX_ID), name(row.gateway_id, MAX_ID)
+    msisdn = fields.name(row.msisdn, fields.MAX_MSISDN)
+    reference, gateway_id = (
+        fields.name(row.reference, fields.MAX_ID),
+        fields.name(row.gateway_id, fields.MAX_ID),
+    )
     is_named = bool(row.reference or row.gateway_id)
     if msisdn is None or (is_named and not (reference or gateway_id)):
         return None
     return replace(
         row,
-        code=cut(row.code, MAX_CODE),
-        words=cut(row.words, MAX_WORDS),
+        code=fields.cut(row.code, fields.MAX_CODE),
+        words=fields.cut(row.words, fields.MAX_WORDS),
         reference=reference,
         gateway_id=gateway_id,
-        reported_at=_time(row.reported_at),
+        reported_at=fields.time(row.reported_at),
     )
 
 
@@ -74,51 +57,21 @@ def inbound_message(row: InboundMessage) -> InboundMessage | None:
 
     Without an extension or an id it is still a reply, and may be an opt-out.
     """
-    msisdn = name(row.msisdn, MAX_MSISDN)
+    msisdn = fields.name(row.msisdn, fields.MAX_MSISDN)
     if msisdn is None:
         return None
     return replace(
         row,
-        text=cut(row.text, MAX_TEXT),
-        extension=name(row.extension, MAX_EXTENSION),
-        service_number=name(row.service_number, MAX_SERVICE_NUMBER),
-        gateway_id=name(row.gateway_id, MAX_ID),
-        received_at=_time(row.received_at),
+        text=fields.cut(row.text, fields.MAX_TEXT),
+        extension=fields.name(row.extension, fields.MAX_EXTENSION),
+        service_number=fields.name(row.service_number, fields.MAX_SERVICE_NUMBER),
+        gateway_id=fields.name(row.gateway_id, fields.MAX_ID),
+        received_at=fields.time(row.received_at),
     )
 
 
 def pool(stock: Pool) -> Pool:
     """Fit a pool of a balance."""
-    return replace(stock, name=cut(stock.name, MAX_CODE), remaining=count(stock.remaining))
-
-
-def count(number: int | None) -> int | None:
-    """Return a count; None for one that no counter can have."""
-    return None if number is None or abs(number) > MAX_COUNT else number
-
-
-def cut(text: str, length: int) -> str:
-    """Return a text as databases store it, cut to a length."""
-    return make_storable(text[: 2 * length])[:length]
-
-
-def name(text: str | None, length: int) -> str | None:
-    """Return a name unchanged; None for one that is empty, too long, or not storable."""
-    if not text or len(text) > length or make_storable(text) != text:
-        return None
-    return text
-
-
-def _seconds(span: float | None) -> float | None:
-    """Return a span of time between nothing and `MAX_SECONDS`; None for one that is no number."""
-    if span is None:
-        return None
-    bounded = min(max(span, 0.0), MAX_SECONDS)
-    return None if math.isnan(bounded) else bounded
-
-
-def _time(moment: datetime | None) -> datetime | None:
-    """Return a moment; None for one without a zone, or that no clock can have shown."""
-    if moment is None or moment.utcoffset() is None or moment.year not in YEARS:
-        return None
-    return moment
+    return replace(
+        stock, name=fields.cut(stock.name, fields.MAX_CODE), remaining=fields.count(stock.remaining)
+    )

@@ -17,7 +17,7 @@ from worker.config.settings import Settings
 from worker.delivery import health_monitor
 from worker.domain.enums import Reports
 from worker.domain.errors import XinshiError
-from worker.feedback import pushes, unread_pages, waiting_reports
+from worker.feedback import named_reports, pushes, unnamed_reports, unread_pages
 from worker.feedback.collector import Collector, lease_seconds
 from worker.gateways.base import Account
 from worker.gateways.transport.client import GatewayClient
@@ -158,8 +158,8 @@ class Ticker(BackgroundService):
         # What gateways said has ticks of its own: whatever is wrong with it stops nothing else.
         for name, work in (
             ("pages", unread_pages.read_waiting),
-            (waiting_reports.MATCH_TICK, waiting_reports.match_named),
-            (waiting_reports.ADOPT_TICK, waiting_reports.adopt_ids),
+            (named_reports.TICK_NAME, named_reports.match_named),
+            (unnamed_reports.TICK_NAME, unnamed_reports.adopt_ids),
         ):
             yield name, Tick(top.sweep_every, FEEDBACK_LEASE, _in_thread(work, engine, settings))
         examine = _in_thread(health_monitor.examine, engine, settings, self.owner)

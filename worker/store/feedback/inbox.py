@@ -6,10 +6,9 @@ A page is stored alone, as a collector gets it; pushes are stored and read many 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     bindparam,
@@ -20,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from worker.store.db.clock import later, now
+from worker.store.db.clock import now
 from worker.store.db.dialects import inserted_id
 from worker.store.schema.tables import inbox
 
@@ -114,42 +113,6 @@ def put_aside(connection: Connection, inbox_id: int, problem: str) -> bool:
         .values(parsed_at=now(), damaged=1, problem=problem[:200])
     )
     return putting.rowcount == 1
-
-
-class TroubledPages(NamedTuple):
-    """How many pages and pushes of an account are in one kind of trouble, and since which id."""
-
-    account: str
-    #: Why they were put aside; None when they wait to be read.
-    problem: str | None
-    pages: int
-    first_id: int
-
-
-def put_aside_pages(connection: Connection, seconds: float) -> list[TroubledPages]:
-    """Return the pages that came in the last `seconds` and were put aside, by account and why."""
-    return _troubled_pages(
-        connection, inbox.c.problem.is_not(None), inbox.c.received_at >= later(-seconds)
-    )
-
-
-def overdue_pages(connection: Connection, seconds: float) -> list[TroubledPages]:
-    """Return the pages that wait to be read for more than `seconds`, by account."""
-    return _troubled_pages(
-        connection, inbox.c.parsed_at.is_(None), inbox.c.received_at < later(-seconds)
-    )
-
-
-def _troubled_pages(
-    connection: Connection, *conditions: ColumnElement[bool]
-) -> list[TroubledPages]:
-    query = (
-        select(inbox.c.account, inbox.c.problem, func.count(), func.min(inbox.c.id))
-        .where(*conditions)
-        .group_by(inbox.c.account, inbox.c.problem)
-        .order_by(inbox.c.account, inbox.c.problem)
-    )
-    return [TroubledPages(*row) for row in connection.execute(query)]
 
 
 def find_ids(
