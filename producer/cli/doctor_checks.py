@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from producer.cli import account_calls, output, tick_delay
+from producer.cli import account_calls, output, tick_delay, troubles
 from producer.cli.account_report import hold_advice, hold_reason
 from producer.cli.session import Session, schema_problem
 from worker.domain.errors import ConfigurationError, XinshiError
@@ -70,6 +70,7 @@ def run_checks(session: Session) -> Iterator[Check]:
         if check.problem is not None:
             return
     yield _check_worker(session)
+    yield from _check_troubles(session)
     yield from _check_codes(session)
     yield from _check_missing_accounts(session)
     yield from _check_parked_submissions(session)
@@ -180,6 +181,12 @@ def _check_worker(session: Session) -> Check:
     if delay > tick_delay.MAX_DELAY:
         return Check("worker", f"none has looked for {delay:.0f} s", advice)
     return Check("worker")
+
+
+def _check_troubles(session: Session) -> Iterator[Check]:
+    """Report what workers could not do by themselves: ticks that fail, pages not read."""
+    with database.reading(session.engine) as connection:
+        yield from [Check(*trouble) for trouble in troubles.find(connection)]
 
 
 def _check_codes(session: Session) -> Iterator[Check]:

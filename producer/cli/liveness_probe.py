@@ -7,7 +7,7 @@ longer than allowed while no submission of the class was called: a long queue th
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 
-from producer.cli import tick_delay
+from producer.cli import tick_delay, troubles
 from producer.cli.doctor_checks import Check
 from producer.cli.session import Session
 from worker.domain.enums import MessageClass
@@ -50,6 +50,9 @@ def _probe(
         database_paced = {
             name for name, pacing in account_pace.pacings(connection).items() if pacing.state
         }
+        # Shown, and no fault of a worker that a restart would mend.
+        for trouble in troubles.find(connection):
+            yield Check(trouble.subject, advice=f"{trouble.problem}; {trouble.advice}")
         for work in probed_work:
             if work is ProbedWork.TICKS:
                 yield _check_ticks(tick_delay.read_delay(connection), max_delay)

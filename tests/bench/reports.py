@@ -4,6 +4,7 @@ import json
 import random
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import httpx
 import psycopg
@@ -12,7 +13,7 @@ from sqlalchemy import Engine, func, make_url, select, text
 from tests.bench.figures import Figure, figure, pair
 from tests.bench.ground import Ground, engine
 from worker.config.settings import Settings
-from worker.feedback import collector
+from worker.feedback import page_intake, raw_pages
 from worker.runtime import gc_tuning
 from worker.store.db import database
 from worker.store.feedback import inbox
@@ -86,9 +87,9 @@ def _ours(connections: Engine, settings: Settings, bodies: Sequence[bytes]) -> f
     for body in bodies:
         with database.writing(connections) as connection:
             page = inbox.add_page(connection, "v1", "reports", body, status=200)
-        with database.writing(connections) as connection:
-            answer = httpx.Response(200, content=body)
-            collector.parse_page(connection, settings, account, "reports", page, answer)
+        answer = httpx.Response(200, content=body)
+        read = partial(raw_pages.read_page, account, "reports", answer)
+        page_intake.take_in(connections, settings, "v1", page, read, time.monotonic() + 60)
     return time.perf_counter() - began
 
 

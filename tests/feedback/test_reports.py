@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import select
 
@@ -14,8 +13,7 @@ from tests.support.stage import (
     section,
 )
 from worker.domain.enums import MessageState
-from worker.feedback import collector
-from worker.runtime import maintenance
+from worker.feedback import named_reports, unread_pages
 from worker.store.db.database import reading, writing
 from worker.store.feedback import inbox as inbox_store
 from worker.store.feedback import opt_outs
@@ -136,14 +134,12 @@ def test_a_report_that_matched_nothing_is_matched_later(stage: Stage) -> None:
         connection.exec_driver_sql(
             "UPDATE xinshi_submission SET reference = NULL, gateway_id = NULL"
         )
-        one = inbox_store.add_page(connection, "v1", "reports", early.encode(), status=200)
-        account = stage.settings.accounts["v1"]
-        response = httpx.Response(200, content=early.encode())
-        collector.parse_page(connection, stage.settings, account, "reports", one, response)
+        inbox_store.add_page(connection, "v1", "reports", early.encode(), status=200)
+    unread_pages.read_waiting(stage.engine, stage.settings)
     assert stage.message(accepted).state is M.SUBMITTED or stage.message(accepted).gateway_id
     with writing(stage.engine) as connection:
         connection.exec_driver_sql(f"UPDATE xinshi_submission SET reference = '{reference}'")
-    maintenance.match_reports(stage.engine, stage.settings)
+    named_reports.match_named(stage.engine, stage.settings)
     assert stage.message(accepted).state is M.DELIVERED
 
 

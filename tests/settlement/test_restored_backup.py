@@ -14,7 +14,7 @@ from tests.support.by_hand import (
 )
 from tests.support.stage import mobiles
 from worker.domain.enums import Outcome, ReportStatus
-from worker.feedback import reports
+from worker.feedback import reports, unnamed_reports
 from worker.gateways.results import Report
 from worker.intake import campaigns
 from worker.settlement import restored_backup
@@ -75,6 +75,7 @@ def test_a_report_settles_its_own_message_only(hand: Hand) -> None:
         )
         with writing(hand.engine) as connection:
             reports.take_page(connection, ["v1"], nth, [report])
+    unnamed_reports.adopt_ids(hand.engine, hand.settings)
     assert hand.count(loaded.id) == {"delivered": 3, "unknown": 9}
     with reading(hand.engine) as connection:
         (one,) = unknown.unknown_submissions(connection)

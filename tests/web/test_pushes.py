@@ -20,7 +20,7 @@ from tests.support.stage import (
     mobiles,
 )
 from tests.web.conftest import Served
-from worker.feedback import pushes
+from worker.feedback import pushes, raw_pages
 from worker.store.db import database
 from worker.store.feedback.inbox import has_unread_pushes
 from worker.store.schema.tables import (
@@ -213,17 +213,18 @@ def test_one_that_cannot_be_stored_holds_up_no_other(
     for nth in range(5):
         row = {"smsid": str(nth), "mobilephone": "13800138000", "code": "2"}
         assert CALLER.post(f"{served.url}/push/codes/{TOKEN}", data=row).status_code == 200
-    whole = pushes._read_account
+    whole = raw_pages.take
 
-    def bad(connection: Any, *args: Any) -> None:
-        if any(b"smsid=3" in row.body for row in args[-1]):
+    def bad(connection: Any, settings: Any, account: str, contents: Any) -> int:
+        if any(row.gateway_id == "3" for _, page in contents for row in page.reports):
             raise ValueError
-        whole(connection, *args)
+        return whole(connection, settings, account, contents)
 
-    monkeypatch.setattr(pushes, "_read_account", bad)
+    monkeypatch.setattr(raw_pages, "take", bad)
     assert pushes.drain(engine, settings) == 5
     assert count(engine, report) == 4
     assert [row.damaged for row in kept(engine)] == [0, 0, 0, 1, 0]
+    assert [row.problem for row in kept(engine)][3] == "cannot be read: ValueError"
 
 
 @pytest.mark.parametrize(
@@ -254,9 +255,9 @@ def test_nobody_is_believed_who_is_no_trusted_proxy(served: Served) -> None:
 
 
 def test_a_push_is_not_read_as_a_page(served: Served) -> None:
-    from worker.runtime import maintenance
+    from worker.feedback import unread_pages
 
     CALLER.post(f"{served.url}/push/v1/{TOKEN}", json={"mobile": "13800138000"})
-    maintenance.sweep(served.stage.engine, served.stage.settings, "test")
+    unread_pages.read_waiting(served.stage.engine, served.stage.settings)
     with database.reading(served.stage.engine) as connection:
         assert has_unread_pushes(connection, ["v1"])

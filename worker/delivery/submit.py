@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx
 import structlog
@@ -23,6 +24,7 @@ from worker.delivery.admission import segment_count
 from worker.domain import placeholders
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, WireError
+from worker.gateways import reading, storable
 from worker.gateways.base import Account, Content, OutgoingSubmission
 from worker.gateways.results import Result, Results
 from worker.gateways.transport import answer_bounds
@@ -253,19 +255,10 @@ async def _call_gateway(prepared: PreparedSubmission, send: Send, settings: Sett
         response = await send(request, timeout, bound)
     except WireError as error:
         outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
-        results = Results(Result(outcome, type(error).__name__, str(error)))
+        results = Results(storable.result(Result(outcome, type(error).__name__, str(error))))
     else:
-        if len(response.content) <= _SHORT_ANSWER_BYTES:
-            results = _read_results(prepared, response)
-        else:
-            results = await asyncio.to_thread(_read_results, prepared, response)
+        read = partial(reading.read_results, gateway, response, prepared.outgoing)
+        is_short = len(response.content) <= _SHORT_ANSWER_BYTES
+        results = read() if is_short else await asyncio.to_thread(read)
     failpoints.reach("call.after")
     return CallAnswer(prepared, results, boot_clock() - began)
-
-
-def _read_results(prepared: PreparedSubmission, response: httpx.Response) -> Results:
-    """Read an answer; if its reader fails, the gateway may have taken the messages: unknown."""
-    try:
-        return prepared.account.gateway.read_results(response, prepared.outgoing)
-    except Exception as error:  # noqa: BLE001 - readers never raise; if one does, it is unknown
-        return Results(Result(Outcome.UNKNOWN, "unreadable", type(error).__name__, mapped=False))

@@ -107,6 +107,9 @@ NOT_TAKEN_SUBMISSION_STATES = frozenset({S.NOT_SENT, S.REJECTED})
 #: The states of the submissions that a report can belong to: the gateway may have taken them.
 MAYBE_TAKEN_SUBMISSION_STATES = frozenset(S) - NOT_TAKEN_SUBMISSION_STATES - {S.PLANNED}
 
+#: The states of the submissions that may adopt an id of a report: their calls are over.
+ADOPTING_SUBMISSION_STATES = (S.UNKNOWN, S.ACCEPTED)
+
 #: The states that callbacks are told of; from the others the messages go on.
 TOLD_SUBMISSION_STATES = frozenset({S.ACCEPTED, S.REJECTED, S.UNKNOWN})
 #: The states whose messages are queued, by what they say of their messages, in their order there.

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
 import structlog
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 
 from worker import failpoints
 from worker.config.settings import Settings
@@ -21,7 +22,8 @@ from worker.delivery import account_guard
 from worker.delivery.account_guard import GuardedClient
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotAsked, WireError, XinshiError
-from worker.feedback import raw_pages
+from worker.feedback import page_intake, raw_pages
+from worker.gateways import reading
 from worker.gateways.base import Account
 from worker.gateways.results import Balance, Result
 from worker.gateways.transport import answer_bounds
@@ -69,19 +71,14 @@ class FetchedPage(NamedTuple):
     rows: int
     new_rows: int
     problem: str | None
-
-
-class ParsedPage(NamedTuple):
-    """What a page held: its rows, those that were new, and why the gateway refused, if it did."""
-
-    rows: int = 0
-    new_rows: int = 0
-    refusal: Result | None = None
+    #: True when it is stored, and cannot be read: to fetch it again would not help.
+    put_aside: bool = False
 
 
 def lease_seconds(account: Account) -> float:
     """Return how long a collection may hold its tick before another process takes it over."""
-    return MAX_COLLECT_SECONDS + 2 * account.settings.timeout + 5.0
+    seconds = MAX_COLLECT_SECONDS + page_intake.MAX_SECONDS
+    return seconds + 2 * account.settings.timeout + 5.0
 
 
 class Collector:
@@ -137,7 +134,7 @@ class Collector:
             return Balance()
         try:
             answer = await self._client.send(account, request)
-            balance = await asyncio.to_thread(account.gateway.read_balance, answer)
+            balance = await asyncio.to_thread(reading.read_balance, account.gateway, answer)
             await self._note_answer(account, balance.refusal)
             sent_count = await self.fetch_sent_count(account) if balance.refusal is None else None
         except WireError as error:
@@ -156,7 +153,8 @@ class Collector:
         request = account.gateway.sent_count_request(datetime.now(UTC))
         if request is None:
             return None
-        counter = account.gateway.read_sent_count(await self._client.send(account, request))
+        answer = await self._client.send(account, request)
+        counter = reading.read_sent_count(account.gateway, answer)
         await self._note_answer(account, counter.refusal)
         return counter.sent
 
@@ -185,7 +183,7 @@ class Collector:
         except NotAsked as error:
             await self._write_cursor(tick, stored)
             return CollectionResult(problem=str(error), was_asked=False)
-        if page.problem is None:
+        if page.problem is None or page.put_aside:
             await self._write_cursor(
                 tick, inbound_cursor.dump(inbound_cursor.after_reading(cursor, hour, now))
             )
@@ -205,9 +203,7 @@ class Collector:
         failpoints.reach("collect.answered")
         inbox_id = await self._store_page(account.name, kind, response)
         failpoints.reach("collect.page_stored")
-        return await self._in_transaction(
-            lambda connection: self._parse_page(connection, account, kind, inbox_id, response)
-        )
+        return await self._take_in(account, kind, inbox_id, response)
 
     async def _store_page(self, account: str, kind: str, response: httpx.Response) -> int:
         """Commit a raw page to the inbox; return its id.
@@ -241,18 +237,23 @@ class Collector:
                     raise
             await asyncio.sleep(RETRY_SECONDS)
 
-    def _parse_page(
-        self,
-        connection: Connection,
-        account: Account,
-        kind: str,
-        inbox_id: int,
-        response: httpx.Response,
+    async def _take_in(
+        self, account: Account, kind: str, inbox_id: int, response: httpx.Response
     ) -> FetchedPage:
-        """Parse a stored page, and note what its refusal, if it is one, says of the account."""
-        page = parse_page(connection, self.settings, account, kind, inbox_id, response)
+        """Take in a stored page, and note what its refusal, if it is one, says of the account."""
+        page = await asyncio.to_thread(
+            page_intake.take_in,
+            self.engine,
+            self.settings,
+            account.name,
+            inbox_id,
+            partial(raw_pages.read_page, account, kind, response),
+            time.monotonic() + page_intake.MAX_SECONDS,
+        )
+        if page.problem is not None:
+            return FetchedPage(0, 0, page.problem, put_aside=True)
+        await self._note_answer(account, page.refusal)
         refusal = page.refusal
-        account_guard.note_answer(connection, self.settings, account.name, refusal, self.owner)
         problem = None if refusal is None else f"refused: {refusal.code} {refusal.words}".strip()
         return FetchedPage(page.rows, page.new_rows, problem)
 
@@ -270,38 +271,6 @@ class Collector:
                 return work(connection)
 
         return await asyncio.to_thread(run)
-
-
-def parse_page(
-    connection: Connection,
-    settings: Settings,
-    account: Account,
-    kind: str,
-    inbox_id: int,
-    response: httpx.Response,
-) -> ParsedPage:
-    """Parse a raw page of the inbox, take in what it holds, and note that it was parsed.
-
-    Only one process does so: for any other the page is empty.
-    """
-    if not inbox.take_page(connection, inbox_id):
-        return ParsedPage()
-    page = raw_pages.read_page(account, kind, response)
-    contents = raw_pages.page_contents(kind, page)
-    new_rows = raw_pages.take(connection, settings, account.name, [(inbox_id, contents)])
-    inbox.finish_page(connection, inbox_id, len(page.items), page.damaged)
-    if page.damaged:
-        log.warning("page.damaged", account=account.name, inbox=inbox_id, rows=page.damaged)
-    return ParsedPage(len(page.items), new_rows, page.refusal)
-
-
-def parse_stored_page(connection: Connection, settings: Settings, row: Row[Any]) -> int:
-    """Parse a page of the inbox that a crash left unparsed; return how many rows were new."""
-    account = settings.accounts.get(row.account)
-    if account is None:
-        return 0
-    response = raw_pages.stored_response(row)
-    return parse_page(connection, settings, account, row.kind, row.id, response).new_rows
 
 
 def _write_balance(

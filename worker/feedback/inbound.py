@@ -61,7 +61,7 @@ def inbound_row(account: str, inbox_id: int, inbound: InboundMessage) -> dict[st
     )
     return {
         "account": account,
-        "msisdn": inbound.msisdn[:16],
+        "msisdn": inbound.msisdn,
         "text": inbound.text,
         "extension": inbound.extension,
         "service_number": inbound.service_number,

@@ -13,48 +13,44 @@ from sqlalchemy import Connection, Row
 
 from worker.config.settings import Settings
 from worker.feedback import inbound, reports
+from worker.gateways import reading, storable_fields
 from worker.gateways.base import Account
-from worker.gateways.results import Page, PushContents
+from worker.gateways.page_contents import PageContents
 from worker.gateways.transport.answer_bounds import CUT_HEADER
 from worker.store.feedback.inbox import PUSH_KIND
 
 #: What `kind` says of a page of reports; one of inbound messages is "inbound".
 REPORTS = "reports"
+#: The longest header of a page that is kept, in characters.
+MAX_HEADER = 200
 
 
-def read_page(account: Account, kind: str, response: httpx.Response) -> Page[Any]:
+def read_page(account: Account, kind: str, response: httpx.Response) -> PageContents:
     """Return what a gateway's answer holds: reports or inbound messages, by `kind`.
 
     A page of which only the start was kept has a damaged row at least.
     """
-    gateway = account.gateway
-    read = gateway.read_reports if kind == REPORTS else gateway.read_inbound
-    page: Page[Any] = read(response)
+    read = reading.read_reports if kind == REPORTS else reading.read_inbound
+    contents = read(account.gateway, response)
     if CUT_HEADER in response.headers:
-        return replace(page, damaged=max(page.damaged, 1))
-    return page
+        return replace(contents, damaged=max(contents.damaged, 1))
+    return contents
 
 
 def kept_headers(response: httpx.Response) -> dict[str, str]:
     """Return the headers that are stored with a raw page: its type, and why it was cut."""
-    headers = {"content-type": response.headers.get("content-type", "")}
+    content_type = response.headers.get("content-type", "")
+    headers = {"content-type": storable_fields.cut(content_type, MAX_HEADER)}
     if CUT_HEADER in response.headers:
         headers[CUT_HEADER] = response.headers[CUT_HEADER]
     return headers
 
 
-def page_contents(kind: str, page: Page[Any]) -> PushContents:
-    """Return the contents of a page in the form in which a push has them."""
-    if kind == REPORTS:
-        return PushContents(reports=page.items, damaged=page.damaged)
-    return PushContents(inbound=page.items, damaged=page.damaged)
-
-
-def read_stored(account: Account, row: Row[Any]) -> PushContents:
-    """Return what a page or push of the inbox holds; a page's refusal is left out."""
+def read_stored(account: Account, row: Row[Any]) -> PageContents:
+    """Return what a page or push of the inbox holds."""
     if row.kind == PUSH_KIND:
-        return account.gateway.read_push(stored_request(row))
-    return page_contents(row.kind, read_page(account, row.kind, stored_response(row)))
+        return reading.read_push(account.gateway, stored_request(row))
+    return read_page(account, row.kind, stored_response(row))
 
 
 def stored_response(row: Row[Any]) -> httpx.Response:
@@ -73,7 +69,7 @@ def take(
     connection: Connection,
     settings: Settings,
     account: str,
-    contents: Sequence[tuple[int, PushContents]],
+    contents: Sequence[tuple[int, PageContents]],
 ) -> int:
     """Store and apply what pages of an account hold; return how many rows were new.
 

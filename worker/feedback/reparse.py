@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from worker.config.settings import Settings
 from worker.feedback import inbound, raw_pages, reports
-from worker.gateways.results import PushContents
+from worker.gateways.page_contents import PageContents
 from worker.store import events
 from worker.store.db import database
 from worker.store.feedback import inbox
@@ -80,13 +80,14 @@ def _reparse_page(connection: Connection, settings: Settings, inbox_id: int) -> 
         return ReparsedPage(raw.id, raw.account, raw.kind, problem=problem)
     corrected = _correct(connection, settings, raw, contents)
     new = raw_pages.take(connection, settings, raw.account, [(raw.id, contents)])
-    rows = len(contents.reports) + len(contents.inbound)
-    inbox.finish_page(connection, raw.id, rows, contents.damaged)
-    return ReparsedPage(raw.id, raw.account, raw.kind, rows, new, corrected, contents.damaged)
+    inbox.finish_page(connection, raw.id, contents.rows, contents.damaged)
+    return ReparsedPage(
+        raw.id, raw.account, raw.kind, contents.rows, new, corrected, contents.damaged
+    )
 
 
 def _correct(
-    connection: Connection, settings: Settings, raw: Row[Any], contents: PushContents
+    connection: Connection, settings: Settings, raw: Row[Any], contents: PageContents
 ) -> int:
     """Correct the stored rows of a page that are read otherwise now; return how many they were."""
     account, inbox_id = raw.account, raw.id

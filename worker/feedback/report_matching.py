@@ -6,19 +6,17 @@ number.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
-from worker.domain import msisdn as numbers
 from worker.domain.transitions import MAYBE_TAKEN_SUBMISSION_STATES
+from worker.feedback.number_index import NumberIndex
 from worker.gateways.results import Report
+from worker.store.db import capabilities
+from worker.store.feedback import carried_messages
 from worker.store.feedback import reports as report_store
 from worker.store.feedback.reports import Origin, ReportTarget
-
-#: How far a gateway's clock may be behind ours.
-CLOCK_SLACK = timedelta(minutes=2)
 
 #: A report as it was read, or as it is stored: both have the same names for the same facts.
 AnyReport = Report | Row[Any]
@@ -58,13 +56,7 @@ def look_up(
         origins_by_name.get(report.reference or "") or origins_by_name.get(report.gateway_id or "")
         for report in reports
     ]
-    return look_up_in(connection, list(zip(reports, origins, strict=True)))
-
-
-def look_up_in(
-    connection: Connection, pairs: Sequence[tuple[AnyReport, Origin | None]]
-) -> list[ReportLookup]:
-    """Return what is found for each report in the submission beside it, in their order."""
+    pairs = list(zip(reports, origins, strict=True))
     numbers_of_origins = ((origin, report.msisdn) for report, origin in pairs if origin)
     targets = _find_targets(connection, numbers_of_origins)
     return [
@@ -98,46 +90,26 @@ def _find_targets(
 
     A masked number belongs to a message only if exactly one number of the submission fits it.
     """
-    origins: dict[int, Origin] = {}
-    msisdns_by_origin: dict[int, set[str]] = defaultdict(set)
-    for origin, msisdn in numbers_of_origins:
-        origins[origin.id] = origin
-        msisdns_by_origin[origin.id].add(msisdn)
-    targets = report_store.find_targets(
-        connection,
-        {origins[origin_id]: msisdns for origin_id, msisdns in msisdns_by_origin.items()},
-    )
-    for origin_id, msisdns in msisdns_by_origin.items():
-        masked = [msisdn for msisdn in msisdns if "*" in msisdn]
-        if masked:
-            targets.update(_unmask(connection, origins[origin_id], masked))
+    pairs = set(numbers_of_origins)
+    targets: dict[tuple[int, str], ReportTarget] = {}
+    if capabilities.takes_columns(connection):
+        msisdns_by_origin: dict[Origin, set[str]] = defaultdict(set)
+        whole = [(origin, msisdn) for origin, msisdn in pairs if "*" not in msisdn]
+        for origin, msisdn in whole:
+            msisdns_by_origin[origin].add(msisdn)
+        targets = report_store.find_targets(connection, msisdns_by_origin) if whole else {}
+        pairs.difference_update(whole)
+    if pairs:
+        index = read_index(connection, pairs)
+        for origin, msisdn in pairs:
+            target = index.targets(msisdn).get(origin.id)
+            if target is not None:
+                targets[origin.id, msisdn] = target
     return targets
 
 
-def _unmask(
-    connection: Connection, origin: Origin, masked: Iterable[str]
-) -> dict[tuple[int, str], ReportTarget]:
-    """Return the messages of a submission that exactly one masked number each fits."""
-    carried = report_store.messages_of(connection, origin, None)
-    targets = {}
-    for msisdn in masked:
-        fitting = [row for row in carried if numbers.matches(msisdn, row.msisdn)]
-        if len(fitting) == 1:
-            targets[origin.id, msisdn] = ReportTarget(fitting[0].request_id, fitting[0].n)
-    return targets
-
-
-def fits(connection: Connection, origin: Origin, reports: Sequence[AnyReport]) -> bool:
-    """Tell whether all of these reports, which bear one id, can be about one submission.
-
-    None may be from before its call, and it has to carry the number of each.
-    """
-    called_at = origin.called_at
-    if called_at is None or any(
-        report.reported_at is not None and report.reported_at < called_at - CLOCK_SLACK
-        for report in reports
-    ):
-        return False
-    msisdns = {report.msisdn for report in reports}
-    targets = _find_targets(connection, ((origin, msisdn) for msisdn in msisdns))
-    return all((origin.id, msisdn) in targets for msisdn in msisdns)
+def read_index(connection: Connection, pairs: Iterable[tuple[Origin, str]]) -> NumberIndex:
+    """Return the messages of submissions, to look up the numbers beside them."""
+    origin_ids = sorted({origin.id for origin, _ in pairs})
+    msisdns = {msisdn for _, msisdn in pairs}
+    return NumberIndex(carried_messages.of_submissions(connection, origin_ids, msisdns))

@@ -6,7 +6,6 @@ A report that matches no message yet stays and is tried again: it may come befor
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, Row
 
 from worker.domain.enums import MessageState, ReportStatus, SubmissionState
 from worker.feedback import report_matching
-from worker.feedback.report_matching import AnyReport, MatchedReport, ReportLookup
+from worker.feedback.report_matching import MatchedReport, ReportLookup
 from worker.gateways.results import Report
 from worker.store import events
 from worker.store.delivery import outcomes
@@ -23,33 +22,8 @@ from worker.store.feedback import reports as report_store
 from worker.store.feedback.reports import Origin, ReportTarget
 from worker.store.settlement import unknown
 
-#: For so long after its call a submission is a candidate for reports under an unknown id.
-ADOPTABLE_SECONDS = 72 * 3600.0
-#: How many such submissions are looked through, the newest first.
-MAX_CANDIDATES = 200
 #: How many reports are stored and applied together.
 MAX_REPORTS_AT_ONCE = 5000
-
-
-@dataclass(frozen=True, slots=True)
-class SortedReports:
-    """Stored reports by their ids, sorted by what has to be done about them.
-
-    A report whose submission is known, but not its message, is in neither: it waits.
-    """
-
-    #: Those whose message is known.
-    matched: dict[int, MatchedReport] = field(default_factory=dict)
-    #: Those with a reference or id that no submission has.
-    unnamed: dict[int, AnyReport] = field(default_factory=dict)
-
-    def add(self, report_id: int, lookup: ReportLookup) -> None:
-        """Sort one report in."""
-        matched = lookup.matched
-        if matched is not None:
-            self.matched[report_id] = matched
-        elif lookup.origin is None:
-            self.unnamed[report_id] = lookup.report
 
 
 def take_page(
@@ -86,11 +60,8 @@ def _take_chunk(
     ]
     lookups_by_digest = {row["digest"]: lookup for row, lookup in zip(rows, lookups, strict=True)}
     new_ids = report_store.add(connection, rows)
-    new_reports = SortedReports()
-    for digest, report_id in new_ids.items():
-        new_reports.add(report_id, lookups_by_digest[digest])
-    _apply(connection, new_reports.matched)
-    _adopt(connection, accounts, new_reports.unnamed)
+    new_lookups = {report_id: lookups_by_digest[digest] for digest, report_id in new_ids.items()}
+    apply(connection, _matched(new_lookups))
     return len(new_ids)
 
 
@@ -98,24 +69,32 @@ def match_stored(
     connection: Connection, accounts: Sequence[str], reports: Sequence[Row[Any]]
 ) -> int:
     """Match stored reports with messages and move these; return how many were matched."""
-    stored = SortedReports()
     lookups = report_matching.look_up(connection, accounts, reports)
-    for report, lookup in zip(reports, lookups, strict=True):
-        stored.add(report.id, lookup)
-    _store_matches(connection, stored.matched)
-    _apply(connection, stored.matched)
-    return len(stored.matched) + _adopt(connection, accounts, stored.unnamed)
+    ids = [report.id for report in reports]
+    matched_reports = _matched(dict(zip(ids, lookups, strict=True)))
+    apply_stored(connection, matched_reports)
+    return len(matched_reports)
 
 
-def _store_matches(connection: Connection, reports: Mapping[int, MatchedReport]) -> None:
-    """Write down which messages stored reports, given by their ids, belong to."""
-    report_store.match(
-        connection,
-        {report_id: matched.target for report_id, matched in reports.items()},
-    )
+def apply_stored(
+    connection: Connection, reports: Mapping[int, MatchedReport], *, adopting: bool = False
+) -> None:
+    """Write down which messages stored reports, given by their ids, belong to, and apply them."""
+    targets = {report_id: matched.target for report_id, matched in reports.items()}
+    report_store.match(connection, targets)
+    apply(connection, reports, adopting=adopting)
 
 
-def _apply(
+def _matched(lookups: Mapping[int, ReportLookup]) -> dict[int, MatchedReport]:
+    """Return the reports whose message was found, by their ids; the others wait."""
+    return {
+        report_id: matched
+        for report_id, lookup in lookups.items()
+        if (matched := lookup.matched) is not None
+    }
+
+
+def apply(
     connection: Connection, reports: Mapping[int, MatchedReport], *, adopting: bool = False
 ) -> None:
     """Do what follows from matched reports: settle submissions, move messages.
@@ -173,57 +152,6 @@ def _move_messages(
             )
 
 
-def _adopt(
-    connection: Connection, accounts: Sequence[str], unnamed: Mapping[int, AnyReport]
-) -> int:
-    """Match stored reports under ids that no submission has; return how many were matched.
-
-    A submission may have lost its id with the gateway's answer, or never been given one.
-    """
-    reports_by_gateway_id: dict[str, dict[int, AnyReport]] = defaultdict(dict)
-    for report_id, report in unnamed.items():
-        if report.gateway_id:
-            reports_by_gateway_id[report.gateway_id][report_id] = report
-    if not reports_by_gateway_id:
-        return 0
-    origins = _find_origins(connection, accounts, reports_by_gateway_id)
-    pairs = [(unnamed[report_id], origin) for report_id, origin in origins.items()]
-    lookups = report_matching.look_up_in(connection, pairs)
-    adopted = SortedReports()
-    for report_id, lookup in zip(origins, lookups, strict=True):
-        adopted.add(report_id, lookup)
-    _store_matches(connection, adopted.matched)
-    _apply(connection, adopted.matched, adopting=True)
-    return len(adopted.matched)
-
-
-def _find_origins(
-    connection: Connection,
-    accounts: Sequence[str],
-    reports_by_gateway_id: Mapping[str, Mapping[int, AnyReport]],
-) -> dict[int, Origin]:
-    """Return the submissions of reports, by the reports' ids, and write down the ids they bear.
-
-    A submission is meant by an id if its numbers and its time fit all reports of the id, and if no
-    other submission fits them.
-    """
-    origins: dict[int, Origin] = {}
-    candidates = report_store.adoptable(connection, accounts, ADOPTABLE_SECONDS, MAX_CANDIDATES)
-    for gateway_id, reports in reports_by_gateway_id.items():
-        fitting = [
-            candidate
-            for candidate in candidates
-            if report_matching.fits(connection, candidate, list(reports.values()))
-        ]
-        if len(fitting) == 1:
-            (origin,) = fitting
-            origins.update(dict.fromkeys(reports, origin))
-            if not origin.restored:
-                report_store.adopt(connection, origin.id, gateway_id)
-                candidates.remove(origin)
-    return origins
-
-
 def report_row(
     account: str, inbox_id: int, report: Report, target: ReportTarget | None = None
 ) -> dict[str, Any]:
@@ -236,12 +164,12 @@ def report_row(
     )
     return {
         "account": account,
-        "msisdn": report.msisdn[:16],
+        "msisdn": report.msisdn,
         "reference": report.reference,
         "gateway_id": report.gateway_id,
         "status": report.status.value,
-        "code": report.code[:64],
-        "words": report.words[:200] or None,
+        "code": report.code,
+        "words": report.words or None,
         "reported_at": report.reported_at,
         "digest": digest(facts),
         "inbox_id": inbox_id,

@@ -232,8 +232,10 @@ class Lane(BackgroundService):
             log.warning("lane.record_failed", lane=self.message_class.value, why=str(error))
             return False
         except Exception as error:
-            # A fault of ours: the sweep will show these as unknown.
+            # A fault of ours: the sweep will show the call as unknown, and no other call.
             log.exception("lane.record_failed", why=type(error).__name__)
+            if len(outcomes) > 1:
+                return all(self._write_outcomes([outcome]) for outcome in outcomes)
         return True
 
     def _spool_outcomes(self, outcomes: Sequence[CallOutcome]) -> bool:

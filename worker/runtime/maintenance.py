@@ -3,8 +3,6 @@
 All of it may run in two processes at once: every write is guarded by the state that it leaves.
 """
 
-import time
-
 import structlog
 from sqlalchemy import Engine
 
@@ -12,8 +10,6 @@ from worker import failpoints
 from worker.config.settings import Settings
 from worker.delivery import account_guard, record
 from worker.domain.enums import SubmissionState
-from worker.feedback import collector
-from worker.feedback.reports import match_stored
 from worker.intake import campaigns
 from worker.store import (
     messages,
@@ -23,7 +19,6 @@ from worker.store import (
 )
 from worker.store.db import database
 from worker.store.delivery import account_doubts, outcomes, recipient_calls
-from worker.store.feedback import inbox, reports
 from worker.store.intake import allowances, requests
 from worker.store.settlement import unknown
 
@@ -32,10 +27,6 @@ log = structlog.get_logger()
 #: How many rows one transaction of `forget` removes at the most, and how many such it runs.
 FORGET_ROWS = 500
 FORGET_TRANSACTIONS = 100
-#: How many unread pages one sweep reads at the most.
-MAX_UNREAD_PAGES = 100
-#: How many reports one transaction of `match_reports` tries.
-MATCH_ROWS = 500
 #: How many submissions one run of `close_out` looks at.
 CLOSE_OUT_ROWS = 1000
 
@@ -48,8 +39,6 @@ def sweep(engine: Engine, settings: Settings, owner: str) -> None:
     campaigns.end_cancelled(engine)
     for campaign_id in campaigns.finish_drained(engine):
         log.info("campaign.done", campaign=campaign_id)
-    parse_unread_pages(engine, settings)
-    match_reports(engine, settings)
 
 
 def end_overdue_leases(engine: Engine, settings: Settings, owner: str) -> None:
@@ -76,31 +65,6 @@ def expire(engine: Engine) -> None:
                 emptied.append(submission_id)
         if emptied:
             outcomes.mark_not_sent(connection, emptied, SubmissionState.PLANNED)
-
-
-def parse_unread_pages(engine: Engine, settings: Settings) -> None:
-    """Parse the raw pages of the inbox that a crash left unparsed."""
-    with database.reading(engine) as connection:
-        rows = inbox.unread_pages(connection, MAX_UNREAD_PAGES)
-    for row in rows:
-        with database.writing(engine) as connection:
-            collector.parse_stored_page(connection, settings, row)
-
-
-def match_reports(engine: Engine, settings: Settings) -> None:
-    """Try again to match the reports that belong to no message yet."""
-    after_id, turn = 0, int(time.time() / settings.top.sweep_every)
-    close_out_after = settings.top.close_out_after
-    while True:
-        with database.writing(engine) as connection:
-            rows = reports.unmatched(connection, MATCH_ROWS, close_out_after, after_id, turn)
-            for account in {row.account for row in rows}:
-                account_reports = [row for row in rows if row.account == account]
-                sharing_accounts = settings.accounts_sharing_login(account)
-                match_stored(connection, sharing_accounts, account_reports)
-        if not rows:
-            return
-        after_id = rows[-1].id
 
 
 def forget(engine: Engine) -> None:

@@ -17,7 +17,7 @@ from worker.config.settings import Settings
 from worker.delivery import health_monitor
 from worker.domain.enums import Reports
 from worker.domain.errors import XinshiError
-from worker.feedback import pushes
+from worker.feedback import named_reports, pushes, unnamed_reports, unread_pages
 from worker.feedback.collector import Collector, lease_seconds
 from worker.gateways.base import Account
 from worker.gateways.transport.client import GatewayClient
@@ -35,6 +35,8 @@ log = structlog.get_logger()
 REPEAT_EVERY = 10.0
 #: How soon after each other pushes are read, when there are any.
 PUSHES_EVERY = 0.1
+#: How long a run that reads pages, or matches reports, may take; it ends itself long before.
+FEEDBACK_LEASE = 60.0
 #: How often calls to numbers are forgotten that count no more.
 FORGET_EVERY = 60.0
 #: How often reports that are overdue are given up.
@@ -78,18 +80,26 @@ class Ticker(BackgroundService):
 
     async def _look(self, all_ticks: Mapping[str, Tick]) -> None:
         """Drain this machine's spools, then take the ticks that are due and begin to run them."""
+        # On each machine for itself: a spool lies on its own disk.
+        drain = partial(maintenance.drain_spools, self.engine, self.settings, self.owner)
+        await self._try_look(asyncio.to_thread(drain))
+        await self._try_look(self._begin_due(all_ticks))
+
+    async def _begin_due(self, all_ticks: Mapping[str, Tick]) -> None:
+        """Take the ticks that are due, and begin to run them."""
+        for name in await asyncio.to_thread(self._due, set(all_ticks)):
+            has_work = all_ticks[name].has_work
+            if has_work is not None and not await asyncio.to_thread(has_work):
+                continue
+            if await asyncio.to_thread(self._take, name, all_ticks[name]):
+                task = asyncio.create_task(self._run_tick(name, all_ticks[name]))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+
+    async def _try_look(self, look: Awaitable[None]) -> None:
+        """Await one part of a look; if it fails, the other parts and the next look go on."""
         try:
-            # On each machine for itself: a spool lies on its own disk.
-            drain = partial(maintenance.drain_spools, self.engine, self.settings, self.owner)
-            await asyncio.to_thread(drain)
-            for name in await asyncio.to_thread(self._due, set(all_ticks)):
-                has_work = all_ticks[name].has_work
-                if has_work is not None and not await asyncio.to_thread(has_work):
-                    continue
-                if await asyncio.to_thread(self._take, name, all_ticks[name]):
-                    task = asyncio.create_task(self._run_tick(name, all_ticks[name]))
-                    self._running.add(task)
-                    task.add_done_callback(self._running.discard)
+            await look
         except XinshiError as error:
             log.warning("tick.look_failed", why=str(error))
         except Exception as error:
@@ -112,20 +122,23 @@ class Ticker(BackgroundService):
 
     async def _run_tick(self, name: str, tick: Tick) -> None:
         """Run a tick that was taken, and then let it be taken again."""
+        problem: str | None = None
         try:
             await tick.run()
         except XinshiError as error:
+            problem = f"{type(error).__name__}: {error}"
             log.warning("tick.failed", tick=name, why=str(error))
         except Exception as error:
             # A fault of ours in one tick must not end the others.
-            log.exception("tick.failed", tick=name, why=type(error).__name__)
+            problem = type(error).__name__
+            log.exception("tick.failed", tick=name, why=problem)
         finally:
             with contextlib.suppress(XinshiError):
-                await asyncio.to_thread(self._release, name)
+                await asyncio.to_thread(self._release, name, problem)
 
-    def _release(self, name: str) -> None:
+    def _release(self, name: str, problem: str | None) -> None:
         with database.writing(self.engine) as connection:
-            ticks.release(connection, name, self.owner)
+            ticks.release(connection, name, self.owner, problem)
 
     def _all_ticks(self, client: GatewayClient) -> dict[str, Tick]:
         """Return all ticks of this configuration, by name."""
@@ -142,6 +155,13 @@ class Ticker(BackgroundService):
         # Two sweeps at once do no harm; one that was killed must not keep the next one waiting.
         sweep = _in_thread(maintenance.sweep, engine, settings, self.owner)
         yield "sweep", Tick(top.sweep_every, 2 * top.sweep_every, sweep)
+        # What gateways said has ticks of its own: whatever is wrong with it stops nothing else.
+        for name, work in (
+            ("pages", unread_pages.read_waiting),
+            (named_reports.TICK_NAME, named_reports.match_named),
+            (unnamed_reports.TICK_NAME, unnamed_reports.adopt_ids),
+        ):
+            yield name, Tick(top.sweep_every, FEEDBACK_LEASE, _in_thread(work, engine, settings))
         examine = _in_thread(health_monitor.examine, engine, settings, self.owner)
         yield (
             health_monitor.TICK_NAME,

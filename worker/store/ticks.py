@@ -4,13 +4,18 @@ The process that moves `next_at` on runs the tick, so two schedulers do no more 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, or_, select, update
 
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import insert_if_absent
 from worker.store.schema.tables import tick
+
+#: A tick that failed so often in a row does not come right by itself.
+FAILING_RUNS = 2
+#: A tick that nobody has run for so long is run no more.
+GONE_SECONDS = 3600.0
 
 
 def ensure(connection: Connection, names: set[str]) -> None:
@@ -60,16 +65,51 @@ def take(
     return taking.rowcount == 1
 
 
-def release(connection: Connection, name: str, owner: str) -> None:
-    """End the lease of a tick, so that another process can take it when it is due."""
+def release(connection: Connection, name: str, owner: str, problem: str | None = None) -> None:
+    """End the lease of a tick, so that another process can take it when it is due.
+
+    `problem` is why this run failed; failures in a row are counted, a run that did not fail ends
+    them.
+    """
+    failures = 0 if problem is None else tick.c.failures + 1
     connection.execute(
-        update(tick).where(tick.c.name == name, tick.c.owner == owner).values(lease_until=None)
+        update(tick)
+        .where(tick.c.name == name, tick.c.owner == owner)
+        .values(lease_until=None, failures=failures, problem=problem and problem[:200])
     )
+
+
+class FailingTick(NamedTuple):
+    """A tick whose last runs failed: how many in a row, and why the last one did."""
+
+    name: str
+    failures: int
+    problem: str
+
+
+def failing(connection: Connection) -> list[FailingTick]:
+    """Return the ticks whose last `FAILING_RUNS` runs or more failed, by name.
+
+    One that has been due for long is of an account that is configured no longer.
+    """
+    rows = connection.execute(
+        select(tick.c.name, tick.c.failures, tick.c.problem)
+        .where(tick.c.failures >= FAILING_RUNS, tick.c.next_at >= later(-GONE_SECONDS))
+        .order_by(tick.c.name)
+    )
+    return [FailingTick(row.name, row.failures, row.problem or "") for row in rows]
 
 
 def read_cursor(connection: Connection, name: str) -> Mapping[str, Any]:
     """Return where a tick goes on; empty when it has never stored that."""
     return connection.execute(select(tick.c.cursor).where(tick.c.name == name)).scalar() or {}
+
+
+def lock_cursor(connection: Connection, name: str) -> Mapping[str, Any]:
+    """Lock a tick's row, made if need be, and return where it goes on as `read_cursor` does."""
+    ensure(connection, {name})
+    query = select(tick.c.cursor).where(tick.c.name == name)
+    return connection.execute(query.with_for_update()).scalar() or {}
 
 
 def write_cursor(connection: Connection, name: str, cursor: Mapping[str, Any]) -> None:

@@ -45,12 +45,14 @@ def doctor(
 ) -> None:
     """Look at everything that a delivery needs: what is wrong with it, and what to do.
 
-    The configuration, the broker, Redis, the database and its schema, workers, codes that no table
-    knows, accounts that messages wait for, and each account by one balance call, unless it is held.
-    Exit code 1 if anything is wrong; it also warns of what others could read.
+    The configuration, the broker, Redis, the database and its schema, workers, ticks that fail,
+    pages that were not read, codes that no table knows, accounts that messages wait for, and each
+    account by one balance call, unless it is held. Exit code 1 if anything is wrong; it also warns
+    of what others could read.
 
     With --probe it looks at nothing but progress: exit code 1 if work of a class has been due for
-    longer than --late and nothing of it is called, or no tick was run for so long.
+    longer than --late and nothing of it is called, or no tick was run for so long. Ticks that fail
+    and pages that were not read are shown, and do not count: a restart would not mend them.
     """
     checks = _run_probe(config, classes or [], late) if probe else _run_checks(config)
     if as_json:

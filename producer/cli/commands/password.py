@@ -75,6 +75,7 @@ async def _send_request(transport: str, account: "Account", request: "httpx.Requ
     """Send the request; returns the gateway's result, or `NOT_SENT` or `UNKNOWN` without one."""
     from worker.domain.enums import Outcome
     from worker.domain.errors import NotSent, OutcomeUnknown
+    from worker.gateways import reading
     from worker.gateways.results import Result
     from worker.gateways.transport.client import GatewayClient
 
@@ -87,7 +88,7 @@ async def _send_request(transport: str, account: "Account", request: "httpx.Requ
         return Result(Outcome.UNKNOWN, words=str(error))
     finally:
         await client.close()
-    return account.gateway.read_password(response)
+    return reading.read_password(account.gateway, response)
 
 
 def _print_result(session: Session, account: "Account", result: "Result") -> None:

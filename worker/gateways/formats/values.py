@@ -12,7 +12,7 @@ from functools import lru_cache
 from worker.domain.msisdn import mask, normalise
 from worker.domain.timezone import SHANGHAI
 
-#: The longest that a code or an id may be before it is cut; the longest known has 36 characters.
+#: The longest that a code or an id may be; the longest known has 36 characters.
 MAX_WORD_LENGTH = 64
 #: The longest that a gateway's words may be before they are cut, in characters.
 MAX_WORDS_LENGTH = 200
@@ -66,6 +66,7 @@ def tidy_words(value: object) -> str:
 def read_word(value: object) -> str:
     """Read a code or an id as text, from a string or a number; `""` for anything else.
 
+    What is longer than `MAX_WORD_LENGTH` is cut to one more: an id that was cut is seen to be none.
     A number that has lost digits on its way (a large one with a point) is no id.
     """
     match value:
@@ -82,7 +83,7 @@ def read_word(value: object) -> str:
             text = str(value)
         case _:
             return ""
-    return strip_blanks(make_storable(text[: 2 * MAX_WORD_LENGTH]))[:MAX_WORD_LENGTH]
+    return strip_blanks(make_storable(text[: 2 * MAX_WORD_LENGTH]))[: MAX_WORD_LENGTH + 1]
 
 
 def read_text(value: object) -> str | None:

@@ -1,8 +1,9 @@
 """Read and write inbound messages, and find the messages that they answer.
 
-A reply answers the newest message of `enqueue` that its account sent to that number before it came;
-so it belongs to that message's sender. Numbers of campaigns are not indexed: replies to campaigns,
-and those that answer nothing, belong to no known sender.
+A reply answers a message of `enqueue` that its account sent to that number before it came, and
+belongs to that message's sender: the newest one with the extension that was replied to; else the
+newest without any extension; else the newest. Numbers of campaigns are not indexed: replies to
+campaigns, and those that answer nothing, belong to no known sender.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, RowMapping, Select, and_, false, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    RowMapping,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    or_,
+    select,
+)
 
 from worker.store.db.clock import now
 from worker.store.feedback import deduplication
@@ -88,27 +102,15 @@ def page(connection: Connection, filters: InboundFilter, limit: int) -> InboundP
 
 
 def _query(filters: InboundFilter) -> Select[Any]:
-    answered = (
-        select(message_view.c.id)
-        .where(
-            message_view.c.msisdn == inbound_message.c.msisdn,
-            message_view.c.single.is_not(None),
-            message_view.c.created_at <= inbound_message.c.stored_at,
-            or_(
-                false(),
-                *(
-                    and_(
-                        inbound_message.c.account == account_name,
-                        message_view.c.account.in_(list(names_sharing_login)),
-                    )
-                    for account_name, names_sharing_login in filters.accounts.items()
-                ),
-            ),
-        )
-        .order_by(message_view.c.request_id.desc(), message_view.c.n.desc())
-        .limit(1)
-        .correlate(inbound_message)
-        .scalar_subquery()
+    extension = inbound_message.c.extension
+    newest = _answered(filters)
+    answered = case(
+        (extension.is_(None), newest),
+        else_=func.coalesce(
+            _answered(filters, request.c.extension == extension),
+            _answered(filters, request.c.extension.is_(None)),
+            newest,
+        ),
     )
     query = select(inbound_message, answered.label("answers")).where(
         inbound_message.c.account.in_(list(filters.accounts))
@@ -120,6 +122,32 @@ def _query(filters: InboundFilter) -> Select[Any]:
     if filters.before is not None:
         query = query.where(inbound_message.c.id < filters.before)
     return query.order_by(inbound_message.c.id.desc())
+
+
+def _answered(filters: InboundFilter, *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """Return the id of the newest message that a reply may answer, of those that fit conditions."""
+    is_of_account = (
+        and_(
+            inbound_message.c.account == account_name,
+            message_view.c.account.in_(list(names_sharing_login)),
+        )
+        for account_name, names_sharing_login in filters.accounts.items()
+    )
+    return (
+        select(message_view.c.id)
+        .join(request, request.c.id == message_view.c.request_id)
+        .where(
+            message_view.c.msisdn == inbound_message.c.msisdn,
+            message_view.c.single.is_not(None),
+            message_view.c.created_at <= inbound_message.c.stored_at,
+            or_(false(), *is_of_account),
+            *conditions,
+        )
+        .order_by(message_view.c.request_id.desc(), message_view.c.n.desc())
+        .limit(1)
+        .correlate(inbound_message)
+        .scalar_subquery()
+    )
 
 
 def _answering(connection: Connection, rows: Sequence[RowMapping], sender: str) -> list[RowMapping]:

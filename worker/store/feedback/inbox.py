@@ -5,9 +5,19 @@ A page is stored alone, as a collector gets it; pushes are stored and read many 
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from worker.store.db.clock import now
 from worker.store.db.dialects import inserted_id
@@ -42,25 +52,42 @@ def add_page(
     return inserted_id(connection.execute(insertion))
 
 
-def unread_pages(connection: Connection, limit: int) -> list[Row[Any]]:
-    """Return up to `limit` raw pages that were not read yet, the oldest first; no pushes."""
-    rows = connection.execute(
-        select(inbox)
-        .where(inbox.c.parsed_at.is_(None), inbox.c.kind != "push")
+def unread_page_ids(connection: Connection, accounts: Collection[str], limit: int) -> list[int]:
+    """Return the ids of up to `limit` pages of accounts that wait to be read; no pushes."""
+    query = (
+        select(inbox.c.id)
+        .where(
+            inbox.c.parsed_at.is_(None),
+            inbox.c.kind != PUSH_KIND,
+            inbox.c.account.in_(list(accounts)),
+        )
         .order_by(inbox.c.id)
         .limit(limit)
     )
-    return list(rows)
+    return list(connection.execute(query).scalars())
 
 
-def take_page(connection: Connection, inbox_id: int) -> bool:
-    """Take a page to read it in this transaction; False when another has read it."""
-    taking = connection.execute(
-        update(inbox)
+def find(connection: Connection, inbox_id: int) -> Row[Any] | None:
+    """Return a raw page or push; None when it does not exist any more."""
+    return connection.execute(select(inbox).where(inbox.c.id == inbox_id)).first()
+
+
+def lock_unread(connection: Connection, inbox_id: int) -> int | None:
+    """Lock a page or push that waits to be read; return how many of its rows were taken in.
+
+    None when another process has read it, or put it aside.
+    """
+    row = connection.execute(
+        select(inbox.c.rows)
         .where(inbox.c.id == inbox_id, inbox.c.parsed_at.is_(None))
-        .values(parsed_at=now())
-    )
-    return taking.rowcount == 1
+        .with_for_update()
+    ).first()
+    return None if row is None else row[0] or 0
+
+
+def note_rows(connection: Connection, inbox_id: int, rows: int) -> None:
+    """Note how many rows of a long page were taken in; the next transaction goes on there."""
+    connection.execute(update(inbox).where(inbox.c.id == inbox_id).values(rows=rows))
 
 
 def finish_page(connection: Connection, inbox_id: int, rows: int, damaged: int) -> None:
@@ -71,8 +98,21 @@ def finish_page(connection: Connection, inbox_id: int, rows: int, damaged: int) 
     connection.execute(
         update(inbox)
         .where(inbox.c.id == inbox_id)
-        .values(parsed_at=now(), rows=rows, damaged=damaged)
+        .values(parsed_at=now(), rows=rows, damaged=damaged, problem=None)
     )
+
+
+def put_aside(connection: Connection, inbox_id: int, problem: str) -> bool:
+    """Put aside a page or push that cannot be read, and say why; False when it was read.
+
+    It holds nothing up any more, and waits for a person who has it read again.
+    """
+    putting = connection.execute(
+        update(inbox)
+        .where(inbox.c.id == inbox_id, inbox.c.parsed_at.is_(None))
+        .values(parsed_at=now(), damaged=1, problem=problem[:200])
+    )
+    return putting.rowcount == 1
 
 
 def find_ids(
@@ -116,30 +156,28 @@ def has_unread_pushes(connection: Connection, accounts: Collection[str]) -> bool
     return connection.execute(query).first() is not None
 
 
-def lock_unread_pushes(
+def next_pushes(
     connection: Connection, accounts: Collection[str], limit: int, max_bytes: int
-) -> list[Row[Any]]:
-    """Lock the oldest unread pushes, up to `limit` and about `max_bytes` in all, and return them.
+) -> list[int]:
+    """Return the ids of the oldest unread pushes: up to `limit`, and `max_bytes` in all.
 
-    The first one is returned however long it is. Those that another transaction is reading are
-    passed over.
+    The first one is returned alone when it is longer.
     """
     sizes = connection.execute(
         select(inbox.c.id, func.length(inbox.c.body).label("size"))
         .where(_is_unread_push, inbox.c.account.in_(list(accounts)))
         .order_by(inbox.c.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
     ).all()
-    ids: list[int] = []
-    total = 0
-    for row in sizes:
-        total += row.size
-        if ids and total > max_bytes:
-            break
-        ids.append(row.id)
-    query = select(inbox).where(inbox.c.id.in_(ids)).order_by(inbox.c.id)
-    return list(connection.execute(query)) if ids else []
+    totals = accumulate(row.size for row in sizes)
+    ids = [row.id for row, total in zip(sizes, totals, strict=True) if total <= max_bytes]
+    return ids or [row.id for row in sizes[:1]]
+
+
+def lock_unread_pushes(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
+    """Lock pushes that were not read yet, and return them; those that are locked are left out."""
+    query = select(inbox).where(_is_unread_push, inbox.c.id.in_(list(ids))).order_by(inbox.c.id)
+    return list(connection.execute(query.with_for_update(skip_locked=True)))
 
 
 def finish_pushes(connection: Connection, rows: Sequence[tuple[int, int, int]]) -> None:

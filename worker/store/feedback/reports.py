@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
     and_,
     bindparam,
+    exists,
     or_,
     select,
     true,
@@ -18,9 +20,10 @@ from sqlalchemy import (
 )
 
 from worker.domain.enums import SubmissionState
+from worker.domain.transitions import MAYBE_TAKEN_SUBMISSION_STATES
 from worker.store.db import capabilities
 from worker.store.db.clock import later
-from worker.store.db.dialects import is_any_of, planned_by_index
+from worker.store.db.dialects import planned_by_index
 from worker.store.db.pg_arrays import equals_any, literal_table
 from worker.store.feedback import deduplication
 from worker.store.schema.tables import message, report, submission
@@ -30,8 +33,6 @@ from worker.store.settlement.restored_backup import RESTORED
 RECENT_SECONDS = 600.0
 #: An older one is tried in one of so many turns.
 TURNS = 120
-#: With more numbers of a submission than this its whole range is read.
-MAX_NAMED_NUMBERS = 200
 
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -46,22 +47,33 @@ def correct(
     return deduplication.correct_misread(connection, report, inbox_id, rows)
 
 
-def unmatched(
+def names_a_submission() -> ColumnElement[bool]:
+    """Return the condition that a submission has a report's reference or the id that it bears."""
+    states = [state.value for state in MAYBE_TAKEN_SUBMISSION_STATES]
+    names = (
+        submission.c.gateway_id == report.c.gateway_id,
+        submission.c.reference == report.c.reference,
+    )
+    return or_(*(exists().where(is_named, submission.c.state.in_(states)) for is_named in names))
+
+
+def named_since(
     connection: Connection, limit: int, seconds: float, after: int, turn: int
 ) -> list[Row[Any]]:
-    """Return reports younger than `seconds` whose message was not found, with ids past `after`.
+    """Return reports without a message whose submission has become known, with ids past `after`.
 
-    All that came in the last `RECENT_SECONDS`, and of the older ones the share whose `turn` it is:
-    they are mostly about messages of others, and each of them comes up once in `TURNS`.
+    Of those that came in the last `RECENT_SECONDS` all, of older ones, up to `seconds` ago, the
+    share whose `turn` it is: each of them comes up once in `TURNS`.
     """
     is_recent = report.c.received_at >= later(-RECENT_SECONDS)
     rows = connection.execute(
         select(report)
         .where(
             report.c.request_id.is_(None),
+            report.c.id > after,
             report.c.received_at >= later(-seconds),
             or_(is_recent, report.c.id % TURNS == turn % TURNS),
-            report.c.id > after,
+            names_a_submission(),
         )
         .order_by(report.c.id)
         .limit(limit)
@@ -87,6 +99,8 @@ class Origin:
     #: Whether it stands for calls that a restored backup forgot: what is true of one of its
     #: messages need not be true of the others.
     restored: bool
+    #: How many messages it carries.
+    size: int
 
 
 def origins(
@@ -105,40 +119,11 @@ def origins(
             ),
         )
     )
-    return [_origin(row) for row in rows]
+    return [origin_of(row) for row in rows]
 
 
-def adoptable(
-    connection: Connection, accounts: Collection[str], seconds: float, limit: int
-) -> list[Origin]:
-    """Return the newest submissions of accounts whose id at the gateway we never learned.
-
-    They are unknown, or were accepted without an id, not more than `seconds` ago.
-    """
-    rows = connection.execute(
-        select(submission)
-        .where(
-            submission.c.account.in_(list(accounts)),
-            submission.c.state.in_([SubmissionState.UNKNOWN.value, SubmissionState.ACCEPTED.value]),
-            submission.c.gateway_id.is_(None),
-            submission.c.called_at >= later(-seconds),
-        )
-        .order_by(submission.c.id.desc())
-        .limit(limit)
-    )
-    return [_origin(row) for row in rows]
-
-
-def adopt(connection: Connection, submission_id: int, gateway_id: str) -> None:
-    """Store the id that a gateway gave to a submission, learned from its reports."""
-    connection.execute(
-        update(submission)
-        .where(submission.c.id == submission_id, submission.c.gateway_id.is_(None))
-        .values(gateway_id=gateway_id)
-    )
-
-
-def _origin(row: Any) -> Origin:
+def origin_of(row: Any) -> Origin:
+    """Return a submission's row as an origin."""
     return Origin(
         row.id,
         row.fence,
@@ -152,30 +137,8 @@ def _origin(row: Any) -> Origin:
         row.gateway_id,
         row.called_at,
         row.code == RESTORED,
+        row.size,
     )
-
-
-def messages_of(
-    connection: Connection, origin: Origin, msisdns: Collection[str] | None
-) -> list[Row[Any]]:
-    """Return request, n, number and own state of an origin's messages: all, or some numbers."""
-    # A message that was sent once more still belongs to the first submission's reports.
-    resends = select(submission.c.id).where(submission.c.resend_of == origin.id)
-    submission_ids = [origin.id, *connection.execute(resends).scalars()]
-    # Each by an index of its own: together they would be looked for in the whole table.
-    conditions: list[Any] = [message.c.submission_id.in_(submission_ids)]
-    if origin.lo is not None:
-        in_range = and_(
-            message.c.request_id == origin.request_id,
-            message.c.n >= origin.lo,
-            message.c.n < origin.hi,
-            message.c.submission_id.is_(None),
-        )
-        conditions.append(in_range)
-    query: Any = select(message.c.request_id, message.c.n, message.c.msisdn, message.c.state)
-    if msisdns is not None:
-        query = query.where(is_any_of(connection, message.c.msisdn, msisdns))
-    return [row for condition in conditions for row in connection.execute(query.where(condition))]
 
 
 class ReportTarget(NamedTuple):
@@ -190,16 +153,8 @@ def find_targets(
 ) -> dict[tuple[int, str], ReportTarget]:
     """Return the messages that numbers mean in submissions, by submission id and number.
 
-    On PostgreSQL they are all looked up where they are stored, in two statements.
+    They are looked up where they are stored, in two statements, as only PostgreSQL can.
     """
-    if not capabilities.takes_columns(connection):
-        return {
-            (origin.id, row.msisdn): ReportTarget(row.request_id, row.n)
-            for origin, msisdns in msisdns_by_origin.items()
-            for row in messages_of(
-                connection, origin, msisdns if len(msisdns) <= MAX_NAMED_NUMBERS else None
-            )
-        }
     ranges = [
         {
             "origin_id": origin.id,

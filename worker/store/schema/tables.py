@@ -267,6 +267,14 @@ _partial_index(
     where=submission.c.state == "unknown",
 )
 
+_partial_index(
+    "ix_xinshi_submission_unnamed",
+    submission,
+    "account",
+    "id",
+    where=submission.c.gateway_id.is_(None) & submission.c.state.in_(["unknown", "accepted"]),
+)
+
 inbox = Table(
     "xinshi_inbox",
     metadata,
@@ -285,9 +293,12 @@ inbox = Table(
     Column("parsed_at", Instant()),
     Column("rows", Integer),
     Column("damaged", Integer),
+    #: Why it was put aside: it cannot be read until its reader is mended.
+    Column("problem", String(200)),
     **_MYSQL,
 )
 _partial_index("ix_xinshi_inbox_waiting", inbox, "account", "id", where=inbox.c.parsed_at.is_(None))
+_partial_index("ix_xinshi_inbox_aside", inbox, "problem", where=inbox.c.problem.is_not(None))
 
 report = Table(
     "xinshi_report",
@@ -310,11 +321,24 @@ report = Table(
     #: The message it belongs to; NULL until that is found.
     Column("request_id", _ID),
     Column("n", Integer),
+    #: When it was compared with the submissions whose ids are not known; NULL: not yet.
+    Column("compared_at", Instant()),
     UniqueConstraint("account", "digest"),
     **_MYSQL,
 )
 _partial_index(
     "ix_xinshi_report_waiting", report, "account", "id", where=report.c.request_id.is_(None)
+)
+_partial_index(
+    "ix_xinshi_report_unnamed", report, "gateway_id", where=report.c.request_id.is_(None)
+)
+_partial_index(
+    "ix_xinshi_report_uncompared",
+    report,
+    "request_id",
+    "compared_at",
+    "id",
+    where=report.c.request_id.is_(None) & report.c.compared_at.is_(None),
 )
 Index("ix_xinshi_report_message", report.c.request_id, report.c.n)
 
@@ -344,6 +368,12 @@ opt_out = Table(
     Column("msisdn", String(16), primary_key=True),
     Column("since", Instant(), nullable=False),
     Column("why", String(200), nullable=False),
+    #: The account that the number replied to, and the page or push; NULL: a person's doing.
+    Column("account", String(64)),
+    Column("inbox_id", _ID),
+    #: Whether the account is known to have written to the number; NULL: not looked up yet.
+    Column("known", Boolean),
+    Index("ix_xinshi_opt_out_account", "account", "known", "since"),
     **_MYSQL,
 )
 
@@ -487,6 +517,9 @@ tick = Table(
     Column("owner", String(64)),
     #: Where it goes on.
     Column("cursor", JSON(none_as_null=True)),
+    #: How many of its runs failed since the last one that did not, and why the last one failed.
+    Column("failures", Integer, nullable=False, default=0, server_default="0"),
+    Column("problem", String(200)),
     **_MYSQL,
 )
 

@@ -1,0 +1,58 @@
+"""Find what the workers could not do by themselves: ticks that fail, pages that were not read."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from worker.store import ticks
+from worker.store.feedback import troubled_pages
+
+#: A page that waits for longer is not read by itself.
+MAX_UNREAD_SECONDS = 600.0
+#: For so long a page that was put aside is shown; `xinshi collect reparse` reaches it ever after.
+SHOWN_SECONDS = 7 * 86400.0
+
+
+class Trouble(NamedTuple):
+    """Something that waits for a person: what it is about, what is wrong, what to do."""
+
+    subject: str
+    problem: str
+    advice: str
+
+
+def find(connection: Connection) -> Iterator[Trouble]:
+    """Yield all troubles that the database knows of."""
+    yield from _failing_ticks(connection)
+    yield from _put_aside_pages(connection)
+    yield from _overdue_pages(connection)
+
+
+def _failing_ticks(connection: Connection) -> Iterator[Trouble]:
+    for tick in ticks.failing(connection):
+        yield Trouble(
+            f"tick {tick.name}",
+            f"failed {tick.failures} times in a row: {tick.problem}",
+            "look for tick.failed in a worker's log; what it does waits meanwhile",
+        )
+
+
+def _put_aside_pages(connection: Connection) -> Iterator[Trouble]:
+    for pages in troubled_pages.put_aside(connection, SHOWN_SECONDS):
+        yield Trouble(
+            f"pages of {pages.account}",
+            f"{pages.pages} put aside, the first is {pages.first_id}: {pages.problem}",
+            "their reports and replies, opt-outs too, are not read: report it with the page,"
+            f" numbers masked; after a fix `xinshi collect reparse --id {pages.first_id}`"
+            " or --damaged reads them",
+        )
+
+
+def _overdue_pages(connection: Connection) -> Iterator[Trouble]:
+    for pages in troubled_pages.overdue(connection, MAX_UNREAD_SECONDS):
+        yield Trouble(
+            f"pages of {pages.account}",
+            f"{pages.pages} not read yet, the first is {pages.first_id}",
+            "run a worker whose configuration has the account; for a push, its push_tokens too",
+        )

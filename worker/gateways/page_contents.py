@@ -1,0 +1,28 @@
+"""Holds what a page or push says, once it is fitted to what the tables hold."""
+
+from dataclasses import dataclass
+
+from worker.gateways.results import InboundMessage, Report, Result
+
+
+@dataclass(frozen=True, slots=True)
+class PageContents:
+    """The contents of a page or push, as they can be stored; `damaged` and `refusal` as `Page`."""
+
+    reports: tuple[Report, ...] = ()
+    inbound: tuple[InboundMessage, ...] = ()
+    damaged: int = 0
+    refusal: Result | None = None
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that can be stored."""
+        return len(self.reports) + len(self.inbound)
+
+    def part(self, start: int, length: int) -> "PageContents":
+        """Return up to `length` of the rows from `start` on, reports before replies."""
+        end, count = start + length, len(self.reports)
+        return PageContents(
+            self.reports[start:end],
+            self.inbound[max(0, start - count) : max(0, end - count)],
+        )
