@@ -25,6 +25,9 @@ from worker.config.settings import Settings
 
 router = page_routes.router()
 
+#: The modules of the pages; each has a `router`.
+PAGE_MODULES = (overview, campaigns, messages, replies, unknown)
+
 
 @router.get("/sign-in")
 async def sign_in_page(request: Request, after: str = "/") -> Response:
@@ -80,8 +83,8 @@ def _inside(after: str) -> str:
 def install(app: FastAPI, settings: Settings) -> None:
     """Give an application its pages."""
     app.state.signer = Signer(settings)
-    for room in (overview, campaigns, messages, replies, unknown):
-        app.include_router(room.router)
+    for module in PAGE_MODULES:
+        app.include_router(module.router)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
 
