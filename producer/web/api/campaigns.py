@@ -156,12 +156,18 @@ async def export(campaign_id: CampaignId, context: Context, caller: Runner) -> S
 
 
 def csv_response(context: AppContext, campaign_id: int, total: int) -> StreamingResponse:
-    """Return the messages of a campaign as CSV; the file is made while it is sent."""
-    name = f'attachment; filename="campaign-{campaign_id}.csv"'
+    """Return the messages of a campaign as CSV; the file is made while it is sent.
+
+    It holds whole numbers: nothing on its way keeps it, and no browser shows it as a page.
+    """
     return StreamingResponse(
         _lines(context, campaign_id, total),
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": name},
+        headers={
+            "Content-Disposition": f'attachment; filename="campaign-{campaign_id}.csv"',
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
     )
 
 

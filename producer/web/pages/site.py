@@ -15,6 +15,7 @@ from producer.web.pages import (
     overview,
     page_routes,
     replies,
+    sessions,
     translations,
     unknown,
 )
@@ -54,9 +55,12 @@ async def sign_in(
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request) -> Response:
-    """Sign the person out of this browser."""
+async def sign_out(request: Request, context: Context, signer: Signing) -> Response:
+    """End the session, for whoever has a copy of its cookie too."""
     check_origin(request)
+    session = signer.session(request.cookies.get(COOKIE, ""))
+    if session is not None:
+        await context.run(sessions.end, context.engine, session)
     response = RedirectResponse("/sign-in", 303)
     response.delete_cookie(COOKIE)
     return response
