@@ -6,33 +6,19 @@ when there are too many, the one that has waited longest. So whoever opens conne
 nothing closes his own.
 """
 
-import resource
 from collections import OrderedDict
 from time import monotonic
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from producer.web.sparse_log import SparseLog
+from producer.web.event_counter import EventCounter
 
-#: The most connections of a process, however many files it may open: heads that are not complete
-#: are kept in memory.
-MAX_CONNECTIONS = 2000
-#: Open files that are not connections' own: the database, the log, libraries, and connections that
-#: were accepted in one turn and not counted yet.
-RESERVED_FILES = 128
-#: Files of a connection: its socket, and what it uploads or downloads.
-FILES_PER_CONNECTION = 2
+log = structlog.get_logger()
+
 #: A connection that has waited for fewer seconds never gives way to another one.
 GRACE_SECONDS = 0.1
-
-
-def connection_capacity() -> int:
-    """Return how many connections this process can have without using up its files."""
-    file_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if file_limit == resource.RLIM_INFINITY:
-        return MAX_CONNECTIONS
-    return max(1, min(MAX_CONNECTIONS, (file_limit - RESERVED_FILES) // FILES_PER_CONNECTION))
 
 
 class Connections(ServerState):
@@ -48,7 +34,7 @@ class Connections(ServerState):
         self._patience = patience
         #: Those that wait for their clients, with the time since when; the longest wait is first.
         self._waiting: OrderedDict[HttpToolsProtocol, float] = OrderedDict()
-        self._log = SparseLog("web.full", connections=capacity)
+        self._overflows = EventCounter()
 
     def begin_wait(self, connection: HttpToolsProtocol) -> None:
         """Note that from now on a connection waits for its client."""
@@ -66,7 +52,8 @@ class Connections(ServerState):
         """
         if len(self.connections) <= self._capacity:
             return True
-        self._log.warn()
+        if times := self._overflows.add():
+            log.warning("web.full", times=times, connections=self._capacity)
         connection, since = next(iter(self._waiting.items()), (None, 0.0))
         if connection is None or monotonic() - since < GRACE_SECONDS:
             return False

@@ -13,6 +13,7 @@ import pytest
 
 from producer.web import listener
 from producer.web import server as server_module
+from producer.web.limited_server import LimitedServer
 from tests.support.stage import (
     LOGINS,
     Stage,
@@ -34,7 +35,7 @@ def kind() -> str:
 class Served:
     """A web process that runs, on a stage."""
 
-    def __init__(self, stage: Stage, url: str, server: server_module.Server) -> None:
+    def __init__(self, stage: Stage, url: str, server: LimitedServer) -> None:
         self.stage = stage
         self.url = url
         self.server = server
@@ -100,7 +101,7 @@ def served(
             sections[web["test_account"]]["classes"] = []
         stage.configure(accounts=sections, web=web)
     bound = listener.listen("127.0.0.1", 0)
-    server = server_module.Server(stage.settings)
+    server = server_module.make_server(stage.settings)
     thread = threading.Thread(target=lambda: server.run([bound]), daemon=True)
     thread.start()
     eventually(lambda: server.started)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producer.web.connections import connection_capacity
-from producer.web.http_connection import MAX_HEAD_BYTES, MAX_PIPELINED_REQUESTS
+from producer.web.http_limits import MAX_HEAD_BYTES, MAX_PIPELINED_REQUESTS
+from producer.web.open_files import connection_capacity
 from tests.support.stage import TEXT, Stage, eventually, mobiles, section
 from tests.support.web_process import Live, live
 from tests.web.conftest import Served, make_key
