@@ -1,6 +1,7 @@
 """The pages by HTTP: who sees what, who may act, and that nothing comes in from elsewhere."""
 
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -106,7 +107,7 @@ def test_a_session_that_was_ended_opens_nothing_in_any_process(stage: Stage) -> 
     """Whoever has a copy of the cookie is out too; another session of the same key is not."""
     key = make_key(stage, "li", Scope.LOOK)
     accounts = {"v1": section(stage.sandbox, "v1")}
-    shared = {"session_secret": "what all processes sign with"}
+    shared = {"session_secret": secrets.token_hex(32)}
     with (
         live(stage, accounts, **shared) as web,
         live(stage, accounts, **shared) as second,
