@@ -47,6 +47,8 @@ def create(settings: Settings) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         separate_input_output_schemas=False,
+        # They would go to http:// behind a proxy with TLS, with numbers and texts in clear.
+        redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.context, app.state.keyring = context, Keyring()

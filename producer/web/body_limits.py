@@ -67,7 +67,7 @@ class _LimitedBody:
 
 
 def _is_upload(scope: Scope) -> bool:
-    if scope["method"] != "POST" or scope["path"].rstrip("/") not in UPLOADS:
+    if scope["method"] != "POST" or scope["path"] not in UPLOADS:
         return False
     return _header(scope, b"content-type").lstrip().lower().startswith(b"multipart/form-data")
 

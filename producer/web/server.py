@@ -12,7 +12,11 @@ import structlog
 import uvicorn
 
 from producer.web import app
+from producer.web.connections import Connections
+from producer.web.http_connection import HttpConnection
+from producer.web.limited_server import MAX_ACCEPTED_AT_ONCE, LimitedServer
 from producer.web.listener import address
+from producer.web.open_files import connection_capacity
 from worker.config.settings import Settings
 from worker.runtime import gc_tuning
 
@@ -30,25 +34,30 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     # uvicorn handles the signals and raises them once more when it has finished; ignore these.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
-    server = uvicorn.Server(uvicorn_config(settings))
+    server = make_server(settings)
     gc_tuning.tune()
     log.info("web.listening", at=address(listener))
     asyncio.run(server.serve([listener]))
     log.info("web.stopped")
 
 
-def uvicorn_config(settings: Settings) -> uvicorn.Config:
-    """Return the settings with which uvicorn serves the application."""
-    return uvicorn.Config(
+def make_server(settings: Settings) -> LimitedServer:
+    """Return a server of the application; it connects to nothing before it is started."""
+    config = uvicorn.Config(
         app.create(settings),
+        http=HttpConnection,
         log_config=None,
-        log_level="warning",
+        # Its warnings tell of what strangers sent.
+        log_level="error",
         access_log=False,
         server_header=False,
         # X-Forwarded-For is believed where `web.trusted_proxies` says so, by `producer.web.peers`.
         proxy_headers=False,
+        backlog=MAX_ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_keep_alive=30,
         ws="none",
         lifespan="on",
     )
+    connections = Connections(connection_capacity(), settings.top.web.body_timeout)
+    return LimitedServer(config, connections)

@@ -272,7 +272,8 @@ def test_why_an_account_cannot_is_said(
     (account,) = accounts(**{name: {}})
     found = eligibility.problems(account, Content(text), kinds)
     assert said in "; ".join(map(str, found))
-    assert name in str(found[0])
+    assert account.gateway.name in str(found[0])
+    assert name not in str(found[0]).replace(account.gateway.name, "")
 
 
 def test_what_fits_is_no_problem() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -19,8 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 class Live:
     """A web process whose socket outlives it, as under `xinshi up`: callers wait meanwhile."""
 
-    def __init__(self, config: Path, module: str = "producer.web") -> None:
+    def __init__(
+        self, config: Path, module: str = "producer.web", max_files: int | None = None
+    ) -> None:
         self.config = config
+        self._max_files = max_files
         self.log = config.with_name("web.log")
         self._module = module
         self._bound = listener.listen("127.0.0.1", 0)
@@ -43,7 +47,12 @@ class Live:
                 stdout=output,
                 stderr=output,
                 pass_fds=[number],
+                preexec_fn=self._limit_files,  # noqa: PLW1509 - it calls setrlimit and nothing else
             )
+
+    def _limit_files(self) -> None:
+        if self._max_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self._max_files, self._max_files))
 
     def kill(self) -> None:
         """Kill it, and start another one on the same socket."""
@@ -87,6 +96,8 @@ def live(
     stage: Stage,
     accounts: Mapping[str, Mapping[str, Any]],
     module: str = "producer.web",
+    *,
+    max_files: int | None = None,
     **web: Any,
 ) -> Iterator[Live]:
     """Run a web process on a stage, with these accounts, until the block ends."""
@@ -97,7 +108,7 @@ def live(
         lines += [f"[accounts.{name}]"]
         lines += [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in section.items()]
     config.write_text("\n".join(lines), "utf-8")
-    made = Live(config, module)
+    made = Live(config, module, max_files)
     try:
         eventually(lambda: made.said("web.listening"), within=60)
         yield made

@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from producer.web import listener
 from producer.web import server as server_module
+from producer.web.limited_server import LimitedServer
 from tests.support.stage import (
     LOGINS,
     Stage,
@@ -35,9 +35,10 @@ def kind() -> str:
 class Served:
     """A web process that runs, on a stage."""
 
-    def __init__(self, stage: Stage, url: str) -> None:
+    def __init__(self, stage: Stage, url: str, server: LimitedServer) -> None:
         self.stage = stage
         self.url = url
+        self.server = server
         self._clients: list[httpx.Client] = []
 
     def key(
@@ -100,11 +101,11 @@ def served(
             sections[web["test_account"]]["classes"] = []
         stage.configure(accounts=sections, web=web)
     bound = listener.listen("127.0.0.1", 0)
-    server = uvicorn.Server(server_module.uvicorn_config(stage.settings))
+    server = server_module.make_server(stage.settings)
     thread = threading.Thread(target=lambda: server.run([bound]), daemon=True)
     thread.start()
     eventually(lambda: server.started)
-    made = Served(stage, listener.address(bound))
+    made = Served(stage, listener.address(bound), server)
     yield made
     made.close()
     server.should_exit = True

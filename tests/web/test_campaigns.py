@@ -30,7 +30,10 @@ def test_a_file_is_loaded_wholly_and_runs(served: Served) -> None:
         assert (loaded.json()["total"], loaded.json()["left_out"]["repeated"]) == (12, 1)
         path = f"/v1/campaigns/{loaded.json()['id']}"
         eventually(lambda: client.get(path).json()["states"] == {"delivered": 12})
-    exported = list(csv.DictReader(io.StringIO(client.get(f"{path}/export").text)))
+    answer = client.get(f"{path}/export")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    exported = list(csv.DictReader(io.StringIO(answer.text)))
     assert sorted(row["msisdn"] for row in exported) == mobiles(12)
     assert {row["state"] for row in exported} == {"delivered"}
     found = client.get("/v1/messages", params={"campaign": loaded.json()["id"]}).json()

@@ -1,5 +1,6 @@
 """Who may do what: keys, scopes, rates, allowances for codes, test keys."""
 
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ from tests.support.stage import (
     section,
 )
 from tests.web.conftest import Served
+from tests.web.raw_http import connected
 from worker.domain.enums import Scope
 from worker.domain.errors import ConfigurationError
 from worker.store import keys
@@ -28,6 +30,23 @@ def test_who_shows_no_key_is_told_so_and_nothing_else(served: Served, shown: str
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert len(shown) < 20 or shown not in answer.text
+
+
+@pytest.mark.parametrize("key", ["", "xinshi_live_" + "a" * 43])
+def test_no_body_is_read_before_the_key_is_known(served: Served, key: str) -> None:
+    described = served.client().get("/openapi.json").json()["paths"]
+    addresses = [
+        re.sub(r"{\w+}", "1", path)
+        for path, methods in described.items()
+        if "requestBody" in methods.get("post", {})
+    ]
+    assert len(addresses) >= 5
+    for address in addresses:
+        head = f"POST {address} HTTP/1.1\r\nAuthorization: Bearer {key}\r\nContent-Length: 2000\r\n"
+        media_type = "Content-Type: application/json\r\n\r\n"
+        with connected(served.url) as connection:
+            connection.sendall((head + media_type).encode())
+            assert connection.recv(12) == b"HTTP/1.1 401"
 
 
 def test_a_key_may_do_what_its_scopes_say(served: Served) -> None:

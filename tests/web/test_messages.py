@@ -1,11 +1,13 @@
 """POST and GET /v1/messages: what is answered is in the database."""
 
+import re
 from typing import Any
 
 import pytest
 
 from tests.support.stage import TEXT, eventually, mobiles
 from tests.web.conftest import Served
+from worker.domain.enums import Scope
 
 TO = "13800138000"
 
@@ -27,6 +29,38 @@ def test_a_refusal_names_the_field_and_stores_nothing(served: Served) -> None:
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert {one["field"] for one in answer.json()["errors"]} == {"to[1]", "text"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"account": "zzz"}, {"account": "zzz", "class": "otp"}, {"to": "02012345678"}),
+        *(
+            {"text": "【信使】😀"},
+            {"text": "长" * 5000},
+            {"text": "【信使】\u20ac", "class": "marketing"},
+        ),
+    ],
+)
+def test_no_refusal_names_an_account_that_the_caller_did_not_name(
+    served: Served, body: dict[str, str]
+) -> None:
+    client = served.client(served.key("shop", Scope.SEND))
+    answer = client.post("/v1/messages", json={"to": TO, "text": TEXT} | body)
+    if answer.status_code != 202:
+        words = set(re.findall(r"\w+", answer.text))
+        assert not words & (set(served.stage.settings.accounts))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_address_leads_to_another_one_by_a_slash(served: Served, method: str) -> None:
+    """It would be at http:// behind a proxy with TLS: the number and the text would go in clear."""
+    body = {"to": TO, "text": TEXT} if method == "POST" else None
+    for address in ("/v1/messages/", "/v1/campaigns/", "/v1/accounts/", "/healthz/"):
+        answer = served.client().request(method, address, json=body)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "location" not in answer.headers
 
 
 def test_a_sender_sees_its_own_messages_and_no_others(served: Served) -> None:

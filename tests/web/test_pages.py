@@ -1,6 +1,7 @@
 """The pages by HTTP: who sees what, who may act, and that nothing comes in from elsewhere."""
 
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,13 +15,15 @@ from tests.support.stage import (
     Stage,
     eventually,
     mobiles,
+    section,
     turn_into_codes,
 )
-from tests.web.conftest import Served
+from tests.support.web_process import live
+from tests.web.conftest import Served, make_key
 from worker.domain.enums import Carrier, Scope
 from worker.policy.account_health import Health
 from worker.sandbox import Sandbox
-from worker.store import accounts, keys
+from worker.store import accounts, keys, sessions
 from worker.store.db import database
 from worker.store.settlement import unknown
 
@@ -94,10 +97,45 @@ def test_a_revoked_key_and_a_forged_cookie_are_out(served: Served) -> None:
         with database.writing(served.stage.engine) as connection:
             (mine,) = keys.list_keys(connection, "li")
             keys.revoke(connection, mine.id)
-        eventually(lambda: client.get("/").status_code == 303)
+        assert client.get("/").status_code == 303
     with visitor(served) as client:
         client.cookies.set("xinshi_session", "WzEsIDE4MDAwMDAwMDAsICJhIl0.AAAA")
         assert client.get("/").status_code == 303
+
+
+def test_a_session_that_was_ended_opens_nothing_in_any_process(stage: Stage) -> None:
+    """Whoever has a copy of the cookie is out too; another session of the same key is not."""
+    key = make_key(stage, "li", Scope.LOOK)
+    accounts = {"v1": section(stage.sandbox, "v1")}
+    shared = {"session_secret": secrets.token_hex(32)}
+    with (
+        live(stage, accounts, **shared) as web,
+        live(stage, accounts, **shared) as second,
+        httpx.Client(base_url=web.url, trust_env=False, timeout=30) as client,
+        httpx.Client(base_url=web.url, trust_env=False, timeout=30) as colleague,
+        httpx.Client(trust_env=False, timeout=30) as thief,
+    ):
+        for browser in (client, colleague):
+            assert browser.post("/sign-in", data={"key": key}).status_code == 303
+        copied = {"cookie": f"xinshi_session={client.cookies['xinshi_session']}"}
+        for url in (web.url, second.url):
+            assert thief.get(url, headers=copied).status_code == 200
+        assert client.post("/sign-out").status_code == 303
+        assert "xinshi_session" not in client.cookies
+        for url in (web.url, second.url):
+            assert thief.get(url, headers=copied).status_code == 303
+        assert thief.post(f"{web.url}/sign-out", headers=copied).status_code == 303
+        assert colleague.get("/").status_code == 200
+
+
+def test_ended_sessions_are_forgotten_when_their_cookies_are_too_old(served: Served) -> None:
+    with database.writing(served.stage.engine) as connection:
+        sessions.end(connection, "old", -1)
+        assert sessions.is_ended(connection, "old")
+        sessions.end(connection, "new", 60)
+        sessions.end(connection, "new", 60)
+        assert not sessions.is_ended(connection, "old")
+        assert sessions.is_ended(connection, "new")
 
 
 def test_a_sign_in_leads_nowhere_else(served: Served) -> None:
@@ -188,7 +226,10 @@ def test_a_campaign_s_file_is_for_whoever_operates(served: Served, operator: htt
     loaded = served.stage.producer.enqueue_campaign("Sale", mobiles(3), TEXT, start=False)
     address = f"/campaigns/{loaded.id}"
     assert TEXT in operator.get(address).text
-    lines = operator.get(f"{address}/export").text.splitlines()
+    exported = operator.get(f"{address}/export")
+    assert exported.headers["cache-control"] == "no-store"
+    assert exported.headers["x-content-type-options"] == "nosniff"
+    lines = exported.text.splitlines()
     assert [line.split(",")[1] for line in lines[1:]] == mobiles(3)
     with visitor(served, Scope.LOOK) as looking:
         assert TEXT not in looking.get(address).text
@@ -280,6 +321,13 @@ def test_what_is_not_there_is_a_page_that_says_so(operator: httpx.Client) -> Non
         answer = operator.get(address)
         assert answer.status_code == 404
         assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("address", ["/campaigns/", "/messages/", "/sign-in/", "/static"])
+def test_no_page_leads_from_one_address_to_another_by_a_slash(
+    operator: httpx.Client, address: str
+) -> None:
+    assert operator.get(address).status_code == 404
 
 
 def test_every_word_stands_in_both_languages() -> None:

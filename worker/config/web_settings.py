@@ -35,7 +35,7 @@ class WebSettings(BaseModel):
     #: The largest body of a call, and of an upload.
     max_body: Annotated[int, Field(ge=1024)] = 2 * 1024 * 1024
     max_upload: Annotated[int, Field(ge=1024)] = 256 * 1024 * 1024
-    #: How long a body may take to arrive.
+    #: How long a body may take to arrive, a head too, and how long an answer may lie unread.
     body_timeout: Annotated[Duration, Field(gt=0)] = 30.0
     #: Codes to one number, and of one client that an application names, over all API keys.
     otp_per_recipient: Windows = (Window(1, 60_000), Window(5, 3_600_000), Window(10, None))

@@ -102,36 +102,36 @@ def problems(account: Account, content: Content, kinds: Collection[NumberKind]) 
     return [
         *account.gateway.problems(content),
         *(
-            Problem("to", f"{account.name} takes no {kind} numbers")
+            Problem("to", f"{account.gateway.name} takes no {kind} numbers")
             for kind in set(kinds) - capabilities.kinds
         ),
-        *_character_problems(account.name, content, body, capabilities),
-        *_length_problems(account.name, body, capabilities),
+        *_character_problems(account.gateway.name, content, body, capabilities),
+        *_length_problems(account.gateway.name, body, capabilities),
     ]
 
 
 def _character_problems(
-    account_name: str, content: Content, body: str, capabilities: Capabilities
+    gateway_name: str, content: Content, body: str, capabilities: Capabilities
 ) -> list[Problem]:
     """Return the first fault in the characters of a text, if it has one."""
     if "\0" in body or any("\0" in value for value in content.variables.values()):
         return [Problem("text", "holds a NUL character; remove it")]
     unencodable = _unencodable(body, capabilities.charset)
     if unencodable:
-        cannot_say = f"{account_name} cannot say {unencodable} in {capabilities.charset}"
+        cannot_say = f"{gateway_name} cannot say {unencodable} in {capabilities.charset}"
         return [Problem("text", cannot_say)]
     if not capabilities.emoji:
         emoji = next((character for character in body if ord(character) > 0xFFFF), None)
         if emoji:
-            return [Problem("text", f"{account_name} takes no emoji ({_describe(emoji)})")]
+            return [Problem("text", f"{gateway_name} takes no emoji ({_describe(emoji)})")]
     return []
 
 
-def _length_problems(account_name: str, body: str, capabilities: Capabilities) -> list[Problem]:
+def _length_problems(gateway_name: str, body: str, capabilities: Capabilities) -> list[Problem]:
     if capabilities.longest is None or segments.length(body) <= capabilities.longest:
         return []
     too_long = (
-        f"{account_name} takes {capabilities.longest} characters and this is"
+        f"{gateway_name} takes {capabilities.longest} characters and this is"
         f" {segments.length(body)}; shorten it"
     )
     return [Problem("text", too_long)]

@@ -43,10 +43,7 @@ async def authenticate(context: AppContext, keyring: Keyring, shown_key: str) ->
 
     Raises `HttpProblem`: 401 for a key that is unknown or revoked, 429 when it calls too often.
     """
-    key = await keyring.find(context, shown_key)
-    if key is None:
-        advice = "show an API key: Authorization: Bearer xinshi_live_…"
-        raise HttpProblem(401, "no-key", advice, headers={"WWW-Authenticate": "Bearer"})
+    key = await _known_key(context, keyring, shown_key)
     wait = keyring.spend(context, shown_key)
     if wait:
         advice = f"this key may call {rate(context, key):g} times in a second"
@@ -54,6 +51,25 @@ async def authenticate(context: AppContext, keyring: Keyring, shown_key: str) ->
             429, "too-fast", advice, headers={"Retry-After": str(max(1, round(wait)))}
         )
     return Caller(key)
+
+
+async def require_known_key(connection: HTTPConnection) -> None:
+    """Raise `HttpProblem` (401) unless a request shows a key that is known."""
+    state = connection.app.state
+    await _known_key(state.context, state.keyring, _shown_key(connection))
+
+
+async def _known_key(context: AppContext, keyring: Keyring, shown_key: str) -> ApiKey:
+    key = await keyring.find(context, shown_key)
+    if key is None:
+        advice = "show an API key: Authorization: Bearer xinshi_live_…"
+        raise HttpProblem(401, "no-key", advice, headers={"WWW-Authenticate": "Bearer"})
+    return key
+
+
+def _shown_key(connection: HTTPConnection) -> str:
+    scheme, _, shown_key = connection.headers.get("authorization", "").partition(" ")
+    return shown_key.strip() if scheme.lower() == "bearer" else ""
 
 
 class RequireScope(SecurityBase):
@@ -72,9 +88,7 @@ class RequireScope(SecurityBase):
     async def __call__(self, connection: HTTPConnection) -> Caller:
         """Return the caller; raises `HttpProblem` when the key or its scope does not do."""
         state = connection.app.state
-        scheme, _, shown_key = connection.headers.get("authorization", "").partition(" ")
-        shown_key = shown_key.strip() if scheme.lower() == "bearer" else ""
-        caller = await authenticate(state.context, state.keyring, shown_key)
+        caller = await authenticate(state.context, state.keyring, _shown_key(connection))
         if not self.scopes & caller.key.scopes:
             raise HttpProblem(
                 403, "no-scope", f"this key has not the scope {' or '.join(sorted(self.scopes))}"

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from producer.web.api import ownership, schemas
 from producer.web.api.authentication import Caller, RequireScope
+from producer.web.api.key_first import KeyFirstRoute
 from producer.web.context import AppContext, Context
 from producer.web.problems import HttpProblem, responses
 from worker.domain.enums import Scope
@@ -16,7 +17,7 @@ from worker.intake import enqueue
 from worker.store.db import database
 from worker.store.feedback import callbacks
 
-router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"])
+router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], route_class=KeyFirstRoute)
 
 Sender = Annotated[Caller, Depends(RequireScope(Scope.SEND))]
 CallbackId = Annotated[int, Path(ge=1, le=ownership.MAX_ID)]

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from producer.web.api import ownership, schemas
 from producer.web.api.authentication import Caller, RequireScope
+from producer.web.api.key_first import KeyFirstRoute
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain.enums import MessageClass, Scope
@@ -20,7 +21,7 @@ from worker.store import sender_pages
 from worker.store.db import database
 from worker.store.intake.campaign_progress import CampaignProgress
 
-router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=KeyFirstRoute)
 
 Runner = Annotated[Caller, Depends(RequireScope(Scope.CAMPAIGNS))]
 CampaignId = Annotated[int, Path(ge=1, le=ownership.MAX_ID, examples=[17])]
@@ -156,12 +157,18 @@ async def export(campaign_id: CampaignId, context: Context, caller: Runner) -> S
 
 
 def csv_response(context: AppContext, campaign_id: int, total: int) -> StreamingResponse:
-    """Return the messages of a campaign as CSV; the file is made while it is sent."""
-    name = f'attachment; filename="campaign-{campaign_id}.csv"'
+    """Return the messages of a campaign as CSV; the file is made while it is sent.
+
+    It holds whole numbers: nothing on its way keeps it, and no browser shows it as a page.
+    """
     return StreamingResponse(
         _lines(context, campaign_id, total),
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": name},
+        headers={
+            "Content-Disposition": f'attachment; filename="campaign-{campaign_id}.csv"',
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
     )
 
 

@@ -83,6 +83,9 @@ def with_sender(context: AppContext, caller: Caller, request: EnqueueRequest) ->
     """Return a request with its sender; that of a test key goes to the test account alone."""
     request = replace(request, sender=caller.sender)
     sandbox = context.settings.top.web.test_account
+    if request.account is not None and request.account not in context.settings.accounts:
+        # The names of all accounts are for `operate`, as in GET /v1/accounts.
+        raise Refused([Problem("account", "there is none of this name; leave it out, or ask")])
     if not caller.test:
         if sandbox is not None and request.account == sandbox:
             raise Refused([Problem("account", "is for test keys alone; leave it out")])

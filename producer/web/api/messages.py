@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from producer.web.api import enqueue, ownership, schemas
 from producer.web.api.authentication import Caller, RequireScope
+from producer.web.api.key_first import KeyFirstRoute
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain import msisdn
@@ -17,7 +18,7 @@ from worker.store import sender_pages
 from worker.store.db import database
 from worker.store.sender_pages import MessageFilters
 
-router = APIRouter(prefix="/v1/messages", tags=["messages"])
+router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=KeyFirstRoute)
 
 Sender = Annotated[Caller, Depends(RequireScope(Scope.SEND))]
 Reader = Annotated[Caller, Depends(RequireScope(Scope.READ))]

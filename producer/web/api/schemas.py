@@ -1,11 +1,18 @@
 """The JSON that comes in and goes out, with examples: what OpenAPI shows."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Header
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
 
 from worker.domain.enums import (
     CampaignState,
@@ -54,8 +61,17 @@ def _written(value: object) -> object:
     raise ValueError(msg)
 
 
+def _in_range(moment: datetime) -> datetime:
+    """Refuse what has no date in another time zone, or in a database."""
+    if not EARLIEST_MOMENT <= moment < END_OF_MOMENTS:
+        msg = f"write a time from {EARLIEST_MOMENT.year} to {END_OF_MOMENTS.year - 1}"
+        raise ValueError(msg)
+    return moment
+
+
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
-Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+EARLIEST_MOMENT, END_OF_MOMENTS = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_range)]
 Time = Annotated[str, Field(examples=["2026-11-24T08:00:00.000000+00:00"])]
 
 

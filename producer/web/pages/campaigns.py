@@ -36,7 +36,9 @@ async def index(request: Request, context: Context, person: Looking) -> Response
 
 
 @router.get("/{campaign_id}")
-async def show(request: Request, context: Context, person: Looking, campaign_id: int) -> Response:
+async def show(
+    request: Request, context: Context, person: Looking, campaign_id: page_routes.Id
+) -> Response:
     """Draw one campaign; its block `now` is drawn again every two seconds."""
     progress, text = await context.run(_campaign_and_text, context, campaign_id)
     acts = [name for name, (to, _) in _ACTS.items() if to in CAMPAIGN_MOVES[progress.state]]
@@ -63,7 +65,7 @@ def _campaign_and_text(
 
 
 @router.get("/{campaign_id}/export")
-async def export(context: Context, person: Looking, campaign_id: int) -> Response:
+async def export(context: Context, person: Looking, campaign_id: page_routes.Id) -> Response:
     """Stream every message of a campaign as CSV: it holds whole numbers."""
     if not person.operates:
         raise HttpProblem(403, "no-scope", "this key may look and not export: it has not operate")
@@ -72,7 +74,9 @@ async def export(context: Context, person: Looking, campaign_id: int) -> Respons
 
 
 @router.post("/{campaign_id}/{act}")
-async def act(context: Context, campaign_id: int, act: str, person: Operating) -> Response:
+async def act(
+    context: Context, campaign_id: page_routes.Id, act: str, person: Operating
+) -> Response:
     """Start, pause, resume or cancel a campaign."""
     if act not in _ACTS:
         msg = "a campaign can be run, paused and cancelled"

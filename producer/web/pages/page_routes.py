@@ -1,15 +1,19 @@
 """Routes whose errors are answered by a page, and not by a problem document."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from producer.web import problems
+from producer.web.api.ownership import MAX_ID
 from producer.web.pages.rendering import draw
+
+#: An id in the address of a page.
+Id = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
 class PageRoute(APIRoute):

@@ -51,7 +51,7 @@ def _newest(context: AppContext) -> list[Row[Any]]:
 
 @router.get("/{inbound_id}")
 async def conversation(
-    request: Request, context: Context, person: Looking, inbound_id: int
+    request: Request, context: Context, person: Looking, inbound_id: page_routes.Id
 ) -> Response:
     """Draw the conversation with the number that an inbound message came from.
 

@@ -1,4 +1,8 @@
-"""Signs the cookies and form tokens of people who are signed in."""
+"""Signs the cookies and form tokens of people who are signed in, and knows which sessions ended.
+
+A cookie holds its session; the database holds the sessions that were ended by signing out, so that
+every web process refuses their cookies.
+"""
 
 import base64
 import hashlib
@@ -6,53 +10,56 @@ import hmac
 import json
 import secrets
 import time
+from dataclasses import dataclass
 
 from fastapi import Request
+from sqlalchemy import Engine
 from starlette.responses import Response
 
-from producer.web.context import Context
 from worker.config.settings import Settings
-from worker.store import keys
+from worker.store import keys, sessions
 from worker.store.db import database
 from worker.store.keys import ApiKey
 
 COOKIE = "xinshi_session"
 
-
 #: A sign-in ends after so many seconds.
 SESSION_SECONDS = 12 * 3600
 
 
-#: For so many seconds a key is not read again.
-KEY_CACHE_SECONDS = 5.0
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A sign-in: its random id, and the id of the key that was shown."""
+
+    id: str
+    key_id: int
 
 
 class Signer:
-    """Signs cookies and form tokens, and caches keys for some seconds; each process has one."""
+    """Signs cookies and form tokens; each process has one."""
 
     def __init__(self, settings: Settings) -> None:
         session_secret = settings.top.web.session_secret
         # Without a configured secret, a restart of the process signs everybody out.
         secret = session_secret.get_secret_value() if session_secret else secrets.token_hex(32)
         self._secret = secret.encode()
-        self._cached_keys: dict[int, tuple[float, ApiKey | None]] = {}
 
     def cookie(self, key: ApiKey) -> str:
         """Return the cookie of a new sign-in."""
         session = json.dumps([key.id, int(time.time()), secrets.token_hex(8)]).encode()
         return _text(session) + "." + _text(self._mac(b"session", session))
 
-    def key_id(self, cookie: str) -> int | None:
-        """Return the key id of a cookie; None when its signature is wrong or it is too old."""
+    def session(self, cookie: str) -> Session | None:
+        """Return the session of a cookie; None when its signature is wrong or it is too old."""
         text, _, mac = cookie.partition(".")
         try:
             raw = _bytes(text)
             if not hmac.compare_digest(self._mac(b"session", raw), _bytes(mac)):
                 return None
-            key_id, at, _ = json.loads(raw)
+            key_id, at, session_id = json.loads(raw)
         except (ValueError, TypeError):
             return None
-        return int(key_id) if time.time() - at < SESSION_SECONDS else None
+        return Session(session_id, key_id) if time.time() - at < SESSION_SECONDS else None
 
     def token(self, cookie: str) -> str:
         """Return the token that the forms of a session carry."""
@@ -61,18 +68,19 @@ class Signer:
     def _mac(self, purpose: bytes, signed: bytes) -> bytes:
         return hmac.digest(self._secret, purpose + b"\0" + signed, hashlib.sha256)
 
-    async def find(self, context: Context, key_id: int) -> ApiKey | None:
-        """Return a key by its id; None when it is revoked."""
-        cached = self._cached_keys.get(key_id)
-        if cached is None or cached[0] < time.monotonic():
-            key = await context.run(_look_up, context, key_id)
-            self._cached_keys[key_id] = cached = (time.monotonic() + KEY_CACHE_SECONDS, key)
-        return cached[1]
+
+def key_of(engine: Engine, session: Session) -> ApiKey | None:
+    """Return the key of a session; None when the session was ended or the key revoked."""
+    with database.reading(engine) as connection:
+        if sessions.is_ended(connection, session.id):
+            return None
+        return keys.find_by_id(connection, session.key_id)
 
 
-def _look_up(context: Context, key_id: int) -> ApiKey | None:
-    with database.reading(context.engine) as connection:
-        return keys.find_by_id(connection, key_id)
+def end(engine: Engine, session: Session) -> None:
+    """End a session: no web process takes its cookie any more."""
+    with database.writing(engine) as connection:
+        sessions.end(connection, session.id, SESSION_SECONDS)
 
 
 def _text(raw: bytes) -> str:

@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from producer.web.context import Context
-from producer.web.pages.sessions import COOKIE, Signer
+from producer.web.pages.sessions import COOKIE, Signer, key_of
 from producer.web.problems import HttpProblem
 from worker.domain import api_keys
 from worker.domain.enums import Scope
@@ -60,8 +60,8 @@ Signing = Annotated[Signer, Depends(signer)]
 async def person(request: Request, context: Context, signing: Signing) -> Person:
     """Return who is signed in, or raise `NotSignedIn`."""
     cookie = request.cookies.get(COOKIE, "")
-    key_id = signing.key_id(cookie)
-    key = None if key_id is None else await signing.find(context, key_id)
+    session = signing.session(cookie)
+    key = None if session is None else await context.run(key_of, context.engine, session)
     if key is None or not may_look(key):
         raise NotSignedIn(request.url.path if request.method == "GET" else "/")
     return Person(key, signing.token(cookie))

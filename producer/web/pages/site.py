@@ -15,6 +15,7 @@ from producer.web.pages import (
     overview,
     page_routes,
     replies,
+    sessions,
     translations,
     unknown,
 )
@@ -24,6 +25,9 @@ from producer.web.pages.sign_in import NotSignedIn, Signing, check_origin, open_
 from worker.config.settings import Settings
 
 router = page_routes.router()
+
+#: The modules of the pages; each has a `router`.
+PAGE_MODULES = (overview, campaigns, messages, replies, unknown)
 
 
 @router.get("/sign-in")
@@ -51,9 +55,12 @@ async def sign_in(
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request) -> Response:
-    """Sign the person out of this browser."""
+async def sign_out(request: Request, context: Context, signer: Signing) -> Response:
+    """End the session, for whoever has a copy of its cookie too."""
     check_origin(request)
+    session = signer.session(request.cookies.get(COOKIE, ""))
+    if session is not None:
+        await context.run(sessions.end, context.engine, session)
     response = RedirectResponse("/sign-in", 303)
     response.delete_cookie(COOKIE)
     return response
@@ -80,8 +87,8 @@ def _inside(after: str) -> str:
 def install(app: FastAPI, settings: Settings) -> None:
     """Give an application its pages."""
     app.state.signer = Signer(settings)
-    for room in (overview, campaigns, messages, replies, unknown):
-        app.include_router(room.router)
+    for module in PAGE_MODULES:
+        app.include_router(module.router)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
 

@@ -58,7 +58,7 @@ def _facts(context: AppContext) -> dict[str, Any]:
 async def settle(
     context: Context,
     person: Operating,
-    submission_id: int,
+    submission_id: page_routes.Id,
     act: Annotated[str, Field()],
     why: Annotated[str, Field()] = "",
 ) -> Response:

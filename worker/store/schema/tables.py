@@ -507,6 +507,16 @@ allowance = Table(
     **_MYSQL,
 )
 
+ended_session = Table(
+    "xinshi_ended_session",
+    metadata,
+    #: The random part of a sign-in's cookie; without its signature it opens nothing.
+    Column("session", String(32), primary_key=True),
+    #: When the session would have ended by itself.
+    Column("forget_at", Instant(), nullable=False),
+    **_MYSQL,
+)
+
 tick = Table(
     "xinshi_tick",
     metadata,
