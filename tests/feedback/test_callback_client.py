@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from worker.domain import urls
-from worker.feedback import callback_client
+from worker.domain.addresses import is_reachable
 from worker.feedback.callback_client import CallbackClient, PostResult
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -41,14 +41,14 @@ LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     ],
 )
 def test_only_public_addresses_are_reachable(address: str, *, public: bool) -> None:
-    assert callback_client.is_reachable(ip_address(address), ()) is public
+    assert is_reachable(ip_address(address), ()) is public
 
 
 def test_a_network_that_is_named_is_reachable_however_it_is_written() -> None:
     ours = (ip_network("10.1.0.0/16"),)
-    assert callback_client.is_reachable(ip_address("10.1.2.3"), ours)
-    assert callback_client.is_reachable(ip_address("::ffff:10.1.2.3"), ours)
-    assert not callback_client.is_reachable(ip_address("10.2.0.1"), ours)
+    assert is_reachable(ip_address("10.1.2.3"), ours)
+    assert is_reachable(ip_address("::ffff:10.1.2.3"), ours)
+    assert not is_reachable(ip_address("10.2.0.1"), ours)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def receiver(status: int, **headers: str) -> Iterator[tuple[str, list[tuple[str,
 
 def posted(url: str, *, allowed: bool = True) -> PostResult:
     async def post() -> PostResult:
-        door = CallbackClient(LOOPBACK if allowed else ())
+        door = CallbackClient(LOOPBACK if allowed else (), 8)
         try:
             return await door.post(url, b"{}", {"content-type": "application/json"}, 5.0)
         finally:
@@ -152,7 +152,7 @@ def test_a_connection_is_kept_for_its_name_alone() -> None:
     async def post() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        client = CallbackClient(LOOPBACK)
+        client = CallbackClient(LOOPBACK, 8)
         for host in ("127.0.0.1", "127.0.0.1", "localhost"):
             assert (await client.post(f"http://{host}:{port}/", b"{}", {}, 5)).status == 204
         await client.close()

@@ -293,7 +293,7 @@ def callback_problems(settings: Settings, url: str | None) -> list[Problem]:
         return []
     if not settings.top.callback_secrets:
         return [Problem("callback_url", "nothing could sign it: set callback_secrets first")]
-    reason = urls.problem(url)
+    reason = urls.problem(url, settings.top.callback_networks)
     return [Problem("callback_url", reason)] if reason else []
 
 

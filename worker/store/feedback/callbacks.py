@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from worker.store.callback_outbox import MessageRange
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import inserted_id
+from worker.store.feedback.callback_turns import drop_events
 from worker.store.messages import message_view
 from worker.store.schema.tables import callback, callback_event
 
@@ -32,19 +33,6 @@ class Callback:
     #: Events that wait, and those that were given up.
     waiting: int = 0
     parked: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class CallbackEvent:
-    """One event to be told, of messages or of an inbound message; `age` is in seconds."""
-
-    id: int
-    callback_id: int
-    url: str
-    attempts: int
-    age: float
-    message_range: MessageRange | None
-    inbound_id: int | None
 
 
 def ensure(
@@ -106,7 +94,7 @@ def remove(connection: Connection, callback_id: int) -> bool:
         .where(callback.c.id == callback_id, callback.c.removed_at.is_(None))
         .values(removed_at=now(), standing=False, inbound=False)
     )
-    connection.execute(delete(callback_event).where(callback_event.c.callback_id == callback_id))
+    drop_events(connection, callback_id)
     return removal.rowcount == 1
 
 
@@ -134,52 +122,6 @@ def list_callbacks(connection: Connection, sender: str | None = None) -> list[Ca
         )
         for row in connection.execute(query)
     ]
-
-
-def ids_with_due_events(connection: Connection, limit: int = 200) -> list[int]:
-    """Return the ids of up to `limit` callbacks that have an event due."""
-    due = select(callback_event.c.callback_id).where(callback_event.c.next_at <= now())
-    return list(connection.execute(due.distinct().limit(limit)).scalars())
-
-
-def take_due_events(
-    connection: Connection, callback_id: int, limit: int, seconds: float
-) -> list[CallbackEvent]:
-    """Take up to `limit` due events of a callback for so many seconds.
-
-    Nobody else takes them meanwhile. They are due again then, unless `delete_event` or
-    `postpone_event` was called for them: a process that dies with them loses none.
-    """
-    ids = list(
-        connection.execute(
-            select(callback_event.c.id)
-            .where(callback_event.c.callback_id == callback_id, callback_event.c.next_at <= now())
-            .order_by(callback_event.c.next_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).scalars()
-    )
-    if not ids:
-        return []
-    connection.execute(
-        update(callback_event)
-        .where(callback_event.c.id.in_(ids))
-        .values(next_at=later(seconds), attempts=callback_event.c.attempts + 1)
-    )
-    rows = connection.execute(
-        select(callback_event, callback.c.url, now().label("at"))
-        .join(callback, callback.c.id == callback_event.c.callback_id)
-        .where(callback_event.c.id.in_(ids))
-    )
-    return [_event(row) for row in rows]
-
-
-def _event(row: Row[Any]) -> CallbackEvent:
-    message_range = None if row.request_id is None else MessageRange(row.request_id, row.lo, row.hi)
-    age = (row.at - row.created_at).total_seconds()
-    return CallbackEvent(
-        row.id, row.callback_id, row.url, row.attempts, age, message_range, row.inbound_id
-    )
 
 
 def messages_of(connection: Connection, message_range: MessageRange) -> list[RowMapping]:
