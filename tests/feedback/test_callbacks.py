@@ -140,7 +140,7 @@ def test_a_standing_callback_is_told_of_all_that_its_sender_enqueues(stage: Stag
     stage.configure("bulk", **ALLOWED)
     with application() as app, stage.working():
         with database.writing(stage.engine) as connection:
-            callbacks.ensure(connection, "shop", app.url, standing=True)
+            callbacks.add(connection, "shop", app.url)
         stage.enqueue(mobiles(2), sender="shop")
         stage.enqueue(mobiles(2, first=10), sender="other")
         eventually(lambda: app.states() == {"submitted": 2})
@@ -187,8 +187,8 @@ def test_a_reply_is_told_to_those_who_asked_for_it(stage: Stage) -> None:
     stage.configure("v1", **ALLOWED)
     with application() as app, application() as deaf, stage.working():
         with database.writing(stage.engine) as connection:
-            callbacks.ensure(connection, "", app.url, standing=True, inbound=True)
-            callbacks.ensure(connection, "other", deaf.url, standing=True)
+            callbacks.add(connection, "", app.url, inbound=True)
+            callbacks.add(connection, "other", deaf.url)
         stage.sandbox.control.reply("apiv1", "13800138000", "谢谢")
         told = eventually(
             lambda: [e["data"] for e in app.taken.values() if e["type"] == "inbound.received"]

@@ -1,17 +1,20 @@
 """Counts the posts under way in one process, and says who may begin another one.
 
-Every post has a place before it begins. A sender takes a place only while it holds fewer than are
-free: whoever comes next finds one, however many posts of others hang. Receivers that were slow
-share places of their own, and take none from those that answer at once.
+Every post has a place before it begins. A sender takes a place only while it holds less than its
+share of those that are free: the more others hold, the less each may, and whoever comes next finds
+a place while a dozen senders take all they can. Receivers that were slow share places of their own,
+and take none from those that answer at once.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 
 #: Places of receivers that answer at once, and as many again for slow ones.
-MAX_POSTS_PER_KIND = 64
+MAX_POSTS_PER_KIND = 128
 #: Places in all.
 MAX_POSTS = 2 * MAX_POSTS_PER_KIND
+#: A sender holds at most one place for so many that are free.
+FREE_FOR_EACH_HELD = 4
 #: Posts under way to one callback at the most.
 MAX_POSTS_PER_CALLBACK = 8
 #: A receiver that took longer, or did not answer, is slow until it answers within this time.
@@ -45,7 +48,7 @@ class CallbackPlaces:
         slow = callback_id in self._slow_callbacks
         held, free = self._by_sender[sender, slow], MAX_POSTS_PER_KIND - self._by_kind[slow]
         # Each post that begins is one more held and one less free.
-        share = (free - held + 1) // 2
+        share = -(-(free - FREE_FOR_EACH_HELD * held) // (FREE_FOR_EACH_HELD + 1))
         return max(0, min(MAX_POSTS_PER_CALLBACK - self._by_callback[callback_id], share))
 
     def take(self, callback_id: int, sender: str) -> Place:
