@@ -96,13 +96,16 @@ class AsyncioTransport:
         is_https = scheme == "https"
         if is_https and self._trust is None:
             self._trust = make_ssl_context()
+        # A race of addresses that is cancelled may leave a connected socket to the garbage
+        # collector: an address that was resolved before needs none.
+        delay = _NEXT_ADDRESS_DELAY if self._resolve is None else None
         _, connection = await asyncio.get_running_loop().create_connection(
             ServerConnection,
             address,
             port,
             ssl=self._trust if is_https else None,
             server_hostname=host.decode("ascii") if is_https else None,
-            happy_eyeballs_delay=_NEXT_ADDRESS_DELAY,
+            happy_eyeballs_delay=delay,
         )
         return connection
 
