@@ -43,6 +43,6 @@ def _told_twice(stored: list[Callback]) -> Iterator[Finding]:
     for sender, group in groupby(standing, key=attrgetter("sender")):
         ids = [callback.id for callback in group]
         if len(ids) > 1:
-            told = " and ".join(map(str, ids))
-            problem = f"{told} are all told of all that {sender or 'local callers'} enqueue"
+            names = " and ".join(map(str, ids))
+            problem = f"{names} are all told of all that {sender or 'local callers'} enqueue"
             yield "callbacks", problem, f"leave one: `xinshi callbacks remove {ids[-1]}`"
