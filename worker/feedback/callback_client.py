@@ -47,9 +47,7 @@ class CallbackClient:
         self, allowed: Collection[Network], max_posts: int, trust: ssl.SSLContext | None = None
     ) -> None:
         self._resolver = CallbackResolver(allowed, max_posts)
-        self._transport = AsyncioTransport(
-            _MAX_UNUSED_CONNECTIONS, trust, self._resolver.resolve
-        )
+        self._transport = AsyncioTransport(_MAX_UNUSED_CONNECTIONS, trust, self._resolver.resolve)
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], seconds: float
@@ -62,9 +60,7 @@ class CallbackClient:
             all_headers = {"user-agent": USER_AGENT, **headers}
             request = httpx.Request("POST", url, headers=all_headers, content=body)
             async with asyncio.timeout(seconds):
-                answer = await self._transport.exchange(
-                    request, RequestTrace(), _MAX_ANSWER_BYTES
-                )
+                answer = await self._transport.exchange(request, RequestTrace(), _MAX_ANSWER_BYTES)
         except AnswerTooLong as error:
             if error.start is None:
                 return PostResult(None, error.label)

@@ -23,6 +23,8 @@ from worker.gateways.transport.protocol import RawResponse, RequestTrace, make_s
 KEEPALIVE_SECONDS = 4.0
 #: How long one address of a name is tried alone before the next one, in seconds (RFC 8305).
 _NEXT_ADDRESS_DELAY = 0.25
+#: How long one of several resolved addresses is tried before the next one, in seconds.
+_LONGEST_TRY = 2.0
 
 #: Scheme, host and port.
 Origin = tuple[str, bytes, int]
@@ -87,7 +89,8 @@ class AsyncioTransport:
         """Open a connection to the first address that takes one, or raise the last one's error."""
         for address in addresses[:-1]:
             with contextlib.suppress(OSError):
-                return await self._connect_to(address, origin)
+                async with asyncio.timeout(_LONGEST_TRY):
+                    return await self._connect_to(address, origin)
         return await self._connect_to(addresses[-1], origin)
 
     async def _connect_to(self, address: str, origin: Origin) -> ServerConnection:

@@ -5,8 +5,8 @@ from alembic import op
 
 from worker.store.db.clock import Instant
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
