@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from producer.cli import account_calls, output, tick_delay, troubles
+from producer.cli import account_calls, callback_checks, output, tick_delay, troubles
 from producer.cli.account_report import hold_advice, hold_reason
 from producer.cli.session import Session, schema_problem
 from worker.domain.errors import ConfigurationError, XinshiError
@@ -74,6 +74,8 @@ def run_checks(session: Session) -> Iterator[Check]:
     yield from _check_codes(session)
     yield from _check_missing_accounts(session)
     yield from _check_parked_submissions(session)
+    for finding in callback_checks.findings(session):
+        yield Check(*finding)
     yield from _check_accounts(session)
 
 

@@ -21,7 +21,7 @@ BESIDE = {
     "_next_opening": "worker.domain.recipient_windows",
     "Windows": "worker.domain.recipient_windows",
     "note_inbound": "worker.store.callback_outbox",
-    "CallbackEvent": "worker.store.feedback.callbacks",
+    "CallbackEvent": "worker.store.feedback.callback_turns",
     "body": "worker.feedback.callback_events",
     "application": "tests.feedback.test_callbacks",
     "Stage": "tests.support.stage",

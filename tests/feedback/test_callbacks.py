@@ -24,12 +24,12 @@ from tests.support.stage import (
 from worker.domain.errors import Refused
 from worker.feedback import callback_retry, callback_signatures
 from worker.feedback.callback_client import PostResult
-from worker.runtime import callback_sender
+from worker.runtime import callback_places, callback_sender
 from worker.store import callback_outbox
 from worker.store.callback_outbox import MessageRange
 from worker.store.db import database
-from worker.store.feedback import callbacks
-from worker.store.feedback.callbacks import CallbackEvent
+from worker.store.feedback import callback_turns, callbacks
+from worker.store.feedback.callback_turns import CallbackEvent
 from worker.store.schema.tables import callback_event
 
 MASTER = "a secret of the test's"
@@ -140,7 +140,7 @@ def test_a_standing_callback_is_told_of_all_that_its_sender_enqueues(stage: Stag
     stage.configure("bulk", **ALLOWED)
     with application() as app, stage.working():
         with database.writing(stage.engine) as connection:
-            callbacks.ensure(connection, "shop", app.url, standing=True)
+            callbacks.add(connection, "shop", app.url)
         stage.enqueue(mobiles(2), sender="shop")
         stage.enqueue(mobiles(2, first=10), sender="other")
         eventually(lambda: app.states() == {"submitted": 2})
@@ -175,20 +175,20 @@ def test_what_is_refused_for_good_is_parked_until_it_is_replayed(stage: Stage) -
 def test_a_slow_receiver_delays_only_its_own(stage: Stage) -> None:
     stage.configure("bulk", **ALLOWED)
     with application(delay=1.5) as slow, application() as quick, stage.working():
-        for nth in range(2 * callback_sender.MAX_EVENTS_UNDER_WAY):
+        for nth in range(2 * callback_places.MAX_POSTS_PER_CALLBACK):
             stage.enqueue(mobiles(1, first=nth), callback_url=slow.url)
-        eventually(lambda: len(slow.got) >= callback_sender.MAX_EVENTS_UNDER_WAY)
+        eventually(lambda: len(slow.got) >= callback_places.MAX_POSTS_PER_CALLBACK)
         stage.enqueue(mobiles(1, first=99), callback_url=quick.url)
         eventually(lambda: quick.states() == {"submitted": 1})
-        assert len(slow.got) < 2 * callback_sender.MAX_EVENTS_UNDER_WAY
+        assert len(slow.got) < 2 * callback_places.MAX_POSTS_PER_CALLBACK
 
 
 def test_a_reply_is_told_to_those_who_asked_for_it(stage: Stage) -> None:
     stage.configure("v1", **ALLOWED)
     with application() as app, application() as deaf, stage.working():
         with database.writing(stage.engine) as connection:
-            callbacks.ensure(connection, "", app.url, standing=True, inbound=True)
-            callbacks.ensure(connection, "other", deaf.url, standing=True)
+            callbacks.add(connection, "", app.url, inbound=True)
+            callbacks.add(connection, "other", deaf.url)
         stage.sandbox.control.reply("apiv1", "13800138000", "谢谢")
         told = eventually(
             lambda: [e["data"] for e in app.taken.values() if e["type"] == "inbound.received"]
@@ -208,9 +208,10 @@ def test_an_event_of_a_killed_process_is_told_by_another(
         with database.writing(stage.engine) as connection:
             callback_outbox.note_messages(connection, [MessageRange(sent.request_id, 0, 1)])
         with database.writing(stage.engine) as connection:
-            (mine,) = callbacks.ids_with_due_events(connection)
-            assert len(callbacks.take_due_events(connection, mine, 10, 0.5)) == 1
-            assert not callbacks.take_due_events(connection, mine, 10, 0.5)
+            (turn,) = callback_turns.turns_after(connection, 0, 10)
+            mine = turn.callback_id
+            assert len(callback_turns.take_due_events(connection, mine, 10, 0.5)) == 1
+            assert not callback_turns.take_due_events(connection, mine, 10, 0.5)
         with stage.working():
             eventually(lambda: app.states() == {"submitted": 1})
             eventually(lambda: not waiting(stage))

@@ -162,7 +162,7 @@ def test_what_is_over_an_allowance_is_not_stored_and_counts_nowhere(stage: Stage
 def test_each_is_told_where_it_says_or_where_its_sender_stands(stage: Stage) -> None:
     stage.configure(callback_secrets=["a master secret of this test, long enough"])
     with database.writing(stage.engine) as connection:
-        standing = callbacks.ensure(connection, "shop", "https://example.com/all", standing=True)
+        standing = callbacks.add(connection, "shop", "https://example.com/all")
     named = {"callback_url": "https://example.com/one"}
     offers = [
         offer(stage),

@@ -74,8 +74,11 @@ class TopSettings(BaseModel):
     per_msisdn: Windows = ()
     #: What the secrets of callbacks are derived from; two while they are changed.
     callback_secrets: Annotated[tuple[OwnSecret, ...], Field(max_length=2)] = ()
-    #: Private networks that callbacks may reach; public addresses always may.
+    #: Networks that callbacks may reach by plain HTTP, also private ones; https:// to public
+    #: addresses always may.
     callback_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    #: How many callbacks a sender may have in use at a time.
+    max_callbacks: Annotated[int, Field(ge=1)] = 100
     #: What carries requests to gateways: Xinshi's own transport, or the slower one of httpx.
     transport: Literal["own", "httpx"] = "own"
     log_level: str = "INFO"

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from worker.domain.transitions import OPEN_STATES
 from worker.store.callback_outbox import MessageRange
 from worker.store.feedback import callbacks
-from worker.store.feedback.callbacks import CallbackEvent
+from worker.store.feedback.callback_turns import CallbackEvent
 from worker.store.feedback.inbound import find_reply
 
 #: The fields of a message in an event that are named as in the view.

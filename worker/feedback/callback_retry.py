@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from worker.feedback.callback_client import PostResult
-from worker.store.feedback.callbacks import CallbackEvent
+from worker.store.feedback.callback_turns import CallbackEvent
 
 #: An event that is older is not sent again.
 RETRY_FOR_SECONDS = 24 * 3600.0

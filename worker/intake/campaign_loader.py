@@ -24,7 +24,7 @@ from worker.intake.value_rules import OddValue
 from worker.policy import eligibility
 from worker.store import events
 from worker.store.db.database import reading, writing
-from worker.store.feedback import callbacks
+from worker.store.feedback import named_callbacks
 from worker.store.intake import campaign_rows, campaigns, new_requests
 from worker.store.intake.campaign_rows import MessageColumns
 from worker.store.intake.new_requests import NewRequest, StoredRequest
@@ -108,8 +108,8 @@ def _open(
     `KeyConflict` when the key belongs to a request that is no campaign.
     """
     with writing(engine) as connection:
-        callback_id = callbacks.id_for_request(
-            connection, new_request.sender, new_request.callback_url
+        callback_id = named_callbacks.id_for_request(
+            connection, new_request.sender, new_request.callback
         )
         stored = new_requests.add(connection, new_request, 0, due=False, callback_id=callback_id)
         if stored.existed:

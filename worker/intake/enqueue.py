@@ -28,7 +28,8 @@ from worker.domain.errors import (
 from worker.gateways.base import Content
 from worker.policy import eligibility
 from worker.store.db import database
-from worker.store.feedback import callbacks
+from worker.store.feedback import named_callbacks
+from worker.store.feedback.named_callbacks import NamedCallback
 from worker.store.intake import singles
 from worker.store.intake.new_requests import NewRequest, StoredRequest
 
@@ -68,6 +69,8 @@ class EnqueueRequest:
     variables: Mapping[str, str] | None = None
     options: Mapping[str, Any] | None = None
     callback_url: str | None = None
+    #: The API key that it came with; None for a caller on this machine.
+    key_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,14 @@ def request_row(
         request.not_before,
         request.not_after,
         settings.valid_seconds(request.message_class),
-        request.callback_url,
+        _named_callback(settings, request),
     )
+
+
+def _named_callback(settings: Settings, request: EnqueueRequest) -> NamedCallback | None:
+    if request.callback_url is None:
+        return None
+    return NamedCallback(request.callback_url, settings.top.max_callbacks, request.key_id)
 
 
 def commit(engine: Engine, write: Callable[[Connection, int | None], Enqueued]) -> Enqueued:
@@ -163,7 +172,7 @@ def store(
     for another request.
     """
     new = checked.new_request
-    callback_id = callbacks.id_for_request(connection, new.sender, new.callback_url)
+    callback_id = named_callbacks.id_for_request(connection, new.sender, new.callback)
     stored = singles.add(
         connection, new, checked.msisdns, callback_id=callback_id, earlier_id=earlier_id
     )
@@ -293,7 +302,7 @@ def callback_problems(settings: Settings, url: str | None) -> list[Problem]:
         return []
     if not settings.top.callback_secrets:
         return [Problem("callback_url", "nothing could sign it: set callback_secrets first")]
-    reason = urls.problem(url)
+    reason = urls.problem(url, settings.top.callback_networks)
     return [Problem("callback_url", reason)] if reason else []
 
 

@@ -3,15 +3,15 @@
 What `worker.intake.enqueue` promises of one call holds for each of them; only the commit is shared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
-from worker.domain.errors import KeyConflict
+from worker.domain.errors import KeyConflict, Refused
 from worker.intake import enqueue
 from worker.intake.enqueue import CheckedRequest, Enqueued
-from worker.store.feedback import callbacks
+from worker.store.feedback import named_callbacks
 from worker.store.intake import allowances, shared_commit
 from worker.store.intake.allowances import AllowanceClaim
 from worker.store.intake.new_requests import StoredRequest
@@ -37,7 +37,9 @@ class Exhausted:
 
 
 #: What becomes of one request of a shared commit.
-CommitAnswer = Enqueued | KeyConflict | Exhausted
+CommitAnswer = Enqueued | Refused | Exhausted
+#: A sender, and the URL that its request names.
+CallbackKey = tuple[str, str]
 
 
 def accept(engine: Engine, offers: Sequence[OfferedRequest]) -> list[CommitAnswer]:
@@ -69,7 +71,31 @@ def _first_stored(answers: Sequence[CommitAnswer]) -> Enqueued | None:
 
 def store(connection: Connection, offers: Sequence[OfferedRequest]) -> list[CommitAnswer]:
     """Write requests within the caller's transaction, which the caller commits."""
-    stored = shared_commit.add(connection, _arrivals(connection, offers))
+    callback_ids, refusals = _find_callbacks(connection, [offer.checked for offer in offers])
+    is_refused = [_callback_key(offer.checked) in refusals for offer in offers]
+    storable = [offer for offer, refused in zip(offers, is_refused, strict=True) if not refused]
+    answers = iter(_store(connection, storable, callback_ids) if storable else ())
+    return [
+        refusals[_callback_key(offer.checked)] if refused else next(answers)
+        for offer, refused in zip(offers, is_refused, strict=True)
+    ]
+
+
+def _store(
+    connection: Connection,
+    offers: Sequence[OfferedRequest],
+    callback_ids: Mapping[CallbackKey, int | None],
+) -> list[CommitAnswer]:
+    """Write requests whose callbacks are known."""
+    arrivals = [
+        Arrival(
+            offer.checked.new_request,
+            len(offer.checked.msisdns),
+            callback_ids.get(_callback_key(offer.checked)),
+        )
+        for offer in offers
+    ]
+    stored = shared_commit.add(connection, arrivals)
     # A repeated call sends nothing more, and takes nothing more.
     claims = [
         () if request.existed else offer.claims
@@ -91,28 +117,33 @@ def store(connection: Connection, offers: Sequence[OfferedRequest]) -> list[Comm
     return answers
 
 
-def _arrivals(connection: Connection, offers: Sequence[OfferedRequest]) -> list[Arrival]:
-    """Return the requests with their callbacks, as the store takes them."""
-    checked_requests = [offer.checked for offer in offers]
+def _find_callbacks(
+    connection: Connection, checked_requests: Sequence[CheckedRequest]
+) -> tuple[dict[CallbackKey, int | None], dict[CallbackKey, Refused]]:
+    """Return the callbacks that requests have, and why others get none."""
     senders = {checked.new_request.sender for checked in checked_requests}
-    standing_ids = callbacks.standing_ids(connection, senders)
-    callback_ids: dict[tuple[str, str], int | None] = {
+    standing_ids = named_callbacks.standing_ids(connection, senders)
+    callback_ids: dict[CallbackKey, int | None] = {
         (sender, ""): standing_ids.get(sender) for sender in senders
     }
-    named_callbacks = {
-        _callback_key(checked) for checked in checked_requests if checked.new_request.callback_url
-    }
-    for sender, url in sorted(named_callbacks):
-        callback_ids[sender, url] = callbacks.ensure(connection, sender, url)
-    return [
-        Arrival(checked.new_request, len(checked.msisdns), callback_ids[_callback_key(checked)])
+    refusals: dict[CallbackKey, Refused] = {}
+    named = {
+        _callback_key(checked): checked.new_request.callback
         for checked in checked_requests
-    ]
+        if checked.new_request.callback
+    }
+    for key in sorted(named):
+        try:
+            callback_ids[key] = named_callbacks.id_for_request(connection, key[0], named[key])
+        except Refused as error:
+            refusals[key] = error
+    return callback_ids, refusals
 
 
-def _callback_key(checked: CheckedRequest) -> tuple[str, str]:
+def _callback_key(checked: CheckedRequest) -> CallbackKey:
     """Return the sender and the URL that a request names; "" stands for the sender's own URL."""
-    return checked.new_request.sender, checked.new_request.callback_url or ""
+    callback = checked.new_request.callback
+    return checked.new_request.sender, callback.url if callback else ""
 
 
 def _answer(

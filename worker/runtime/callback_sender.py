@@ -5,29 +5,29 @@ may get it more than once. A slow or dead receiver delays only its own events.
 """
 
 import asyncio
-import random
 import time
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from typing import cast
 
 import structlog
 from sqlalchemy import Engine
 
 from worker.config.settings import Settings
-from worker.domain.errors import XinshiError
-from worker.feedback import callback_events, callback_retry, callback_signatures
+from worker.domain.errors import Unavailable, XinshiError
+from worker.feedback import callback_attempt
 from worker.feedback.callback_client import CallbackClient, PostResult
 from worker.runtime.background_service import BackgroundService
+from worker.runtime.callback_places import MAX_POSTS, CallbackPlaces, Place
+from worker.runtime.callback_rounds import MAX_TURNS_PER_LOOK, CallbackRounds
 from worker.store.db import database
-from worker.store.feedback import callbacks
-from worker.store.feedback.callbacks import CallbackEvent
+from worker.store.feedback import callback_turns
+from worker.store.feedback.callback_turns import CallbackEvent, CallbackTurn
 
 log = structlog.get_logger()
 
-#: Events under way to one callback at the most, from one process.
-MAX_EVENTS_UNDER_WAY = 8
 #: Within so long a receiver has to answer.
 ANSWER_SECONDS = 10.0
 #: After so long another process may send an event that this one took.
@@ -43,11 +43,12 @@ class CallbackSender(BackgroundService):
         super().__init__("teller")
         self.settings = settings
         self.engine = engine
-        self._under_way: Counter[int] = Counter()
+        self._places = CallbackPlaces()
+        self._rounds = CallbackRounds()
         self._calls: set[asyncio.Task[None]] = set()
 
     async def _drive(self) -> None:
-        client = CallbackClient(self.settings.top.callback_networks)
+        client = CallbackClient(self.settings.top.callback_networks, MAX_POSTS)
         with ThreadPoolExecutor(2, thread_name_prefix="teller-db") as threads:
             try:
                 while not self._stopping:
@@ -60,86 +61,107 @@ class CallbackSender(BackgroundService):
                 await client.close()
 
     async def _look(self, threads: ThreadPoolExecutor, client: CallbackClient) -> bool:
-        """Begin to send what is due; False when there was nothing, or no room for it."""
+        """Begin to send what is due and has a place; False when it is time to wait."""
+        if self._places.is_full():
+            return False
         try:
-            events = await self._in_thread(threads, self._take)
+            turns = await self._in_thread(threads, self._read_turns)
+            taken = await self._take(threads, self._reserve(turns))
         except XinshiError as error:
             log.warning("callback.look_failed", why=str(error))
             await self._wait(RETRY_SECONDS)
             return True
-        for event in events:
-            self._under_way[event.callback_id] += 1
-            self._calls.add(asyncio.create_task(self._send(threads, client, event)))
-        return bool(events)
+        for event, place in taken:
+            self._calls.add(asyncio.create_task(self._send(threads, client, event, place)))
+        return self._rounds.move_on(turns, fruitful=bool(taken))
 
-    def _take(self) -> list[CallbackEvent]:
-        """Take the events that are due, for each callback as many as it has room for."""
+    def _read_turns(self) -> list[CallbackTurn]:
         with database.reading(self.engine) as connection:
-            due = callbacks.ids_with_due_events(connection)
-        free_slots = {
-            callback_id: MAX_EVENTS_UNDER_WAY - self._under_way[callback_id] for callback_id in due
-        }
-        with_room = {callback_id: slots for callback_id, slots in free_slots.items() if slots > 0}
-        if not with_room:
+            return callback_turns.turns_after(connection, self._rounds.position, MAX_TURNS_PER_LOOK)
+
+    def _reserve(self, turns: Sequence[CallbackTurn]) -> dict[int, list[Place]]:
+        """Take places for the callbacks whose turn it is; none for one that is removed."""
+        places: dict[int, list[Place]] = {}
+        for turn in self._rounds.in_order(turns):
+            room = self._places.room(turn.callback_id, turn.sender or "")
+            if turn.sender is None:
+                places[turn.callback_id] = []
+            elif turn.is_due and room:
+                places[turn.callback_id] = [
+                    self._places.take(turn.callback_id, turn.sender) for _ in range(room)
+                ]
+                self._rounds.note_served(turn.callback_id)
+        return places
+
+    async def _take(
+        self, threads: ThreadPoolExecutor, places: Mapping[int, list[Place]]
+    ) -> list[tuple[CallbackEvent, Place]]:
+        """Take due events, one for each place, and give back the places that are left over."""
+        wanted = {callback_id: len(reserved) for callback_id, reserved in places.items()}
+        try:
+            events = await self._in_thread(threads, partial(self._take_events, wanted))
+            return [(event, places[event.callback_id].pop()) for event in events]
+        finally:
+            for place in chain.from_iterable(places.values()):
+                self._places.release(place)
+
+    def _take_events(self, wanted: Mapping[int, int]) -> list[CallbackEvent]:
+        """Take up to so many due events of each callback; delete those that nobody is told."""
+        if not wanted:
             return []
+        events = []
         with database.writing(self.engine) as connection:
-            return [
-                event
-                for callback_id, slots in with_room.items()
-                for event in callbacks.take_due_events(
-                    connection, callback_id, slots, LEASE_SECONDS
-                )
-            ]
+            for callback_id, limit in wanted.items():
+                if limit:
+                    events += callback_turns.take_due_events(
+                        connection, callback_id, limit, LEASE_SECONDS
+                    )
+                else:
+                    callback_turns.drop_events(connection, callback_id)
+        return events
 
     async def _send(
-        self, threads: ThreadPoolExecutor, client: CallbackClient, event: CallbackEvent
+        self,
+        threads: ThreadPoolExecutor,
+        client: CallbackClient,
+        event: CallbackEvent,
+        place: Place,
     ) -> None:
-        """Send one event, and write down how that ended."""
+        """Send one event, and write down how that ended; a fault of ours is how it ended too."""
         try:
-            body = await self._in_thread(threads, partial(self._body, event))
-            # An event that has become void is forgotten like one that was taken.
-            answer = PostResult(200)
-            if body is not None:
-                headers = self._headers(event, body)
-                answer = await client.post(event.url, body, headers, ANSWER_SECONDS)
-            await self._in_thread(threads, partial(self._note, event, answer))
-        except XinshiError as error:
-            log.warning("callback.failed", callback=event.callback_id, why=str(error))
-        except Exception as error:
-            # A fault of ours: the event comes back when its lease ends.
-            log.exception("callback.failed", callback=event.callback_id, why=type(error).__name__)
+            answer = await self._post(threads, client, event, place)
+            await self._in_thread(
+                threads, partial(callback_attempt.note, self.engine, event, answer)
+            )
+        except Exception as error:  # noqa: BLE001 - one event stops no other
+            # It could not be written down: the event comes back when its lease ends.
+            log.warning("callback.failed", callback=event.callback_id, why=type(error).__name__)
         finally:
-            self._under_way[event.callback_id] -= 1
+            self._places.release(place)
             self._calls.discard(cast("asyncio.Task[None]", asyncio.current_task()))
             self._bell.set()
 
-    def _body(self, event: CallbackEvent) -> bytes | None:
-        with database.reading(self.engine) as connection:
-            return callback_events.body(connection, event)
-
-    def _headers(self, event: CallbackEvent, body: bytes) -> dict[str, str]:
-        """Return the headers of an event that is sent now, signed with each current secret."""
-        masters = (master.get_secret_value() for master in self.settings.top.callback_secrets)
-        secrets = [
-            callback_signatures.derive_secret(master, event.callback_id) for master in masters
-        ]
-        signed = callback_signatures.signature_headers(
-            secrets, callback_events.event_id(event), int(time.time()), body
-        )
-        return {"content-type": "application/json", **signed}
-
-    def _note(self, event: CallbackEvent, answer: PostResult) -> None:
-        """Forget an event that was taken; plan the next try of one that was not, or park it."""
-        wait = callback_retry.pause(answer, event, random.random)
-        with database.writing(self.engine) as connection:
-            if wait == 0:
-                callbacks.delete_event(connection, event.id)
-                return
-            callbacks.postpone_event(
-                connection, event.id, str(answer.status or answer.problem), wait
+    async def _post(
+        self,
+        threads: ThreadPoolExecutor,
+        client: CallbackClient,
+        event: CallbackEvent,
+        place: Place,
+    ) -> PostResult:
+        """Post one event as it is now, and return how that ended; `Unavailable` is raised alone."""
+        try:
+            body = await self._in_thread(
+                threads, partial(callback_attempt.read_body, self.engine, event)
             )
-        facts = {"callback": event.callback_id, "event_id": event.id, "status": answer.status}
-        if wait is None:
-            log.warning("callback.parked", **facts)
-        else:
-            log.warning("callback.refused", **facts, why=answer.problem or None)
+            if body is None:
+                # An event that has become void is forgotten like one that was taken.
+                return PostResult(200)
+            headers = callback_attempt.headers(self.settings.top.callback_secrets, event, body)
+            started_at = time.monotonic()
+            answer = await client.post(event.url, body, headers, ANSWER_SECONDS)
+            self._places.note_pace(place, time.monotonic() - started_at)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the day holds for it
+            return PostResult(None, type(error).__name__)
+        return answer

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy import CompoundSelect, Connection, exists, insert, select, union
 
 from worker.store.db.clock import now
 from worker.store.schema.tables import (
@@ -41,17 +41,34 @@ def note_messages(connection: Connection, ranges: Iterable[MessageRange]) -> Non
         ranges_by_request[message_range.request_id].append(message_range)
     if not ranges_by_request:
         return
-    requests = connection.execute(
-        select(request.c.id, request.c.callback_id).where(
-            request.c.id.in_(list(ranges_by_request)), request.c.callback_id.is_not(None)
-        )
-    ).all()
     rows = [
         {"callback_id": callback_id, "request_id": request_id, "lo": lo, "hi": hi}
-        for request_id, callback_id in requests
+        for request_id, callback_id in connection.execute(_told_of(ranges_by_request))
         for lo, hi in _event_bounds(ranges_by_request[request_id])
     ]
     _insert_events(connection, rows)
+
+
+def _told_of(request_ids: Iterable[int]) -> CompoundSelect[int, int]:
+    """Build the query of requests, each with a callback that is told of it.
+
+    That is the callback in its row; where that one stands for its sender, also one that was removed
+    since, it is each standing callback of the sender.
+    """
+    is_wanted = request.c.id.in_(list(request_ids))
+    named, standing = callback.alias("named"), callback.alias("standing")
+    own = (
+        select(request.c.id, named.c.id)
+        .join(named, named.c.id == request.c.callback_id)
+        .where(is_wanted, named.c.removed_at.is_(None))
+    )
+    others = (
+        select(request.c.id, standing.c.id)
+        .join(named, named.c.id == request.c.callback_id)
+        .join(standing, standing.c.sender == named.c.sender)
+        .where(is_wanted, named.c.standing, standing.c.standing, standing.c.removed_at.is_(None))
+    )
+    return union(own, others)
 
 
 def note_submissions(connection: Connection, ids: Collection[int]) -> None:

@@ -79,6 +79,11 @@ def note_use(connection: Connection, key_id: int) -> None:
     )
 
 
+def lock_sender(connection: Connection, name: str) -> None:
+    """Lock a sender's keys until the transaction ends, so that its callers take turns."""
+    connection.execute(select(api_key.c.id).where(api_key.c.name == name).with_for_update())
+
+
 def list_keys(connection: Connection, name: str | None = None) -> list[ApiKey]:
     """Return all keys, or those of a name, in the order in which they were made."""
     query = select(api_key).order_by(api_key.c.id)

@@ -43,21 +43,32 @@ def add(
     inbound: Annotated[
         bool, typer.Option("--inbound", help="Tell it of texts from handsets too.")
     ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="In place of the URL that is told so far.")
+    ] = False,
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
     """Have a URL told of all that a sender enqueues from now on; prints its secret."""
     with open_session(config) as session:
         from worker.domain.errors import Refused
+        from worker.feedback import standing_callbacks
+        from worker.feedback.standing_callbacks import Entitlement
         from worker.intake import enqueue
         from worker.store.db import database
-        from worker.store.feedback import callbacks
 
         problems = enqueue.callback_problems(session.settings, url)
         if problems:
             raise Refused(problems)
         with database.writing(session.engine) as connection:
-            callback_id = callbacks.ensure(connection, sender, url, standing=True, inbound=inbound)
+            if replace:
+                callback_id = standing_callbacks.replace_only(
+                    connection, sender, url, inbound=inbound
+                )
+            else:
+                callback_id = standing_callbacks.add(
+                    connection, (), sender, url, Entitlement(operates=True), inbound=inbound
+                )
         secret = _secret(session.settings, callback_id)
     if as_json:
         output.print_json({"id": callback_id, "url": url, "sender": sender, "secret": secret})
@@ -136,6 +147,7 @@ def _callback_row(settings: "Settings", callback: "Callback", *, secrets: bool) 
         "url": callback.url,
         "told of": "all of its sender" if callback.standing else "calls that name it",
         "inbound": "yes" if callback.inbound else "",
+        "key": callback.key_id,
         "waiting": callback.waiting,
         "parked": callback.parked,
     }

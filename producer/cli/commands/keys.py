@@ -107,19 +107,28 @@ def revoke(
     *,
     config: options.Config = None,
 ) -> None:
-    """Make an API key worthless, within seconds and for good."""
+    """Make an API key worthless, within seconds and for good; names what it added and leaves."""
     with open_session(config) as session:
         from worker.store import events, keys
         from worker.store.db import database
+        from worker.store.feedback import callbacks
 
         with database.writing(session.engine) as connection:
-            revoked = keys.revoke(connection, key_id)
-            if revoked:
+            key = keys.find_by_id(connection, key_id)
+            if key is not None:
+                keys.revoke(connection, key_id)
                 events.add(connection, "key.revoked", operator_name(), detail={"key": key_id})
-    if not revoked:
+                left = callbacks.left_by(connection, key_id, key.name)
+    if key is None:
         output.print_error(f"there is no key {key_id}, or it was revoked before")
         raise typer.Exit(failures.FAILED)
     output.print_line(f"key {key_id} is revoked")
+    for callback in left:
+        origin = "which it added" if callback.key_id else "which it may have added"
+        output.print_hint(
+            f"callback {callback.id} ({callback.url}), {origin}, is still told;"
+            f" `xinshi callbacks remove {callback.id}` ends that"
+        )
 
 
 def _refuse_unusable_name(session: Session, name: str, *, test: bool) -> None:

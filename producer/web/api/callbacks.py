@@ -1,8 +1,8 @@
-"""Routes for callbacks (`docs/callbacks.md`): add, list, remove, replay."""
+"""Routes for callbacks (`docs/callbacks.md`): add, list, replace, remove, replay."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Header, Path
 from pydantic import BaseModel, Field
 
 from producer.web.api import ownership, schemas
@@ -12,7 +12,8 @@ from producer.web.context import AppContext, Context
 from producer.web.problems import HttpProblem, responses
 from worker.domain.enums import Scope
 from worker.domain.errors import NotFound, Problem, Refused
-from worker.feedback import callback_signatures
+from worker.feedback import callback_signatures, standing_callbacks
+from worker.feedback.standing_callbacks import Entitlement
 from worker.intake import enqueue
 from worker.store.db import database
 from worker.store.feedback import callbacks
@@ -21,6 +22,12 @@ router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], route_class=KeyFi
 
 Sender = Annotated[Caller, Depends(RequireScope(Scope.SEND))]
 CallbackId = Annotated[int, Path(ge=1, le=ownership.MAX_ID)]
+ShownSecret = Annotated[
+    str | None,
+    Header(
+        alias="Callback-Secret", max_length=200, description="The callback's secret: `whsec_…`."
+    ),
+]
 
 
 class NewCallback(schemas.Strict):
@@ -65,23 +72,89 @@ class Replayed(BaseModel):
     summary="Be told what becomes of messages",
     responses=responses(400, 401, 403, 408, 413, 422, 429, 503),
 )
-async def create(body: NewCallback, context: Context, caller: Sender) -> CreatedCallback:
-    """Tell a URL of all that this sender enqueues from now on; the same again changes nothing."""
+async def create(
+    body: NewCallback, context: Context, caller: Sender, secret: ShownSecret = None
+) -> CreatedCallback:
+    """Tell a URL of all that this sender enqueues from now on; the same again changes nothing.
+
+    A sender has one such callback. The secret is shown to the key that added it, to one that may
+    `operate`, and to who knows it.
+    """
+    _check_body(context, caller, body)
+    entitlement = _entitlement(caller, secret)
+    return await context.run(_create, context, caller.sender, body, entitlement)
+
+
+def _create(
+    context: AppContext, sender: str, body: NewCallback, entitlement: Entitlement
+) -> CreatedCallback:
+    masters = context.settings.top.callback_secrets
+    with database.writing(context.engine) as connection:
+        callback_id = standing_callbacks.add(
+            connection, masters, sender, body.url, entitlement, inbound=body.inbound
+        )
+    return _created(context, callback_id)
+
+
+@router.put(
+    "/{callback_id}",
+    summary="Be told at another URL",
+    responses=responses(400, 401, 403, 404, 408, 413, 422, 429, 503),
+)
+async def replace(
+    callback_id: CallbackId,
+    body: NewCallback,
+    context: Context,
+    caller: Sender,
+    secret: ShownSecret = None,
+) -> CreatedCallback:
+    """Tell another URL in place of this one; what waits goes there, and the secret stays.
+
+    It needs the key that added it, one that may `operate`, or the secret in `Callback-Secret`.
+    """
+    _check_body(context, caller, body)
+    entitlement = _entitlement(caller, secret)
+    return await context.run(_replace, context, caller.sender, callback_id, body, entitlement)
+
+
+def _replace(
+    context: AppContext,
+    sender: str,
+    callback_id: int,
+    body: NewCallback,
+    entitlement: Entitlement,
+) -> CreatedCallback:
+    callback = _owned(context, sender, callback_id)
+    _require_entitlement(context, callback, entitlement)
+    with database.writing(context.engine) as connection:
+        standing_callbacks.replace(connection, callback, body.url, inbound=body.inbound)
+    return _created(context, callback_id)
+
+
+def _check_body(context: AppContext, caller: Caller, body: NewCallback) -> None:
     problems = enqueue.callback_problems(context.settings, body.url)
     if problems:
         raise Refused([Problem("url", problem.what) for problem in problems])
     if body.inbound and Scope.INBOUND not in caller.key.scopes:
         raise HttpProblem(403, "no-scope", f"this key has not the scope {Scope.INBOUND.value}")
-    callback_id = await context.run(_create, context, caller.sender, body)
+
+
+def _entitlement(caller: Caller, secret: str | None) -> Entitlement:
+    return Entitlement(caller.may(Scope.OPERATE), caller.key.id, secret)
+
+
+def _require_entitlement(
+    context: AppContext, callback: callbacks.Callback, entitlement: Entitlement
+) -> None:
+    if not entitlement.covers(callback, context.settings.top.callback_secrets):
+        raise HttpProblem(403, "not-entitled", standing_callbacks.ADVICE)
+
+
+def _created(context: AppContext, callback_id: int) -> CreatedCallback:
     master = context.settings.top.callback_secrets[0].get_secret_value()
     return CreatedCallback(
         id=callback_id, secret=callback_signatures.derive_secret(master, callback_id)
     )
-
-
-def _create(context: AppContext, sender: str, body: NewCallback) -> int:
-    with database.writing(context.engine) as connection:
-        return callbacks.ensure(connection, sender, body.url, standing=True, inbound=body.inbound)
 
 
 @router.get("", summary="List callbacks", responses=responses(401, 403, 429, 503))
@@ -106,13 +179,21 @@ def _callbacks_of(context: AppContext, sender: str) -> list[callbacks.Callback]:
     summary="Be told nothing more",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def remove(callback_id: CallbackId, context: Context, caller: Sender) -> None:
-    """Tell a URL nothing more; what waits for it is dropped."""
-    await context.run(_remove, context, caller.sender, callback_id)
+async def remove(
+    callback_id: CallbackId, context: Context, caller: Sender, secret: ShownSecret = None
+) -> None:
+    """Tell a URL nothing more; what waits for it is dropped.
+
+    Where it is told of all messages, this needs what replacing it needs.
+    """
+    entitlement = _entitlement(caller, secret)
+    await context.run(_remove, context, caller.sender, callback_id, entitlement)
 
 
-def _remove(context: AppContext, sender: str, callback_id: int) -> None:
-    _check_ownership(context, sender, callback_id)
+def _remove(context: AppContext, sender: str, callback_id: int, entitlement: Entitlement) -> None:
+    callback = _owned(context, sender, callback_id)
+    if callback.standing:
+        _require_entitlement(context, callback, entitlement)
     with database.writing(context.engine) as connection:
         callbacks.remove(connection, callback_id)
 
@@ -128,12 +209,15 @@ async def replay(callback_id: CallbackId, context: Context, caller: Sender) -> R
 
 
 def _replay(context: AppContext, sender: str, callback_id: int) -> int:
-    _check_ownership(context, sender, callback_id)
+    _owned(context, sender, callback_id)
     with database.writing(context.engine) as connection:
         return callbacks.replay_parked(connection, callback_id)
 
 
-def _check_ownership(context: AppContext, sender: str, callback_id: int) -> None:
-    if callback_id not in {callback.id for callback in _callbacks_of(context, sender)}:
-        msg = f"there is no callback {callback_id}"
-        raise NotFound(msg)
+def _owned(context: AppContext, sender: str, callback_id: int) -> callbacks.Callback:
+    """Return a callback of this sender; raises `NotFound` for any other."""
+    for callback in _callbacks_of(context, sender):
+        if callback.id == callback_id:
+            return callback
+    msg = f"there is no callback {callback_id}"
+    raise NotFound(msg)

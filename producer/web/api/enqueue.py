@@ -81,7 +81,7 @@ def _offer(
 
 def with_sender(context: AppContext, caller: Caller, request: EnqueueRequest) -> EnqueueRequest:
     """Return a request with its sender; that of a test key goes to the test account alone."""
-    request = replace(request, sender=caller.sender)
+    request = replace(request, sender=caller.sender, key_id=caller.key.id)
     sandbox = context.settings.top.web.test_account
     if request.account is not None and request.account not in context.settings.accounts:
         # The names of all accounts are for `operate`, as in GET /v1/accounts.

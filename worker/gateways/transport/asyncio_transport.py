@@ -7,8 +7,10 @@ first byte nothing is ever repeated.
 """
 
 import asyncio
+import contextlib
 import ssl
 from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 
@@ -21,21 +23,31 @@ from worker.gateways.transport.protocol import RawResponse, RequestTrace, make_s
 KEEPALIVE_SECONDS = 4.0
 #: How long one address of a name is tried alone before the next one, in seconds (RFC 8305).
 _NEXT_ADDRESS_DELAY = 0.25
+#: How long one of several resolved addresses is tried before the next one, in seconds.
+_LONGEST_TRY = 2.0
 
 #: Scheme, host and port.
 Origin = tuple[str, bytes, int]
+#: Finds the addresses of an origin that may be connected to, the preferred one first; never none.
+Resolve = Callable[[Origin], Awaitable[Sequence[str]]]
 
 
 class AsyncioTransport:
     """A transport that opens a connection for each call under way, and keeps unused ones for later.
 
     It keeps a connection while it has no more than `max_unused` in all. `trust` replaces the
-    authorities of `make_ssl_context`.
+    authorities of `make_ssl_context`, and `resolve` the event loop's own look-up of names.
     """
 
-    def __init__(self, max_unused: int, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        max_unused: int,
+        trust: ssl.SSLContext | None = None,
+        resolve: Resolve | None = None,
+    ) -> None:
         self._max_unused = max_unused
         self._trust = trust
+        self._resolve = resolve
         self._connections: set[ServerConnection] = set()
         #: The connection used last is at the end: the server is the least likely to have closed it.
         self._unused: defaultdict[Origin, list[ServerConnection]] = defaultdict(list)
@@ -65,22 +77,39 @@ class AsyncioTransport:
 
     async def _connect(self, origin: Origin) -> ServerConnection:
         """Open a connection to `origin`; forget those that are closed."""
-        scheme, host, port = origin
-        name = host.decode("ascii")
-        loop = asyncio.get_running_loop()
         self._forget_closed()
-        if scheme == "https" and self._trust is None:
-            self._trust = make_ssl_context()
+        if self._resolve is None:
+            connection = await self._connect_to(origin[1].decode("ascii"), origin)
+        else:
+            connection = await self._connect_to_any(await self._resolve(origin), origin)
+        self._connections.add(connection)
+        return connection
+
+    async def _connect_to_any(self, addresses: Sequence[str], origin: Origin) -> ServerConnection:
+        """Open a connection to the first address that takes one, or raise the last one's error."""
+        for address in addresses[:-1]:
+            with contextlib.suppress(OSError):
+                async with asyncio.timeout(_LONGEST_TRY):
+                    return await self._connect_to(address, origin)
+        return await self._connect_to(addresses[-1], origin)
+
+    async def _connect_to(self, address: str, origin: Origin) -> ServerConnection:
+        """Open a connection to an address, or to the addresses of a name, for `origin`."""
+        scheme, host, port = origin
         is_https = scheme == "https"
-        _, connection = await loop.create_connection(
+        if is_https and self._trust is None:
+            self._trust = make_ssl_context()
+        # A race of addresses that is cancelled may leave a connected socket to the garbage
+        # collector: an address that was resolved before needs none.
+        delay = _NEXT_ADDRESS_DELAY if self._resolve is None else None
+        _, connection = await asyncio.get_running_loop().create_connection(
             ServerConnection,
-            name,
+            address,
             port,
             ssl=self._trust if is_https else None,
-            server_hostname=name if is_https else None,
-            happy_eyeballs_delay=_NEXT_ADDRESS_DELAY,
+            server_hostname=host.decode("ascii") if is_https else None,
+            happy_eyeballs_delay=delay,
         )
-        self._connections.add(connection)
         return connection
 
     def _forget_closed(self) -> None:

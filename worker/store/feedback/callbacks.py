@@ -5,16 +5,28 @@ how things stand now, and not how they stood.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, RowMapping, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from worker.store.callback_outbox import MessageRange
-from worker.store.db.clock import later, now
+from worker.store.db.clock import Instant, later, now
 from worker.store.db.dialects import inserted_id
+from worker.store.feedback.callback_turns import drop_events
 from worker.store.messages import message_view
 from worker.store.schema.tables import callback, callback_event
 
@@ -29,74 +41,54 @@ class Callback:
     standing: bool
     inbound: bool
     created_at: datetime
+    #: The API key that added it; None: nobody's, or unknown.
+    key_id: int | None = None
     #: Events that wait, and those that were given up.
     waiting: int = 0
     parked: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackEvent:
-    """One event to be told, of messages or of an inbound message; `age` is in seconds."""
-
-    id: int
-    callback_id: int
-    url: str
-    attempts: int
-    age: float
-    message_range: MessageRange | None
-    inbound_id: int | None
-
-
-def ensure(
-    connection: Connection, sender: str, url: str, *, standing: bool = False, inbound: bool = False
+def add(
+    connection: Connection,
+    sender: str,
+    url: str,
+    *,
+    inbound: bool = False,
+    key_id: int | None = None,
 ) -> int:
-    """Return the id of a sender's callback with this URL, inserted if there is none.
-
-    With `standing` or `inbound` it is told of these too from now on.
-    """
-    is_wanted = (
-        callback.c.sender == sender,
-        callback.c.url == url,
-        callback.c.removed_at.is_(None),
+    """Insert a standing callback; return its id."""
+    insertion = insert(callback).values(
+        sender=sender, url=url, standing=True, inbound=inbound, created_at=now(), key_id=key_id
     )
-    callback_id = connection.execute(
-        select(callback.c.id).where(*is_wanted).order_by(callback.c.id).limit(1)
-    ).scalar()
-    if callback_id is None:
-        insertion = insert(callback).values(
-            sender=sender, url=url, standing=standing, inbound=inbound, created_at=now()
-        )
-        return inserted_id(connection.execute(insertion))
-    if standing or inbound:
-        connection.execute(
-            update(callback)
-            .where(callback.c.id == callback_id)
-            .values(standing=standing or callback.c.standing, inbound=inbound or callback.c.inbound)
-        )
-    return int(callback_id)
+    return inserted_id(connection.execute(insertion))
 
 
-def id_for_request(connection: Connection, sender: str, url: str | None) -> int | None:
-    """Return the id of the callback that a new request names.
-
-    Without a URL it is None, which stands for its sender's standing callback: that one is found by
-    the statement that inserts the request, so that it costs no statement of its own.
-    """
-    return None if url is None else ensure(connection, sender, url)
-
-
-def standing_ids(connection: Connection, senders: Iterable[str]) -> dict[str, int]:
-    """Return the id of the callback that is told of all that a sender enqueues, by sender."""
-    rows = connection.execute(
-        select(callback.c.sender, func.max(callback.c.id))
-        .where(
-            callback.c.sender.in_(sorted(set(senders))),
-            callback.c.standing,
-            callback.c.removed_at.is_(None),
-        )
-        .group_by(callback.c.sender)
+def change(connection: Connection, callback_id: int, url: str, *, inbound: bool) -> None:
+    """Make a callback a standing one with this URL."""
+    connection.execute(
+        update(callback)
+        .where(callback.c.id == callback_id)
+        .values(url=url, standing=True, inbound=inbound)
     )
-    return {row[0]: row[1] for row in rows}
+
+
+def find(connection: Connection, sender: str, url: str) -> Callback | None:
+    """Return a sender's callback with this URL, the first if there are several; None if none is."""
+    return next(iter(_select(connection, callback.c.sender == sender, callback.c.url == url)), None)
+
+
+def standing_of(connection: Connection, sender: str) -> list[Callback]:
+    """Return the standing callbacks of a sender: one, or those of before that was the rule."""
+    return _select(connection, callback.c.sender == sender, callback.c.standing)
+
+
+def left_by(connection: Connection, key_id: int, sender: str) -> list[Callback]:
+    """Return the callbacks that a key of a sender added and that are told still.
+
+    Standing ones of the sender of which nobody knows who added them are among these.
+    """
+    is_unknown = and_(callback.c.key_id.is_(None), callback.c.sender == sender, callback.c.standing)
+    return _select(connection, or_(callback.c.key_id == key_id, is_unknown))
 
 
 def remove(connection: Connection, callback_id: int) -> bool:
@@ -104,9 +96,9 @@ def remove(connection: Connection, callback_id: int) -> bool:
     removal = connection.execute(
         update(callback)
         .where(callback.c.id == callback_id, callback.c.removed_at.is_(None))
-        .values(removed_at=now(), standing=False, inbound=False)
+        .values(removed_at=now())
     )
-    connection.execute(delete(callback_event).where(callback_event.c.callback_id == callback_id))
+    drop_events(connection, callback_id)
     return removal.rowcount == 1
 
 
@@ -115,71 +107,48 @@ def list_callbacks(connection: Connection, sender: str | None = None) -> list[Ca
     counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     parked = callback_event.c.next_at.is_(None)
     tally = select(callback_event.c.callback_id, parked.label("parked"), func.count())
+    own = []
+    if sender is not None:
+        own = [callback.c.sender == sender]
+        tally = tally.join(callback, callback.c.id == callback_event.c.callback_id).where(*own)
     for callback_id, is_parked, count in connection.execute(
         tally.group_by(callback_event.c.callback_id, parked)
     ):
         counts[callback_id][bool(is_parked)] += count
-    query = select(callback).where(callback.c.removed_at.is_(None)).order_by(callback.c.id)
-    if sender is not None:
-        query = query.where(callback.c.sender == sender)
+    return [
+        replace(row, waiting=counts[row.id][0], parked=counts[row.id][1])
+        for row in _select(connection, *own)
+    ]
+
+
+def delays(connection: Connection, min_seconds: float) -> dict[int, float]:
+    """Return for how many seconds events have been due, by callback, where it is longer than so."""
+    oldest = func.min(callback_event.c.next_at, type_=Instant()).label("oldest")
+    rows = connection.execute(
+        select(callback_event.c.callback_id, oldest, now().label("at"))
+        .where(callback_event.c.next_at < later(-min_seconds))
+        .group_by(callback_event.c.callback_id)
+    )
+    return {row.callback_id: (row.at - row.oldest).total_seconds() for row in rows}
+
+
+def _select(connection: Connection, *conditions: ColumnElement[bool]) -> list[Callback]:
+    """Return the callbacks that fit and are not removed, in the order in which they were added."""
+    rows = connection.execute(
+        select(callback).where(callback.c.removed_at.is_(None), *conditions).order_by(callback.c.id)
+    )
     return [
         Callback(
             row.id,
             row.sender,
             row.url,
-            row.standing,
-            row.inbound,
+            bool(row.standing),
+            bool(row.inbound),
             row.created_at,
-            *counts[row.id],
+            row.key_id,
         )
-        for row in connection.execute(query)
+        for row in rows
     ]
-
-
-def ids_with_due_events(connection: Connection, limit: int = 200) -> list[int]:
-    """Return the ids of up to `limit` callbacks that have an event due."""
-    due = select(callback_event.c.callback_id).where(callback_event.c.next_at <= now())
-    return list(connection.execute(due.distinct().limit(limit)).scalars())
-
-
-def take_due_events(
-    connection: Connection, callback_id: int, limit: int, seconds: float
-) -> list[CallbackEvent]:
-    """Take up to `limit` due events of a callback for so many seconds.
-
-    Nobody else takes them meanwhile. They are due again then, unless `delete_event` or
-    `postpone_event` was called for them: a process that dies with them loses none.
-    """
-    ids = list(
-        connection.execute(
-            select(callback_event.c.id)
-            .where(callback_event.c.callback_id == callback_id, callback_event.c.next_at <= now())
-            .order_by(callback_event.c.next_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).scalars()
-    )
-    if not ids:
-        return []
-    connection.execute(
-        update(callback_event)
-        .where(callback_event.c.id.in_(ids))
-        .values(next_at=later(seconds), attempts=callback_event.c.attempts + 1)
-    )
-    rows = connection.execute(
-        select(callback_event, callback.c.url, now().label("at"))
-        .join(callback, callback.c.id == callback_event.c.callback_id)
-        .where(callback_event.c.id.in_(ids))
-    )
-    return [_event(row) for row in rows]
-
-
-def _event(row: Row[Any]) -> CallbackEvent:
-    message_range = None if row.request_id is None else MessageRange(row.request_id, row.lo, row.hi)
-    age = (row.at - row.created_at).total_seconds()
-    return CallbackEvent(
-        row.id, row.callback_id, row.url, row.attempts, age, message_range, row.inbound_id
-    )
 
 
 def messages_of(connection: Connection, message_range: MessageRange) -> list[RowMapping]:

@@ -14,6 +14,7 @@ from worker.gateways.base import Content
 from worker.store.db import capabilities
 from worker.store.db.clock import Instant, later, now
 from worker.store.db.dialects import insert_if_absent, inserted_id
+from worker.store.feedback.named_callbacks import NamedCallback
 from worker.store.schema.tables import callback, message, request
 
 
@@ -31,8 +32,8 @@ class NewRequest:
     not_before: datetime | None
     not_after: datetime | None
     validity: float
-    #: Where the fates of its messages are reported, unless its sender has a standing callback.
-    callback_url: str | None = None
+    #: Where it is told what becomes of its messages, in place of its sender's standing callback.
+    callback: NamedCallback | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -443,6 +443,10 @@ callback = Table(
     Column("created_at", Instant(), nullable=False),
     #: After this it is told nothing more.
     Column("removed_at", Instant()),
+    #: The API key that added it; NULL: a person on the command line, a local caller, or unknown.
+    Column("key_id", _ID),
+    #: When a call named it last, to the day; NULL: when it was added.
+    Column("used_at", Instant()),
     Index("ix_xinshi_callback_sender", "sender"),
     **_MYSQL,
 )

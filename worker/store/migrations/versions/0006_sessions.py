@@ -7,8 +7,8 @@ from alembic import op
 
 from worker.store.db.clock import Instant
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 _MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
