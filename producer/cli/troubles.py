@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from worker.feedback.opt_out_origins import UNUSUAL_COUNT
 from worker.store import ticks
+from worker.store.feedback import opt_out_origins as origin_store
 from worker.store.feedback import troubled_pages
 
 #: A page that waits for longer is not read by itself.
@@ -27,6 +29,7 @@ def find(connection: Connection) -> Iterator[Trouble]:
     yield from _failing_ticks(connection)
     yield from _put_aside_pages(connection)
     yield from _overdue_pages(connection)
+    yield from _strange_opt_outs(connection)
 
 
 def _failing_ticks(connection: Connection) -> Iterator[Trouble]:
@@ -56,3 +59,14 @@ def _overdue_pages(connection: Connection) -> Iterator[Trouble]:
             f"{pages.pages} not read yet, the first is {pages.first_id}",
             "run a worker whose configuration has the account; for a push, its push_tokens too",
         )
+
+
+def _strange_opt_outs(connection: Connection) -> Iterator[Trouble]:
+    for account, count in origin_store.count_strange(connection, SHOWN_SECONDS).items():
+        if count >= UNUSUAL_COUNT:
+            yield Trouble(
+                f"opt-outs of {account}",
+                f"{count} numbers opted out by replies to it to which it never wrote",
+                "if its push token leaked, change it, then `xinshi opt-outs remove"
+                f" --account {account} --strange`",
+            )

@@ -29,19 +29,30 @@ def take_pages(
     new_ids = add_replies(connection, list(rows_by_digest.values()))
     callback_outbox.note_inbound(connection, list(new_ids.values()))
     new_rows = [rows_by_digest[digest] for digest in new_ids]
-    note_opt_outs(connection, account, [(row["msisdn"], row["text"]) for row in new_rows])
+    note_opt_outs(
+        connection, account, [(row["msisdn"], row["text"], row["inbox_id"]) for row in new_rows]
+    )
     return len(new_ids)
 
 
-def note_opt_outs(connection: Connection, account: str, replies: Iterable[tuple[str, str]]) -> None:
-    """Note the numbers that opt out, given numbers and what they replied to an account.
+def note_opt_outs(
+    connection: Connection, account: str, replies: Iterable[tuple[str, str, int]]
+) -> None:
+    """Note the numbers that opt out, given numbers, what they replied to an account, and the page.
 
-    A masked number is passed over: it is nobody's that is known.
+    A masked number is passed over: it is nobody's that is known. Each is heeded at once; whether
+    the account ever wrote to it is looked up afterwards (`opt_out_origins`).
     """
-    msisdns = [msisdn for msisdn, text in replies if is_opt_out(text) and "*" not in msisdn]
-    if msisdns:
-        for _ in opt_outs.add_new(connection, msisdns, f"a reply to {account}"):
-            events.add(connection, "recipient.opted_out", "inbound", account=account)
+    inbox_ids = {
+        msisdn: inbox_id
+        for msisdn, text, inbox_id in replies
+        if is_opt_out(text) and "*" not in msisdn
+    }
+    reason = f"a reply to {account}"
+    for _ in opt_outs.add_new(
+        connection, inbox_ids.keys(), reason, account=account, inbox_ids=inbox_ids
+    ):
+        events.add(connection, "recipient.opted_out", "inbound", account=account)
 
 
 def is_opt_out(text: str) -> bool:

@@ -104,7 +104,7 @@ def _correct(
         [inbound.inbound_row(account, inbox_id, reply) for reply in contents.inbound],
     )
     inbound.note_opt_outs(
-        connection, account, [(reply.msisdn, reply.text) for reply in corrected_replies]
+        connection, account, [(reply.msisdn, reply.text, inbox_id) for reply in corrected_replies]
     )
     return len(corrected_reports) + len(corrected_replies)
 

@@ -17,7 +17,7 @@ from worker.config.settings import Settings
 from worker.delivery import health_monitor
 from worker.domain.enums import Reports
 from worker.domain.errors import XinshiError
-from worker.feedback import named_reports, pushes, unnamed_reports, unread_pages
+from worker.feedback import named_reports, opt_out_origins, pushes, unnamed_reports, unread_pages
 from worker.feedback.collector import Collector, lease_seconds
 from worker.gateways.base import Account
 from worker.gateways.transport.client import GatewayClient
@@ -35,6 +35,8 @@ log = structlog.get_logger()
 REPEAT_EVERY = 10.0
 #: How soon after each other pushes are read, when there are any.
 PUSHES_EVERY = 0.1
+#: How often the origins of new opt-outs are looked up.
+OPT_OUTS_EVERY = 60.0
 #: How long a run that reads pages, or matches reports, may take; it ends itself long before.
 FEEDBACK_LEASE = 60.0
 #: How often calls to numbers are forgotten that count no more.
@@ -162,6 +164,10 @@ class Ticker(BackgroundService):
             (unnamed_reports.TICK_NAME, unnamed_reports.adopt_ids),
         ):
             yield name, Tick(top.sweep_every, FEEDBACK_LEASE, _in_thread(work, engine, settings))
+        look_up = _in_thread(opt_out_origins.look_up, engine, settings)
+        has_unchecked = partial(opt_out_origins.has_unchecked, engine)
+        opt_outs_tick = Tick(OPT_OUTS_EVERY, FEEDBACK_LEASE, look_up, has_unchecked)
+        yield opt_out_origins.TICK_NAME, opt_outs_tick
         examine = _in_thread(health_monitor.examine, engine, settings, self.owner)
         yield (
             health_monitor.TICK_NAME,

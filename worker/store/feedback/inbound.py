@@ -6,7 +6,7 @@ newest without any extension; else the newest. Numbers of campaigns are not inde
 campaigns, and those that answer nothing, belong to no known sender.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from worker.store.db.clock import now
+from worker.store.db.dialects import is_any_of
 from worker.store.feedback import deduplication
 from worker.store.messages import message_view
 from worker.store.schema.tables import inbound_message, request
@@ -82,6 +83,12 @@ def newest_replies(
     if account is not None:
         query = query.where(inbound_message.c.account == account)
     return list(connection.execute(query.order_by(inbound_message.c.id.desc()).limit(limit)))
+
+
+def replies_of(connection: Connection, msisdns: Collection[str]) -> list[Row[Any]]:
+    """Return all inbound messages of some numbers."""
+    is_theirs = is_any_of(connection, inbound_message.c.msisdn, msisdns)
+    return list(connection.execute(select(inbound_message).where(is_theirs)))
 
 
 def find_reply(connection: Connection, inbound_id: int) -> Row[Any] | None:

@@ -1,6 +1,6 @@
 """Look up and store the numbers that have opted out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, exists, select
 
@@ -19,13 +19,25 @@ def find(connection: Connection, msisdns: Sequence[str]) -> set[str]:
     return opted_out
 
 
-def add_new(connection: Connection, msisdns: Collection[str], reason: str) -> list[str]:
+def add_new(
+    connection: Connection,
+    msisdns: Collection[str],
+    reason: str,
+    *,
+    account: str | None = None,
+    inbox_ids: Mapping[str, int] | None = None,
+) -> list[str]:
     """Store which numbers opt out, and why; return those that had not opted out before.
 
-    A number that another transaction stores at the same time is new to one of the two.
+    `account` is the one that they replied to, `inbox_ids` has the page or push of each. A number
+    that another transaction stores at the same time is new to one of the two.
     """
+    common = {"since": now(), "why": reason, "account": account}
+    pages = inbox_ids or {}
     return [
         msisdn
         for msisdn in sorted(set(msisdns))
-        if insert_new(connection, opt_out, {"msisdn": msisdn, "since": now(), "why": reason})
+        if insert_new(
+            connection, opt_out, {**common, "msisdn": msisdn, "inbox_id": pages.get(msisdn)}
+        )
     ]

@@ -1,0 +1,116 @@
+"""`xinshi opt-outs`: list the numbers that opted out, and take back what strangers opted out."""
+
+from typing import Annotated, Any
+
+import typer
+
+from producer.cli import options, output, times
+from producer.cli.session import open_session, operator_name
+
+group = typer.Typer(
+    name="opt-outs",
+    help="Numbers that want no advertising, and by which reply.",
+    no_args_is_help=True,
+    epilog=options.example_lines(
+        "xinshi opt-outs list --strange",
+        "xinshi opt-outs remove --account bulk --strange --since 2026-11-20 --dry-run",
+    ),
+)
+
+_Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Only what came since then.")
+]
+_Strange = Annotated[
+    bool, typer.Option("--strange", help="Only of numbers to which the account never wrote.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    options.command(group, "xinshi opt-outs list --strange", name="list")(list_opt_outs)
+    example = "xinshi opt-outs remove --account bulk --strange"
+    options.command(group, f"{example} --dry-run", example, name="remove")(remove)
+    app.add_typer(group)
+
+
+def list_opt_outs(
+    *,
+    account: options.AccountName = None,
+    since: _Since = None,
+    strange: _Strange = False,
+    limit: options.Limit = 20,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """List numbers that opted out, the newest first.
+
+    Whether the account ever wrote to a number is looked up within minutes; until then it is not
+    said.
+    """
+    opted_since = times.parse_past(since, "--since")
+    with open_session(config) as session:
+        from worker.store.db import database
+        from worker.store.feedback import opt_out_origins
+
+        with database.reading(session.engine) as connection:
+            rows = opt_out_origins.newest(
+                connection, limit, account=account, since=opted_since, strange=strange
+            )
+    if as_json:
+        output.print_json([_as_json(row) for row in rows])
+    elif rows:
+        words = {True: "yes", False: "no", None: ""}
+        output.print_table(
+            ("since", "number", "why", "written to", "page"),
+            [(row.since, row.msisdn, row.why, words[row.known], _page(row)) for row in rows],
+        )
+    else:
+        output.print_hint("no number that fits has opted out")
+
+
+def _page(row: Any) -> str | None:
+    """Return the page or push that an opt-out came with, as `collect reparse --id` takes it."""
+    return None if row.inbox_id is None else f"{row.kind or 'page'} {row.inbox_id}"
+
+
+def _as_json(row: Any) -> dict[str, Any]:
+    return {
+        "msisdn": row.msisdn,
+        "since": row.since.isoformat(),
+        "why": row.why,
+        "account": row.account,
+        "written_to": row.known,
+        "page": row.inbox_id,
+        "kind": row.kind,
+    }
+
+
+def remove(
+    *,
+    account: Annotated[str, typer.Option("--account", metavar="NAME", help="Replies to whom.")],
+    since: _Since = None,
+    strange: _Strange = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Take back the opt-outs that came with replies to an account, as after a leaked push token.
+
+    Change the token first. A number that asked another account for no more stays opted out.
+    """
+    opted_since = times.parse_past(since, "--since")
+    with open_session(config) as session:
+        from worker.feedback import opt_out_removal
+
+        count = opt_out_removal.remove(
+            session.engine,
+            account,
+            who=operator_name(),
+            since=opted_since,
+            strange=strange,
+            act=not dry_run,
+        )
+    if as_json:
+        output.print_json({"account": account, "removed": count, "dry_run": dry_run})
+    else:
+        output.print_line(f"{count} {'would be ' if dry_run else ''}taken back")

@@ -1,0 +1,38 @@
+"""`xinshi opt-outs`: who opted out by which reply, and how a leaked token's work is undone."""
+
+from tests.cli.conftest import Place
+from tests.support.stage import mobiles
+from worker.config import settings
+from worker.feedback import inbound, opt_out_origins
+from worker.gateways.results import InboundMessage
+from worker.store.db import database
+from worker.store.feedback import inbox as inbox_store
+
+
+def push(place: Place, *senders: str) -> None:
+    with database.writing(place.engine) as connection:
+        inbox_id = inbox_store.add_page(connection, "v1", "push", b"")
+        page = [(inbox_id, InboundMessage(sender, "TD")) for sender in senders]
+        inbound.take_pages(connection, "v1", page)
+
+
+def test_opt_outs_are_listed_with_their_origin_and_taken_back(place: Place) -> None:
+    place.configure("v1", "jzy")
+    strangers = mobiles(20)
+    push(place, *strangers)
+    (row, *_) = place.data("opt-outs", "list", "--account", "v1")
+    assert row["written_to"] is None
+    opt_out_origins.look_up(place.engine, settings.load())
+    listed = place.data("opt-outs", "list", "--strange", "--limit", "50")
+    assert {row["msisdn"] for row in listed} == set(strangers)
+    assert {(row["account"], row["kind"], row["written_to"]) for row in listed} == {
+        ("v1", "push", False)
+    }
+    assert "push 1" in place.done("opt-outs", "list")
+    checks = {check["what"]: check for check in place.data("doctor", code=1)}
+    assert "20 numbers" in checks["opt-outs of v1"]["problem"]
+    removal = ("opt-outs", "remove", "--account", "v1", "--strange")
+    assert place.data(*removal, "--dry-run")["removed"] == 20
+    assert place.done(*removal) == "20 taken back\n"
+    assert place.data("opt-outs", "list") == []
+    assert "opt-outs of v1" not in {check["what"] for check in place.data("doctor", code=1)}
