@@ -22,7 +22,7 @@ from worker.intake import campaigns, enqueue, lookup
 from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import CheckedRequest, Enqueued, EnqueueRequest
 from worker.intake.lookup import Message
-from worker.intake.recipient_rows import Row
+from worker.intake.recipient_rows import Row, peek_names
 from worker.store.db import database
 
 if TYPE_CHECKING:
@@ -118,17 +118,19 @@ class Producer:
         request = _build_request(
             (), text, {"message_class": MessageClass.MARKETING, **message_options}
         )
+        rows, given_names = peek_names(
+            _recipient_row(row_number, recipient)
+            for row_number, recipient in enumerate(recipients, 1)
+        )
         loaded = campaigns.create(
             self.engine,
             self.settings,
             name,
             request,
-            (
-                _recipient_row(row_number, recipient)
-                for row_number, recipient in enumerate(recipients, 1)
-            ),
+            rows,
             start=start,
             skip_bad=skip_bad,
+            given_names=given_names,
         )
         self.ring(request.message_class)
         return loaded

@@ -17,6 +17,7 @@ from producer.cli.commands import (
     keys,
     messages,
     migrate,
+    opt_out,
     password,
     push_url,
     route,
@@ -86,7 +87,7 @@ def _root(
 #: In the order of `xinshi --help`.
 COMMANDS = (
     *(up, web, demo, migrate, sandbox),
-    *(send, messages, campaigns, campaign_create, collect),
+    *(send, messages, campaigns, campaign_create, collect, opt_out),
     *(accounts, password, push_url, route, keys, secret),
     *(settle, verify, events, callbacks, doctor),
 )

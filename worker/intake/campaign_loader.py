@@ -5,7 +5,7 @@ transaction leaves the campaign with exactly the messages that it counts. Where 
 off, the same call goes on.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -13,6 +13,7 @@ from typing import ClassVar
 from sqlalchemy import Engine
 
 from worker.config.settings import Settings
+from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.intake import enqueue
@@ -39,6 +40,8 @@ class Loaded:
     #: How many recipients were left out because they have opted out.
     suppressed: int = 0
     bad_rows: list[Problem] = field(default_factory=list)
+    #: What a person should know of the text; it held nothing up.
+    warnings: tuple[Problem, ...] = ()
 
     MAX_BAD_ROWS: ClassVar[int] = 1000
 
@@ -57,6 +60,7 @@ def load(
     rows: Iterable[Row | PlainRows],
     *,
     who: str,
+    given_names: Collection[str] = (),
     retry_of: int | None = None,
     on_progress: Callable[[int], None] = lambda _rows: None,
 ) -> tuple[Loaded, bool]:
@@ -64,10 +68,10 @@ def load(
 
     `worker.intake.campaigns.create` says what is promised.
     """
-    checker = _check(settings, request)
+    checker, warnings = _check(settings, request, given_names)
     new_request = enqueue.request_row(settings, request, checker.content, set(), ())
     stored, state = _open(engine, new_request, name, retry_of, who)
-    loaded = Loaded(stored.id)
+    loaded = Loaded(stored.id, warnings=warnings)
     recipients_hash = RecipientsHash(new_request.fingerprint)
     blocks = checked_blocks(
         rows, checker, recipients_hash, reject=loaded.reject, on_progress=on_progress
@@ -169,10 +173,16 @@ def class_problems(message_class: MessageClass) -> list[Problem]:
     return [Problem("message_class", advice)]
 
 
-def _check(settings: Settings, request: EnqueueRequest) -> RowChecker:
-    """Check all of a campaign but its rows; return what checks these, or raise `Refused`."""
+def _check(
+    settings: Settings, request: EnqueueRequest, given_names: Collection[str]
+) -> tuple[RowChecker, tuple[Problem, ...]]:
+    """Check all of a campaign but its rows, or raise `Refused`.
+
+    Returns what checks the rows, and what a person should know of the text.
+    """
     problems: list[Problem] = []
-    content = enqueue.render_content(request, problems)
+    content = enqueue.render_content(request, problems, values_by_row=True)
+    warnings = enqueue.text_warnings(settings, request, content, problems, given_names)
     problems += class_problems(request.message_class) + enqueue.terms_problems(request)
     problems += enqueue.callback_problems(settings, request.callback_url)
     if not problems:
@@ -185,4 +195,6 @@ def _check(settings: Settings, request: EnqueueRequest) -> RowChecker:
         settings.accounts.values(), request.message_class, request.account
     )
     able = [account for account in candidates if not eligibility.problems(account, content, ())]
-    return RowChecker(content, able)
+    by_row = not request.template and not request.variables
+    names = placeholders.names(request.text) if by_row else frozenset[str]()
+    return RowChecker(content, able, names), warnings

@@ -6,13 +6,14 @@ A campaign is loaded as a whole before any of its messages is sent.
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NoReturn
 
 from sqlalchemy import Connection, Engine
 
 from worker.config.settings import Settings
+from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageState, SubmissionState
 from worker.domain.errors import NotFound, TooLate, ValidityOver
 from worker.domain.transitions import FAILED_STATES
@@ -56,13 +57,15 @@ def create(
     *,
     start: bool = True,
     skip_bad: bool = False,
+    given_names: Collection[str] = (),
     retry_of: int | None = None,
     who: str = APPLICATION,
     on_progress: Callable[[int], None] = lambda _rows: None,
 ) -> Loaded:
     """Load a campaign's recipients and start it; events keep `who` did.
 
-    `request` holds everything but the recipients. Rows whose number came before are left out, and
+    `request` holds everything but the recipients; `given_names` are those of the values that its
+    rows have, as far as they are known. Rows whose number came before are left out, and
     where opt-outs hold for the class, those whose number has opted out. With a bad row nothing is
     sent and the campaign stays `ready`, unless `skip_bad`. `on_progress` is called with the number
     of rows read so far. With a key that was used for the same campaign, that campaign is returned,
@@ -71,7 +74,15 @@ def create(
     now, and `TooLate` when the campaign is cancelled meanwhile.
     """
     loaded, waits = campaign_loader.load(
-        engine, settings, name, request, rows, who=who, retry_of=retry_of, on_progress=on_progress
+        engine,
+        settings,
+        name,
+        request,
+        rows,
+        who=who,
+        given_names=given_names,
+        retry_of=retry_of,
+        on_progress=on_progress,
     )
     if waits and _may_start(loaded, start=start, skip_bad=skip_bad):
         run(engine, loaded.id, who=who)
@@ -195,9 +206,11 @@ def retry(
             file.write(json.dumps([msisdn, variables]).encode() + b"\n")
         if not count:
             return None
+        text = row.content.text
         request = EnqueueRequest(
             (),
-            row.content.text,
+            # A text without values of its rows' own was filled when it was stored.
+            text if row.personal or row.content.template else placeholders.escape(text),
             row.message_class,
             row.account,
             extension=row.content.extension,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from worker.config import problems
 from worker.domain import msisdn, placeholders
 from worker.domain.errors import Problem, Refused
+from worker.domain.texts import unfilled
 from worker.intake.recipient_rows import PlainRows, Row
 
 if TYPE_CHECKING:
@@ -179,6 +180,9 @@ def _find_layout(first_row: Sequence[str], text: str) -> tuple[_Layout, bool]:
     has_header = bool(number_columns) or not any(map(_looks_like_number, columns))
     if not number_columns and len(columns) > 1:
         _refuse(_no_number_column(columns, has_header=has_header))
+    unfilled_problems = unfilled.problems(text, columns if has_header else ())
+    if unfilled_problems:
+        raise Refused(unfilled_problems)
     if placeholder_names and not has_header:
         placeholder_list = ", ".join(f"{{{name}}}" for name in sorted(placeholder_names))
         _refuse(f"the text names {placeholder_list} and the file has no header; write one above")

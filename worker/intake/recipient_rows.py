@@ -1,9 +1,10 @@
 """Check the rows of a campaign, block by block, in memory that does not grow."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain, islice
 from typing import NamedTuple
 
 from worker.domain import msisdn as numbers
@@ -44,16 +45,25 @@ class PlainRows:
         return (Row(line, msisdn) for line, msisdn in enumerate(self.msisdns, self.line))
 
 
+def peek_names(rows: Iterator[Row]) -> tuple[Iterator[Row], Collection[str]]:
+    """Return the rows, and the names of the values that the first of them has."""
+    first_rows = list(islice(rows, 1))
+    names = first_rows[0].variables or () if first_rows else ()
+    return chain(first_rows, rows), names
+
+
 class RowChecker:
     """Tells which rows can be sent to, by the accounts that can carry a campaign's text.
 
     Any of these accounts may get any of the campaign's messages.
     """
 
-    def __init__(self, content: Content, accounts: Sequence[Account]) -> None:
+    def __init__(
+        self, content: Content, accounts: Sequence[Account], names: frozenset[str] = frozenset()
+    ) -> None:
         self.content = content
-        #: The variables that the text names; a template takes any.
-        self.names = placeholders.names(content.text) if not content.template else frozenset[str]()
+        #: The variables that the text names, of which each row has its own; a template takes any.
+        self.names = names
         self.kinds = max((account.gateway.capabilities.kinds for account in accounts), key=len)
         self._accounts = accounts
         # Many rows of a campaign have the same text.

@@ -105,7 +105,7 @@ def _load(
     text: str,
     name: str,
     request_options: dict[str, Any],
-    **start_options: bool,
+    **start_options: Any,
 ) -> "Loaded":
     """Load the recipients with a progress bar; when it is cut off, print how to go on."""
     from worker.intake import campaigns, csv_reader
@@ -157,9 +157,13 @@ def _print_loaded(session: Session, loaded: "Loaded", *, as_json: bool) -> None:
     from producer.cli import waiting_reasons
     from worker.intake import campaigns
 
+    if not as_json:
+        output.print_warnings(loaded.warnings)
     bad_rows = [{"row": bad_row.where, "what": bad_row.what} for bad_row in loaded.bad_rows]
     campaign = campaigns.show(session.engine, loaded.id)
-    extra_json = {"bad_rows": bad_rows} if bad_rows else {}
+    extra_json: dict[str, Any] = {"warnings": output.problems_json(loaded.warnings)}
+    if bad_rows:
+        extra_json["bad_rows"] = bad_rows
     print_campaign(
         campaign,
         as_json=as_json,

@@ -4,7 +4,7 @@ A file is written to disk as it arrives and read from there, so that memory does
 The answer comes when all rows are in the database.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any, BinaryIO
 
@@ -17,13 +17,13 @@ from producer.web.api import enqueue, schemas
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.api.messages import content_of
 from producer.web.context import AppContext, Context
-from producer.web.problems import HttpProblem, responses
+from producer.web.problems import HttpProblem, field_errors, responses
 from worker.domain.enums import Scope
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaigns, csv_reader, lookup
 from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import EnqueueRequest
-from worker.intake.recipient_rows import PlainRows, Row
+from worker.intake.recipient_rows import PlainRows, Row, peek_names
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
@@ -87,7 +87,7 @@ def _load(
     request: EnqueueRequest,
     file: BinaryIO | None,
 ) -> dict[str, Any]:
-    with _rows(terms, file) as rows:
+    with _rows(terms, file) as (rows, given_names):
         loaded = campaigns.create(
             context.engine,
             context.settings,
@@ -96,11 +96,12 @@ def _load(
             rows,
             start=terms.start,
             skip_bad=terms.skip_bad,
+            given_names=given_names,
             who=request.sender,
         )
     context.ring(request.message_class)
     campaign = lookup.campaign_json(campaigns.show(context.engine, loaded.id))
-    return campaign | {"bad_rows": _bad_rows(loaded)}
+    return campaign | {"bad_rows": _bad_rows(loaded), "warnings": field_errors(loaded.warnings)}
 
 
 def _bad_rows(loaded: Loaded) -> list[dict[str, str]]:
@@ -110,12 +111,13 @@ def _bad_rows(loaded: Loaded) -> list[dict[str, str]]:
 @contextmanager
 def _rows(
     terms: schemas.CampaignTerms, file: BinaryIO | None
-) -> Iterator[Iterator[Row | PlainRows]]:
+) -> Iterator[tuple[Iterator[Row | PlainRows], Collection[str]]]:
+    """Lend the recipients, and the names of their values; the reader of a file knows these."""
     if isinstance(terms, schemas.NewCampaign):
-        yield (_row(nth, recipient) for nth, recipient in enumerate(terms.recipients, 1))
+        yield peek_names(_row(nth, recipient) for nth, recipient in enumerate(terms.recipients, 1))
     elif file is not None:
         with csv_reader.open_recipients(file, terms.text) as recipients:
-            yield recipients.rows
+            yield recipients.rows, ()
 
 
 def _row(nth: int, recipient: str | schemas.Row) -> Row:

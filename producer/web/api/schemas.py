@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Header
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from producer.web.problems import FieldError
 from worker.domain.enums import (
     CampaignState,
     MessageClass,
@@ -115,6 +116,7 @@ class Accepted(BaseModel):
         description="One for each number in the order given.", examples=[["17-0"]]
     )
     repeated: bool = Field(description="True when the Idempotency-Key was used for this before.")
+    warnings: list[FieldError] = Field(description="What is doubtful about the text; it is sent.")
 
 
 class Message(BaseModel):
@@ -244,6 +246,7 @@ class LoadedCampaign(Campaign):
     """A campaign that was loaded, and its bad rows: at most a thousand are listed."""
 
     bad_rows: list[BadRow]
+    warnings: list[FieldError] = Field(description="What is doubtful about the text; it is sent.")
 
 
 class Campaigns(BaseModel):

@@ -333,9 +333,18 @@ inbound_message = Table(
     Column("digest", String(32), nullable=False),
     Column("inbox_id", _ID, nullable=False),
     Column("stored_at", Instant(), nullable=False),
+    #: What it asks for: out, in or near; NULL: nothing of the kind.
+    Column("meaning", String(8)),
     UniqueConstraint("account", "digest"),
     Index("ix_xinshi_inbound_message_msisdn", "msisdn", "stored_at"),
     **_MYSQL,
+)
+_partial_index(
+    "ix_xinshi_inbound_message_meaning",
+    inbound_message,
+    "meaning",
+    "id",
+    where=inbound_message.c.meaning.is_not(None),
 )
 
 opt_out = Table(
@@ -344,7 +353,12 @@ opt_out = Table(
     Column("msisdn", String(16), primary_key=True),
     Column("since", Instant(), nullable=False),
     Column("why", String(200), nullable=False),
+    #: The reply by which it came; several numbers have one where a masked number fits all of them.
+    Column("inbound_id", _ID),
     **_MYSQL,
+)
+_partial_index(
+    "ix_xinshi_opt_out_inbound", opt_out, "inbound_id", where=opt_out.c.inbound_id.is_not(None)
 )
 
 account_state = Table(
