@@ -114,6 +114,7 @@ def enqueue(
     A list is all or nothing. With `session` (SQLAlchemy) or `connection` (DB-API) the messages are
     part of the caller's transaction: they exist when it commits, and not when it rolls back; a
     session rings by itself after the commit, after a commit of your own connection call `ring`.
+    The result's `warnings` say what is doubtful about the text; they hold nothing up.
 
     Raises `Refused` with every problem (nothing is stored then), `KeyConflict` when `key` stands
     for another request, and `Unavailable` when the database does not answer: then repeat the call

@@ -129,6 +129,7 @@ class Producer:
                 name,
                 request,
                 rows,
+                given_names=facts.columns if facts else (),
                 allowed=allowed,
                 start=start,
                 skip_bad=skip_bad,

@@ -59,6 +59,13 @@ def print_error(text: str) -> None:
     console(stderr=True).print(error_line, soft_wrap=True)
 
 
+def print_warnings(warnings: Iterable[object]) -> None:
+    """Print on standard error what is doubtful and held nothing up, one line each."""
+    for warning in warnings:
+        line = Text.assemble(("warning: ", "bold yellow"), " ".join(str(warning).split()))
+        console(stderr=True).print(line, soft_wrap=True)
+
+
 def print_hint(text: str) -> None:
     """Print on standard error what is worth knowing."""
     console(stderr=True).print(Text(text, style="dim"), soft_wrap=True)
@@ -67,6 +74,11 @@ def print_hint(text: str) -> None:
 def print_json(json_value: Any) -> None:
     """Print a value as indented JSON."""
     print_line(json.dumps(json_value, ensure_ascii=False, indent=2))
+
+
+def problems_json(problems: Iterable[Any]) -> list[dict[str, str]]:
+    """Return problems, or warnings, as JSON shows them."""
+    return [{"where": problem.where, "what": problem.what} for problem in problems]
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -14,10 +14,10 @@ import typer
 
 def msisdn(number: str, option: str) -> str:
     """Return a number in the form in which numbers are stored; `-` reads it from standard input."""
-    from worker.domain import msisdn as msisdns
+    from worker.domain import number_search
 
     try:
-        return msisdns.normalise(_standard_input(option) if number == "-" else number)
+        return number_search.whole(_standard_input(option) if number == "-" else number)
     except ValueError as error:
         msg = f"{option}: {error}"
         raise typer.BadParameter(msg) from None

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from producer.cli import output
 from worker.config.settings import Settings
 from worker.domain import msisdn, segments
 from worker.domain.enums import NumberKind
@@ -31,14 +32,14 @@ class SendPreview:
     messages: int
     accounts: Sequence[AccountPreview]
     problems: Sequence[Problem]
+    warnings: Sequence[Problem]
 
     def as_json(self, states: Mapping[str, AccountState]) -> dict[str, Any]:
         """Return it as JSON shows it."""
         return {
             "messages": self.messages,
-            "problems": [
-                {"where": problem.where, "what": problem.what} for problem in self.problems
-            ],
+            "problems": output.problems_json(self.problems),
+            "warnings": output.problems_json(self.warnings),
             "accounts": [_account_json(account, states) for account in self.accounts],
         }
 
@@ -47,11 +48,12 @@ def preview_request(settings: Settings, request: EnqueueRequest) -> SendPreview:
     """Check a request as `send` does, and preview each account that serves it, by priority."""
     problems: Sequence[Problem] = ()
     messages = 0
+    content = enqueue.render_content(request, [])
+    warnings = enqueue.text_warnings(settings, request, content, [])
     try:
         messages = len(enqueue.check(settings, request).msisdns)
     except Refused as refused:
         problems = refused.problems
-    content = enqueue.render_content(request, [])
     number_kinds = {number_kind for number_kind in map(_number_kind, request.to) if number_kind}
     candidates = eligibility.candidates(
         settings.accounts.values(), request.message_class, request.account
@@ -65,7 +67,7 @@ def preview_request(settings: Settings, request: EnqueueRequest) -> SendPreview:
         )
         for account in candidates
     ]
-    return SendPreview(messages, accounts, problems)
+    return SendPreview(messages, accounts, problems, warnings)
 
 
 def _number_kind(number: str) -> NumberKind | None:

@@ -3,7 +3,7 @@
 A document holds no secret, no text and no whole number, not even those that the caller sent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -66,11 +66,14 @@ class HttpProblem(HTTPException):
             "title": HTTPStatus(self.status_code).phrase,
             "status": self.status_code,
             "detail": self.detail,
-            "errors": [
-                {"field": field(problem.where), "what": problem.what} for problem in self.errors
-            ],
+            "errors": [error.model_dump() for error in field_errors(self.errors)],
         }
         return JSONResponse(document, self.status_code, self.headers, MEDIA_TYPE)
+
+
+def field_errors(problems: Iterable[Problem]) -> list[FieldError]:
+    """Return problems as JSON shows them, each with the field as the caller wrote it."""
+    return [FieldError(field=field(problem.where), what=problem.what) for problem in problems]
 
 
 def field(where: str) -> str:

@@ -13,7 +13,7 @@ def push(place: Place, *senders: str) -> None:
     with database.writing(place.engine) as connection:
         inbox_id = inbox_store.add_page(connection, "v1", "push", b"")
         page = [(inbox_id, InboundMessage(sender, "TD")) for sender in senders]
-        inbound.take_pages(connection, "v1", page)
+        inbound.take_pages(connection, settings.load(), "v1", page)
 
 
 def test_opt_outs_are_listed_with_their_origin_and_taken_back(place: Place) -> None:

@@ -33,7 +33,7 @@ def test_numbers_may_be_listed_and_repeated_and_make_one_message_each(place: Pla
     words = ["--to", f"{TO}，13912345678", "--to", TO, "--text", TEXT]
     found = place.data("send", *words)
     assert [one["msisdn"] for one in found["messages"]] == [TO, "13912345678"]
-    assert set(found) == {"messages"}
+    assert set(found) == {"messages", "warnings"}
 
 
 def test_the_text_may_come_from_standard_input(place: Place) -> None:
@@ -74,6 +74,38 @@ def test_variables_stand_in_for_their_names(place: Place) -> None:
     assert place.data(*words, "--var", "name=安娜")["problems"] == []
     (problem,) = place.data(*words, "--var", "nmae=安娜", code=2)["problems"]
     assert problem["where"] == "variables.name"
+
+
+def test_what_is_doubtful_in_a_text_is_said_and_what_cannot_be_meant_is_refused(
+    place: Place,
+) -> None:
+    words = ["send", "--to", TO, "--class", "marketing", "--text"]
+    (warning,) = place.data(*words, "【信使】周年庆", "--dry-run")["warnings"]
+    assert "way out" in warning["what"]
+    assert len(place.data(*words, "【信使】周年庆")["warnings"]) == 1
+    assert "variables.name" in place.fails(*words, "【信使】{name}", code=2)
+    assert "“｛name｝”" in place.fails(*words, "【信使】｛name｝", "--var", "name=x", code=2)
+    assert "only whole numbers" in place.fails("messages", "--to", "8000", code=2)
+
+
+def test_who_wrote_a_reply_is_opted_out_by_a_person(place: Place) -> None:
+    place.sandbox.control.reply("jzyyun", TO, "不要再发了")
+
+    def unclear() -> list[dict[str, Any]]:
+        place.done("collect", "inbound", "--account", "jzy")
+        return list(place.data("inbound", "--unclear"))
+
+    (reply,) = eventually(unclear)
+    assert (reply["meaning"], reply["fits"]) == ("near", 0)
+    assert "near" in place.done("inbound", "--unclear")
+    assert "fit" in place.fails("opt-outs", "add", str(reply["id"]), "13912345678", code=2)
+    assert place.data("opt-outs", "add", str(reply["id"])) == {
+        "reply": reply["id"],
+        "taken_back": [],
+    }
+    assert place.data("inbound", "--unclear") == []
+    assert place.data("inbound")[0]["meaning"] == "out"
+    place.fails("opt-outs", "add", "4711", code=1)
 
 
 def test_the_same_key_stores_nothing_twice_and_another_text_is_refused(place: Place) -> None:
@@ -205,7 +237,7 @@ def test_texts_from_handsets_are_listed(place: Place) -> None:
         return list(place.data("inbound", "--from", TO))
 
     (found,) = eventually(collected)
-    assert set(found) == {"msisdn", "text", "account", "extension", "received_at"}
+    assert set(found) == {"id", "msisdn", "text", "account", "extension", "meaning", "received_at"}
     assert (found["text"], found["account"]) == ("好的，谢谢", "jzy")
     assert place.data("inbound", "--to", "13912345678") == []
     assert "好的" in place.done("inbound")

@@ -18,6 +18,7 @@ VOCABULARIES: dict[str, type[StrEnum]] = {
     "Faults": enums.Fault,
     "Advice": enums.Advice,
     "Report statuses": enums.ReportStatus,
+    "Meanings of replies": enums.ReplyMeaning,
     "Ways of reports": enums.Reports,
     "Kinds of numbers": enums.NumberKind,
     "Carriers": enums.Carrier,

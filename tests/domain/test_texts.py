@@ -1,11 +1,10 @@
-"""Texts: how many parts are billed, what stands for a variable, how long a duration is."""
+"""Texts: how many parts are billed, how long a duration is."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain import durations, placeholders, segments
-from worker.feedback.inbound import is_opt_out
+from worker.domain import durations, segments
 
 
 @pytest.mark.parametrize(
@@ -31,18 +30,6 @@ def test_parts_hold_the_whole_text(text: str, signature: str) -> None:
     assert parts == 1 or units > (parts - 1) * segments.PART_UNITS
 
 
-@given(st.text(max_size=60))
-def test_without_variables_braces_are_braces(text: str) -> None:
-    assert placeholders.render(text, {}) == text
-
-
-def test_each_name_needs_a_value_and_values_are_not_rendered_again() -> None:
-    assert placeholders.names("您好{name }，{code}{}{ }{ x}") == {"name", "code"}
-    assert placeholders.render("{a }{b}{}", {"a": "{b}", "b": "2"}) == "{b}2{}"
-    with pytest.raises(KeyError, match="code"):
-        placeholders.render("{name}{code}", {"name": "x"})
-
-
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("500ms", 0.5), ("30s", 30), ("1.5m", 90), ("24h", 86400), ("7d", 604800), (3, 3), ("3", 3)],
@@ -57,13 +44,3 @@ def test_a_duration_is_a_number_with_a_unit(text: object, seconds: float) -> Non
 def test_what_is_no_duration_is_refused_with_how_to_write_one(text: object) -> None:
     with pytest.raises(ValueError, match="30s"):
         durations.parse(text)
-
-
-@pytest.mark.parametrize("text", ["T", " td ", "ＴＤ", "退订", "退订。", "r", "Ｎ", "拒收！", "t!"])
-def test_a_whole_reply_that_asks_for_no_more_is_heeded(text: str) -> None:
-    assert is_opt_out(text)
-
-
-@pytest.mark.parametrize("text", ["", "Thanks", "不要退订", "TT", "t 好的", "收到"])
-def test_a_part_of_a_reply_is_not_enough(text: str) -> None:
-    assert not is_opt_out(text)

@@ -27,7 +27,7 @@ def reply(hand: Hand, *senders: str, account: str = "v1", text: str = "TD") -> N
     with writing(hand.engine) as connection:
         inbox_id = inbox_store.add_page(connection, account, "push", b"")
         page = [(inbox_id, InboundMessage(sender, text)) for sender in senders]
-        inbound.take_pages(connection, account, page)
+        inbound.take_pages(connection, hand.settings, account, page)
 
 
 def known(hand: Hand) -> dict[str, bool | None]:
@@ -105,9 +105,9 @@ def test_what_strangers_opted_out_is_taken_back_together(hand: Hand) -> None:
     reply(hand, mobiles(1, 55)[0], account="jzy")
     look_up(hand)
     common = {"who": "ops", "strange": True}
-    assert opt_out_removal.remove(hand.engine, "v1", act=False, **common) == 25  # type: ignore[arg-type]
+    assert opt_out_removal.remove(hand.engine, hand.settings, "v1", act=False, **common) == 25  # type: ignore[arg-type]
     assert heeded(hand, *STRANGERS) == set(STRANGERS), "nothing was done"
-    assert opt_out_removal.remove(hand.engine, "v1", **common) == 25  # type: ignore[arg-type]
+    assert opt_out_removal.remove(hand.engine, hand.settings, "v1", **common) == 25  # type: ignore[arg-type]
     assert set(known(hand)) == {written_to, mobiles(1, 55)[0]}
     assert events(hand, "opt_outs.removed") == [("v1", {"numbers": 25})]
 
@@ -119,7 +119,7 @@ def test_all_of_an_account_can_be_taken_back_before_anything_is_looked_up(
     reply(hand, *STRANGERS)
     with writing(hand.engine) as connection:
         opt_outs.add_new(connection, mobiles(1), "a person asked by telephone")
-    assert opt_out_removal.remove(hand.engine, "v1", who="ops") == 25
+    assert opt_out_removal.remove(hand.engine, hand.settings, "v1", who="ops") == 25
     assert set(known(hand)) == set(mobiles(1))
 
 
@@ -129,7 +129,7 @@ def test_who_asked_another_account_too_stays_opted_out(hand: Hand) -> None:
     reply(hand, number, chatty)
     reply(hand, number, account="jzy")
     reply(hand, chatty, account="jzy", text="hello")
-    assert opt_out_removal.remove(hand.engine, "v1", who="ops") == 1
+    assert opt_out_removal.remove(hand.engine, hand.settings, "v1", who="ops") == 1
     assert heeded(hand, number, chatty) == {number}
     with reading(hand.engine) as connection:
         assert connection.execute(select(opt_out.c.account)).scalars().all() == ["jzy"]

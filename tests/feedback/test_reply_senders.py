@@ -24,9 +24,8 @@ def hand(engine: Engine, database: str) -> Hand:
 def reply(hand: Hand, extension: str | None) -> None:
     with writing(hand.engine) as connection:
         inbox_id = inbox_store.add_page(connection, "v1", "inbound", b"")
-        inbound.take_pages(
-            connection, "v1", [(inbox_id, InboundMessage(NUMBER, "my ID is 7", extension))]
-        )
+        page = [(inbox_id, InboundMessage(NUMBER, "my ID is 7", extension))]
+        inbound.take_pages(connection, hand.settings, "v1", page)
 
 
 def seen_by(hand: Hand) -> set[str]:

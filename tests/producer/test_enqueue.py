@@ -98,7 +98,7 @@ AWARE = datetime(2030, 1, 1, tzinfo=UTC)
         ("123", TEXT, {}, "to: ***"),
         (["13800000001", "12", "x" * 20], TEXT, {}, "to, row 2"),
         ("13800000001", " ", {}, "text: is empty"),
-        ("13800000001", f"{TEXT}\0", {}, "text: holds a NUL character"),
+        ("13800000001", f"{TEXT}\0", {}, "text: holds U+0000"),
         ("13800000001", "您好{name}", {"variables": {"nom": "x"}}, "variables.name"),
         ("13800000001", TEXT, {"message_class": "spam"}, "message_class"),
         ("13800000001", TEXT, {"account": "bluk"}, "bulk"),

@@ -436,7 +436,7 @@ def keys_still_work(after: Upgrade) -> None:
         named = {**shop, "idempotency-key": "order-1001"}
         body = {"to": to, "text": NOTICE}
         repeated = client.post("/v1/messages", json=body, headers=named)
-        assert repeated.json() == {"ids": [shipped], "repeated": True}
+        assert repeated.json() == {"ids": [shipped], "repeated": True, "warnings": []}
         conflict = client.post("/v1/messages", json={**body, "text": CODE}, headers=named)
         assert conflict.status_code == 409
         # The number was sent a code before the upgrade: one in an hour is all.

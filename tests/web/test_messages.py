@@ -63,6 +63,27 @@ def test_no_address_leads_to_another_one_by_a_slash(served: Served, method: str)
         assert "location" not in answer.headers
 
 
+def test_what_is_doubtful_in_a_text_is_answered_and_holds_nothing_up(served: Served) -> None:
+    text = "【信使】见 https://a.cn/x，谢谢"
+    answer = served.client().post("/v1/messages", json={"to": TO, "text": text})
+    assert answer.status_code == 202
+    (warning,) = answer.json()["warnings"]
+    assert warning["field"] == "text"
+    assert "character 21" in warning["what"]
+
+
+def test_a_name_without_a_value_is_refused_by_its_field(served: Served) -> None:
+    answer = served.client().post("/v1/messages", json={"to": TO, "text": "【信使】{name}您好"})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["variables.name"]
+
+
+def test_a_part_of_a_number_is_not_searched_for_and_the_answer_says_so(served: Served) -> None:
+    answer = served.client().get("/v1/messages", params={"to": "8000"})
+    assert answer.status_code == 422
+    assert "only whole numbers" in answer.json()["errors"][0]["what"]
+
+
 def test_a_sender_sees_its_own_messages_and_no_others(served: Served) -> None:
     mine, theirs = served.client(), served.client(served.key("crm"))
     one = mine.post("/v1/messages", json={"to": TO, "text": TEXT}).json()["ids"][0]

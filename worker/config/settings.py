@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from worker.config import credentials
 from worker.config.credentials import Logins
@@ -26,6 +26,9 @@ from worker.domain.enums import MessageClass
 from worker.domain.errors import ConfigurationError, Problem
 from worker.domain.recipient_windows import Window, Windows
 from worker.domain.secret_fields import OwnSecret
+from worker.domain.texts.reply_folding import ReplyWord, compact
+from worker.domain.texts.reply_vocabulary import OPT_IN_WORDS, OPT_OUT_WORDS
+from worker.domain.texts.reply_words import ReplyWords
 from worker.gateways.base import Account
 from worker.gateways.registry import doors_by_gateway, gateway_classes
 
@@ -70,6 +73,9 @@ class TopSettings(BaseModel):
     valid_marketing: Annotated[Duration, Field(gt=0)] = 24 * 3600.0
     #: Whether opt-outs hold for notices too; they always hold for marketing, never for otp.
     opt_out_notice: bool = False
+    #: What a reply has to say, as a whole, to opt its number out, or in again.
+    opt_out_words: Annotated[tuple[ReplyWord, ...], Field(min_length=1)] = OPT_OUT_WORDS
+    opt_in_words: tuple[ReplyWord, ...] = OPT_IN_WORDS
     #: How often one number may be called over all accounts and campaigns.
     per_msisdn: Windows = ()
     #: What the secrets of callbacks are derived from; two while they are changed.
@@ -85,10 +91,22 @@ class TopSettings(BaseModel):
     #: The web process, in a table of its own.
     web: WebSettings = WebSettings()
 
-    @field_validator("callback_secrets", "callback_networks", mode="before")
+    @field_validator(
+        "callback_secrets", "callback_networks", "opt_out_words", "opt_in_words", mode="before"
+    )
     @classmethod
     def _one_or_more(cls, value: object) -> object:
         return [value] if isinstance(value, str | Mapping) else value
+
+    @field_validator("opt_in_words")
+    @classmethod
+    def _not_both(cls, words: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        opt_out_words = set(map(compact, info.data.get("opt_out_words", ())))
+        both = [word for word in words if compact(word) in opt_out_words]
+        if both:
+            msg = f"{both[0]} is among opt_out_words; a word asks for one of the two"
+            raise ValueError(msg)
+        return words
 
     @field_validator("log_level")
     @classmethod
@@ -133,6 +151,16 @@ class Settings:
         """The classes for which opt-outs hold; otp is never among them."""
         classes = [MessageClass.MARKETING.value]
         return [*classes, MessageClass.NOTICE.value] if self.top.opt_out_notice else classes
+
+    @cached_property
+    def adds_signatures(self) -> bool:
+        """Whether the platform of any account adds a signature of its own to texts."""
+        return any(account.settings.added_signature for account in self.accounts.values())
+
+    @cached_property
+    def reply_words(self) -> ReplyWords:
+        """The words by which replies are read."""
+        return ReplyWords(self.top.opt_out_words, self.top.opt_in_words)
 
     def accounts_sharing_login(self, account: str) -> list[str]:
         """Return the names of the accounts with this account's login, its own name first.

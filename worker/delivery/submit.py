@@ -203,7 +203,7 @@ def _prepare_messages(
     if variables and content.template:
         content = replace(content, variables=variables)
     elif variables:
-        content = replace(content, text=placeholders.render(content.text, variables))
+        content = replace(content, text=placeholders.fill(content.text, variables))
     numbers = tuple(message.msisdn for message in carried)
     return _prepare(settings, lease, numbers, content, written_ahead_at)
 

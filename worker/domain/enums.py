@@ -139,6 +139,17 @@ class ReportStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ReplyMeaning(StrEnum):
+    """What a reply asks for, where it asks for anything of the kind."""
+
+    #: No more advertising: its number is opted out.
+    OUT = "out"
+    #: Advertising again.
+    IN = "in"
+    #: Perhaps one of these: a person has to read it.
+    NEAR = "near"
+
+
 class Reports(StrEnum):
     """How reports reach us from an account."""
 

@@ -1,24 +1,31 @@
 """Fill the placeholders of texts: `{name}` stands for the value of a variable.
 
-In a text that is sent without variables, braces are just braces.
+`{{` is a brace; `}` needs nothing. `worker.domain.texts.unfilled` finds what only looks like a
+placeholder.
 """
 
 import re
 from collections.abc import Mapping
 
-_PLACEHOLDER = re.compile(r"\{([^{}\s][^{}]*)\}")
+#: A brace as such, or a placeholder with its name.
+_TOKEN = re.compile(r"\{\{|\{([^{}\s][^{}]*)\}")
 
 
 def names(text: str) -> frozenset[str]:
     """Return the names of the placeholders in `text`."""
-    return frozenset(match.strip() for match in _PLACEHOLDER.findall(text))
-
-
-def render(text: str, variables: Mapping[str, str]) -> str:
-    """Fill the text where there are variables, else return it as it is. Raises as `fill` does."""
-    return fill(text, variables) if variables else text
+    return frozenset(name.strip() for name in _TOKEN.findall(text) if name)
 
 
 def fill(text: str, variables: Mapping[str, str]) -> str:
-    """Put each variable's value in its place. Raises `KeyError` with the first name without one."""
-    return _PLACEHOLDER.sub(lambda match: variables[match[1].strip()], text)
+    """Put each variable's value in its place, and a brace for `{{`.
+
+    Values are not looked at for placeholders. Raises `KeyError` with the first name without one.
+    """
+    if "{" not in text:
+        return text
+    return _TOKEN.sub(lambda match: variables[match[1].strip()] if match[1] else "{", text)
+
+
+def escape(text: str) -> str:
+    """Return what `fill` makes `text` of, whatever the variables are."""
+    return text.replace("{", "{{")

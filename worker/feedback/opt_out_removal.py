@@ -4,7 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from worker.feedback.inbound import is_opt_out
+from worker.config.settings import Settings
+from worker.domain.enums import ReplyMeaning
 from worker.store import events
 from worker.store.db import database
 from worker.store.feedback import inbound, opt_out_origins
@@ -19,6 +20,7 @@ class _DryRun(Exception):
 
 def remove(
     engine: Engine,
+    settings: Settings,
     account: str,
     *,
     who: str,
@@ -42,7 +44,7 @@ def remove(
         after = msisdns[-1]
         try:
             with database.writing(engine) as connection:
-                count = _remove(connection, account, msisdns)
+                count = _remove(connection, settings, account, msisdns)
                 detail = {"numbers": count}
                 events.add(connection, "opt_outs.removed", who, account=account, detail=detail)
                 if not act:
@@ -53,11 +55,12 @@ def remove(
     return removed_count
 
 
-def _remove(connection: Connection, account: str, msisdns: list[str]) -> int:
+def _remove(connection: Connection, settings: Settings, account: str, msisdns: list[str]) -> int:
     """Take back opt-outs but for numbers that opted out by a reply to another account too."""
     kept: set[str] = set()
     for reply in inbound.replies_of(connection, msisdns):
-        if reply.account != account and reply.msisdn not in kept and is_opt_out(reply.text):
-            opt_out_origins.move(connection, reply.msisdn, reply.account, reply.inbox_id)
+        is_out = settings.reply_words.meaning(reply.text) is ReplyMeaning.OUT
+        if is_out and reply.account != account and reply.msisdn not in kept:
+            opt_out_origins.move(connection, reply.msisdn, reply.account, reply.id)
             kept.add(reply.msisdn)
     return opt_out_origins.remove(connection, account, set(msisdns) - kept)

@@ -83,6 +83,7 @@ def take(
     )
     new_rows += inbound.take_pages(
         connection,
+        settings,
         account,
         [(inbox_id, reply) for inbox_id, page in contents for reply in page.inbound],
     )

@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from worker.config.settings import Settings
-from worker.feedback import inbound, raw_pages, reports
+from worker.domain.enums import ReplyMeaning
+from worker.feedback import inbound, raw_pages, reply_meanings, reports
+from worker.feedback.reply_meanings import NotedReply
 from worker.gateways.page_contents import PageContents
 from worker.store import events
 from worker.store.db import database
@@ -101,11 +103,14 @@ def _correct(
     corrected_replies = correct_replies(
         connection,
         inbox_id,
-        [inbound.inbound_row(account, inbox_id, reply) for reply in contents.inbound],
+        [inbound.inbound_row(settings, account, inbox_id, reply) for reply in contents.inbound],
     )
-    inbound.note_opt_outs(
-        connection, account, [(reply.msisdn, reply.text, inbox_id) for reply in corrected_replies]
-    )
+    asking = [
+        NotedReply(reply.id, reply.msisdn, reply.extension, ReplyMeaning(reply.meaning))
+        for reply in corrected_replies
+        if reply.meaning
+    ]
+    reply_meanings.note(connection, settings, account, asking)
     return len(corrected_reports) + len(corrected_replies)
 
 

@@ -13,13 +13,21 @@ from typing import ClassVar
 from sqlalchemy import Engine
 
 from worker.config.settings import Settings
+from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.intake import enqueue
 from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.lists.facts import ListFacts, lines_name
-from worker.intake.recipient_rows import PlainRows, RecipientsHash, Row, RowChecker, checked_blocks
+from worker.intake.recipient_rows import (
+    PlainRows,
+    RecipientsHash,
+    Row,
+    RowChecker,
+    checked_blocks,
+    peek_names,
+)
 from worker.intake.value_rules import OddValue
 from worker.policy import eligibility
 from worker.store import events
@@ -42,6 +50,8 @@ class Loaded:
     #: How many recipients were left out because they have opted out.
     suppressed: int = 0
     bad_rows: list[Problem] = field(default_factory=list)
+    #: What a person should know of the text; it held nothing up.
+    warnings: tuple[Problem, ...] = ()
     #: How the file was read that the recipients came from; None where they came from no file.
     file: ListFacts | None = None
 
@@ -63,6 +73,7 @@ def load(
     rows: Iterable[Row | PlainRows],
     *,
     who: str,
+    given_names: Collection[str] = (),
     retry_of: int | None = None,
     allowed: Collection[OddValue] | None = (),
     on_progress: Callable[[int], None] = lambda _rows: None,
@@ -71,10 +82,12 @@ def load(
 
     `worker.intake.campaigns.create` says what is promised.
     """
-    checker = _check(settings, request, allowed)
+    if not given_names:
+        rows, given_names = peek_names(iter(rows))
+    checker, warnings = _check(settings, request, given_names, allowed)
     new_request = enqueue.request_row(settings, request, checker.content, set(), ())
     stored, state = _open(engine, new_request, name, retry_of, who)
-    loaded = Loaded(stored.id)
+    loaded = Loaded(stored.id, warnings=warnings)
     recipients_hash = RecipientsHash(new_request.fingerprint)
     blocks = checked_blocks(
         rows, checker, recipients_hash, reject=loaded.reject, on_progress=on_progress
@@ -177,11 +190,18 @@ def class_problems(message_class: MessageClass) -> list[Problem]:
 
 
 def _check(
-    settings: Settings, request: EnqueueRequest, allowed: Collection[OddValue] | None
-) -> RowChecker:
-    """Check all of a campaign but its rows; return what checks these, or raise `Refused`."""
+    settings: Settings,
+    request: EnqueueRequest,
+    given_names: Collection[str],
+    allowed: Collection[OddValue] | None,
+) -> tuple[RowChecker, tuple[Problem, ...]]:
+    """Check all of a campaign but its rows, or raise `Refused`.
+
+    Returns what checks the rows, and what a person should know of the text.
+    """
     problems: list[Problem] = []
-    content = enqueue.render_content(request, problems)
+    content = enqueue.render_content(request, problems, values_by_row=True)
+    warnings = enqueue.text_warnings(settings, request, content, problems, given_names)
     problems += class_problems(request.message_class) + enqueue.terms_problems(request)
     problems += enqueue.callback_problems(settings, request.callback_url)
     if not problems:
@@ -194,4 +214,6 @@ def _check(
         settings.accounts.values(), request.message_class, request.account
     )
     able = [account for account in candidates if not eligibility.problems(account, content, ())]
-    return RowChecker(content, able, allowed)
+    by_row = not request.template and not request.variables
+    names = placeholders.names(request.text) if by_row else frozenset[str]()
+    return RowChecker(content, able, names, allowed), warnings

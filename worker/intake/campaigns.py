@@ -13,6 +13,7 @@ from typing import NoReturn
 from sqlalchemy import Connection, Engine
 
 from worker.config.settings import Settings
+from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageState, SubmissionState
 from worker.domain.errors import NotFound, TooLate, ValidityOver
 from worker.domain.transitions import FAILED_STATES
@@ -57,6 +58,7 @@ def create(
     *,
     start: bool = True,
     skip_bad: bool = False,
+    given_names: Collection[str] = (),
     retry_of: int | None = None,
     who: str = APPLICATION,
     allowed: Collection[OddValue] | None = (),
@@ -64,7 +66,8 @@ def create(
 ) -> Loaded:
     """Load a campaign's recipients and start it; events keep `who` did.
 
-    `request` holds everything but the recipients. Rows whose number came before are left out, and
+    `request` holds everything but the recipients; `given_names` are those of the values that its
+    rows have, as far as they are known. Rows whose number came before are left out, and
     where opt-outs hold for the class, those whose number has opted out. With a bad row nothing is
     sent and the campaign stays `ready`, unless `skip_bad`. `allowed` names the odd values that make
     no row bad; None allows all. `on_progress` is called with the number of rows read so far. With a
@@ -80,6 +83,7 @@ def create(
         request,
         rows,
         who=who,
+        given_names=given_names,
         retry_of=retry_of,
         allowed=allowed,
         on_progress=on_progress,
@@ -206,9 +210,11 @@ def retry(
             file.write(json.dumps([msisdn, variables]).encode() + b"\n")
         if not count:
             return None
+        text = row.content.text
         request = EnqueueRequest(
             (),
-            row.content.text,
+            # A text without values of its rows' own was filled when it was stored.
+            text if row.personal or row.content.template else placeholders.escape(text),
             row.message_class,
             row.account,
             extension=row.content.extension,

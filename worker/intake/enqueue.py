@@ -7,8 +7,8 @@ is in the database when the call returns.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from worker.domain.errors import (
     Unavailable,
 )
 from worker.gateways.base import Content
+from worker.intake.text_checks import lint_content, unused_value_warnings
 from worker.policy import eligibility
 from worker.store.db import database
 from worker.store.feedback import named_callbacks
@@ -44,12 +45,14 @@ class Enqueued:
     """An accepted request: the messages' ids, one for each number in the order they were given.
 
     A number that was given twice is one message, and its id stands twice. `repeated` is True when
-    the key was used before for the same request, whose ids these are.
+    the key was used before for the same request, whose ids these are. `warnings` is what a person
+    should know of the text; it held nothing up.
     """
 
     request_id: int
     ids: tuple[str, ...]
     repeated: bool
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,14 @@ class CheckedRequest:
     new_request: NewRequest
     msisdns: tuple[str, ...]
     message_indexes: tuple[int, ...]
+    warnings: tuple[Problem, ...] = ()
 
 
 def check(settings: Settings, request: EnqueueRequest) -> CheckedRequest:
     """Return what will be stored, or raise `Refused` with every problem of the request."""
     problems: list[Problem] = []
     content = render_content(request, problems)
+    warnings = text_warnings(settings, request, content, problems)
     msisdns, message_indexes = _normalise_recipients(request.to, problems)
     kinds = {kind for kind in map(numbers.kind, msisdns) if kind}
     problems += terms_problems(request) + callback_problems(settings, request.callback_url)
@@ -95,9 +100,8 @@ def check(settings: Settings, request: EnqueueRequest) -> CheckedRequest:
         )
     if problems:
         raise Refused(problems)
-    return CheckedRequest(
-        request_row(settings, request, content, kinds, msisdns), msisdns, message_indexes
-    )
+    new_request = request_row(settings, request, content, kinds, msisdns)
+    return CheckedRequest(new_request, msisdns, message_indexes, warnings)
 
 
 def request_row(
@@ -179,7 +183,7 @@ def store(
     if stored.existed:
         require_same_request(new, stored)
     ids = tuple(f"{stored.id}-{n}" for n in checked.message_indexes)
-    return Enqueued(stored.id, ids, stored.existed)
+    return Enqueued(stored.id, ids, stored.existed, checked.warnings)
 
 
 def require_same_request(new_request: NewRequest, stored: StoredRequest) -> None:
@@ -189,25 +193,52 @@ def require_same_request(new_request: NewRequest, stored: StoredRequest) -> None
         raise KeyConflict([Problem("key", what)])
 
 
-def render_content(request: EnqueueRequest, problems: list[Problem]) -> Content:
+def render_content(
+    request: EnqueueRequest, problems: list[Problem], *, values_by_row: bool = False
+) -> Content:
     """Return the content of a request, its text filled in; adds what is wrong to `problems`.
 
-    Without a template every `{name}` in the text needs a value.
+    Without a template every `{name}` in the text needs a value. Where the recipients have values of
+    their own (`values_by_row`), a text that names some stays as it was written.
     """
     variables = {name: str(value) for name, value in (request.variables or {}).items()}
     text = request.text
     if not request.template:
         try:
-            text = placeholders.render(request.text, variables)
-        except KeyError as error:
-            problems.append(
-                Problem(f"variables.{error.args[0]}", "the text names it; give a value")
-            )
+            text = placeholders.fill(text, variables)
+        except KeyError:
+            missing = sorted(placeholders.names(text) - variables.keys())
+            if variables or not values_by_row:
+                problems += [
+                    Problem(f"variables.{name}", "the text names it; give a value")
+                    for name in missing
+                ]
         if not text.strip():
             problems.append(Problem("text", "is empty"))
         variables = {}
     options = {name: _storable(value) for name, value in (request.options or {}).items()}
     return Content(text, request.extension, request.template, variables, options)
+
+
+def text_warnings(
+    settings: Settings,
+    request: EnqueueRequest,
+    content: Content,
+    problems: list[Problem],
+    given_names: Collection[str] = (),
+) -> tuple[Problem, ...]:
+    """Return what a person should know of a request's text; adds what is wrong to `problems`.
+
+    `given_names` are those of values beside the request's own, as of a list's columns.
+    """
+    names = [*(request.variables or ()), *given_names]
+    found_problems, warnings = lint_content(
+        settings, request.text, content, request.message_class, request.account, names
+    )
+    problems += found_problems
+    if request.template or not request.variables:
+        return tuple(warnings)
+    return (*warnings, *unused_value_warnings(request.text, request.variables))
 
 
 def _storable(value: Any) -> Any:

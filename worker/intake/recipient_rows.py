@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain, islice
 from typing import NamedTuple
 
 from worker.domain import msisdn as numbers
@@ -48,6 +49,15 @@ class PlainRows:
         return (Row(line, msisdn) for line, msisdn in enumerate(self.msisdns, self.line))
 
 
+def peek_names(
+    rows: Iterator[Row | PlainRows],
+) -> tuple[Iterator[Row | PlainRows], Collection[str]]:
+    """Return the rows, and the names of the values that the first of them has."""
+    first_rows = list(islice(rows, 1))
+    names = [name for row in first_rows if isinstance(row, Row) for name in row.variables or ()]
+    return chain(first_rows, rows), names
+
+
 class RowChecker:
     """Tells which rows can be sent to, by the accounts that can carry a campaign's text.
 
@@ -58,13 +68,17 @@ class RowChecker:
         self,
         content: Content,
         accounts: Sequence[Account],
+        names: frozenset[str] = frozenset(),
         allowed: Collection[OddValue] | None = (),
     ) -> None:
-        """`allowed` has the odd values that are allowed; None allows whatever a value holds."""
+        """`names` are the variables that the text names, of which each row has its own.
+
+        A template takes any. `allowed` has the odd values that are allowed; None allows whatever a
+        value holds.
+        """
         self.content = content
+        self.names = names
         self._allowed = allowed
-        #: The variables that the text names; a template takes any.
-        self.names = placeholders.names(content.text) if not content.template else frozenset[str]()
         self.kinds = max((account.gateway.capabilities.kinds for account in accounts), key=len)
         self._accounts = accounts
         # Many rows of a campaign have the same text.

@@ -157,4 +157,4 @@ def _answer(
         except KeyConflict as error:
             return error
     ids = tuple(f"{stored.id}-{n}" for n in offer.checked.message_indexes)
-    return Enqueued(stored.id, ids, stored.existed)
+    return Enqueued(stored.id, ids, stored.existed, offer.checked.warnings)

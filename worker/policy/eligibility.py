@@ -8,6 +8,7 @@ from enum import StrEnum
 from worker.domain import segments
 from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.domain.errors import Problem
+from worker.domain.texts import emoji, lookalikes
 from worker.domain.timezone import SHANGHAI
 from worker.gateways.base import Account, Capabilities, Content
 from worker.policy.account_health import HEALTHY, Health
@@ -118,12 +119,12 @@ def _character_problems(
         return [Problem("text", "holds a NUL character; remove it")]
     unencodable = _unencodable(body, capabilities.charset)
     if unencodable:
-        cannot_say = f"{gateway_name} cannot say {unencodable} in {capabilities.charset}"
-        return [Problem("text", cannot_say)]
+        cannot_say = f"{gateway_name} cannot say {_describe(unencodable)} in {capabilities.charset}"
+        return [Problem("text", cannot_say + lookalikes.substitution(unencodable))]
     if not capabilities.emoji:
-        emoji = next((character for character in body if ord(character) > 0xFFFF), None)
-        if emoji:
-            return [Problem("text", f"{gateway_name} takes no emoji ({_describe(emoji)})")]
+        first_emoji = emoji.first(body)
+        if first_emoji:
+            return [Problem("text", f"{gateway_name} takes no emoji ({_describe(first_emoji)})")]
     return []
 
 
@@ -138,16 +139,16 @@ def _length_problems(gateway_name: str, body: str, capabilities: Capabilities) -
 
 
 def _unencodable(text: str, charset: str) -> str | None:
-    """Describe the first character that a charset lacks; None when it has all of them."""
+    """Return the first character that a charset lacks; None when it has all of them."""
     try:
         text.encode(charset)
     except UnicodeEncodeError as error:
-        return _describe(text[error.start])
+        return text[error.start]
     return None
 
 
 def _describe(character: str) -> str:
-    return f"“{character}” (U+{ord(character):04X})"
+    return f"“{character}” (U+{ord(character[0]):04X})"
 
 
 def assess(account: Account, query: RoutingQuery, status: AccountStatus) -> AccountOption:

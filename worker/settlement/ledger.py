@@ -15,8 +15,8 @@ from sqlalchemy import Connection, select
 
 from worker import sandbox
 from worker.config.settings import Settings
+from worker.domain import placeholders
 from worker.domain.enums import MessageClass, MessageState
-from worker.domain.placeholders import render
 from worker.domain.transitions import NEVER_TAKEN_STATES, TAKEN_STATES
 from worker.gateways.base import Account
 from worker.settlement.invariants import Finding, finding
@@ -235,7 +235,7 @@ def _text(account: Account, row: Any) -> str:
     """Return the text of a message as the ledger has it of an account's gateway."""
     content = content_of(row)
     if row.own_variables:
-        return render(content.text, dict(row.own_variables))
+        return placeholders.fill(content.text, dict(row.own_variables))
     return account.gateway.body(content)
 
 

@@ -142,6 +142,7 @@ def _load(
                 name,
                 request,
                 recipient_list.rows,
+                given_names=recipient_list.facts.columns,
                 allowed=allowed,
                 who=operator_name(),
                 on_progress=show_progress,
@@ -178,9 +179,13 @@ def _print_loaded(session: Session, loaded: "Loaded", *, as_json: bool) -> None:
     from producer.cli import waiting_reasons
     from worker.intake import campaigns
 
+    if not as_json:
+        output.print_warnings(loaded.warnings)
     bad_rows = [{"row": bad_row.where, "what": bad_row.what} for bad_row in loaded.bad_rows]
     campaign = campaigns.show(session.engine, loaded.id)
-    extra_json: dict[str, Any] = {"bad_rows": bad_rows} if bad_rows else {}
+    extra_json: dict[str, Any] = {"warnings": output.problems_json(loaded.warnings)}
+    if bad_rows:
+        extra_json["bad_rows"] = bad_rows
     if loaded.file:
         extra_json["file"] = loaded.file.as_json()
     print_campaign(

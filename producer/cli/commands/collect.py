@@ -152,24 +152,48 @@ def list_inbound(
         ),
     ] = None,
     account: options.AccountName = None,
+    unclear: Annotated[
+        bool, typer.Option("--unclear", help="Only those that a person has to look at.")
+    ] = False,
     limit: options.Limit = 20,
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """List texts that came from handsets, the newest first."""
+    """List texts that came from handsets, the newest first.
+
+    Those with --unclear are near to an opt-out, or are one whose masked number fits nobody or
+    several; `xinshi opt-outs add` opts out who wrote one of them.
+    """
+    if unclear and (sender or account):
+        msg = "--unclear lists those of all numbers and accounts; leave the others out"
+        raise typer.BadParameter(msg)
     msisdn = sender and parsing.msisdn(sender, "--from")
     with open_session(config) as session:
         from worker.store.db import database
-        from worker.store.feedback.inbound import newest_replies
+        from worker.store.feedback.inbound import newest_replies, unclear_replies
 
         with database.reading(session.engine) as connection:
-            rows = newest_replies(connection, limit, msisdn=msisdn, account=account)
+            if unclear:
+                rows = unclear_replies(connection, limit)
+            else:
+                rows = newest_replies(connection, limit, msisdn=msisdn, account=account)
     if as_json:
         output.print_json([_reply_json(row) for row in rows])
     elif rows:
         output.print_table(
-            ("received", "number", "account", "extension", "text"),
-            [(_received_at(row), row.msisdn, row.account, row.extension, row.text) for row in rows],
+            ("id", "received", "number", "account", "extension", "asks for", "text"),
+            [
+                (
+                    row.id,
+                    _received_at(row),
+                    row.msisdn,
+                    row.account,
+                    row.extension,
+                    _asks_for(row),
+                    row.text,
+                )
+                for row in rows
+            ],
         )
     else:
         output.print_hint("nothing came in that fits")
@@ -177,12 +201,21 @@ def list_inbound(
 
 def _reply_json(row: Any) -> dict[str, Any]:
     return {
+        "id": row.id,
         "msisdn": row.msisdn,
         "text": row.text,
         "account": row.account,
         "extension": row.extension,
+        "meaning": row.meaning,
+        **({"fits": row.fits} if "fits" in row._fields else {}),
         "received_at": _received_at(row).isoformat(),
     }
+
+
+def _asks_for(row: Any) -> str | None:
+    """Return what a reply asks for, and how many numbers a masked one fits where that is known."""
+    fits_several = "*" in row.msisdn and "fits" in row._fields
+    return f"{row.meaning}, fits {row.fits}" if fits_several else row.meaning
 
 
 def _received_at(row: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from producer.cli import options, output, times
+from producer.cli import options, output, parsing, times
 from producer.cli.session import open_session, operator_name
 
 group = typer.Typer(
@@ -13,10 +13,15 @@ group = typer.Typer(
     no_args_is_help=True,
     epilog=options.example_lines(
         "xinshi opt-outs list --strange",
+        "xinshi opt-outs add 17",
         "xinshi opt-outs remove --account bulk --strange --since 2026-11-20 --dry-run",
     ),
 )
 
+_Reply = Annotated[int, typer.Argument(metavar="REPLY", help="Its id: `xinshi inbound --unclear`.")]
+_Number = Annotated[
+    str | None, typer.Argument(metavar="[NUMBER]", help="Who wrote it, where that is masked.")
+]
 _Since = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="Only what came since then.")
 ]
@@ -30,6 +35,7 @@ def register(app: typer.Typer) -> None:
     options.command(group, "xinshi opt-outs list --strange", name="list")(list_opt_outs)
     example = "xinshi opt-outs remove --account bulk --strange"
     options.command(group, f"{example} --dry-run", example, name="remove")(remove)
+    options.command(group, "xinshi opt-outs add 17", "xinshi opt-outs add 17 13812345678")(add)
     app.add_typer(group)
 
 
@@ -104,6 +110,7 @@ def remove(
 
         count = opt_out_removal.remove(
             session.engine,
+            session.settings,
             account,
             who=operator_name(),
             since=opted_since,
@@ -114,3 +121,31 @@ def remove(
         output.print_json({"account": account, "removed": count, "dry_run": dry_run})
     else:
         output.print_line(f"{count} {'would be ' if dry_run else ''}taken back")
+
+
+def add(
+    reply: _Reply,
+    number: _Number = None,
+    *,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Opt out who wrote a reply, as if it had been one of the opt_out_words.
+
+    Where a masked number fitted several recipients, all of them are left out of marketing until
+    this command says who it was; the others are written to again then.
+    """
+    msisdn = number and parsing.msisdn(number, "NUMBER")
+    with open_session(config) as session:
+        from worker.feedback import reply_senders
+        from worker.store.db import database
+
+        with database.writing(session.engine) as connection:
+            taken_back = reply_senders.opt_out_sender(
+                connection, reply, msisdn, who=operator_name()
+            )
+    if as_json:
+        output.print_json({"reply": reply, "taken_back": taken_back})
+        return
+    others = f"; {len(taken_back)} other number(s) are written to again" if taken_back else ""
+    output.print_line(f"who wrote reply {reply} gets no more advertising{others}")

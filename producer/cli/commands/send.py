@@ -10,6 +10,7 @@ from producer.cli.session import Session, open_session
 from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
+    from worker.domain.errors import Problem
     from worker.intake.enqueue import EnqueueRequest
     from worker.intake.lookup import Message
 
@@ -108,6 +109,7 @@ def _print_preview(session: Session, request: "EnqueueRequest", *, as_json: bool
     if as_json:
         output.print_json(preview_json)
     else:
+        output.print_warnings(preview.warnings)
         for problem in preview.problems:
             output.print_error(str(problem))
         _print_accounts(preview_json)
@@ -142,17 +144,20 @@ def _store_and_wait(
     enqueued = enqueue.commit(
         session.engine, lambda connection, again: enqueue.store(connection, checked, again)
     )
+    if not as_json:
+        output.print_warnings(enqueued.warnings)
     ids = list(dict.fromkeys(enqueued.ids))
     if enqueued.repeated:
         output.print_hint("this key was used before for the same request: nothing new was stored")
     else:
         session.ring(request.message_class, "stored")
     if wait is None:
-        _print_messages(lookup.get_all(session.engine, ids), as_json=as_json)
+        messages = lookup.get_all(session.engine, ids)
+        _print_messages(messages, enqueued.warnings, as_json=as_json)
         return
     with failures.interruptible(lambda: _continuation_notice(ids)):
         messages = _wait(session, ids, wait)
-    _print_messages(messages, as_json=as_json)
+    _print_messages(messages, enqueued.warnings, as_json=as_json)
     _fail_unless_all_went_well(session, messages)
 
 
@@ -192,9 +197,12 @@ def _continuation_notice(ids: Sequence[str]) -> str:
     return f"{messages_are} stored and on the way without this command; `xinshi show {ids[0]}`"
 
 
-def _print_messages(messages: "list[Message]", *, as_json: bool) -> None:
+def _print_messages(
+    messages: "list[Message]", warnings: "Sequence[Problem]", *, as_json: bool
+) -> None:
     if as_json:
-        output.print_json({"messages": [message.as_json() for message in messages]})
+        messages_json = [message.as_json() for message in messages]
+        output.print_json({"messages": messages_json, "warnings": output.problems_json(warnings)})
         return
     rows = [
         (

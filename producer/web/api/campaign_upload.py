@@ -17,7 +17,7 @@ from producer.web.api import enqueue, schemas, upload_schemas
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.api.messages import content_of
 from producer.web.context import AppContext, Context
-from producer.web.problems import HttpProblem, responses
+from producer.web.problems import HttpProblem, field_errors, responses
 from worker.domain.enums import Scope
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaigns, lookup
@@ -102,13 +102,18 @@ def _load(
             allowed=terms.allow,
             start=terms.start,
             skip_bad=terms.skip_bad,
+            given_names=facts.columns if facts else (),
             who=request.sender,
         )
         loaded.file = facts
     context.ring(request.message_class)
     campaign = lookup.campaign_json(campaigns.show(context.engine, loaded.id))
     file_json = loaded.file.as_json() if loaded.file else None
-    return campaign | {"bad_rows": _bad_rows(loaded), "file": file_json}
+    return campaign | {
+        "bad_rows": _bad_rows(loaded),
+        "warnings": field_errors(loaded.warnings),
+        "file": file_json,
+    }
 
 
 def _bad_rows(loaded: Loaded) -> list[dict[str, str]]:

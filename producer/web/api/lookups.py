@@ -10,7 +10,7 @@ from producer.web.api import ownership, schemas
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
-from worker.domain import msisdn
+from worker.domain import number_search
 from worker.domain.enums import MessageClass, Scope
 from worker.domain.errors import Problem, Refused
 from worker.gateways.base import Account
@@ -50,7 +50,7 @@ async def inbound(
     to campaigns and those that answer nothing too. A test key sees those of the test account.
     """
     try:
-        number = sent_from and msisdn.normalise(sent_from)
+        number = sent_from and number_search.whole(sent_from)
     except ValueError as error:
         raise Refused([Problem("from", str(error))]) from None
     names = visible_accounts(context, caller) & (

@@ -8,8 +8,8 @@ from producer.web.api import enqueue, ownership, schemas
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.api.key_first import KeyFirstRoute
 from producer.web.context import AppContext, Context
-from producer.web.problems import responses
-from worker.domain import msisdn
+from producer.web.problems import field_errors, responses
+from worker.domain import number_search
 from worker.domain.enums import MessageClass, MessageState, Scope
 from worker.domain.errors import NotFound, Problem, Refused
 from worker.intake import lookup
@@ -52,7 +52,11 @@ async def send(
         to, key=key, **content_of(body), message_class=body.message_class
     )
     enqueued = await enqueue.accept(request.app, context, caller, enqueue_request, body.client)
-    return schemas.Accepted(ids=list(enqueued.ids), repeated=enqueued.repeated)
+    return schemas.Accepted(
+        ids=list(enqueued.ids),
+        repeated=enqueued.repeated,
+        warnings=field_errors(enqueued.warnings),
+    )
 
 
 def content_of(body: schemas.Content) -> dict[str, Any]:
@@ -88,7 +92,7 @@ async def search(
 
 def _number(to: str | None) -> str | None:
     try:
-        return to and msisdn.normalise(to)
+        return to and number_search.whole(to)
     except ValueError as error:
         raise Refused([Problem("to", str(error))]) from None
 

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
 )
 
+from producer.web.problems import FieldError
 from worker.domain.enums import (
     CampaignState,
     MessageClass,
@@ -137,6 +138,7 @@ class Accepted(BaseModel):
         description="One for each number in the order given.", examples=[["17-0"]]
     )
     repeated: bool = Field(description="True when the Idempotency-Key was used for this before.")
+    warnings: list[FieldError] = Field(description="What is doubtful about the text; it is sent.")
 
 
 class Message(BaseModel):

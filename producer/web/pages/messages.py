@@ -10,7 +10,7 @@ from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking, Operating, check_origin
-from worker.domain import msisdn as numbers
+from worker.domain import number_search
 from worker.domain.enums import MessageClass, MessageState
 from worker.intake import lookup
 from worker.intake.lookup import History
@@ -46,7 +46,7 @@ async def search(
     problem = None
     if number.strip():
         try:
-            filters["msisdn"] = numbers.normalise(number)
+            filters["msisdn"] = number_search.whole(number)
         except ValueError as error:
             problem = str(error)
     return await _draw_search(request, context, person, filters, number, problem)

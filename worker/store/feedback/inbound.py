@@ -24,13 +24,15 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    update,
 )
 
+from worker.domain.enums import ReplyMeaning
 from worker.store.db.clock import now
 from worker.store.db.dialects import is_any_of
 from worker.store.feedback import deduplication
 from worker.store.messages import message_view
-from worker.store.schema.tables import inbound_message, request
+from worker.store.schema.tables import inbound_message, opt_out, request
 
 #: The most inbound messages that one page of a sender looks through; such a page may be short
 #: although older replies follow.
@@ -89,6 +91,39 @@ def replies_of(connection: Connection, msisdns: Collection[str]) -> list[Row[Any
     """Return all inbound messages of some numbers."""
     is_theirs = is_any_of(connection, inbound_message.c.msisdn, msisdns)
     return list(connection.execute(select(inbound_message).where(is_theirs)))
+
+
+def unclear_replies(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Return up to `limit` replies that a person has to look at, the newest first, with `fits`.
+
+    They are near to an answer, or came from a masked number that not exactly one opt-out belongs
+    to: `fits` says how many do.
+    """
+    fits = (
+        select(func.count())
+        .where(opt_out.c.inbound_id == inbound_message.c.id)
+        .correlate(inbound_message)
+        .scalar_subquery()
+    )
+    is_unclear = or_(
+        inbound_message.c.meaning == ReplyMeaning.NEAR.value,
+        and_(
+            inbound_message.c.meaning == ReplyMeaning.OUT.value,
+            inbound_message.c.msisdn.contains("*"),
+            fits != 1,
+        ),
+    )
+    query = select(inbound_message, fits.label("fits")).where(is_unclear)
+    return list(connection.execute(query.order_by(inbound_message.c.id.desc()).limit(limit)))
+
+
+def mark_opt_out(connection: Connection, inbound_id: int) -> None:
+    """Store that a reply asks for no more, as a person has read it."""
+    connection.execute(
+        update(inbound_message)
+        .where(inbound_message.c.id == inbound_id)
+        .values(meaning=ReplyMeaning.OUT.value)
+    )
 
 
 def find_reply(connection: Connection, inbound_id: int) -> Row[Any] | None:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, upd
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import any_of_in_parts, is_any_of
 from worker.store.messages import message_view
-from worker.store.schema.tables import inbox, opt_out, submission
+from worker.store.schema.tables import inbound_message, inbox, opt_out, submission
 
 _is_unchecked = opt_out.c.account.is_not(None) & opt_out.c.known.is_(None)
 
@@ -74,8 +74,9 @@ def newest(
     `strange`: only of numbers to which the account never wrote.
     """
     query = (
-        select(opt_out, inbox.c.kind)
-        .outerjoin(inbox, inbox.c.id == opt_out.c.inbox_id)
+        select(opt_out, inbound_message.c.inbox_id, inbox.c.kind)
+        .outerjoin(inbound_message, inbound_message.c.id == opt_out.c.inbound_id)
+        .outerjoin(inbox, inbox.c.id == inbound_message.c.inbox_id)
         .where(*_conditions(account, since, strange=strange))
         .order_by(opt_out.c.since.desc(), opt_out.c.msisdn)
         .limit(limit)
@@ -119,9 +120,9 @@ def remove(connection: Connection, account: str, msisdns: Collection[str]) -> in
     ).rowcount
 
 
-def move(connection: Connection, msisdn: str, account: str, inbox_id: int) -> None:
+def move(connection: Connection, msisdn: str, account: str, inbound_id: int) -> None:
     """Let an opt-out stand for a reply to another account."""
-    values = {"account": account, "inbox_id": inbox_id, "why": f"a reply to {account}"}
+    values = {"account": account, "inbound_id": inbound_id, "why": f"a reply to {account}"}
     connection.execute(
         update(opt_out).where(opt_out.c.msisdn == msisdn).values(known=None, since=now(), **values)
     )

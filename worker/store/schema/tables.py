@@ -357,9 +357,18 @@ inbound_message = Table(
     Column("digest", String(32), nullable=False),
     Column("inbox_id", _ID, nullable=False),
     Column("stored_at", Instant(), nullable=False),
+    #: What it asks for: out, in or near; NULL: nothing of the kind.
+    Column("meaning", String(8)),
     UniqueConstraint("account", "digest"),
     Index("ix_xinshi_inbound_message_msisdn", "msisdn", "stored_at"),
     **_MYSQL,
+)
+_partial_index(
+    "ix_xinshi_inbound_message_meaning",
+    inbound_message,
+    "meaning",
+    "id",
+    where=inbound_message.c.meaning.is_not(None),
 )
 
 opt_out = Table(
@@ -368,13 +377,17 @@ opt_out = Table(
     Column("msisdn", String(16), primary_key=True),
     Column("since", Instant(), nullable=False),
     Column("why", String(200), nullable=False),
-    #: The account that the number replied to, and the page or push; NULL: a person's doing.
+    #: The account that the number replied to; NULL: a person's doing.
     Column("account", String(64)),
-    Column("inbox_id", _ID),
     #: Whether the account is known to have written to the number; NULL: not looked up yet.
     Column("known", Boolean),
+    #: The reply by which it came; several numbers have one where a masked number fits all of them.
+    Column("inbound_id", _ID),
     Index("ix_xinshi_opt_out_account", "account", "known", "since"),
     **_MYSQL,
+)
+_partial_index(
+    "ix_xinshi_opt_out_inbound", opt_out, "inbound_id", where=opt_out.c.inbound_id.is_not(None)
 )
 
 account_state = Table(

@@ -8,8 +8,6 @@ from worker.store.db.clock import Instant
 revision = "0005"
 down_revision = "0004"
 
-_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
 
 def upgrade() -> None:
     """Add the columns, and the indexes by which their few rows are found."""
@@ -36,7 +34,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("xinshi_opt_out") as table:
         table.add_column(sa.Column("account", sa.String(length=64), nullable=True))
-        table.add_column(sa.Column("inbox_id", _ID, nullable=True))
         table.add_column(sa.Column("known", sa.Boolean(), nullable=True))
     op.create_index("ix_xinshi_opt_out_account", "xinshi_opt_out", ["account", "known", "since"])
 

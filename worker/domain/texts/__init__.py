@@ -1,0 +1,1 @@
+"""What is wrong with a text, and what a reply means: pure functions over characters and words."""

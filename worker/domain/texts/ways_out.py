@@ -1,0 +1,32 @@
+"""Finds advertising without a way out, or with one that would not be understood."""
+
+import re
+from collections.abc import Iterator
+
+from worker.domain.enums import ReplyMeaning
+from worker.domain.errors import Problem
+from worker.domain.texts.reply_words import ReplyWords
+
+_WAY_OUT = re.compile(
+    r"退订|退訂|拒收|退阅|取消订阅|[Uu]nsubscribe|UNSUBSCRIBE|[Oo]pt.?out|退回[A-Za-z]"
+)
+_MARKS = r"[\s“”\"'‘’「」【】\[\]()（）:：]{0,6}"
+#: The word that a footer says to answer with: `回T退订`, `拒收请回复R`, `TD退订`.
+_ASKED_WORD = re.compile(
+    rf"(?:回复?|发送?){_MARKS}([A-Za-z0-9]{{1,8}}){_MARKS}(?:退|拒|取消)"
+    rf"|(?:退订|退訂|拒收|退阅){_MARKS}(?:请)?(?:回复?|发送?){_MARKS}([A-Za-z0-9]{{1,8}})"
+    r"|(?<![A-Za-z0-9])([A-Za-z]{1,4})(?:退订|退訂|拒收)"
+)
+
+
+def warnings(text: str, reply_words: ReplyWords) -> Iterator[Problem]:
+    """Yield a warning where advertising says no way out, or one that `opt_out_words` lack."""
+    if _WAY_OUT.search(text) is None:
+        what = "is advertising and says no way out; end it with 回T退订, or as your carrier asks"
+        yield Problem("text", what)
+        return
+    for match in _ASKED_WORD.finditer(text):
+        word = next(filter(None, match.groups()))
+        if reply_words.meaning(word) is not ReplyMeaning.OUT:
+            what = f"says to answer {word}, which is none of opt_out_words"
+            yield Problem("text", f"{what}; add it there, or such answers opt nobody out")
