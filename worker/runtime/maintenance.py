@@ -3,6 +3,8 @@
 All of it may run in two processes at once: every write is guarded by the state that it leaves.
 """
 
+from time import monotonic
+
 import structlog
 from sqlalchemy import Engine
 
@@ -24,9 +26,9 @@ from worker.store.settlement import unknown
 
 log = structlog.get_logger()
 
-#: How many rows one transaction of `forget` removes at the most, and how many such it runs.
+#: How many rows one transaction of `forget` removes at the most, and how long one run goes on.
 FORGET_ROWS = 500
-FORGET_TRANSACTIONS = 100
+FORGET_SECONDS = 3.0
 #: How many submissions one run of `close_out` looks at.
 CLOSE_OUT_ROWS = 1000
 
@@ -69,12 +71,12 @@ def expire(engine: Engine) -> None:
 
 def forget(engine: Engine) -> None:
     """Remove the calls and codes to numbers that no limit counts any more, some at a time."""
-    for _ in range(FORGET_TRANSACTIONS):
-        with database.writing(engine) as connection:
-            if recipient_calls.forget(connection, FORGET_ROWS) < FORGET_ROWS:
-                break
-    with database.writing(engine) as connection:
-        allowances.forget(connection)
+    deadline = monotonic() + FORGET_SECONDS
+    for forget_some in (recipient_calls.forget, allowances.forget):
+        count = FORGET_ROWS
+        while count == FORGET_ROWS and monotonic() < deadline:
+            with database.writing(engine) as connection:
+                count = forget_some(connection, FORGET_ROWS)
 
 
 def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:

@@ -118,6 +118,16 @@ def _as_calls(times: Sequence[int]) -> list[CountedCall]:
     return [CountedCall(1, time, time) for time in times]
 
 
-def forget(connection: Connection) -> int:
-    """Delete what no window counts any more; return how many rows."""
-    return connection.execute(delete(allowance).where(allowance.c.forget_at < now())).rowcount
+def forget(connection: Connection, limit: int) -> int:
+    """Delete up to `limit` rows of which no window counts anything any more; return how many."""
+    names = connection.execute(
+        select(allowance.c.what, allowance.c.who)
+        .where(allowance.c.forget_at < now())
+        .order_by(allowance.c.what, allowance.c.who)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if names:
+        is_named = tuple_(allowance.c.what, allowance.c.who).in_([tuple(name) for name in names])
+        connection.execute(delete(allowance).where(is_named))
+    return len(names)
