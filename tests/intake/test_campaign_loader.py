@@ -235,7 +235,9 @@ def test_loading_moves_the_total_with_the_messages(hand: Hand) -> None:
             with reading(hand.engine) as connection:
                 there = select(func.count()).select_from(message).scalar_subquery()
                 # In one statement: what is stored meanwhile is seen as a whole, or not at all.
-                seen.append(tuple(connection.execute(select(request.c.total, there)).one()))
+                row = connection.execute(select(request.c.total, there)).first()
+            # The first recipient is read before anything is stored.
+            seen += [] if row is None else [tuple(row)]
             yield one
 
     hand.campaign(watched())

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import RowMapping
 
-from producer.web.api import ownership, schemas
+from producer.web.api import account_schemas, ownership, schemas
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
@@ -86,7 +86,7 @@ def _inbound_fields(row: RowMapping) -> dict[str, Any]:
 
 @router.get(
     "/accounts",
-    response_model=schemas.Accounts,
+    response_model=account_schemas.Accounts,
     tags=["accounts"],
     summary="See the accounts and their holds",
     responses=responses(401, 403, 429, 503),
@@ -107,7 +107,7 @@ async def listed(context: Context, caller: Operator) -> Any:
 
 @router.get(
     "/balance",
-    response_model=schemas.Balances,
+    response_model=account_schemas.Balances,
     tags=["accounts"],
     summary="See what is left",
     responses=responses(401, 403, 429, 503),

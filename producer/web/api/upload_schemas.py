@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from producer.web.api import schemas
+from producer.web.problems import FieldError
 from worker.intake.lists.options import ListEncoding
 
 #: Described where it stands: a form refers to no component.
@@ -55,4 +56,5 @@ class LoadedCampaign(schemas.Campaign):
     """A campaign that was loaded, and its bad rows: at most a thousand are listed."""
 
     bad_rows: list[schemas.BadRow]
+    warnings: list[FieldError] = Field(description="What is doubtful about the text; it is sent.")
     file: ListFile | None = Field(description="How the file was read; null for a list as JSON.")
