@@ -237,7 +237,7 @@ def test_loading_moves_the_total_with_the_messages(hand: Hand) -> None:
                 # In one statement: what is stored meanwhile is seen as a whole, or not at all.
                 row = connection.execute(select(request.c.total, there)).first()
             # The first recipient is read before anything is stored.
-            seen += [] if row is None else [tuple(row)]
+            seen.extend([] if row is None else [tuple(row)])
             yield one
 
     hand.campaign(watched())
