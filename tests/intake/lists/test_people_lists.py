@@ -140,7 +140,7 @@ def test_an_inch_mark_is_no_quote(name: str) -> None:
 def test_quotes_that_nothing_closes_take_no_memory_and_count_to_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(csv_list, "_CHARACTERS_READ_TOGETHER", 100)
+    monkeypatch.setattr(csv_list, "_CHARACTERS_OF_LINES", 100)
     monkeypatch.setattr(csv_list, "_MAX_ROW_CHARACTERS", 1000)
     lines = "".join(f'"x\n{nth}",' for nth in range(2000))
     found = rows(f"msisdn,name\n13800138000,小明\n13800138001,{lines}\n", "{name}")
@@ -256,6 +256,11 @@ def test_titles_sums_and_headers_in_the_middle_are_said() -> None:
         "lines 8 to 10: a sum or a note",
     ]
     assert facts.skipped_lines == 6
+
+
+def test_a_bad_row_far_below_a_sum_is_a_bad_row() -> None:
+    text = "手机号,姓名\n13800138000,小明\n小计,1\n13800138001,小红\n138,小丽\nx,小芳\n"
+    assert [(row.line, row.number) for row in rows(text)][2:] == [(5, "138"), (6, "x")]
 
 
 def test_another_header_in_the_middle_begins_another_table() -> None:

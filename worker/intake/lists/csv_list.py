@@ -25,6 +25,8 @@ from worker.intake.value_rules import OddValue
 _SAMPLE_CHARACTERS = 1 << 16
 #: How many characters are read at once where a line is a number: some 50,000 lines.
 _CHARACTERS_READ_TOGETHER = 600_000
+#: The same where lines hold more: each is an object of its own.
+_CHARACTERS_OF_LINES = 1 << 16
 #: A row of quoted values that is longer than this has a quote that nothing closes.
 _MAX_ROW_CHARACTERS = 1 << 22
 
@@ -65,10 +67,13 @@ class _TextList:
         self._is_cut = False
 
     def rows(self) -> Iterator[Row | PlainRows]:
-        """Yield the recipients; many together while lines are plain numbers."""
-        for _ in range(self._head.last_line):
-            self._stream.readline()
+        """Return the recipients; many together while lines are plain numbers."""
         line = self._head.last_line
+        for _ in range(line):
+            self._stream.readline()
+        return self._number_lines(line) if self._rows.layout.numbers_only else self._rest(line)
+
+    def _number_lines(self, line: int) -> Iterator[Row | PlainRows]:
         while self._rows.layout.numbers_only:
             text = self._stream.read(_CHARACTERS_READ_TOGETHER) + self._stream.readline()
             if not text:
@@ -84,7 +89,10 @@ class _TextList:
                 return
             yield from self._read(lines, line)
             line = self._rows.line - 1
-        yield from self._read(self._lines(), line)
+        yield from self._rest(line)
+
+    def _rest(self, lines_before: int) -> Iterator[Row]:
+        return self._read(self._lines(), lines_before)
 
     def _read(self, lines: Iterator[str], lines_before: int) -> Iterator[Row]:
         reader = csv.reader(
@@ -102,10 +110,10 @@ class _TextList:
     def _blocks_of_lines(self) -> Iterator[Iterator[str]]:
         """Yield lines, many at a time, until a row that has begun is too long to be one."""
         row_line, row_characters = 0, 0
-        while lines := self._stream.readlines(_CHARACTERS_READ_TOGETHER):
+        while lines := self._stream.readlines(_CHARACTERS_OF_LINES):
             if row_line != self._rows.line:
                 row_line, row_characters = self._rows.line, 0
-            row_characters += _CHARACTERS_READ_TOGETHER
+            row_characters += sum(map(len, lines))
             if row_characters > _MAX_ROW_CHARACTERS:
                 self._is_cut = True
                 return

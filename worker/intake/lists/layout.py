@@ -21,6 +21,10 @@ class Layout:
     #: The column of each variable that the text names.
     variable_columns: Mapping[str, int]
 
+    def unpacked(self) -> tuple[int, int, tuple[tuple[str, int], ...]]:
+        """Return its parts, for a loop over rows."""
+        return self.width, self.number_column, tuple(self.variable_columns.items())
+
     @property
     def numbers_only(self) -> bool:
         """Whether a line holds a number and nothing else."""

@@ -45,7 +45,8 @@ class RowReader:
         self._options = options
         self._facts = facts
         self._line_breaks_allowed = OddValue.LINE_BREAK in allowed
-        self._below_sum = False
+        #: The last line of the sum or note that was read last.
+        self._sum_end = -1
         self._table_problem = ""
 
     def read(
@@ -56,9 +57,25 @@ class RowReader:
         `lines_before` is how many lines the reader does not count; `last_line` returns the line
         that an unclosed quote goes on to, where that is not the reader's last one.
         """
+        layout = None
         while True:
             try:
-                yield from self._read_tables(reader, lines_before)
+                for cells in reader:
+                    line, last_read = self.line, lines_before + reader.line_num
+                    self.line = last_read + 1
+                    if layout is not self.layout:
+                        layout = self.layout
+                        width, number_column, columns = layout.unpacked()
+                    # Most rows hold a number, and values, without anything around them.
+                    number = cells[number_column] if len(cells) == width else ""
+                    if line == last_read and len(number) >= MIN_DIGITS and number.isdigit():
+                        variables = _plain_values(cells, columns) if columns else None
+                        if variables or not columns:
+                            yield Row(line, number, variables)
+                            continue
+                    row = self._read_row(line, last_read, [invisible.strip(cell) for cell in cells])
+                    if row is not None:
+                        yield row
             except csv.Error:
                 last = last_line() or lines_before + reader.line_num
                 reason = f"its quotes are not closed, or not doubled, up to line {last}"
@@ -67,52 +84,21 @@ class RowReader:
                 continue
             return
 
-    def _read_tables(self, reader: CellReader, lines_before: int) -> Iterator[Row]:
-        """Yield the recipients of one table after another."""
-        layout = None
-        while layout is not self.layout:
-            layout = self.layout
-            yield from self._read_table(reader, lines_before, layout)
-
-    def _read_table(self, reader: CellReader, lines_before: int, layout: Layout) -> Iterator[Row]:
-        """Yield the recipients of a layout, until another one begins."""
-        width, number_column = layout.width, layout.number_column
-        columns = tuple(layout.variable_columns.items())
-        for cells in reader:
-            line, last_line = self.line, lines_before + reader.line_num
-            self.line = last_line + 1
-            # Most rows hold a number, and values, without anything around them.
-            number = cells[number_column] if len(cells) == width and line == last_line else ""
-            if len(number) >= MIN_DIGITS and number.isdigit():
-                variables = {}
-                for name, column in columns:
-                    value = cells[column].strip(invisible.AROUND)
-                    if not value or value[0] == "=":
-                        break
-                    variables[name] = value
-                else:
-                    yield Row(line, number, variables or None)
-                    continue
-            row = self._read_row(line, last_line, [invisible.strip(cell) for cell in cells])
-            if row is not None:
-                yield row
-            if self.layout is not layout:
-                return
-
     def _read_row(self, line: int, last_line: int, cells: Sequence[str]) -> Row | None:
         """Return the recipient of a row, with its problem where there is one; None for no row."""
+        is_below_sum = line == self._sum_end + 1
         if not any(cells):
+            self._sum_end = last_line if is_below_sum else self._sum_end
             return None
         number_column = self.layout.number_column
         number = cells[number_column] if number_column < len(cells) else ""
         if not is_number(number) and not holds_number(cells):
             if self._is_header(cells):
                 return self._begin_table(line, last_line, cells)
-            if self._below_sum or is_end(cells):
-                self._below_sum = True
+            if is_below_sum or is_end(cells):
+                self._sum_end = last_line
                 self._facts.skip(line, last_line, "a sum or a note")
                 return None
-        self._below_sum = False
         problem = self._row_problem(line, last_line, cells)
         if problem:
             return Row(line, "", None, problem, last_line - line + 1)
@@ -176,7 +162,7 @@ class RowReader:
         columns = list(cells)
         while columns and not columns[-1]:
             columns.pop()
-        self._below_sum, self._table_problem = False, ""
+        self._table_problem = ""
         try:
             layout = find_layout(columns, self._names, self._options)
         except Refused as refusal:
@@ -190,6 +176,19 @@ class RowReader:
         reason = "the header again" if is_same else f"another header: {shown(columns)}"
         self._facts.skip(line, last_line, reason)
         return None
+
+
+def _plain_values(
+    cells: Sequence[str], columns: Sequence[tuple[str, int]]
+) -> dict[str, str] | None:
+    """Return the values of a row; None where one is empty or a formula."""
+    variables = {}
+    for name, column in columns:
+        value = cells[column].strip(invisible.AROUND)
+        if not value or value[0] == "=":
+            return None
+        variables[name] = value
+    return variables
 
 
 def _without_formula(cell: str) -> str:
