@@ -8,6 +8,7 @@ no fault.
 import re
 import unicodedata
 
+from worker.domain import invisible
 from worker.domain.errors import Problem
 from worker.domain.texts import emoji
 
@@ -19,12 +20,8 @@ _JOINING = "\u0600-\u08ff\u0900-\u0dff\u0f00-\u0fff\u1800-\u18af"
 #: Controls but line feed, tab and carriage return; surrogates; what stands for a damaged character.
 _CONTROLS = "\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffd-\uffff"
 _PRIVATE_USE = "\ue000-\uf8ff\U000f0000-\U0010ffff"
-#: Unicode's Default_Ignorable_Code_Point (17.0), annotation marks, and the two separators.
-_INVISIBLE = (
-    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
+#: What nobody sees, annotation marks, and the two separators.
+_INVISIBLE = rf"{invisible.CLASS}\ufff9-\ufffb\u2028\u2029"
 _CANDIDATE = re.compile(f"[{_CONTROLS}{_PRIVATE_USE}{_INVISIBLE}]")
 #: What may stand before a selector, a joiner, and a letter of a flag's name.
 _AFTER_EMOJI = re.compile(f"[{emoji.ALONE}{emoji.WITH_SELECTOR}0-9#*]")
