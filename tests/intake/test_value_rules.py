@@ -22,7 +22,7 @@ TEXT = "【店】{name}您好 回T退订"
         "nan", "NaN", "-nan", "NaT", "<NA>", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "None", "none",
         "NULL", "null", "nil", "\\N", "(null)", "<null>", "undefined", "[object Object]", "#REF!",
         "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "########", "Err:502", "1.#QNAN", "inf", "--",
-        "0000-00-00",
+        "0000-00-00", "??", "？？？",
     ],
 )  # fmt: skip
 def test_what_programs_write_for_a_missing_value_is_refused_unless_it_is_allowed(
@@ -50,7 +50,17 @@ def test_what_no_handset_shows_is_refused_by_its_code(character: str) -> None:
     assert "小" not in said
 
 
-@given(st.lists(st.text(max_size=8) | st.sampled_from(["nan", "NA", "###", "Err:502", "a\nb"])))
+def test_what_was_damaged_before_is_refused() -> None:
+    assert "damaged" in str(value_rules.problem([("name", "小锟斤拷")], set(OddValue)))
+    assert not value_rules.all_plain(["小锟斤拷"])
+    assert value_rules.problem([("name", "在吗?")]) is None
+
+
+@given(
+    st.lists(
+        st.text(max_size=8) | st.sampled_from(["nan", "NA", "###", "Err:502", "a\nb", "??", "？？"])
+    )
+)
 def test_values_that_are_plain_together_are_plain_one_by_one(values: list[str]) -> None:
     if value_rules.all_plain(values):
         assert value_rules.problem([("name", value) for value in values]) is None

@@ -19,8 +19,10 @@ _MISSING = frozenset(
 ) | {"#n/a n/a", "[object object]", "0000-00-00 00:00:00"}
 #: `NA` is what R writes; 娜's own name is Na.
 _MISSING_AS_WRITTEN = frozenset({"NA"})
-#: A column that was too narrow, and an error of LibreOffice.
-_MISSING_FORM = re.compile(r"#{3,}|(?i:err:\d{3})")
+#: A column that was too narrow, an error of LibreOffice, and characters that a program lacked.
+_MISSING_FORM = re.compile(r"#{3,}|(?i:err:\d{3})|[?？]{2,}")
+#: What U+FFFD, read as GBK, becomes.
+_DAMAGE = "锟斤拷"
 #: No gateway carries a text as long as this, and a block of rows is in memory.
 MAX_VALUE_LENGTH = 2000
 
@@ -42,6 +44,9 @@ def all_plain(values: Sequence[str]) -> bool:
         and all(map(str.strip, values))
         and "###" not in joined
         and ":" not in joined
+        and "??" not in joined
+        and "？？" not in joined
+        and _DAMAGE not in joined
         and max(map(len, values), default=0) <= MAX_VALUE_LENGTH
     )
 
@@ -56,6 +61,8 @@ def problem(variables: Iterable[tuple[str, str]], allowed: Collection[OddValue] 
             )
         if len(value) > MAX_VALUE_LENGTH:
             return f"has a {name} of {len(value)} characters; {MAX_VALUE_LENGTH} are the most"
+        if _DAMAGE in value:
+            return f"has {_DAMAGE} in its {name}: the list was damaged before"
         for character in _UNSENDABLE.findall(value):
             if character not in _LINE_ENDS:
                 return f"has U+{ord(character):04X} in its {name}, {_meaning(character)}"

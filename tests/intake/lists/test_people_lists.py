@@ -258,6 +258,20 @@ def test_titles_sums_and_headers_in_the_middle_are_said() -> None:
     assert facts.skipped_lines == 6
 
 
+@pytest.mark.parametrize("text", ["13800138000 小明\n", "13800138000 小明\n13800138001 小红\n"])
+def test_a_row_with_a_number_is_no_header_whatever_else_is_in_its_cell(text: str) -> None:
+    assert [row.line for row in rows(text)] == list(range(1, text.count("\n") + 1))
+    assert "138" not in refusal(text.replace("\n", ",x\n"))
+
+
+@pytest.mark.parametrize("cell", ['"Li"', ' "Li"', '"Li", ', " Li "])
+def test_a_blank_before_a_quote_leaves_no_quote_in_a_value(cell: str) -> None:
+    (row,) = rows(f"phone, name\n13800138000,{cell}\n", "{name}")
+    assert row.variables == {"name": "Li"}
+    (row,) = rows('phone, name\n13800138000, "Li, Anna"\n', "{name}")
+    assert row.variables == {"name": "Li, Anna"}
+
+
 def test_a_bad_row_far_below_a_sum_is_a_bad_row() -> None:
     text = "手机号,姓名\n13800138000,小明\n小计,1\n13800138001,小红\n138,小丽\nx,小芳\n"
     assert [(row.line, row.number) for row in rows(text)][2:] == [(5, "138"), (6, "x")]

@@ -96,7 +96,11 @@ class _TextList:
 
     def _read(self, lines: Iterator[str], lines_before: int) -> Iterator[Row]:
         reader = csv.reader(
-            lines, delimiter=self._dialect.delimiter, quotechar=self._dialect.quote, strict=True
+            lines,
+            delimiter=self._dialect.delimiter,
+            quotechar=self._dialect.quote,
+            skipinitialspace=True,
+            strict=True,
         )
         self._rows.line = lines_before + 1
         return self._rows.read(reader, lines_before, self._cut_line)

@@ -96,7 +96,9 @@ class _Attempt:
 def _records(sample: str, dialect: Dialect) -> list[Record]:
     """Return the first rows of a sample; a quote that is never closed ends them."""
     lines = io.StringIO(sample, newline="")
-    reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote)
+    reader = csv.reader(
+        lines, delimiter=dialect.delimiter, quotechar=dialect.quote, skipinitialspace=True
+    )
     records: list[Record] = []
     try:
         records = first_records(reader, MAX_HEAD_ROWS)

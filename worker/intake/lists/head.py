@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from worker.domain import number_names
-from worker.intake.lists.cells import Record, holds_number, names_number
+from worker.intake.lists.cells import MIN_DIGITS, Record, holds_number, names_number
 from worker.intake.lists.facts import shown
 from worker.intake.lists.layout import Layout, find_layout, refuse
 from worker.intake.lists.options import ListOptions
@@ -50,6 +51,8 @@ def find_head(records: Sequence[Record], names: Collection[str], options: ListOp
         end = above.index(headers[-1])
         others = [record for record in above[: end + 1] if record is not header]
         return Head(find_layout(header.cells, names, options), header, others, recognised=True)
+    # A row with that many digits is a recipient's, whatever else is in the cell: no header.
+    above = list(takewhile(_has_few_digits, above))
     width = max(len(record.cells) for record in filled)
     if width > 1 and options.position is None:
         _refuse_unknown(above, names, options)
@@ -72,6 +75,10 @@ def _above_numbers(filled: Sequence[Record]) -> list[Record]:
 
 def _is_digits(cell: str) -> bool:
     return sum(map(str.isdigit, cell)) >= 5 and not any(map(str.isalpha, cell))
+
+
+def _has_few_digits(record: Record) -> bool:
+    return all(sum(map(str.isdigit, cell)) < MIN_DIGITS for cell in record.cells)
 
 
 def _recognised_headers(above: Sequence[Record], options: ListOptions) -> list[Record]:
