@@ -5,7 +5,7 @@ one that was cut would be another one.
 """
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from worker.gateways.formats.values import make_storable
 
@@ -20,6 +20,8 @@ MAX_SERVICE_NUMBER = 32
 MAX_TEXT = 20_000
 #: Gateways' times outside of these years are none.
 YEARS = range(1990, 2101)
+#: No zone on Earth is so far from UTC; PostgreSQL takes less than 16 hours.
+MAX_OFFSET = timedelta(hours=15)
 #: The longest hold or pause in seconds that is heeded as it was given.
 MAX_SECONDS = 366 * 86400.0
 #: Counts beyond this, up or down, are no counts.
@@ -54,7 +56,11 @@ def seconds(span: float | None) -> float | None:
 
 
 def time(moment: datetime | None) -> datetime | None:
-    """Return a moment; None for one without a zone, or that no clock can have shown."""
-    if moment is None or moment.utcoffset() is None or moment.year not in YEARS:
+    """Return a moment; None for one without a zone, or that no clock can have shown.
+
+    One whose zone is further from UTC than PostgreSQL takes is written in UTC.
+    """
+    offset = moment.utcoffset() if moment else None
+    if moment is None or offset is None or moment.year not in YEARS:
         return None
-    return moment
+    return moment if abs(offset) < MAX_OFFSET else moment.astimezone(UTC)

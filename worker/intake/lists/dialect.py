@@ -104,7 +104,9 @@ def _records(sample: str, dialect: Dialect) -> list[Record]:
         records = first_records(reader, MAX_HEAD_ROWS)
     except csv.Error:
         lines.seek(0)
-        plain = csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE)
+        # A cell of more characters than the module takes is cut: it is only looked at here.
+        cut_lines = (line[: csv.field_size_limit()] for line in lines)
+        plain = csv.reader(cut_lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE)
         records = first_records(plain, MAX_HEAD_ROWS)
     return records
 

@@ -76,9 +76,11 @@ class RowReader:
                     row = self._read_row(line, last_read, [invisible.strip(cell) for cell in cells])
                     if row is not None:
                         yield row
-            except csv.Error:
+            except csv.Error as error:
                 last = last_line() or lines_before + reader.line_num
                 reason = f"its quotes are not closed, or not doubled, up to line {last}"
+                if "field larger" in str(error):
+                    reason = f"a cell has more than {csv.field_size_limit():,} characters"
                 yield Row(self.line, "", None, reason, last - self.line + 1)
                 self.line = last + 1
                 continue
