@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,14 @@ from worker.runtime import broker
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """A configuration whose state has too long a path for a socket."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    made = configuration.parse({"state_dir": "d" * 107}, tmp_path, {})
-    assert broker.socket_path(made).parent != made.state_folder
-    return made
+    # The system's folder for temporary files has a short path, as this one.
+    with tempfile.TemporaryDirectory(prefix="x-") as short_folder:
+        monkeypatch.setattr("tempfile.tempdir", short_folder)
+        made = configuration.parse({"state_dir": "d" * 107}, tmp_path, {})
+        assert broker.socket_path(made).parent != made.state_folder
+        yield made
 
 
 def open_to_others(folder: Path) -> None:
