@@ -32,6 +32,9 @@ def print_campaign(
             "account": campaign.account,
             "messages": campaign.total,
             "left out": _counts(campaign.left_out),
+            "text": campaign.text,
+            **{f"  row {sample['row']}": sample["text"] for sample in campaign.samples},
+            "segments": segments_line(campaign.segments),
             "retry of": campaign.retry_of,
             "waits": "; ".join(waits_for or ()),
             "not before": campaign.not_before,
@@ -42,6 +45,15 @@ def print_campaign(
         }
         | {f"  {state}": count for state, count in campaign.states.items()}
     )
+
+
+def segments_line(texts_by_segments: Mapping[str, int]) -> str:
+    """Write how many texts have how many segments, and the sum: `1: 19,400 · 2: 600 = 20,600`."""
+    if not texts_by_segments:
+        return ""
+    total = sum(int(number) * texts for number, texts in texts_by_segments.items())
+    parts = " · ".join(f"{number}: {texts:,}" for number, texts in texts_by_segments.items())
+    return f"{parts} = {total:,}"
 
 
 def _counts(count_by_name: Mapping[str, int]) -> str:

@@ -154,6 +154,7 @@ def _write(
             stored,
             threads,
             checker.text_of,
+            checker.tally(),
             heed_opt_outs=heed_opt_outs,
         )
         for block in blocks:

@@ -19,6 +19,7 @@ from worker.domain.enums import CampaignState, LeftOutReason, NumberKind
 from worker.domain.errors import KeyConflict, Problem, TooLate
 from worker.intake.checked_block import CheckedBlock
 from worker.intake.number_set import NumberSet
+from worker.intake.text_tally import TextTally
 from worker.store.db.database import reading, writing
 from worker.store.feedback import opt_outs
 from worker.store.intake import campaign_rows, campaigns, left_out_rows
@@ -73,7 +74,8 @@ class CampaignWriter:
 
     The database stores the last blocks while the next one is read: each in one of `threads`, at
     most as many at once as there are of these. `stored` is the campaign's request; where that
-    existed, an earlier loader was cut off. `text_of` returns what a recipient reads.
+    existed, an earlier loader was cut off. `text_of` returns what a recipient reads;
+    `tally` counts that.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class CampaignWriter:
         stored: StoredRequest,
         threads: ThreadPoolExecutor,
         text_of: Callable[[Variables], str],
+        tally: TextTally,
         *,
         heed_opt_outs: bool,
     ) -> None:
@@ -92,7 +95,7 @@ class CampaignWriter:
         #: How many rows were left out because their number came before, or has opted out.
         self.repeated = 0
         self.suppressed = 0
-        self._text_of = text_of
+        self._text_of, self._tally = text_of, tally
         self._heed_opt_outs = heed_opt_outs
         #: How many messages the database has: of this call, or of one that was cut off.
         self._stored_total = stored.total
@@ -138,21 +141,30 @@ class CampaignWriter:
                 fingerprint=fingerprint,
                 personal=personal,
             )
-            campaigns.move(connection, self._campaign_id, CampaignState.READY, left_out=left_out)
+            campaigns.move(
+                connection,
+                self._campaign_id,
+                CampaignState.READY,
+                left_out=left_out,
+                preview=self._tally.as_json(),
+            )
 
     def _store(self, block: CheckedBlock, position: _BlockPosition) -> None:
         """Number the messages of a block and store them, part by part; then what was left out."""
         with position.running():
             suppressed = self._find_opted_out(block.good.msisdns)
             block = block.leave_out(suppressed, LeftOutReason.SUPPRESSED)
-            messages = block.good
+            messages, texts = block.good, None
+            if messages.variables is not None:
+                texts = [self._text_of(variables) for variables in messages.variables]
             with position.numbering():
                 first_n = self.total
                 self.total = first_n + len(messages.msisdns)
                 self.suppressed += len(suppressed)
                 self._kinds |= _number_kinds(messages.msisdns)
-            if messages.variables is not None:
-                messages = messages.grouped_by_text(self._text_of)
+                self._tally.add(block, texts)
+            if texts is not None:
+                messages = messages.grouped_by_text(texts)
             size = campaign_rows.transaction_size(self._engine)
             for start in range(0, len(messages.msisdns), size):
                 self._store_part(first_n + start, messages.slice(start, start + size), position)

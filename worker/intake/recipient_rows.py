@@ -13,6 +13,7 @@ from worker.domain.enums import NumberKind
 from worker.gateways.base import Account, Content
 from worker.intake import checked_block, value_rules
 from worker.intake.checked_block import CheckedBlock
+from worker.intake.text_tally import TextTally
 from worker.intake.value_rules import OddValue
 from worker.policy import eligibility
 from worker.store.intake.campaign_rows import MessageColumns, Variables
@@ -127,6 +128,12 @@ class RowChecker:
             return self._cached_text_problem(self.text_of(variables))
         except KeyError as error:
             return f"has no {error.args[0]}, which the text names"
+
+    def tally(self) -> TextTally:
+        """Return what counts the texts of the campaign."""
+        signatures = (account.settings.added_signature for account in self._accounts)
+        text = None if self.content.template else self.content.text
+        return TextTally(text, max(signatures, key=len, default=""))
 
     def text_of(self, variables: Variables) -> str:
         """Return the text for a recipient; messages with the same one may share a submission."""

@@ -125,6 +125,8 @@ campaign = Table(
     Column("left_out", JSON(none_as_null=True)),
     Column("started_at", Instant()),
     Column("finished_at", Instant()),
+    #: What its recipients read: {"segments": {"1": …}, "samples": [{"row": …, "text": …}]}.
+    Column("preview", JSON(none_as_null=True)),
     **_MYSQL,
 )
 

@@ -1,4 +1,4 @@
-"""The rows of a list that became no message, each with the reason."""
+"""The rows of a list that became no message, and what the recipients of a campaign will read."""
 
 from typing import Any
 
@@ -17,7 +17,9 @@ _MYSQL: dict[str, Any] = {
 
 
 def upgrade() -> None:
-    """Add the rows that were left out."""
+    """Add the rows that were left out, and what is known of a campaign's texts."""
+    with op.batch_alter_table("xinshi_campaign") as table:
+        table.add_column(sa.Column("preview", sa.JSON(none_as_null=True), nullable=True))
     op.create_table(
         "xinshi_left_out_row",
         sa.Column("request_id", _ID, autoincrement=False, nullable=False),
