@@ -31,7 +31,7 @@ def print_campaign(
             "class": campaign.message_class,
             "account": campaign.account,
             "messages": campaign.total,
-            "left out": _counts(campaign.left_out),
+            "left out": counts_line(campaign.left_out),
             "text": campaign.text,
             **{f"  row {sample['row']}": sample["text"] for sample in campaign.samples},
             "segments": segments_line(campaign.segments),
@@ -56,6 +56,6 @@ def segments_line(texts_by_segments: Mapping[str, int]) -> str:
     return f"{parts} = {total:,}"
 
 
-def _counts(count_by_name: Mapping[str, int]) -> str:
+def counts_line(count_by_name: Mapping[str, int]) -> str:
     """Write counts in one line, without those that are zero: `2 invalid, 1 repeated`."""
     return ", ".join(f"{count} {name}" for name, count in count_by_name.items() if count)

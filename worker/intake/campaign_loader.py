@@ -84,7 +84,7 @@ def load(
     """
     if not given_names:
         rows, given_names = peek_names(iter(rows))
-    checker, warnings = _check(settings, request, given_names, allowed)
+    checker, warnings = check(settings, request, given_names, allowed)
     new_request = enqueue.request_row(settings, request, checker.content, set(), ())
     stored, state = _open(engine, new_request, name, retry_of, who)
     loaded = Loaded(stored.id, warnings=warnings)
@@ -153,7 +153,7 @@ def _write(
             engine,
             stored,
             threads,
-            checker.text_of,
+            checker.texts_of,
             checker.tally(),
             heed_opt_outs=heed_opt_outs,
         )
@@ -189,7 +189,7 @@ def class_problems(message_class: MessageClass) -> list[Problem]:
     return [Problem("message_class", advice)]
 
 
-def _check(
+def check(
     settings: Settings,
     request: EnqueueRequest,
     given_names: Collection[str],

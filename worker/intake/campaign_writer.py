@@ -17,13 +17,13 @@ from sqlalchemy.exc import IntegrityError
 from worker.domain import msisdn as numbers
 from worker.domain.enums import CampaignState, LeftOutReason, NumberKind
 from worker.domain.errors import KeyConflict, Problem, TooLate
+from worker.intake import left_out
 from worker.intake.checked_block import CheckedBlock
 from worker.intake.number_set import NumberSet
 from worker.intake.text_tally import TextTally
 from worker.store.db.database import reading, writing
-from worker.store.feedback import opt_outs
 from worker.store.intake import campaign_rows, campaigns, left_out_rows
-from worker.store.intake.campaign_rows import MessageColumns, Variables
+from worker.store.intake.campaign_rows import MessageColumns
 from worker.store.intake.new_requests import StoredRequest
 
 
@@ -74,8 +74,8 @@ class CampaignWriter:
 
     The database stores the last blocks while the next one is read: each in one of `threads`, at
     most as many at once as there are of these. `stored` is the campaign's request; where that
-    existed, an earlier loader was cut off. `text_of` returns what a recipient reads;
-    `tally` counts that.
+    existed, an earlier loader was cut off. `texts_of` returns what recipients read
+    whose texts differ; `tally` counts that.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class CampaignWriter:
         engine: Engine,
         stored: StoredRequest,
         threads: ThreadPoolExecutor,
-        text_of: Callable[[Variables], str],
+        texts_of: Callable[[MessageColumns], Sequence[str] | None],
         tally: TextTally,
         *,
         heed_opt_outs: bool,
@@ -95,7 +95,7 @@ class CampaignWriter:
         #: How many rows were left out because their number came before, or has opted out.
         self.repeated = 0
         self.suppressed = 0
-        self._text_of, self._tally = text_of, tally
+        self._texts_of, self._tally = texts_of, tally
         self._heed_opt_outs = heed_opt_outs
         #: How many messages the database has: of this call, or of one that was cut off.
         self._stored_total = stored.total
@@ -127,7 +127,7 @@ class CampaignWriter:
             self._running_blocks.popleft().result()
         self._truncate(self.total)
         self._truncate_left_out()
-        left_out = {
+        left_out_counts = {
             LeftOutReason.INVALID.value: invalid,
             LeftOutReason.REPEATED.value: self.repeated,
             LeftOutReason.SUPPRESSED.value: self.suppressed,
@@ -145,23 +145,24 @@ class CampaignWriter:
                 connection,
                 self._campaign_id,
                 CampaignState.READY,
-                left_out=left_out,
+                left_out=left_out_counts,
                 preview=self._tally.as_json(),
             )
 
     def _store(self, block: CheckedBlock, position: _BlockPosition) -> None:
         """Number the messages of a block and store them, part by part; then what was left out."""
         with position.running():
-            suppressed = self._find_opted_out(block.good.msisdns)
+            suppressed = []
+            if self._heed_opt_outs:
+                suppressed = left_out.opted_out_positions(self._engine, block.good.msisdns)
             block = block.leave_out(suppressed, LeftOutReason.SUPPRESSED)
-            messages, texts = block.good, None
-            if messages.variables is not None:
-                texts = [self._text_of(variables) for variables in messages.variables]
+            messages = block.good
+            texts = self._texts_of(messages)
             with position.numbering():
                 first_n = self.total
                 self.total = first_n + len(messages.msisdns)
                 self.suppressed += len(suppressed)
-                self._kinds |= _number_kinds(messages.msisdns)
+                self._kinds |= number_kinds(messages.msisdns)
                 self._tally.add(block, texts)
             if texts is not None:
                 messages = messages.grouped_by_text(texts)
@@ -171,16 +172,6 @@ class CampaignWriter:
             # Also where nothing was left to store: the next block waits for this one alone.
             position.wait_for_previous()
             self._store_left_out(block, size)
-
-    def _find_opted_out(self, msisdns: Sequence[str]) -> list[int]:
-        """Return the positions of numbers that have opted out, where the campaign heeds that."""
-        if not self._heed_opt_outs or not msisdns:
-            return []
-        with reading(self._engine) as connection:
-            opted_out = opt_outs.find(connection, msisdns)
-        if not opted_out:
-            return []
-        return [position for position, msisdn in enumerate(msisdns) if msisdn in opted_out]
 
     def _store_left_out(self, block: CheckedBlock, size: int) -> None:
         """Store the rows left out of a block in the place of those that a cut-off loader stored."""
@@ -269,7 +260,8 @@ class CampaignWriter:
         raise KeyConflict([Problem("key", "another call is loading this campaign now")])
 
 
-def _number_kinds(msisdns: Sequence[str]) -> set[str]:
+def number_kinds(msisdns: Sequence[str]) -> set[str]:
+    """Return the kinds of numbers."""
     if numbers.are_mobile(msisdns):
         return {NumberKind.MOBILE.value} if msisdns else set()
     return {str(numbers.kind(msisdn)) for msisdn in msisdns}

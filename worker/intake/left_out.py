@@ -1,12 +1,13 @@
-"""Read the rows that were left out of a campaign, as exports show them: the reason in words."""
+"""Rows that are left out of a campaign: who has opted out, and how exports show all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, Row
 
 from worker.domain.enums import LeftOutReason
 from worker.store.db import database
+from worker.store.feedback import opt_outs
 from worker.store.intake import left_out_rows
 
 #: What stands for a state where a row became no message.
@@ -17,6 +18,17 @@ _WORDS = {
     LeftOutReason.REPEATED: "the number stands in an earlier row",
     LeftOutReason.SUPPRESSED: "the number has opted out",
 }
+
+
+def opted_out_positions(engine: Engine, msisdns: Sequence[str]) -> list[int]:
+    """Return the positions of the numbers that have opted out."""
+    if not msisdns:
+        return []
+    with database.reading(engine) as connection:
+        opted_out = opt_outs.find(connection, msisdns)
+    if not opted_out:
+        return []
+    return [position for position, msisdn in enumerate(msisdns) if msisdn in opted_out]
 
 
 def parts(engine: Engine, campaign_id: int) -> Iterator[list[dict[str, Any]]]:

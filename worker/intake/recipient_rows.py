@@ -135,6 +135,12 @@ class RowChecker:
         text = None if self.content.template else self.content.text
         return TextTally(text, max(signatures, key=len, default=""))
 
+    def texts_of(self, messages: MessageColumns) -> list[str] | None:
+        """Return the texts of messages that have values; None where none has."""
+        if messages.variables is None:
+            return None
+        return [self.text_of(variables) for variables in messages.variables]
+
     def text_of(self, variables: Variables) -> str:
         """Return the text for a recipient; messages with the same one may share a submission."""
         if self.content.template:
