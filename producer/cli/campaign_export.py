@@ -1,4 +1,4 @@
-"""Export a campaign's messages as CSV, to standard output or into a file.
+"""Export a campaign's messages, and the rows left out of it, as CSV: to a file or standard output.
 
 An existing file is replaced only once the new one is whole. The new one is its owner's alone,
 whatever the old one was: it holds whole numbers.
@@ -25,22 +25,25 @@ BYTE_ORDER_MARK = "\ufeff"
 def export(
     engine: Engine, campaign_id: int, target_file: Path | None, *, byte_order_mark: bool = False
 ) -> int:
-    """Write a campaign's messages to a file, or to standard output; returns how many there are.
+    """Write a campaign to a file, or to standard output; return how many rows were written.
+
+    Its messages come first, then the rows of its list that were left out.
 
     Memory does not grow with the campaign. When the export is interrupted or the disk is full,
     `target_file` is unchanged. `byte_order_mark` is for spreadsheets.
     """
-    total = campaigns.show(engine, campaign_id).total
+    campaign = campaigns.show(engine, campaign_id)
+    row_count = campaign.total + sum(campaign.left_out.values())
     with (
         failures.interruptible(lambda: _interruption_notice(target_file)),
-        output.progress_bar("exporting", total) as show_progress,
+        output.progress_bar("exporting", row_count) as show_progress,
         _open_target(target_file) as file,
     ):
         file.write(BYTE_ORDER_MARK if byte_order_mark else "")
         writer = csv.writer(file)
         writer.writerow(lookup.EXPORT_COLUMNS)
         count = 0
-        for rows in lookup.export_parts(engine, campaign_id, total):
+        for rows in lookup.export_parts(engine, campaign_id, campaign.total):
             writer.writerows(rows)
             count += len(rows)
             show_progress(count)

@@ -31,7 +31,10 @@ def print_campaign(
             "class": campaign.message_class,
             "account": campaign.account,
             "messages": campaign.total,
-            "left out": _counts(campaign.left_out),
+            "left out": counts_line(campaign.left_out),
+            "text": campaign.text,
+            **{f"  row {sample['row']}": sample["text"] for sample in campaign.samples},
+            "segments": segments_line(campaign.segments),
             "retry of": campaign.retry_of,
             "waits": "; ".join(waits_for or ()),
             "not before": campaign.not_before,
@@ -44,6 +47,15 @@ def print_campaign(
     )
 
 
-def _counts(count_by_name: Mapping[str, int]) -> str:
+def segments_line(texts_by_segments: Mapping[str, int]) -> str:
+    """Write how many texts have how many segments, and the sum: `1: 19,400 · 2: 600 = 20,600`."""
+    if not texts_by_segments:
+        return ""
+    total = sum(int(number) * texts for number, texts in texts_by_segments.items())
+    parts = " · ".join(f"{number}: {texts:,}" for number, texts in texts_by_segments.items())
+    return f"{parts} = {total:,}"
+
+
+def counts_line(count_by_name: Mapping[str, int]) -> str:
     """Write counts in one line, without those that are zero: `2 invalid, 1 repeated`."""
     return ", ".join(f"{count} {name}" for name, count in count_by_name.items() if count)

@@ -9,10 +9,13 @@ from worker.intake.lists.options import ListEncoding
 from worker.intake.value_rules import OddValue
 
 if TYPE_CHECKING:
+    from worker.intake.campaign_loader import Loaded
     from worker.intake.lists.facts import ListFacts
 
 #: How many parts that were skipped are printed; JSON has more.
 MAX_PRINTED_PARTS = 10
+#: How many bad rows are printed; JSON has more.
+MAX_PRINTED_ROWS = 20
 Column = Annotated[
     str | None,
     typer.Option(
@@ -49,3 +52,13 @@ def print_facts(facts: "ListFacts | None") -> None:
         output.print_hint(f"skipped {lines}")
     if facts.skipped_lines:
         output.print_hint(f"{facts.skipped_lines} line(s) skipped in all")
+
+
+def print_bad_rows(loaded: "Loaded") -> None:
+    """Print the first bad rows as errors, and how many there are in all."""
+    for bad_row in loaded.bad_rows[:MAX_PRINTED_ROWS]:
+        output.print_error(str(bad_row))
+    if loaded.invalid > MAX_PRINTED_ROWS:
+        output.print_hint(
+            f"{loaded.invalid} bad rows in all; --json lists up to {loaded.MAX_BAD_ROWS}"
+        )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from producer.cli import campaign_progress, output
 from tests.cli.conftest import Place
@@ -22,10 +22,10 @@ from worker.domain.errors import Unavailable
 from worker.intake import campaign_writer, lookup
 from worker.store import accounts
 from worker.store.db import database
-from worker.store.db.clock import later
+from worker.store.db.clock import later, now
 from worker.store.delivery import account_doubts
 from worker.store.intake import requests
-from worker.store.schema.tables import account_state, submission
+from worker.store.schema.tables import account_state, opt_out, submission
 
 TEXT = "【店】大促 回T退订"
 
@@ -187,13 +187,34 @@ def test_every_message_is_exported_in_order(place: Place) -> None:
     assert written.splitlines() == printed.splitlines()
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert ",".join(rows[0]) == (
-        "number,state,code,code_text,account,gateway_id,attempts,submitted_at,finished_at"
+        "number,state,code,code_text,account,gateway_id,attempts,submitted_at,finished_at,row,reason"
     )
     assert [row["number"] for row in rows] == mobiles(25)
     assert {(row["state"], row["code"], row["account"]) for row in rows} == {
         ("submitted", "100", "bulk")
     }
     assert not list(place.folder.glob("*.part"))
+
+
+def test_an_export_names_everyone_who_was_left_out_and_why(place: Place) -> None:
+    first, second, gone = mobiles(3)
+    with database.writing(place.engine) as connection:
+        connection.execute(insert(opt_out).values(msisdn=gone, since=now(), why="a test"))
+    lines = ["phone", first, "=1380013", f"{first[:3]}-{first[3:]}", gone, second]
+    create(place, place.write("list.csv", "\n".join(lines)), "--skip-bad")
+    rows = list(csv.DictReader(io.StringIO(place.done("campaign", "export", "1"))))
+    assert [row["number"] for row in rows[:2]] == [first, second]
+    assert [(row["state"], row["row"]) for row in rows[:2]] == [("queued", "")] * 2
+    left_out = [(row["number"], row["state"], row["row"], row["reason"]) for row in rows[2:]]
+    assert left_out[1:] == [
+        (first, "left out", "4", "the number stands in an earlier row"),
+        (gone, "left out", "5", "the number has opted out"),
+    ]
+    number, *where, reason = left_out[0]
+    # As it stood, and no formula for a spreadsheet.
+    assert (number, where) == ("'=1380013", ["left out", "3"])
+    assert reason
+    assert "1380013" not in reason
 
 
 def test_an_export_can_be_read_by_a_spreadsheet(place: Place) -> None:

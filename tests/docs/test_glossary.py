@@ -14,6 +14,7 @@ VOCABULARIES: dict[str, type[StrEnum]] = {
     "States of a message": enums.MessageState,
     "States of a submission": enums.SubmissionState,
     "States of a campaign": enums.CampaignState,
+    "Rows that are left out": enums.LeftOutReason,
     "Outcomes": enums.Outcome,
     "Faults": enums.Fault,
     "Advice": enums.Advice,

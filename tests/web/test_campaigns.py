@@ -34,8 +34,9 @@ def test_a_file_is_loaded_wholly_and_runs(served: Served) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
     exported = list(csv.DictReader(io.StringIO(answer.text)))
-    assert sorted(row["msisdn"] for row in exported) == mobiles(12)
-    assert {row["state"] for row in exported} == {"delivered"}
+    assert sorted(row["msisdn"] for row in exported[:12]) == mobiles(12)
+    assert {row["state"] for row in exported[:12]} == {"delivered"}
+    assert [(row["msisdn"], row["state"]) for row in exported[12:]] == [(people[0][0], "left out")]
     found = client.get("/v1/messages", params={"campaign": loaded.json()["id"]}).json()
     assert len(found["messages"]) == 12
 
@@ -48,6 +49,13 @@ def test_a_bad_row_keeps_all_waiting_until_somebody_says_so(served: Served) -> N
     assert [one["row"] for one in answer.json()["bad_rows"]] == ["row 3", "row 4"]
     assert "138" not in answer.json()["bad_rows"][0]["what"].replace("13[", "")
     path = f"/v1/campaigns/{answer.json()['id']}"
+    exported = list(csv.DictReader(io.StringIO(client.get(f"{path}/export").text)))
+    assert [(row["msisdn"], row["state"], row["row"]) for row in exported] == [
+        (mobiles(1)[0], "queued", ""),
+        ("138", "left out", "3"),
+        (mobiles(2)[1], "left out", "4"),
+    ]
+    assert exported[2]["reason"] == "has no name, which the text names"
     assert client.post(f"{path}/start").json()["state"] == "running"
     assert client.post(f"{path}/start").status_code == 409
     assert client.post(f"{path}/pause").json()["state"] == "paused"

@@ -78,6 +78,17 @@ class CampaignState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class LeftOutReason(StrEnum):
+    """Why a row of a list became no message of its campaign."""
+
+    #: It cannot be sent to as it stands.
+    INVALID = "invalid"
+    #: Its number stands in an earlier row.
+    REPEATED = "repeated"
+    #: Its number has opted out.
+    SUPPRESSED = "suppressed"
+
+
 class Outcome(StrEnum):
     """Our reading of what became of a message in one call."""
 

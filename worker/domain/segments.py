@@ -12,7 +12,7 @@ PART_UNITS = 67
 
 def length(text: str) -> int:
     """Count the characters of `text` as the carriers do: UTF-16 units."""
-    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def count(text: str, signature: str = "") -> int:
@@ -20,5 +20,9 @@ def count(text: str, signature: str = "") -> int:
 
     An empty text counts as one segment.
     """
-    units = length(text) + length(signature)
+    return count_units(length(text) + length(signature))
+
+
+def count_units(units: int) -> int:
+    """Count the segments of a text that has this length, with its signature."""
     return 1 if units <= SINGLE_SEGMENT_UNITS else -(-units // PART_UNITS)

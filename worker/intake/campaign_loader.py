@@ -18,6 +18,7 @@ from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.intake import enqueue
 from worker.intake.campaign_writer import CampaignWriter
+from worker.intake.checked_block import CheckedBlock
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.lists.facts import ListFacts, lines_name
 from worker.intake.recipient_rows import (
@@ -34,7 +35,6 @@ from worker.store import events
 from worker.store.db.database import reading, writing
 from worker.store.feedback import named_callbacks
 from worker.store.intake import campaign_rows, campaigns, new_requests
-from worker.store.intake.campaign_rows import MessageColumns
 from worker.store.intake.new_requests import NewRequest, StoredRequest
 
 
@@ -84,7 +84,7 @@ def load(
     """
     if not given_names:
         rows, given_names = peek_names(iter(rows))
-    checker, warnings = _check(settings, request, given_names, allowed)
+    checker, warnings = check(settings, request, given_names, allowed)
     new_request = enqueue.request_row(settings, request, checker.content, set(), ())
     stored, state = _open(engine, new_request, name, retry_of, who)
     loaded = Loaded(stored.id, warnings=warnings)
@@ -140,7 +140,7 @@ def _write(
     engine: Engine,
     stored: StoredRequest,
     loaded: Loaded,
-    blocks: Iterator[MessageColumns],
+    blocks: Iterator[CheckedBlock],
     checker: RowChecker,
     recipients_hash: RecipientsHash,
     *,
@@ -151,10 +151,10 @@ def _write(
     with ThreadPoolExecutor(max_threads, thread_name_prefix="loading") as threads:
         writer = CampaignWriter(
             engine,
-            stored.id,
-            stored.total,
+            stored,
             threads,
-            checker.text_of,
+            checker.texts_of,
+            checker.tally(),
             heed_opt_outs=heed_opt_outs,
         )
         for block in blocks:
@@ -189,7 +189,7 @@ def class_problems(message_class: MessageClass) -> list[Problem]:
     return [Problem("message_class", advice)]
 
 
-def _check(
+def check(
     settings: Settings,
     request: EnqueueRequest,
     given_names: Collection[str],

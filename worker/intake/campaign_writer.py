@@ -15,13 +15,16 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from worker.domain import msisdn as numbers
-from worker.domain.enums import CampaignState, NumberKind
+from worker.domain.enums import CampaignState, LeftOutReason, NumberKind
 from worker.domain.errors import KeyConflict, Problem, TooLate
+from worker.intake import left_out
+from worker.intake.checked_block import CheckedBlock
 from worker.intake.number_set import NumberSet
+from worker.intake.text_tally import TextTally
 from worker.store.db.database import reading, writing
-from worker.store.feedback import opt_outs
-from worker.store.intake import campaign_rows, campaigns
-from worker.store.intake.campaign_rows import MessageColumns, Variables
+from worker.store.intake import campaign_rows, campaigns, left_out_rows
+from worker.store.intake.campaign_rows import MessageColumns
+from worker.store.intake.new_requests import StoredRequest
 
 
 class _BlockPosition:
@@ -70,48 +73,48 @@ class CampaignWriter:
     """Stores good rows: each number once, none that has opted out, equal texts together.
 
     The database stores the last blocks while the next one is read: each in one of `threads`, at
-    most as many at once as there are of these. `stored_total` messages of the campaign are in the
-    database already; `text_of` returns what a recipient reads.
+    most as many at once as there are of these. `stored` is the campaign's request; where that
+    existed, an earlier loader was cut off. `texts_of` returns what recipients read
+    whose texts differ; `tally` counts that.
     """
 
     def __init__(
         self,
         engine: Engine,
-        campaign_id: int,
-        stored_total: int,
+        stored: StoredRequest,
         threads: ThreadPoolExecutor,
-        text_of: Callable[[Variables], str],
+        texts_of: Callable[[MessageColumns], Sequence[str] | None],
+        tally: TextTally,
         *,
         heed_opt_outs: bool,
     ) -> None:
         self._engine = engine
-        self._campaign_id = campaign_id
+        self._campaign_id = stored.id
         #: How many messages the campaign has, as far as its blocks are numbered.
         self.total = 0
         #: How many rows were left out because their number came before, or has opted out.
         self.repeated = 0
         self.suppressed = 0
-        self._text_of = text_of
+        self._texts_of, self._tally = texts_of, tally
         self._heed_opt_outs = heed_opt_outs
         #: How many messages the database has: of this call, or of one that was cut off.
-        self._stored_total = stored_total
-        #: Whether a call that was cut off has stored some of them.
-        self._resuming = stored_total > 0
+        self._stored_total = stored.total
+        #: Whether a call that was cut off may have stored some rows.
+        self._resuming = stored.existed
+        #: How many rows the blocks have that were added.
+        self._row_count = 0
         self._threads = threads
         self._running_blocks: deque[Future[None]] = deque()
         self._last_position: _BlockPosition | None = None
         self._numbers = NumberSet()
         self._kinds: set[str] = set()
 
-    def add_block(self, block: MessageColumns) -> None:
+    def add_block(self, block: CheckedBlock) -> None:
         """Begin to store the numbers of a block that are new; waits while enough are stored."""
-        repeated = self._numbers.add(block.msisdns)
-        if repeated:
-            self.repeated += len(repeated)
-            is_new = [True] * len(block.msisdns)
-            for index in repeated:
-                is_new[index] = False
-            block = block.select(is_new)
+        repeated = self._numbers.add(block.good.msisdns)
+        self.repeated += len(repeated)
+        block = block.leave_out(repeated, LeftOutReason.REPEATED)
+        self._row_count = block.first_row + block.row_count
         max_blocks = campaign_rows.transactions_at_once(self._engine)
         while len(self._running_blocks) >= max_blocks:
             self._running_blocks.popleft().result()
@@ -123,10 +126,11 @@ class CampaignWriter:
         while self._running_blocks:
             self._running_blocks.popleft().result()
         self._truncate(self.total)
-        left_out = {
-            "invalid": invalid,
-            "repeated": self.repeated,
-            "suppressed": self.suppressed,
+        self._truncate_left_out()
+        left_out_counts = {
+            LeftOutReason.INVALID.value: invalid,
+            LeftOutReason.REPEATED.value: self.repeated,
+            LeftOutReason.SUPPRESSED.value: self.suppressed,
         }
         with writing(self._engine) as connection:
             self._lock(connection, self._stored_total)
@@ -137,33 +141,64 @@ class CampaignWriter:
                 fingerprint=fingerprint,
                 personal=personal,
             )
-            campaigns.move(connection, self._campaign_id, CampaignState.READY, left_out=left_out)
+            campaigns.move(
+                connection,
+                self._campaign_id,
+                CampaignState.READY,
+                left_out=left_out_counts,
+                preview=self._tally.as_json(),
+            )
 
-    def _store(self, block: MessageColumns, position: _BlockPosition) -> None:
-        """Number the messages of a block and store them, part by part."""
+    def _store(self, block: CheckedBlock, position: _BlockPosition) -> None:
+        """Number the messages of a block and store them, part by part; then what was left out."""
         with position.running():
-            opted_out = self._find_opted_out(block)
-            if opted_out:
-                block = block.select([msisdn not in opted_out for msisdn in block.msisdns])
+            suppressed = []
+            if self._heed_opt_outs:
+                suppressed = left_out.opted_out_positions(self._engine, block.good.msisdns)
+            block = block.leave_out(suppressed, LeftOutReason.SUPPRESSED)
+            messages = block.good
+            texts = self._texts_of(messages)
             with position.numbering():
                 first_n = self.total
-                self.total = first_n + len(block.msisdns)
-                self.suppressed += len(opted_out)
-                self._kinds |= _number_kinds(block.msisdns)
-            if block.variables is not None:
-                block = block.grouped_by_text(self._text_of)
+                self.total = first_n + len(messages.msisdns)
+                self.suppressed += len(suppressed)
+                self._kinds |= number_kinds(messages.msisdns)
+                self._tally.add(block, texts)
+            if texts is not None:
+                messages = messages.grouped_by_text(texts)
             size = campaign_rows.transaction_size(self._engine)
-            for start in range(0, len(block.msisdns), size):
-                self._store_part(first_n + start, block.slice(start, start + size), position)
+            for start in range(0, len(messages.msisdns), size):
+                self._store_part(first_n + start, messages.slice(start, start + size), position)
             # Also where nothing was left to store: the next block waits for this one alone.
             position.wait_for_previous()
+            self._store_left_out(block, size)
 
-    def _find_opted_out(self, block: MessageColumns) -> set[str]:
-        """Return the numbers of a block that have opted out, where the campaign heeds that."""
-        if not self._heed_opt_outs or not block.msisdns:
-            return set()
+    def _store_left_out(self, block: CheckedBlock, size: int) -> None:
+        """Store the rows left out of a block in the place of those that a cut-off loader stored."""
+        rows = block.left_out_in_order()
+        lo, end = block.first_row, block.first_row + block.row_count
+        while rows or (self._resuming and lo < end):
+            part, rows = rows[:size], rows[size:]
+            hi = lo + len(part) if rows else end
+            with writing(self._engine) as connection:
+                self._lock(connection, self._stored_total)
+                left_out_rows.replace(connection, self._campaign_id, lo, hi, part)
+            lo = hi
+
+    def _truncate_left_out(self) -> None:
+        """Remove rows left out of a longer list, which a cut-off loader stored; the last first."""
+        if not self._resuming:
+            return
         with reading(self._engine) as connection:
-            return opt_outs.find(connection, block.msisdns)
+            last_n = left_out_rows.last_n(connection, self._campaign_id)
+        size = campaign_rows.transaction_size(self._engine)
+        hi = last_n + 1
+        while hi > self._row_count:
+            lo = max(self._row_count, hi - size)
+            with writing(self._engine) as connection:
+                self._lock(connection, self._stored_total)
+                left_out_rows.replace(connection, self._campaign_id, lo, hi, ())
+            hi = lo
 
     def _store_part(self, first_n: int, part: MessageColumns, position: _BlockPosition) -> None:
         """Store messages behind the last ones, save those that a cut-off loader has stored."""
@@ -225,7 +260,8 @@ class CampaignWriter:
         raise KeyConflict([Problem("key", "another call is loading this campaign now")])
 
 
-def _number_kinds(msisdns: Sequence[str]) -> set[str]:
+def number_kinds(msisdns: Sequence[str]) -> set[str]:
+    """Return the kinds of numbers."""
     if numbers.are_mobile(msisdns):
         return {NumberKind.MOBILE.value} if msisdns else set()
     return {str(numbers.kind(msisdn)) for msisdn in msisdns}

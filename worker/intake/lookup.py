@@ -11,6 +11,7 @@ from sqlalchemy import Engine, Row
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
 from worker.domain.spreadsheet_cells import quoted_cell
+from worker.intake import left_out
 from worker.store import events, messages
 from worker.store.db import database
 from worker.store.feedback import reports
@@ -22,8 +23,10 @@ _MESSAGE_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
 #: The columns of a campaign's export.
 EXPORT_COLUMNS = (
     *("number", "state", "code", "code_text", "account", "gateway_id", "attempts"),
-    *("submitted_at", "finished_at"),
+    *("submitted_at", "finished_at", "row", "reason"),
 )
+#: The columns that rows alone have which were left out.
+_LEFT_OUT_COLUMNS = ("row", "reason")
 #: How many messages of a campaign are read in one transaction.
 PART_SIZE = 5000
 
@@ -111,6 +114,9 @@ def campaign_json(progress: CampaignProgress) -> dict[str, Any]:
         "total": progress.total,
         "states": dict(sorted(progress.states.items())),
         "left_out": dict(progress.left_out),
+        "text": progress.text,
+        "segments": dict(progress.segments),
+        "samples": list(progress.samples),
         "retry_of": progress.retry_of,
         "not_before": iso_time(progress.not_before),
         "not_after": iso_time(progress.not_after),
@@ -238,24 +244,35 @@ def cancel(
     return get(engine, message_id)
 
 
-def messages_of_campaign(engine: Engine, campaign_id: int, total: int) -> Iterator[Message]:
-    """Yield all messages of a campaign in order; each part is read by one short transaction."""
+def campaign_fields(engine: Engine, campaign_id: int, total: int) -> Iterator[dict[str, Any]]:
+    """Yield all messages of a campaign in order as JSON shows them, then the rows left out of it.
+
+    Each part is read by one short transaction.
+    """
     for first in range(0, total, PART_SIZE):
         with database.reading(engine) as connection:
             rows = campaigns.view_rows(connection, campaign_id, first, PART_SIZE)
-        yield from map(message_from_row, rows)
+        for row in rows:
+            yield message_from_row(row).as_json()
+    for part in left_out.parts(engine, campaign_id):
+        yield from part
 
 
 def export_parts(engine: Engine, campaign_id: int, total: int) -> Iterator[list[list[Any]]]:
     """Yield the rows of a campaign's export in order, some thousands in a part; times in UTC.
 
-    Each part is read by one short transaction, and shows what was true then.
+    Messages come first, then the rows of its list that were left out. Each part is read by one
+    short transaction, and shows what was true then.
     """
     columns = ["msisdn" if column == "number" else column for column in EXPORT_COLUMNS]
+    message_columns = [column for column in columns if column not in _LEFT_OUT_COLUMNS]
+    empty_cells = [None] * len(_LEFT_OUT_COLUMNS)
     for first in range(0, total, PART_SIZE):
         with database.reading(engine) as connection:
-            rows = campaigns.export_rows(connection, campaign_id, columns, first, PART_SIZE)
-        yield [[_export_cell(value) for value in row] for row in rows]
+            rows = campaigns.export_rows(connection, campaign_id, message_columns, first, PART_SIZE)
+        yield [[_export_cell(value) for value in row] + empty_cells for row in rows]
+    for part in left_out.parts(engine, campaign_id):
+        yield [[_export_cell(fields.get(column)) for column in columns] for fields in part]
 
 
 def _export_cell(value: Any) -> Any:

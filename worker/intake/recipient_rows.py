@@ -5,16 +5,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from worker.domain import msisdn as numbers
 from worker.domain import placeholders
 from worker.domain.enums import NumberKind
 from worker.gateways.base import Account, Content
-from worker.intake import value_rules
+from worker.intake import checked_block, value_rules
+from worker.intake.checked_block import CheckedBlock
+from worker.intake.text_tally import TextTally
 from worker.intake.value_rules import OddValue
 from worker.policy import eligibility
 from worker.store.intake.campaign_rows import MessageColumns, Variables
+
+if TYPE_CHECKING:
+    from worker.store.intake.left_out_rows import LeftOutRow
 
 #: How many rows are read and checked together.
 BLOCK_SIZE = 20_000
@@ -124,6 +129,18 @@ class RowChecker:
         except KeyError as error:
             return f"has no {error.args[0]}, which the text names"
 
+    def tally(self) -> TextTally:
+        """Return what counts the texts of the campaign."""
+        signatures = (account.settings.added_signature for account in self._accounts)
+        text = None if self.content.template else self.content.text
+        return TextTally(text, max(signatures, key=len, default=""))
+
+    def texts_of(self, messages: MessageColumns) -> list[str] | None:
+        """Return the texts of messages that have values; None where none has."""
+        if messages.variables is None:
+            return None
+        return [self.text_of(variables) for variables in messages.variables]
+
     def text_of(self, variables: Variables) -> str:
         """Return the text for a recipient; messages with the same one may share a submission."""
         if self.content.template:
@@ -168,18 +185,19 @@ def checked_blocks(
     *,
     reject: Callable[[Row, str], None],
     on_progress: Callable[[int], None],
-) -> Iterator[MessageColumns]:
-    """Yield the good rows, block by block, and add them to the hash.
+) -> Iterator[CheckedBlock]:
+    """Yield the good rows, block by block, with the bad ones; add the good ones to the hash.
 
     `reject` is called with each bad row and its fault, `on_progress` with the number of rows read
     so far.
     """
     rows_read = 0
     for block in _blocks(rows, checker):
-        rows_read += len(block.msisdns if isinstance(block, PlainRows) else block)
-        good = _accept_whole(block, checker) or _accept_good(block, checker, reject)
-        recipients_hash.update(good)
-        yield good
+        checked = _accept_whole(block, checker, rows_read)
+        checked = checked or _accept_good(block, checker, rows_read, reject)
+        rows_read += checked.row_count
+        recipients_hash.update(checked.good)
+        yield checked
         on_progress(rows_read)
 
 
@@ -204,40 +222,58 @@ def _blocks(
         yield block
 
 
-def _accept_whole(block: PlainRows | list[Row], checker: RowChecker) -> MessageColumns | None:
+def _accept_whole(
+    block: PlainRows | list[Row], checker: RowChecker, first_row: int
+) -> CheckedBlock | None:
     """Return a block as it is, where all its rows are as they are stored; None for another one.
 
     Most blocks are such, and to look at their rows one by one would be slow.
     """
     if isinstance(block, PlainRows):
-        return MessageColumns(block.msisdns)
+        count = len(block.msisdns)
+        return CheckedBlock(
+            first_row,
+            count,
+            MessageColumns(block.msisdns),
+            range(block.line, block.line + count),
+        )
     if not checker.numbers_suffice or any(row[2] for row in block) or any(row[3] for row in block):
         return None
     msisdns = [row[1] for row in block]
-    return MessageColumns(msisdns) if numbers.are_mobile(msisdns) else None
+    if not numbers.are_mobile(msisdns):
+        return None
+    return CheckedBlock(first_row, len(block), MessageColumns(msisdns), [row[0] for row in block])
 
 
 def _accept_good(
-    block: PlainRows | list[Row], checker: RowChecker, reject: Callable[[Row, str], None]
-) -> MessageColumns:
-    """Return the good rows of a block; reject the bad ones."""
+    block: PlainRows | list[Row],
+    checker: RowChecker,
+    first_row: int,
+    reject: Callable[[Row, str], None],
+) -> CheckedBlock:
+    """Return the good rows of a block, and the bad ones, which are rejected."""
     msisdns: list[str] = []
     variables_by_row: list[Variables] = []
+    lines: list[int] = []
+    bad_rows: list[LeftOutRow] = []
     rows = list(block.rows()) if isinstance(block, PlainRows) else block
     all_plain = checker.all_plain(rows)
     for row in rows:
+        variables = checker.variables_of(row)
+        problem: str | None
         try:
             msisdn = "" if row.problem else numbers.normalise(row.number)
         except ValueError as error:
-            is_missing = value_rules.is_missing(row.number)
-            reject(row, "has no number" if is_missing else str(error))
-            continue
-        variables = checker.variables_of(row)
-        problem = row.problem or (None if all_plain else checker.value_problem(variables))
-        problem = problem or checker.problem(msisdn, variables)
+            problem = "has no number" if value_rules.is_missing(row.number) else str(error)
+        else:
+            problem = row.problem or (None if all_plain else checker.value_problem(variables))
+            problem = problem or checker.problem(msisdn, variables)
         if problem:
             reject(row, problem)
+            bad_rows.append(checked_block.bad_row(row.line, row.number, problem))
         else:
             msisdns.append(msisdn)
             variables_by_row.append(variables)
-    return MessageColumns(msisdns, variables_by_row if any(variables_by_row) else None)
+            lines.append(row.line)
+    good = MessageColumns(msisdns, variables_by_row if any(variables_by_row) else None)
+    return CheckedBlock(first_row, len(rows), good, lines, bad_rows)

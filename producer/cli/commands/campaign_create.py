@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
-from producer.cli import failures, list_options, options, output, parsing, times
+from producer.cli import (
+    campaign_dry_run,
+    campaign_question,
+    failures,
+    list_options,
+    options,
+    output,
+    parsing,
+    times,
+)
 from producer.cli.campaign_report import print_campaign
 from producer.cli.groups import campaign_group
 from producer.cli.session import Session, open_session, operator_name
@@ -22,9 +31,8 @@ from worker.intake.value_rules import OddValue
 
 if TYPE_CHECKING:
     from worker.intake.campaign_loader import Loaded
+    from worker.intake.enqueue import EnqueueRequest
 
-#: How many bad rows are printed; JSON has more.
-MAX_PRINTED_ROWS = 20
 _Recipients = Annotated[
     str,
     typer.Option(
@@ -36,6 +44,10 @@ _Text = Annotated[
 ]
 _Name = Annotated[str | None, typer.Option("--name", help="A name to find it by.")]
 _Paused = Annotated[bool, typer.Option("--paused", help="Load it; `campaign resume` starts it.")]
+_Yes = Annotated[bool, typer.Option("--yes", help="Start without the question on a terminal.")]
+_DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Read all of it, say what it would be; store nothing.")
+]
 _SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad rows out and start.")]
 
 
@@ -44,6 +56,7 @@ def register(_app: typer.Typer) -> None:
     options.command(
         campaign_group,
         'xinshi campaign create --text "【Shop】Sale 回T退订" --recipients customers.csv',
+        'xinshi campaign create --text "【Shop】Dear {name} …" --recipients list.csv --dry-run',
         'xinshi campaign create --text "【Shop】Dear {name} …" --recipients - < customers.csv',
         "xinshi campaign create --text - --recipients numbers.xlsx --at 09:00 --until 20:00",
         'xinshi campaign create --text "【Shop】Sale 回T退订" --recipients old.csv --encoding big5',
@@ -61,6 +74,8 @@ def create(
     until: options.Until = None,
     paused: _Paused = False,
     skip_bad: _SkipBad = False,
+    dry_run: _DryRun = False,
+    yes: _Yes = False,
     column: list_options.Column = None,
     delimiter: list_options.Delimiter = None,
     header_row: list_options.HeaderRow = None,
@@ -78,12 +93,15 @@ def create(
     like; other columns are values for {NAME} in the text. How it was read is printed. With a bad
     row nothing is sent and the exit code is 1, unless --skip-bad; of a number that stands there
     twice the first row counts.
+
+    On a terminal it shows what it loaded and asks before the first text goes; not with --yes, with
+    --json, or where no terminal is.
     """
     list_reading = ListOptions(column, delimiter, header_row, encoding)
     if text == recipients == "-":
         msg = "--text and --recipients cannot both be read from standard input"
         raise typer.BadParameter(msg)
-    request_options = {
+    request_options: dict[str, Any] = {
         "message_class": message_class,
         "account": account,
         "key": key,
@@ -91,21 +109,39 @@ def create(
         "not_after": times.parse_future(until, "--until"),
         "extension": extension,
     }
+    asks = output.is_attended() and not (paused or yes or as_json)
     with open_session(config) as session, _open_recipients(recipients) as file:
+        from worker.intake.enqueue import EnqueueRequest
+
+        request = EnqueueRequest((), parsing.text(text), **request_options)
+        if dry_run:
+            campaign_dry_run.run(
+                session,
+                file,
+                request,
+                list_reading,
+                allow or (),
+                skip_bad=skip_bad,
+                as_json=as_json,
+            )
+            return
         loaded = _load(
             session,
             file,
-            parsing.text(text),
             name or _default_name(recipients),
-            request_options,
+            request,
             list_reading,
             allowed=allow or (),
-            start=not paused,
+            start=not paused and not asks,
             skip_bad=skip_bad,
         )
-        if not paused and (skip_bad or not loaded.invalid):
+        may_start = not paused and (skip_bad or not loaded.invalid)
+        if may_start and not asks:
             session.ring(message_class, "loaded")
         _print_loaded(session, loaded, as_json=as_json)
+        campaign_question.warn_of_twins(session.engine, loaded.id)
+        if may_start and asks:
+            campaign_question.ask_and_start(session, loaded)
     if loaded.invalid and not skip_bad:
         _print_advice(loaded)
         raise typer.Exit(failures.FAILED)
@@ -114,9 +150,8 @@ def create(
 def _load(
     session: Session,
     file: BinaryIO,
-    text: str,
     name: str,
-    request_options: dict[str, Any],
+    request: "EnqueueRequest",
     list_reading: ListOptions,
     *,
     allowed: Sequence[OddValue],
@@ -125,13 +160,11 @@ def _load(
 ) -> "Loaded":
     """Load the recipients with a progress bar; when it is cut off, print how to go on."""
     from worker.intake import campaigns
-    from worker.intake.enqueue import EnqueueRequest
     from worker.intake.lists import reader
 
-    request = EnqueueRequest((), text, **request_options)
     cut_off_notice = _cut_off_notice(name, request.key)
     with (
-        reader.open_list(file, text, list_reading, allowed) as recipient_list,
+        reader.open_list(file, request.text, list_reading, allowed) as recipient_list,
         failures.interruptible(lambda: cut_off_notice),
         output.progress_bar("loading", recipient_list.line_count) as show_progress,
     ):
@@ -195,12 +228,7 @@ def _print_loaded(session: Session, loaded: "Loaded", *, as_json: bool) -> None:
         **extra_json,
     )
     list_options.print_facts(loaded.file)
-    for bad_row in loaded.bad_rows[:MAX_PRINTED_ROWS]:
-        output.print_error(str(bad_row))
-    if loaded.invalid > MAX_PRINTED_ROWS:
-        output.print_hint(
-            f"{loaded.invalid} bad rows in all; --json lists up to {loaded.MAX_BAD_ROWS}"
-        )
+    list_options.print_bad_rows(loaded)
 
 
 def _print_advice(loaded: "Loaded") -> None:

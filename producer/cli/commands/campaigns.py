@@ -233,6 +233,8 @@ def export(
 ) -> None:
     """Write every message of a campaign as CSV, UTF-8, a line each; times in UTC.
 
+    Behind them stand the rows of its list that were left out, with the state `left out`, the row
+    and the reason: the number as it stood in a bad row, else as it was understood.
     FILE is replaced only once it is whole. What a campaign that still runs has become is written
     as of now.
     """
@@ -243,4 +245,4 @@ def export(
             session.engine, campaign_id, target_file, byte_order_mark=excel
         )
     if target_file is not None:
-        output.print_hint(f"{count} messages written to {target_file}")
+        output.print_hint(f"{count} rows written to {target_file}")

@@ -244,6 +244,13 @@ class NewCampaign(CampaignTerms):
     recipients: list[Number | Row]
 
 
+class SampleText(BaseModel):
+    """What one recipient reads."""
+
+    row: int
+    text: str
+
+
 class Campaign(BaseModel):
     """A campaign as it stands; `states` sums up to `total`."""
 
@@ -255,6 +262,11 @@ class Campaign(BaseModel):
     total: int
     states: dict[str, int] = Field(examples=[{"queued": 900, "submitted": 100}])
     left_out: dict[str, int] = Field(examples=[{"invalid": 1, "repeated": 2}])
+    text: str | None = Field(description="As it is sent, or with {name}; null for a template.")
+    segments: dict[str, int] = Field(
+        description="How many texts have how many segments.", examples=[{"1": 900, "2": 100}]
+    )
+    samples: list[SampleText] = Field(description="The first three texts, where rows have values.")
     retry_of: int | None
     created_at: Time
     started_at: Time | None

@@ -103,7 +103,7 @@ class RowReader:
                 return None
         problem = self._row_problem(line, last_line, cells)
         if problem:
-            return Row(line, "", None, problem, last_line - line + 1)
+            return Row(line, number, None, problem, last_line - line + 1)
         return self._recipient(line, last_line, number, cells)
 
     def _recipient(self, line: int, last_line: int, number: str, cells: Sequence[str]) -> Row:
@@ -119,7 +119,7 @@ class RowReader:
         lines = last_line - line + 1
         if empty_name is not None:
             problem = f"has no {empty_name}, which the text names"
-            return Row(line, "", None, problem, lines)
+            return Row(line, number, None, problem, lines)
         return Row(line, number, variables or None, None, lines)
 
     def _row_problem(self, line: int, last_line: int, cells: Sequence[str]) -> str | None:

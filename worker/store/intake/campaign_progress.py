@@ -1,14 +1,14 @@
 """Count a campaign's messages by state, without looking at each of them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, literal, select
 
-from worker.domain.enums import CampaignState, SubmissionState
+from worker.domain.enums import CampaignState, MessageClass, SubmissionState
 from worker.domain.transitions import MESSAGE_STATE_OF, OPEN_STATES
 from worker.store.schema import views
 from worker.store.schema.tables import campaign, message, request, submission
@@ -33,6 +33,11 @@ class CampaignProgress:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    #: Its text, as it is sent or with `{name}`; None for codes and for a gateway's template.
+    text: str | None
+    #: How many texts have how many segments, and the first texts of rows that have values.
+    segments: Mapping[str, int]
+    samples: Sequence[Mapping[str, Any]]
 
     @property
     def open(self) -> int:
@@ -49,6 +54,8 @@ def progress_of(connection: Connection, request_id: int) -> CampaignProgress | N
     ).first()
     if row is None:
         return None
+    has_shown_text = row.message_class != MessageClass.OTP.value and not row.template
+    preview = row.preview or {}
     return CampaignProgress(
         request_id,
         row.name,
@@ -64,6 +71,9 @@ def progress_of(connection: Connection, request_id: int) -> CampaignProgress | N
         row.created_at,
         row.started_at,
         row.finished_at,
+        row.text if has_shown_text else None,
+        preview.get("segments", {}),
+        preview.get("samples", ()),
     )
 
 

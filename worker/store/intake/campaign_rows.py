@@ -5,7 +5,7 @@ came that was cut off, and every reader counts only messages that are there.
 """
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import compress, count, repeat
 from typing import Any
@@ -46,14 +46,13 @@ class MessageColumns:
         variables = list(compress(self.variables, flags)) if self.variables is not None else None
         return MessageColumns(list(compress(self.msisdns, flags)), _if_any(variables))
 
-    def grouped_by_text(self, text_of: Callable[[Variables], str]) -> "MessageColumns":
+    def grouped_by_text(self, texts: Sequence[str]) -> "MessageColumns":
         """Return the messages with those of equal text side by side, else in their order.
 
-        `text_of` returns the text that a message's variables lead to.
+        `texts` are those that the messages' variables lead to.
         """
         if self.variables is None:
             return self
-        texts = [text_of(variables) for variables in self.variables]
         order = sorted(range(len(texts)), key=texts.__getitem__)
         return MessageColumns(
             [self.msisdns[position] for position in order],

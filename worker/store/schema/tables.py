@@ -125,6 +125,8 @@ campaign = Table(
     Column("left_out", JSON(none_as_null=True)),
     Column("started_at", Instant()),
     Column("finished_at", Instant()),
+    #: What its recipients read: {"segments": {"1": …}, "samples": [{"row": …, "text": …}]}.
+    Column("preview", JSON(none_as_null=True)),
     **_MYSQL,
 )
 
@@ -169,6 +171,22 @@ _partial_index(
     "request_id",
     "n",
     where=message.c.submission_id.is_not(None),
+)
+
+#: The rows of a campaign's list that became no message, numbered in the order of the list.
+left_out_row = Table(
+    "xinshi_left_out_row",
+    metadata,
+    Column("request_id", _ID, primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("line", Integer, nullable=False),
+    #: Of a bad row as it stood, else as it is stored.
+    Column("number", String(100), nullable=False),
+    Column("reason", String(16), nullable=False),
+    #: What is wrong with a bad row.
+    Column("problem", String(200)),
+    sqlite_with_rowid=False,
+    **_MYSQL,
 )
 
 submission = Table(

@@ -1,0 +1,68 @@
+"""Ask whether a campaign that was loaded is sent, and warn when the same one was sent before."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import typer
+from sqlalchemy import Engine
+
+from producer.cli import failures, output
+from producer.cli.session import Session, operator_name
+from worker.domain.enums import CampaignState, MessageClass
+from worker.store.db import database
+from worker.store.intake import campaign_twins
+
+if TYPE_CHECKING:
+    from worker.intake.campaign_loader import Loaded
+
+#: For how long a campaign of the same text and the same list is remembered.
+TWIN_AGE = timedelta(days=1)
+
+
+def warn_of_twins(engine: Engine, campaign_id: int) -> None:
+    """Print a warning when the same text went to the same list within a day; it refuses nothing."""
+    with database.reading(engine) as connection:
+        twins = campaign_twins.started_since(connection, campaign_id, TWIN_AGE)
+    output.print_warnings(
+        f"campaign {twin.request_id} ({twin.name}), started {output.local_time(twin.started_at)},"
+        " has the same text and the same list"
+        for twin in twins
+    )
+
+
+def ask_and_start(session: Session, loaded: "Loaded") -> None:
+    """Ask whether a campaign that is ready is sent, and start it; exit with 1 where it is not."""
+    from worker.intake import campaigns
+
+    campaign = campaigns.show(session.engine, loaded.id)
+    if campaign.state is not CampaignState.READY or not campaign.total:
+        return
+    if not _is_wanted(campaign.id, campaign.total, campaign.segments):
+        raise typer.Exit(failures.FAILED)
+    campaigns.run(session.engine, campaign.id, who=operator_name())
+    session.ring(MessageClass(campaign.message_class), "started")
+    output.print_hint(f"it is on its way: `xinshi campaign show {campaign.id} --watch`")
+
+
+def _is_wanted(campaign_id: int, total: int, texts_by_segments: Mapping[str, int]) -> bool:
+    """Ask at the terminal whether a campaign that is ready is sent; without an answer it is not."""
+    segments = sum(int(number) * texts for number, texts in texts_by_segments.items())
+    billed = f" ({segments:,} segments)" if segments else ""
+    advice = _kept_advice(campaign_id)
+    try:
+        wanted = typer.confirm(f"Send {total:,} texts{billed}?", err=True)
+    except typer.Abort:
+        output.print_error(f"interrupted; {advice}")
+        raise typer.Exit(failures.INTERRUPTED) from None
+    if not wanted:
+        output.print_hint(advice)
+    return wanted
+
+
+def _kept_advice(campaign_id: int) -> str:
+    """Return what can be done with a campaign that was not started."""
+    return (
+        f"nothing was sent: `xinshi campaign resume {campaign_id}` sends it,"
+        f" `xinshi campaign cancel {campaign_id}` drops it"
+    )

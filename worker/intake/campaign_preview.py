@@ -1,0 +1,67 @@
+"""Read a campaign's list as loading would, and write nothing: what it would be, before it is."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from worker.config.settings import Settings
+from worker.domain.enums import LeftOutReason
+from worker.gateways.base import Content
+from worker.intake import campaign_loader, left_out
+from worker.intake.campaign_loader import Loaded
+from worker.intake.campaign_writer import number_kinds
+from worker.intake.enqueue import EnqueueRequest
+from worker.intake.number_set import NumberSet
+from worker.intake.recipient_rows import PlainRows, RecipientsHash, Row, checked_blocks, peek_names
+from worker.intake.value_rules import OddValue
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPreview:
+    """What loading would come to; `loaded` is no campaign and has the id 0."""
+
+    loaded: Loaded
+    content: Content
+    #: The kinds of the numbers that would be sent to.
+    kinds: Collection[str]
+    #: `segments` and `samples`, as a campaign has them.
+    texts: dict[str, Any]
+
+
+def preview(
+    engine: Engine,
+    settings: Settings,
+    request: EnqueueRequest,
+    rows: Iterable[Row | PlainRows],
+    *,
+    given_names: Collection[str] = (),
+    allowed: Collection[OddValue] | None = (),
+    on_progress: Callable[[int], None] = lambda _rows: None,
+) -> CampaignPreview:
+    """Return what a campaign would be; the database is only asked who has opted out.
+
+    Takes what `worker.intake.campaigns.create` takes, and raises `Refused` as that does.
+    """
+    if not given_names:
+        rows, given_names = peek_names(iter(rows))
+    checker, warnings = campaign_loader.check(settings, request, given_names, allowed)
+    loaded = Loaded(0, warnings=warnings)
+    numbers, kinds, tally = NumberSet(), set[str](), checker.tally()
+    heeds_opt_outs = request.message_class in settings.opt_out_classes
+    blocks = checked_blocks(
+        rows, checker, RecipientsHash(""), reject=loaded.reject, on_progress=on_progress
+    )
+    for block in blocks:
+        repeated = numbers.add(block.good.msisdns)
+        good = block.leave_out(repeated, LeftOutReason.REPEATED)
+        msisdns = good.good.msisdns
+        suppressed = left_out.opted_out_positions(engine, msisdns) if heeds_opt_outs else []
+        good = good.leave_out(suppressed, LeftOutReason.SUPPRESSED)
+        tally.add(good, checker.texts_of(good.good))
+        kinds |= number_kinds(good.good.msisdns)
+        loaded.total += len(good.lines)
+        loaded.repeated += len(repeated)
+        loaded.suppressed += len(suppressed)
+    return CampaignPreview(loaded, checker.content, kinds, tally.as_json())

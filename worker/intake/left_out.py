@@ -1,0 +1,51 @@
+"""Rows that are left out of a campaign: who has opted out, and how exports show all of them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, Row
+
+from worker.domain.enums import LeftOutReason
+from worker.store.db import database
+from worker.store.feedback import opt_outs
+from worker.store.intake import left_out_rows
+
+#: What stands for a state where a row became no message.
+STATE = "left out"
+#: How many rows are read in one transaction.
+PART_SIZE = 5000
+_WORDS = {
+    LeftOutReason.REPEATED: "the number stands in an earlier row",
+    LeftOutReason.SUPPRESSED: "the number has opted out",
+}
+
+
+def opted_out_positions(engine: Engine, msisdns: Sequence[str]) -> list[int]:
+    """Return the positions of the numbers that have opted out."""
+    if not msisdns:
+        return []
+    with database.reading(engine) as connection:
+        opted_out = opt_outs.find(connection, msisdns)
+    if not opted_out:
+        return []
+    return [position for position, msisdn in enumerate(msisdns) if msisdn in opted_out]
+
+
+def parts(engine: Engine, campaign_id: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows left out of a campaign in the order of the list, some thousands in a part.
+
+    Each part is read by one short transaction. A row has `msisdn`, `state`, `row` and `reason`.
+    """
+    last_n = -1
+    while True:
+        with database.reading(engine) as connection:
+            rows = left_out_rows.read(connection, campaign_id, last_n, PART_SIZE)
+        if not rows:
+            return
+        yield [_fields(row) for row in rows]
+        last_n = rows[-1].n
+
+
+def _fields(row: Row[Any]) -> dict[str, Any]:
+    reason = row.problem or _WORDS.get(LeftOutReason(row.reason), row.reason)
+    return {"msisdn": row.number, "state": STATE, "row": row.line, "reason": reason}
