@@ -270,8 +270,11 @@ def test_calls_that_count_no_more_are_forgotten_some_at_a_time(
     with writing(hand.engine) as connection:
         connection.execute(update(recipient).values(forget_at=later(-1)))
     monkeypatch.setattr(maintenance, "FORGET_ROWS", 3)
-    monkeypatch.setattr(maintenance, "FORGET_TRANSACTIONS", 2)
-    maintenance.forget(hand.engine)
+    # Time for two transactions.
+    moments = iter([0.0, 0.0, 1.0, 9.0, 9.0])
+    with monkeypatch.context() as patch:
+        patch.setattr(maintenance, "monotonic", lambda: next(moments))
+        maintenance.forget(hand.engine)
     assert len(rows(hand)) == 1
     maintenance.forget(hand.engine)
     assert not rows(hand)

@@ -58,8 +58,8 @@ GUARDS = (
     Guard(
         "a page is committed before it is read",
         "worker/store/feedback/inbox.py",
-        '.where(inbox.c.parsed_at.is_(None), inbox.c.kind != "push")',
-        ".where(inbox.c.id < 0)",
+        "            inbox.c.kind != PUSH_KIND,\n",
+        "            inbox.c.id < 0,\n",
         "test_reports.py::test_fault_28_a_page_that_a_crash_left_unread",
     ),
     Guard(
