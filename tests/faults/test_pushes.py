@@ -17,6 +17,10 @@ from tests.support.faults.house import (
 from tests.support.faults.proxy import Proxy
 from tests.support.stage import LOGINS
 from tests.support.web_process import Live
+from worker.domain import api_keys
+from worker.domain.enums import Scope
+from worker.store import keys
+from worker.store.db.database import writing
 
 TOKEN = "a-token-0123456789abcdef"
 CODE = "您的验证码是：1234。请不要把验证码泄露给其他人。"
@@ -120,3 +124,46 @@ def test_fault_23_a_receiver_killed_under_pushes_keeps_what_it_answered(build: B
     counts = house.check()
     assert counts.lost == counts.doubled == 0
     assert counts.states["delivered"] >= done
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_fault_22_two_thousand_strange_ids_stop_nobody(build: Build) -> None:
+    """On SQLite, beside submissions whose ids we never learned: calls are taken meanwhile."""
+    account = {**ACCOUNTS["second"], "reports": "push", "push_tokens": [TOKEN]}
+    house = build(accounts={"pushed": account})
+    house.sandbox.control.rule("lose_reports")
+    for number in mobiles(60):
+        house.producer.enqueue(number, TEXT)
+    worker = house.worker("notice")
+    house.quiet()
+    with writing(house.engine) as connection:
+        connection.exec_driver_sql(
+            "UPDATE xinshi_submission SET gateway_id = NULL, reference = NULL"
+        )
+        key = api_keys.make(test=False)
+        digest = api_keys.digest(key)
+        keys.add(connection, "shop", digest, [Scope.SEND], test=False, rate=1000.0)
+    strange = [
+        {
+            "sendId": f"strange{n}",
+            "mobile": number,
+            "status": "DELIVRD",
+            "times": "2026-11-24 08:00:00",
+        }
+        for n, number in enumerate(mobiles(2000, 50_000))
+    ]
+    with receiving(house) as (live, _), httpx.Client(trust_env=False, timeout=60) as client:
+        client.headers["Authorization"] = f"Bearer {key}"
+        assert client.post(f"{live.url}/push/pushed/{TOKEN}", json=strange).status_code == 200
+        statuses = []
+        for number in mobiles(60, 90_000):
+            body = {"to": number, "text": TEXT}
+            statuses.append(client.post(f"{live.url}/v1/messages", json=body).status_code)
+        assert set(statuses) == {202}
+        stored = "SELECT count(*) FROM xinshi_report WHERE compared_at IS NOT NULL"
+        with house.engine.connect() as connection:
+            eventually(lambda: connection.exec_driver_sql(stored).scalar() == 2000, 60)
+    worker.terminate()
+    worker.join(20)
+    assert worker.exitcode is not None, "it ends within its grace"
