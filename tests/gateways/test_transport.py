@@ -252,11 +252,35 @@ def test_a_header_that_would_be_two_is_not_sent(transport: str, value: str) -> N
         (b"HTTP/1.1 204 No Content\r\n\r\n", ""),
         (b"HTTP/1.1 200 \xcf\xd0\r\nX: \xd0\xc5\r\nContent-Length: 2\r\n\r\nok", "ok"),
         (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", "ok"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", "ok"),
     ],
 )
 def test_all_ways_to_end_an_answer(transport: str, said: bytes, text: str) -> None:
     with gateway(lambda line: line.write(said)) as there:
         assert ask(transport, there.url).text == text
+
+
+@pytest.mark.parametrize("line", [b"Set-Cookie : a=b; path=/", b"Server nginx", b"X\xb7\xfe: x"])
+def test_a_line_of_the_head_that_nobody_can_read_is_left_out(transport: str, line: bytes) -> None:
+    """Httpx refuses such a head: there the outcome stays unknown."""
+    head = b"HTTP/1.1 200 OK\r\n" + line + b"\r\nContent-Length: 2\r\n\r\nok"
+    with gateway(good=2, answer=lambda _: head) as there:
+        if transport == KEEPING:
+            assert ask(transport, there.url, before=1).text == "ok"
+            assert there.connections == 2
+        else:
+            with pytest.raises(OutcomeUnknown):
+                ask(transport, there.url)
+
+
+def test_lengths_that_differ_are_unknown_and_named(transport: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\nok"
+    fault = r"Unreadable \(a head with lengths that differ\)"
+    with (
+        gateway(lambda line: line.write(head)) as there,
+        pytest.raises(OutcomeUnknown, match=fault if transport == KEEPING else "Protocol"),
+    ):
+        ask(transport, there.url)
 
 
 @pytest.mark.parametrize(

@@ -77,33 +77,36 @@ class GatewayClient:
         started_at = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                return _response(await self._exchange(request, trace, bound))
+                answer = await self._transport.exchange(request, trace, bound.max_bytes)
+            return _response(answer, bound)
         except FAILURES as error:
+            kept = _kept_start(error, bound)
+            if kept is not None:
+                return kept
             raise _failure(error, started_at, write_began=trace.write_began) from error
-
-    async def _exchange(
-        self, request: httpx.Request, trace: RequestTrace, bound: AnswerBound
-    ) -> RawResponse:
-        """Return an answer decoded; of one beyond its bound the start, where that is kept."""
-        try:
-            answer = await self._transport.exchange(request, trace, bound.max_bytes)
-            return content_coding.decode(answer, bound.max_bytes)
-        except AnswerTooLong as error:
-            if error.start is None or not bound.keeps_start:
-                raise
-            return content_coding.decode(error.start, bound.max_bytes)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.close()
 
 
-def _response(answer: RawResponse) -> httpx.Response:
-    """Return a decoded answer as httpx's response, marked when it was cut."""
-    response = httpx.Response(answer.status, headers=answer.headers, content=answer.body)
+def _response(answer: RawResponse, bound: AnswerBound) -> httpx.Response:
+    """Return an answer as httpx's response, its body decoded; it is marked when it was cut."""
+    headers, body = content_coding.decode(answer, bound.max_bytes)
+    response = httpx.Response(answer.status, headers=headers, content=body)
     if answer.is_cut:
         response.headers[CUT_HEADER] = AnswerTooLong.label
     return response
+
+
+def _kept_start(error: Exception, bound: AnswerBound) -> httpx.Response | None:
+    """Return the start of an answer beyond its bound, where that is kept; else None."""
+    if not (isinstance(error, AnswerTooLong) and error.start is not None and bound.keeps_start):
+        return None
+    try:
+        return _response(error.start, bound)
+    except FAILURES:
+        return None
 
 
 def _failure(

@@ -5,8 +5,8 @@ import contextlib
 import select
 from typing import cast
 
-from worker.gateways.transport.http1 import ResponseParser
 from worker.gateways.transport.protocol import ConnectionBroken, RawResponse, ServerClosed
+from worker.gateways.transport.tolerant_parser import TolerantParser
 
 
 class ServerConnection(asyncio.Protocol):
@@ -20,7 +20,7 @@ class ServerConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
-        self._parser: ResponseParser | None = None
+        self._parser: TolerantParser | None = None
         self._pending_answer: asyncio.Future[RawResponse] | None = None
         self._poll = select.poll()
 
@@ -29,7 +29,7 @@ class ServerConnection(asyncio.Protocol):
 
         Raises `ConnectionBroken` or the system's own error.
         """
-        self._parser = ResponseParser(max_bytes)
+        self._parser = TolerantParser(max_bytes)
         self._pending_answer = self._loop.create_future()
         try:
             self._transport.write(request)
@@ -84,7 +84,7 @@ class ServerConnection(asyncio.Protocol):
         self.closed.set_result(None)
         self._fail(error or ServerClosed())
 
-    def _finish(self, parser: ResponseParser) -> None:
+    def _finish(self, parser: TolerantParser) -> None:
         if self._pending_answer is not None:
             self._pending_answer.set_result(parser.response())
         self.idle_since = self._loop.time()

@@ -8,6 +8,7 @@ import structlog
 from worker.gateways.transport.protocol import AnswerTooLong, RawResponse, UnreadableAnswer
 
 log = structlog.get_logger()
+Header = tuple[bytes, bytes]
 
 #: Headers about the body's coding and length on the wire; they are untrue of the decoded body.
 _CODING_HEADERS = {b"transfer-encoding", b"content-length", b"content-encoding"}
@@ -20,8 +21,8 @@ _MAX_WORD_LENGTH = 40
 _warned_words: set[str] = set()
 
 
-def decode(answer: RawResponse, max_bytes: int) -> RawResponse:
-    """Return an answer with its body decoded, and without the headers that spoke of the coding.
+def decode(answer: RawResponse, max_bytes: int) -> tuple[list[Header], bytes]:
+    """Return an answer's headers, without those that spoke of its coding, and its decoded body.
 
     Raises `AnswerTooLong`, with the start of the body, when it has more than `max_bytes` decoded,
     and `UnreadableAnswer` when it cannot be decoded. Of an answer that was cut, what was decoded
@@ -41,7 +42,7 @@ def decode(answer: RawResponse, max_bytes: int) -> RawResponse:
             body = body[:max_bytes]
             if not is_cut:
                 raise AnswerTooLong(RawResponse(answer.status, headers, body, is_cut=True))
-    return RawResponse(answer.status, headers, body, is_cut)
+    return headers, body
 
 
 def _is_compressed(values: Sequence[bytes]) -> bool:

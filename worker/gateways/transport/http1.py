@@ -42,13 +42,13 @@ class ResponseParser:
         "_body_bytes",
         "_head_bytes",
         "_headers",
-        "_in_body",
         "_max_bytes",
         "_parser",
         "_received_bytes",
         "_status",
         "_until_closed",
         "complete",
+        "in_body",
         "reusable",
     )
 
@@ -62,7 +62,8 @@ class ResponseParser:
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self._in_body = False
+        #: Whether the head of the answer has been read.
+        self.in_body = False
         self._until_closed = False
         self._ambiguous = False
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
@@ -91,7 +92,7 @@ class ResponseParser:
             if not self.complete:
                 raise UnreadableAnswer from error
             self.reusable = False
-        head = self._head_bytes if self._in_body else max(self._head_bytes, self._received_bytes)
+        head = self._head_bytes if self.in_body else max(self._head_bytes, self._received_bytes)
         if head > MAX_HEAD_BYTES:
             raise AnswerTooLong
         if (
@@ -108,7 +109,7 @@ class ResponseParser:
     def end_of_stream(self) -> None:
         """Note that nothing more comes. Raises `ServerClosed` if the answer is not whole."""
         self._parser = None
-        if not self.complete and not (self._in_body and self._until_closed):
+        if not self.complete and not (self.in_body and self._until_closed):
             raise ServerClosed
         self.complete = True
 
@@ -126,7 +127,7 @@ class ResponseParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a line of the head; a line after the body is only counted."""
         self._head_bytes += len(name) + len(value) + 4
-        if not self._in_body and self._head_bytes <= MAX_HEAD_BYTES:
+        if not self.in_body and self._head_bytes <= MAX_HEAD_BYTES:
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -137,7 +138,7 @@ class ResponseParser:
         self._status = parser.get_status_code()
         if self._status < 200:
             return
-        self._in_body = True
+        self.in_body = True
         headers = {name.lower(): value for name, value in self._headers}
         coding = headers.get(b"transfer-encoding", b"").strip().lower()
         if coding not in {b"", b"identity", b"chunked"}:

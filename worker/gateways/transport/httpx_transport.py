@@ -36,15 +36,13 @@ class HttpxTransport:
     """A transport that opens a connection for each call, and keeps none."""
 
     def __init__(self, trust: ssl.SSLContext | None = None) -> None:
-        self._trust = trust
+        self._trust = make_ssl_context() if trust is None else trust
         self._in_use: set[httpx.AsyncHTTPTransport] = set()
 
     async def exchange(
         self, request: httpx.Request, trace: RequestTrace, max_bytes: int
     ) -> RawResponse:
         """Send a request once, and return the whole answer."""
-        if self._trust is None:
-            self._trust = make_ssl_context()
         transport = httpx.AsyncHTTPTransport(
             verify=self._trust, limits=_NOTHING_KEPT, retries=0, trust_env=False
         )
