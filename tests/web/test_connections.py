@@ -51,7 +51,7 @@ def test_three_hundred_silent_connections_keep_nobody_out_and_fill_no_log(stage:
             with httpx.Client(base_url=web.url, trust_env=False, timeout=10) as honest:
                 # While all connections are younger than the time of grace, one more is told to come
                 # again.
-                eventually(lambda: honest.get("/healthz").status_code == 200, within=2)  # noqa: B023
+                eventually(lambda: honest.get("/healthz").status_code == 200, within=2)
                 answer = honest.post(
                     "/v1/messages",
                     json={"to": f"138{nth:08d}", "text": TEXT},
