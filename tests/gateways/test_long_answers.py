@@ -87,6 +87,19 @@ def test_reading_twice_as_much_takes_twice_as_long(name: str) -> None:
     assert long < 2.8 * short + 0.002
 
 
+def test_of_a_page_with_more_rows_than_a_page_can_have_the_first_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(json_rows, "MAX_ROWS", 3)
+    monkeypatch.setattr(xml_reader, "MAX_ROWS", 3)
+    whole, broken = '{"mobile":1},', '{"mobile"},'
+    page = json_rows.read(f"[{whole * 2}{broken}{whole * 9}]", "mobile", dict)
+    assert (len(page.items), page.damaged) == (2, 1)
+    xml_whole, xml_broken = "<row><mobile>1</mobile></row>", "<row>&</row>"
+    text = f"<page>{xml_whole * 2}{xml_broken}{xml_whole * 9}</page>"
+    assert xml_reader.rows(text, "page", "row", dict) == ([{"mobile": "1"}] * 2, 1)
+
+
 @pytest.mark.parametrize("opening", ["[", '{"a":', '{"a":"{[","b":['])
 def test_json_is_read_to_a_depth_that_is_a_number(opening: str) -> None:
     """It does not hang on how deep the caller stands in the stack."""

@@ -8,16 +8,15 @@ the messages that it belongs to; it sends nothing.
 from collections.abc import Sequence
 from itertools import groupby
 from time import monotonic
-from typing import Any
 from urllib.parse import quote_from_bytes
 
 import structlog
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 
 from worker.config.settings import Settings
 from worker.domain.errors import Unavailable
 from worker.feedback import raw_pages, unread_pages
-from worker.gateways.base import Account
+from worker.gateways.page_contents import PageContents
 from worker.store.db import database
 from worker.store.feedback import inbox
 from worker.store.feedback.inbox import has_unread_pushes
@@ -71,27 +70,38 @@ def _read_next(engine: Engine, settings: Settings, deadline: float) -> int:
 
 
 def _read_together(engine: Engine, settings: Settings, ids: Sequence[int]) -> int:
-    """Read pushes in one transaction; return how many of them nobody had read meanwhile."""
+    """Read pushes in one transaction; return how many of them nobody had read meanwhile.
+
+    Their bytes are read before it begins: while SQLite's write lock is held, nobody else writes.
+    """
+    with database.reading(engine) as connection:
+        rows = inbox.unread_pushes(connection, ids)
+    contents = {row.id: raw_pages.read_stored(settings.accounts[row.account], row) for row in rows}
     with database.writing(engine) as connection:
-        rows = inbox.lock_unread_pushes(connection, ids)
-        by_account = sorted(rows, key=lambda row: row.account)
-        for name, account_rows in groupby(by_account, key=lambda row: str(row.account)):
-            _read_account(connection, settings, settings.accounts[name], list(account_rows))
-    return len(rows)
+        unread = inbox.lock_unread_pushes(connection, list(contents))
+        for account, account_rows in groupby(
+            sorted((row for row in rows if row.id in unread), key=lambda row: str(row.account)),
+            key=lambda row: str(row.account),
+        ):
+            pushes = [(row.id, contents[row.id]) for row in account_rows]
+            _take_pushes(connection, settings, account, pushes)
+    return len(unread)
 
 
-def _read_account(
-    connection: Connection, settings: Settings, account: Account, rows: Sequence[Row[Any]]
+def _take_pushes(
+    connection: Connection,
+    settings: Settings,
+    account: str,
+    pushes: Sequence[tuple[int, PageContents]],
 ) -> None:
-    """Read an account's pushes, take in what they hold, and note that they were read."""
-    contents = [(row.id, raw_pages.read_stored(account, row)) for row in rows]
-    raw_pages.take(connection, settings, account.name, contents)
+    """Take in what an account's pushes hold, and note that they were read."""
+    raw_pages.take(connection, settings, account, pushes)
     inbox.finish_pushes(
-        connection, [(inbox_id, push.rows, push.damaged) for inbox_id, push in contents]
+        connection, [(inbox_id, push.rows, push.damaged) for inbox_id, push in pushes]
     )
-    damaged = sum(push.damaged for _, push in contents)
+    damaged = sum(push.damaged for _, push in pushes)
     if damaged:
-        log.warning("push.damaged", account=account.name, first=contents[0][0], rows=damaged)
+        log.warning("push.damaged", account=account, first=pushes[0][0], rows=damaged)
 
 
 def format_target(method: str, query: bytes) -> str:

@@ -52,40 +52,61 @@ def reparse_pages(
 ) -> Iterator[ReparsedPage]:
     """Read pages again, each in a transaction of its own; with `act` false none of it stays."""
     for inbox_id in ids:
-        page: ReparsedPage | None = None
-        try:
-            with database.writing(engine) as connection:
-                page = _reparse_page(connection, settings, inbox_id)
-                if page is not None and page.has_changes:
-                    _add_event(connection, page, who)
-                if not act:
-                    raise _DryRun  # noqa: TRY301 - the transaction ends by it
-        except _DryRun:
-            pass
+        with database.reading(engine) as connection:
+            raw = inbox.find(connection, inbox_id)
+        if raw is None:
+            continue
+        contents = _read_raw(settings, raw)
+        if isinstance(contents, str):
+            page: ReparsedPage | None = ReparsedPage(
+                raw.id, raw.account, raw.kind, problem=contents
+            )
+        else:
+            page = _take_page(engine, settings, raw, contents, who=who, act=act)
         if page is not None:
             yield page
 
 
-def _reparse_page(connection: Connection, settings: Settings, inbox_id: int) -> ReparsedPage | None:
-    """Read one page again; None when it is gone."""
-    raw = inbox.lock_row(connection, inbox_id)
-    if raw is None:
-        return None
+def _read_raw(settings: Settings, raw: Row[Any]) -> PageContents | str:
+    """Return what a page holds, or why it cannot be read."""
     account = settings.accounts.get(raw.account)
     if account is None:
-        return ReparsedPage(raw.id, raw.account, raw.kind, problem="its account is not configured")
+        return "its account is not configured"
     try:
         # A refusal that the page held is not heeded again.
-        contents = raw_pages.read_stored(account, raw)
+        return raw_pages.read_stored(account, raw)
     except Exception as error:  # noqa: BLE001 - readers never raise; if one does, it is said
-        problem = f"cannot be read: {type(error).__name__}"
-        return ReparsedPage(raw.id, raw.account, raw.kind, problem=problem)
-    corrected = _correct(connection, settings, raw, contents)
-    new = raw_pages.take(connection, settings, raw.account, [(raw.id, contents)])
-    inbox.finish_page(connection, raw.id, contents.rows, contents.damaged)
-    return ReparsedPage(
-        raw.id, raw.account, raw.kind, contents.rows, new, corrected, contents.damaged
-    )
+        return f"cannot be read: {type(error).__name__}"
+
+
+def _take_page(
+    engine: Engine,
+    settings: Settings,
+    raw: Row[Any],
+    contents: PageContents,
+    *,
+    who: str,
+    act: bool,
+) -> ReparsedPage | None:
+    """Correct what a page's rows changed, and take in its new ones; None when it is gone."""
+    page: ReparsedPage | None = None
+    try:
+        with database.writing(engine) as connection:
+            if not inbox.lock(connection, raw.id):
+                return None
+            corrected = _correct(connection, settings, raw, contents)
+            new = raw_pages.take(connection, settings, raw.account, [(raw.id, contents)])
+            inbox.finish_page(connection, raw.id, contents.rows, contents.damaged)
+            page = ReparsedPage(
+                raw.id, raw.account, raw.kind, contents.rows, new, corrected, contents.damaged
+            )
+            if page.has_changes:
+                _add_event(connection, page, who)
+            if not act:
+                raise _DryRun  # noqa: TRY301 - the transaction ends by it
+    except _DryRun:
+        pass
+    return page
 
 
 def _correct(

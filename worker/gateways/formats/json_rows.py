@@ -17,6 +17,9 @@ Item = TypeVar("Item")
 #: Turns a row's fields into a value; None when it cannot.
 ReadRow = Callable[[Mapping[str, Any]], Item | None]
 
+#: The most rows of a page that are read, damaged ones too. An honest row has 80 bytes or more, so
+#: no honest page within the bound of pages has as many; a damaged row costs more than a whole one.
+MAX_ROWS = 100_000
 #: The longest row that is read, in characters: a reply's text is a small part of that.
 MAX_ROW_LENGTH = 64 * 1024
 #: The longest envelope, in characters. What is no row shares it, up to the half of it.
@@ -41,6 +44,11 @@ class JsonPage(Generic[Item]):
     damaged: int = 0
     envelope: Any = None
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether no further row is read."""
+        return len(self.items) + self.damaged >= MAX_ROWS
+
     def add(self, item: Item | None) -> None:
         """Add an item, or note a row that cannot be read."""
         if item is None:
@@ -52,13 +60,13 @@ class JsonPage(Generic[Item]):
 def read(text: str, key: str, read_row: ReadRow[Item]) -> JsonPage[Item]:
     """Return what `read_row` makes of each row that has the field `key`, and the envelope.
 
-    Rows with objects or lists in them are left in the envelope. Where that grows too long, the
-    rest of the text is not read. Never raises.
+    Rows with objects or lists in them are left in the envelope. Where that grows too long, or after
+    `MAX_ROWS` rows, the rest of the text is not read. Never raises.
     """
     page: JsonPage[Item] = JsonPage()
     envelope = _Envelope()
     position = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=len(text))
-    while envelope.is_whole and (piece := _PIECE.match(text, position)):
+    while envelope.is_whole and not page.is_full and (piece := _PIECE.match(text, position)):
         position = piece.end()
         row = _read_flat(piece, key)
         if row is not None:

@@ -14,6 +14,9 @@ Item = TypeVar("Item")
 #: Turns the texts of a row's children, by their names, into a value; None when it cannot.
 ReadRow = Callable[[Mapping[str, str]], Item | None]
 
+#: The most rows of a damaged page that are read, each by itself. An honest row has 80 bytes or
+#: more, so no honest page within the bound of pages has as many.
+MAX_ROWS = 100_000
 _NAME = "[A-Za-z_][A-Za-z0-9_.-]*"
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -95,12 +98,14 @@ def _find_opening(text: str, root: str) -> re.Match[str] | None:
 def _salvage_rows(text: str, row: str, read_row: ReadRow[Item]) -> tuple[list[Item], int]:
     """Read each row by itself; return the readable ones and how many are not, at least 1.
 
-    Of a row that is not closed before the next one begins, nothing is read.
+    Of a row that is not closed before the next one begins, nothing is read; nor is what follows
+    `MAX_ROWS` rows.
     """
     opening, closing = f"<{row}>", f"</{row}>"
-    items, damaged = [], 0
+    items: list[Item] = []
+    damaged = 0
     start = text.find(opening)
-    while start >= 0:
+    while start >= 0 and len(items) + damaged < MAX_ROWS:
         following = text.find(opening, start + 1)
         end = text.find(closing, start, following if following >= 0 else len(text))
         item = _read_alone(text[start : end + len(closing)], row, read_row) if end >= 0 else None

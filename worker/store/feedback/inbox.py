@@ -139,9 +139,10 @@ def find_ids(
     return list(connection.execute(query).scalars())
 
 
-def lock_row(connection: Connection, inbox_id: int) -> Row[Any] | None:
-    """Lock a raw page or push, and return it; None when it does not exist any more."""
-    return connection.execute(select(inbox).where(inbox.c.id == inbox_id).with_for_update()).first()
+def lock(connection: Connection, inbox_id: int) -> bool:
+    """Lock a raw page or push; False when it does not exist any more."""
+    query = select(inbox.c.id).where(inbox.c.id == inbox_id).with_for_update()
+    return connection.execute(query).first() is not None
 
 
 def add_pushes(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -174,10 +175,17 @@ def next_pushes(
     return ids or [row.id for row in sizes[:1]]
 
 
-def lock_unread_pushes(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
-    """Lock pushes that were not read yet, and return them; those that are locked are left out."""
+def unread_pushes(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
+    """Return the pushes of `ids` that were not read yet, the oldest first."""
     query = select(inbox).where(_is_unread_push, inbox.c.id.in_(list(ids))).order_by(inbox.c.id)
-    return list(connection.execute(query.with_for_update(skip_locked=True)))
+    return list(connection.execute(query))
+
+
+def lock_unread_pushes(connection: Connection, ids: Collection[int]) -> set[int]:
+    """Lock pushes that were not read yet, and return their ids; locked ones are left out."""
+    query = select(inbox.c.id).where(_is_unread_push, inbox.c.id.in_(list(ids)))
+    locking = query.order_by(inbox.c.id).with_for_update(skip_locked=True)
+    return set(connection.execute(locking).scalars())
 
 
 def finish_pushes(connection: Connection, rows: Sequence[tuple[int, int, int]]) -> None:
