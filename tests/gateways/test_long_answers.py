@@ -93,7 +93,7 @@ def test_of_a_page_with_more_rows_than_a_page_can_have_the_first_are_read(
     monkeypatch.setattr(json_rows, "MAX_ROWS", 3)
     monkeypatch.setattr(xml_reader, "MAX_ROWS", 3)
     whole, broken = '{"mobile":1},', '{"mobile"},'
-    page = json_rows.read(f"[{whole * 2}{broken}{whole * 9}]", "mobile", dict)
+    page = json_rows.read(f"[{whole * 2}{broken}{whole * 9}]", "mobile", lambda row: row or None)
     assert (len(page.items), page.damaged) == (2, 1)
     xml_whole, xml_broken = "<row><mobile>1</mobile></row>", "<row>&</row>"
     text = f"<page>{xml_whole * 2}{xml_broken}{xml_whole * 9}</page>"

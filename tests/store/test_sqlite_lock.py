@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.stage import eventually
 from worker.domain.errors import Unavailable
+from worker.store.db import database
 from worker.store.db.sqlite_lock import FairFileLock
 
 
@@ -67,3 +68,34 @@ def test_nobody_is_in_it_with_another(file: Path) -> None:
     for one in threads:
         one.join()
     assert most == [1]
+
+
+def test_of_all_who_give_way_one_at_most_stands_before_another(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/some.db"
+    before, order = set(threading.enumerate()), list[str]()
+
+    def write(name: str, *, gives_way: bool) -> None:
+        engine = database.connect(url, gives_way=gives_way)
+        with database.writing(engine):
+            order.append(name)
+        engine.dispose()
+
+    def queued(waiting: int) -> bool:
+        turns = [one for one in set(threading.enumerate()) - before if one.name == "turn"]
+        return len(turns) == waiting
+
+    writers = [
+        threading.Thread(target=write, args=("behind",), kwargs={"gives_way": True})
+        for _ in range(4)
+    ]
+    writers.append(threading.Thread(target=write, args=("in front",), kwargs={"gives_way": False}))
+    holder = database.connect(url)
+    with database.writing(holder):
+        for waiting, one in enumerate(writers, 1):
+            one.start()
+            eventually(lambda waiting=waiting: queued(waiting))
+    for one in writers:
+        one.join()
+    holder.dispose()
+    assert sorted(order) == ["behind"] * 4 + ["in front"]
+    assert order.index("in front") <= 1

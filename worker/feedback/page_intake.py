@@ -16,13 +16,15 @@ from worker.domain.errors import Unavailable
 from worker.feedback import raw_pages
 from worker.gateways.page_contents import PageContents
 from worker.gateways.results import Result
-from worker.store.db import database
+from worker.store.db import capabilities, database
 from worker.store.feedback import inbox
 
 log = structlog.get_logger()
 
-#: How many rows of a page one transaction takes in.
+#: How many rows of a page one transaction takes in; in a file, at which there is one writer at a
+#: time, so few that codes need not wait long for it.
 MAX_ROWS = 2000
+MAX_ROWS_IN_FILE = 500
 #: How long one run takes in pages; the next one goes on.
 MAX_SECONDS = 3.0
 
@@ -75,18 +77,18 @@ def _take_rows(
     contents: PageContents,
     deadline: float,
 ) -> int:
-    """Take in rows, `MAX_ROWS` in a transaction; return how many were new.
+    """Take in rows, some in each transaction; return how many were new.
 
     Where it ends is written down with the rows. Two processes that read one page take in each row
     once: the other finds it stored.
     """
-    new_rows = 0
+    new_rows, max_rows = 0, MAX_ROWS_IN_FILE if capabilities.is_file(engine) else MAX_ROWS
     while True:
         with database.writing(engine) as connection:
             start = inbox.lock_unread(connection, inbox_id)
             if start is None:
                 return new_rows
-            part = contents.part(start, MAX_ROWS)
+            part = contents.part(start, max_rows)
             new_rows += raw_pages.take(connection, settings, account, [(inbox_id, part)])
             end = start + part.rows
             if end >= contents.rows:

@@ -37,7 +37,8 @@ class WorkerProcess:
         self.lanes = {
             message_class: Lane(
                 settings,
-                self._connect(3, by_index=True),
+                # Somebody waits for a code.
+                self._connect(by_index=True, gives_way=message_class is not MessageClass.OTP),
                 message_class,
                 self.owner,
                 self._spool(message_class),
@@ -45,16 +46,18 @@ class WorkerProcess:
             for message_class in MessageClass
             if message_class in classes
         }
-        self.ticker = Ticker(settings, self._connect(3), self.owner)
+        self.ticker = Ticker(settings, self._connect(), self.owner)
         # Without a secret nothing could be signed, and no callback can have been named.
         can_sign = bool(settings.top.callback_secrets)
-        self.callback_senders = [CallbackSender(settings, self._connect(3))] if can_sign else []
+        self.callback_senders = [CallbackSender(settings, self._connect())] if can_sign else []
 
-    def _connect(self, pool_size: int, *, by_index: bool = False) -> Engine:
+    def _connect(self, *, by_index: bool = False, gives_way: bool = True) -> Engine:
         """Return an engine for one service: none waits for the connections of another."""
-        url = self.settings.database_url
-        self.engines.append(database.connect(url, pool_size=pool_size, by_index=by_index))
-        return self.engines[-1]
+        engine = database.connect(
+            self.settings.database_url, pool_size=3, by_index=by_index, gives_way=gives_way
+        )
+        self.engines.append(engine)
+        return engine
 
     def _services(self) -> list[BackgroundService]:
         return [*self.lanes.values(), self.ticker, *self.callback_senders]

@@ -44,11 +44,15 @@ _MISSING_TABLE_TEXTS = (
 )
 
 
-def connect(url: str, *, pool_size: int = 5, by_index: bool = False) -> Engine:
+def connect(
+    url: str, *, pool_size: int = 5, by_index: bool = False, gives_way: bool = False
+) -> Engine:
     """Return an engine for a database's URL; nothing is connected yet.
 
     `by_index` is for a process that only ever looks for few rows: on PostgreSQL none of its
-    statements reads a whole table that has an index for it.
+    statements reads a whole table that has an index for it. `gives_way` is for work for which
+    nobody waits: of all its writers at an SQLite file one at a time stands in the queue of the
+    others.
 
     Raises `ValueError`, which is an error of the configuration, when the URL's driver is not
     installed or an SQLite URL names no file.
@@ -62,7 +66,7 @@ def connect(url: str, *, pool_size: int = 5, by_index: bool = False) -> Engine:
         database_url = database_url.update_query_dict({"charset": "utf8mb4"})
     engine = _create_engine(database_url, _engine_options(backend, pool_size))
     if backend == "sqlite":
-        _prepare_sqlite(engine)
+        _prepare_sqlite(engine, gives_way=gives_way)
     elif backend == "postgresql":
         # Compiling a statement (JIT) costs more than any of ours takes.
         settings = (
@@ -176,21 +180,22 @@ def reason(error: DBAPIError) -> str:
 
 @contextlib.contextmanager
 def _write_lock(engine: Engine) -> Iterator[None]:
-    """Hold the lock file of an SQLite database for the block; elsewhere there is none."""
-    if engine.dialect.name != "sqlite":
-        yield
-        return
-    with engine.get_execution_options()["write_lock"].held(WRITE_LOCK_SECONDS):
+    """Hold the lock files of an SQLite database for the block; elsewhere there are none."""
+    with contextlib.ExitStack() as held_locks:
+        for lock in engine.get_execution_options().get("write_locks", ()):
+            held_locks.enter_context(lock.held(WRITE_LOCK_SECONDS))
         yield
 
 
-def _prepare_sqlite(engine: Engine) -> None:
-    """Create the database's file, give the engine its lock, and set each new connection up."""
+def _prepare_sqlite(engine: Engine, *, gives_way: bool) -> None:
+    """Create the database's file, give the engine its locks, and set each new connection up."""
     file = Path(engine.url.database or "")
     file.parent.mkdir(parents=True, exist_ok=True)
     # The file holds numbers and texts: nobody else may read it.
     file.touch(mode=0o600)
-    engine.update_execution_options(write_lock=FairFileLock(Path(f"{file}-turn")))
+    suffixes = ["-later", "-turn"] if gives_way else ["-turn"]
+    locks = tuple(FairFileLock(Path(f"{file}{suffix}")) for suffix in suffixes)
+    engine.update_execution_options(write_locks=locks)
 
     @event.listens_for(engine, "connect")
     def set_pragmas(raw: Any, _record: Any) -> None:
