@@ -21,8 +21,9 @@ class WebSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
+    #: Not the default of Django, Flask, uvicorn or gunicorn: an application runs beside it.
     #: With 0 any free port is taken, and the log says which.
-    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    port: Annotated[int, Field(ge=0, le=65535)] = 8026
     #: How the process is reached from outside, for the addresses that are printed:
     #: https://sms.example.com
     public_url: str | None = None

@@ -15,7 +15,7 @@ Port = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    options.command(app, "xinshi web", "xinshi web --host 0.0.0.0 --port 8000")(web)
+    options.command(app, "xinshi web", "xinshi web --host 0.0.0.0 --port 8026")(web)
 
 
 def web(
