@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from producer.cli import output
+from producer.cli.value_names import NamedValuesGroup
 from worker.domain.errors import (
     ConfigurationError,
     KeyConflict,
@@ -24,7 +24,7 @@ USAGE = 2
 INTERRUPTED = 130
 
 
-class RootGroup(TyperGroup):
+class RootGroup(NamedValuesGroup):
     """The group of all commands, which reports every foreseeable error without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:

@@ -3,8 +3,10 @@
 import typer
 
 from producer.cli import options
+from producer.cli.value_names import NamedValuesGroup
 
 account_group = typer.Typer(
+    cls=NamedValuesGroup,
     name="account",
     help="One account: hold it, release it, change its password.",
     no_args_is_help=True,
@@ -14,6 +16,7 @@ account_group = typer.Typer(
 )
 
 campaign_group = typer.Typer(
+    cls=NamedValuesGroup,
     name="campaign",
     help="Campaigns: one text to many numbers, with one progress.",
     no_args_is_help=True,

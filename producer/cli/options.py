@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from producer.cli.value_names import NamedValuesCommand
 from worker.domain.enums import MessageClass
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -73,9 +74,12 @@ def command(app: typer.Typer, *lines: str, name: str | None = None) -> Callable[
     """
 
     def add(function: Command) -> Command:
-        app.command(name, help=join_lines(function.__doc__ or ""), epilog=example_lines(*lines))(
-            function
-        )
+        app.command(
+            name,
+            cls=NamedValuesCommand,
+            help=join_lines(function.__doc__ or ""),
+            epilog=example_lines(*lines),
+        )(function)
         return function
 
     return add

@@ -51,6 +51,9 @@ class HostileGateway:
         if account == huge_answers.ACCOUNT and account in self.hostile and name != "queryBalance":
             await huge_answers.answer(received, self.draw, self.scale)
             return
+        if await received.is_abandoned():
+            # A page that nobody takes is no page that was handed over.
+            return
         calls = {"send": self._sent, "report": self._reports, "mo": self._inbound}
         received.writer.write(written(calls.get(name, self._balance)(account)))
 

@@ -17,7 +17,7 @@ from worker.settlement import invariants
 from worker.settlement import ledger as ledger_module
 from worker.store.db.database import reading
 from worker.store.messages import message_view
-from worker.store.schema.tables import opt_out
+from worker.store.schema.tables import inbox, opt_out
 
 #: The most codes that one number may be sent in an hour, and the seconds that lie between two, as
 #: `[web]` has them by default.
@@ -64,11 +64,16 @@ def of_codes(ledger: Path, seconds: float) -> Bound:
     return Bound("codes to one number", most, min(CODES_AN_HOUR, 1 + seconds // CODE_EVERY))
 
 
-def of_opt_outs(engine: Engine, numbers: list[str]) -> Bound:
+def of_opt_outs(engine: Engine, numbers: list[str]) -> list[Bound]:
     """Hold the house to every opt-out that a gateway handed over among odd rows."""
     with reading(engine) as connection:
-        known = set(connection.execute(select(opt_out.c.msisdn)).scalars())
-    return Bound("opt-outs that were not heeded", len(set(numbers) - known), 0)
+        missing = set(numbers) - set(connection.execute(select(opt_out.c.msisdn)).scalars())
+        pages = list(connection.execute(select(inbox.c.body))) if missing else []
+    stored = {number for number in missing if any(number.encode() in page.body for page in pages)}
+    return [
+        Bound("opt-outs that were stored and not heeded", len(stored), 0),
+        Bound("opt-outs that were handed over and not stored", len(missing - stored), 0),
+    ]
 
 
 def logged(log: Path) -> Counter[str]:

@@ -13,6 +13,13 @@ class Received(NamedTuple):
     body: bytes
     #: Where the answer goes.
     writer: asyncio.StreamWriter
+    reader: asyncio.StreamReader
+
+    async def is_abandoned(self) -> bool:
+        """Tell whether whoever called has hung up, as after a timeout."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return self.reader.at_eof()
 
 
 Handler = Callable[[Received], Awaitable[None]]
@@ -54,4 +61,4 @@ async def _received(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
     head = await reader.readuntil(b"\r\n\r\n")
     length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
     body = await reader.readexactly(int(length or b"0"))
-    return Received(head.split(b" ", 2)[1].decode("latin-1"), body, writer)
+    return Received(head.split(b" ", 2)[1].decode("latin-1"), body, writer, reader)

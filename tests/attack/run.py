@@ -114,7 +114,7 @@ class Run:
             *bounds.of_customers(customer, inspection.states(self.engine, customer)),
             *inspection.of_laws(self.engine, house.settings, house.ledger),
             inspection.of_codes(house.ledger, self.seconds),
-            inspection.of_opt_outs(self.engine, opted_out),
+            *inspection.of_opt_outs(self.engine, opted_out),
             inspection.of_secrets(house.log, customer, secrets),
             Bound("sweeps that failed", inspection.logged(house.log)["tick.failed sweep"], 0),
         ]

@@ -35,6 +35,8 @@ def test_every_command_explains_itself_with_an_example(place: Place, words: list
     assert "Usage: xinshi" in said or "Usage:" in said
     assert "Examples" in said
     assert "\x1b" not in said, "colours are for terminals"
+    for type_name in ("<bool>", "<str>", "<int>", " range>"):
+        assert type_name not in said, "a value has the name of what it is"
 
 
 def test_no_gateway_is_named_in_the_command_line() -> None:

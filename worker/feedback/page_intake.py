@@ -24,7 +24,7 @@ log = structlog.get_logger()
 #: How many rows of a page one transaction takes in; in a file, at which there is one writer at a
 #: time, so few that codes need not wait long for it.
 MAX_ROWS = 2000
-MAX_ROWS_IN_FILE = 500
+MAX_ROWS_IN_FILE = 200
 #: How long one run takes in pages; the next one goes on.
 MAX_SECONDS = 3.0
 

@@ -6,6 +6,7 @@ import typer
 
 from producer.cli import options, output
 from producer.cli.session import open_session
+from producer.cli.value_names import NamedValuesGroup
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
@@ -16,6 +17,7 @@ _Sender = Annotated[
 ]
 
 group = typer.Typer(
+    cls=NamedValuesGroup,
     name="callbacks",
     help="URLs of applications that are told what becomes of their messages.",
     no_args_is_help=True,

@@ -7,6 +7,7 @@ import typer
 
 from producer.cli import failures, options, output, parsing, times
 from producer.cli.session import open_session, operator_name
+from producer.cli.value_names import NamedValuesGroup
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from worker.feedback.reparse import ReparsedPage
 
 group = typer.Typer(
+    cls=NamedValuesGroup,
     name="collect",
     help="What gateways keep for us: collect it now, or read again what was collected.",
     no_args_is_help=True,

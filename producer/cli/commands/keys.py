@@ -6,6 +6,7 @@ import typer
 
 from producer.cli import failures, options, output
 from producer.cli.session import Session, open_session, operator_name
+from producer.cli.value_names import NamedValuesGroup
 from worker.domain.enums import Scope
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ DEFAULT_SCOPES = (Scope.SEND, Scope.READ)
 _NAME_FORM = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 group = typer.Typer(
+    cls=NamedValuesGroup,
     name="key",
     help="API keys: who may use the HTTP API, and for what.",
     no_args_is_help=True,

@@ -6,8 +6,10 @@ import typer
 
 from producer.cli import options, output, parsing, times
 from producer.cli.session import open_session, operator_name
+from producer.cli.value_names import NamedValuesGroup
 
 group = typer.Typer(
+    cls=NamedValuesGroup,
     name="opt-outs",
     help="Numbers that want no advertising, and by which reply.",
     no_args_is_help=True,

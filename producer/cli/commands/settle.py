@@ -11,6 +11,7 @@ from producer.cli import (
     times,
 )
 from producer.cli.session import open_session, operator_name
+from producer.cli.value_names import NamedValuesGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ _Limit = Annotated[int, typer.Option("--limit", min=1, help="How many at the mos
 _COLUMNS = ("id", "account", "class", "request", "messages", "called", "code", "words", "events")
 
 group = typer.Typer(
+    cls=NamedValuesGroup,
     name="settle",
     help="Unknown submissions: list them with the evidence, and end the doubt.",
     no_args_is_help=True,
