@@ -26,7 +26,7 @@ from worker.domain.errors import (
     Refused,
     TooLate,
 )
-from worker.intake import campaigns
+from worker.intake import campaign_retry, campaigns
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.runtime import maintenance
@@ -222,27 +222,27 @@ def test_a_retry_sends_the_failed_again_once_and_never_the_unknown(hand: Hand) -
         answer(second, Outcome.UNKNOWN),
         answer(third, Outcome.ACCEPTED),
     )
-    again = campaigns.retry(hand.engine, hand.settings, loaded.id)
+    again = campaign_retry.retry(hand.engine, hand.settings, loaded.id)
     assert again is not None
     assert again.total == 5
     hand.make_due()
     numbers = {number for one in hand.take(MARKETING) for number in one.outgoing.msisdns}
     assert numbers == set(first.outgoing.msisdns)
-    assert campaigns.retry(hand.engine, hand.settings, loaded.id) is None
+    assert campaign_retry.retry(hand.engine, hand.settings, loaded.id) is None
 
 
 def test_a_second_retry_takes_what_failed_since(
     hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many are looked at together, or kept in memory; each with its own values."""
-    monkeypatch.setattr(campaigns, "MESSAGES_READ_TOGETHER", 4)
-    monkeypatch.setattr(campaigns, "MAX_BYTES_IN_MEMORY", 50)
+    monkeypatch.setattr(campaign_retry, "MESSAGES_READ_TOGETHER", 4)
+    monkeypatch.setattr(campaign_retry, "MAX_BYTES_IN_MEMORY", 50)
     rows = [Row(nth, one, {"name": f"n{nth // 5}"}) for nth, one in enumerate(mobiles(15))]
     order = EnqueueRequest((), "【信使】{name}", MARKETING)
     loaded = campaigns.create(hand.engine, hand.settings, "named", order, rows)
     for so_far, one in enumerate(hand.take(MARKETING), 1):
         hand.record(answer(one, Outcome.REJECTED))
-        again = campaigns.retry(hand.engine, hand.settings, loaded.id)
+        again = campaign_retry.retry(hand.engine, hand.settings, loaded.id)
         assert again is not None
         with reading(hand.engine) as connection:
             kept = campaign_rows.stored_messages(connection, again.id, 0, 99)
@@ -250,7 +250,7 @@ def test_a_second_retry_takes_what_failed_since(
         assert sorted(kept.msisdns) == sorted(one.outgoing.msisdns)
         assert set(kept.variables or ()) == {(("name", f"n{so_far - 1}"),)}
         assert len(held) == so_far
-    assert campaigns.retry(hand.engine, hand.settings, loaded.id) is None
+    assert campaign_retry.retry(hand.engine, hand.settings, loaded.id) is None
     assert not list(hand.settings.state_folder.glob("*"))
 
 
@@ -326,4 +326,4 @@ def test_a_campaign_of_codes_that_an_earlier_version_took_goes_on_and_ends(hand:
     assert campaigns.finish_drained(hand.engine) == [loaded.id]
     assert hand.count(loaded.id) == {"rejected": 2}
     with pytest.raises(Refused, match="for one person"):
-        campaigns.retry(hand.engine, hand.settings, loaded.id)
+        campaign_retry.retry(hand.engine, hand.settings, loaded.id)

@@ -14,7 +14,7 @@ from tests.support.stage import TEXT, mobiles
 from worker.config.settings import Settings
 from worker.domain.enums import Outcome
 from worker.domain.errors import Refused
-from worker.intake import campaigns, celery_door
+from worker.intake import campaign_retry, celery_door
 from worker.intake.recipient_rows import Row
 from worker.store.db.database import reading
 from worker.store.schema.tables import request
@@ -113,7 +113,7 @@ def test_a_campaign_and_its_retry_send_the_same_braces(
     (ready,) = hand.take(MARKETING)
     assert ready.outgoing.content.text == sent
     hand.record(answer(ready, Outcome.REJECTED))
-    again = campaigns.retry(hand.engine, hand.settings, loaded.id)
+    again = campaign_retry.retry(hand.engine, hand.settings, loaded.id)
     assert again is not None
     hand.make_due()
     (ready,) = hand.take(MARKETING)

@@ -68,6 +68,8 @@ class CampaignState(StrEnum):
     LOADING = "loading"
     #: Wholly loaded, and waiting for a person to start it.
     READY = "ready"
+    #: Started, and its time has not come: so `running` is shown until `not_before`; never stored.
+    SCHEDULED = "scheduled"
     #: Its messages are handed out.
     RUNNING = "running"
     #: Stopped by a person; nothing new is submitted until it is resumed.

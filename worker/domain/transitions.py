@@ -71,12 +71,21 @@ MESSAGE_MOVES = MappingProxyType(
 CAMPAIGN_MOVES = MappingProxyType(
     {
         CampaignState.LOADING: frozenset({CampaignState.READY, CampaignState.CANCELLED}),
-        CampaignState.READY: frozenset({CampaignState.RUNNING, CampaignState.CANCELLED}),
+        CampaignState.READY: frozenset(
+            {CampaignState.SCHEDULED, CampaignState.RUNNING, CampaignState.CANCELLED}
+        ),
+        # By its time alone it is shown as running: nothing is written.
+        CampaignState.SCHEDULED: frozenset(
+            {CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.CANCELLED}
+        ),
         CampaignState.RUNNING: frozenset(
             {CampaignState.PAUSED, CampaignState.DONE, CampaignState.CANCELLED}
         ),
         CampaignState.PAUSED: frozenset(
-            {CampaignState.RUNNING, CampaignState.DONE, CampaignState.CANCELLED}
+            {
+                *(CampaignState.SCHEDULED, CampaignState.RUNNING),
+                *(CampaignState.DONE, CampaignState.CANCELLED),
+            }
         ),
         CampaignState.DONE: frozenset[CampaignState](),
         CampaignState.CANCELLED: frozenset[CampaignState](),

@@ -3,24 +3,19 @@
 A campaign is loaded as a whole before any of its messages is sent.
 """
 
-import hashlib
-import json
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NoReturn
 
 from sqlalchemy import Connection, Engine
 
 from worker.config.settings import Settings
-from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageState, SubmissionState
-from worker.domain.errors import NotFound, TooLate, ValidityOver
-from worker.domain.transitions import FAILED_STATES
+from worker.domain.errors import NotFound, Problem, Refused, TooLate, ValidityOver
 from worker.intake import campaign_loader
 from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import EnqueueRequest
-from worker.intake.number_set import NumberSet
 from worker.intake.recipient_rows import PlainRows, Row
 from worker.intake.value_rules import OddValue
 from worker.store import events, messages
@@ -30,11 +25,11 @@ from worker.store.db.database import reading, writing
 from worker.store.delivery import outcomes
 from worker.store.intake import (
     campaign_progress,
-    campaign_rows,
     campaigns,
     requests,
 )
 from worker.store.intake.campaign_progress import CampaignProgress
+from worker.store.intake.requests import DueRequest
 from worker.store.settlement import unknown
 
 #: Who acted, as events keep it, where nobody says: an application that calls these functions.
@@ -42,11 +37,6 @@ APPLICATION = "application"
 #: How many waiting submissions are ended in one transaction; on SQLite all other writers wait for
 #: it.
 MAX_ENDED_TOGETHER, MAX_ENDED_TOGETHER_ON_SQLITE = 1000, 100
-#: How many messages of a campaign are read together to find those that failed.
-MESSAGES_READ_TOGETHER = 20_000
-#: How many bytes of the failed recipients stay in memory; more go to a temporary file without a
-#: name.
-MAX_BYTES_IN_MEMORY = 8 * 1024 * 1024
 
 
 def create(
@@ -133,6 +123,53 @@ def run(
     return show(engine, campaign_id)
 
 
+def reschedule(
+    engine: Engine,
+    campaign_id: int,
+    not_before: datetime,
+    not_after: datetime | None = None,
+    *,
+    who: str = APPLICATION,
+    why: str | None = None,
+) -> CampaignProgress:
+    """Move the time from which a campaign is sent, while nothing of it was handed out.
+
+    Its validity moves with it, as long as it was, unless `not_after` gives its end. Raises
+    `TooLate` when it has begun or has ended, and `Refused` when the times do not fit.
+    """
+    with writing(engine) as connection:
+        _lock(connection, campaign_id)
+        progress = campaign_progress.progress_of(connection, campaign_id)
+        row = requests.by_id(connection, campaign_id)
+        if progress is None or row is None:
+            raise not_found(campaign_id)
+        _check_waits(progress, row)
+        until = not_after or _moved_end(progress, not_before)
+        if until <= not_before:
+            raise Refused([Problem("not_after", "is not later than not_before")])
+        requests.move_window(connection, campaign_id, not_before, until)
+        if progress.state is CampaignState.SCHEDULED:
+            campaigns.release(connection, campaign_id)
+        detail = {"not_before": not_before.isoformat(), "not_after": until.isoformat()}
+        _add_event(connection, campaign_id, "campaign.rescheduled", who, why, detail)
+    return show(engine, campaign_id)
+
+
+def _check_waits(progress: CampaignProgress, row: DueRequest) -> None:
+    """Raise `TooLate` unless a campaign was loaded and nothing of it was handed out."""
+    waiting = (CampaignState.READY, CampaignState.SCHEDULED, CampaignState.PAUSED)
+    if progress.state not in waiting or row.next_n:
+        has_begun = "has begun" if row.next_n else f"is {progress.state.value}"
+        msg = f"campaign {progress.id} {has_begun} and cannot be moved; `campaign pause` stops it"
+        raise TooLate(msg if row.next_n else msg.partition(";")[0])
+
+
+def _moved_end(progress: CampaignProgress, not_before: datetime) -> datetime:
+    """Return when the validity of a campaign ends that begins at another time."""
+    began = progress.not_before or progress.created_at
+    return not_before + ((progress.not_after or began) - began)
+
+
 def pause(
     engine: Engine, campaign_id: int, *, who: str = APPLICATION, why: str | None = None
 ) -> CampaignProgress:
@@ -188,94 +225,12 @@ def _end_waiting(engine: Engine, campaign_id: int) -> None:
             outcomes.mark_not_sent(connection, waiting, SubmissionState.PLANNED)
 
 
-def retry(
-    engine: Engine, settings: Settings, campaign_id: int, *, who: str = APPLICATION
-) -> Loaded | None:
-    """Send the failed messages of a campaign again, as a campaign of its own; never the unknown.
-
-    Called twice it sends no message twice, because those that a retry carries are left out. Returns
-    None when there is nothing to send.
-    """
-    with reading(engine) as connection:
-        row = requests.by_id(connection, campaign_id)
-        progress = campaign_progress.progress_of(connection, campaign_id)
-    if progress is None or row is None:
-        raise _not_found(campaign_id)
-    # The recipients are read twice, and have to be the same ones: for the key, then for loading.
-    with tempfile.SpooledTemporaryFile(MAX_BYTES_IN_MEMORY) as file:
-        msisdns_hash, count = hashlib.sha256(), 0
-        for msisdn, variables in _failed_recipients(engine, campaign_id, row.total):
-            msisdns_hash.update(f"{',' if count else ''}{msisdn}".encode())
-            count += 1
-            file.write(json.dumps([msisdn, variables]).encode() + b"\n")
-        if not count:
-            return None
-        text = row.content.text
-        request = EnqueueRequest(
-            (),
-            # A text without values of its rows' own was filled when it was stored.
-            text if row.personal or row.content.template else placeholders.escape(text),
-            row.message_class,
-            row.account,
-            extension=row.content.extension,
-            template=row.content.template,
-            variables=row.content.variables,
-            options=row.content.options,
-            # The same failed messages make the same campaign, however many calls retry them.
-            key=f"retry-{campaign_id}-{msisdns_hash.hexdigest()[:32]}",
-        )
-        file.seek(0)
-        recipients = (json.loads(record) for record in file)
-        rows = (
-            Row(line, msisdn, dict(variables) or None)
-            for line, (msisdn, variables) in enumerate(recipients, 1)
-        )
-        retry_name = f"{progress.name} (retry)"
-        return create(
-            engine,
-            settings,
-            retry_name,
-            request,
-            rows,
-            retry_of=campaign_id,
-            who=who,
-            # The values were accepted before.
-            allowed=None,
-        )
-
-
-def _failed_recipients(
-    engine: Engine, campaign_id: int, total: int
-) -> Iterator[tuple[str, Sequence[Sequence[str]]]]:
-    """Yield number and variables of the failed messages that no retry carries."""
-    carried = NumberSet()
-    with reading(engine) as connection:
-        retries = campaigns.retry_totals(connection, campaign_id)
-    for retry_id, retry_total in retries.items():
-        for first_n in range(0, retry_total, MESSAGES_READ_TOGETHER):
-            with reading(engine) as connection:
-                retried = campaign_rows.stored_messages(
-                    connection, retry_id, first_n, first_n + MESSAGES_READ_TOGETHER
-                )
-            carried.add(retried.msisdns)
-    states = [state.value for state in FAILED_STATES]
-    for first_n in range(0, total, MESSAGES_READ_TOGETHER):
-        with reading(engine) as connection:
-            rows = campaigns.failed_messages(
-                connection, campaign_id, states, first_n, MESSAGES_READ_TOGETHER
-            )
-        carried_rows = set(carried.add([row.msisdn for row in rows]))
-        for index, row in enumerate(rows):
-            if index not in carried_rows:
-                yield row.msisdn, row.variables or ()
-
-
 def show(engine: Engine, campaign_id: int) -> CampaignProgress:
     """Return a campaign with its progress, or raise `NotFound`."""
     with reading(engine) as connection:
         progress = campaign_progress.progress_of(connection, campaign_id)
     if progress is None:
-        raise _not_found(campaign_id)
+        raise not_found(campaign_id)
     return progress
 
 
@@ -298,22 +253,28 @@ def finish_drained(engine: Engine) -> list[int]:
 
 
 def _add_event(
-    connection: Connection, campaign_id: int, name: str, who: str, why: str | None
+    connection: Connection,
+    campaign_id: int,
+    name: str,
+    who: str,
+    why: str | None,
+    facts: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Note what somebody did with a campaign, and why if that was said."""
-    detail = {"why": why[:200]} if why else None
-    events.add(connection, name, who, request_id=campaign_id, detail=detail)
+    detail = {**facts, **({"why": why[:200]} if why else {})}
+    events.add(connection, name, who, request_id=campaign_id, detail=detail or None)
 
 
 def _lock(connection: Connection, campaign_id: int) -> None:
     """Lock a campaign, its request first as claims do: a claim is then wholly before or after."""
     if not requests.lock(connection, campaign_id):
-        raise _not_found(campaign_id)
+        raise not_found(campaign_id)
     if campaigns.state_of(connection, campaign_id, lock=True) is None:
-        raise _not_found(campaign_id)
+        raise not_found(campaign_id)
 
 
-def _not_found(campaign_id: int) -> NotFound:
+def not_found(campaign_id: int) -> NotFound:
+    """Return the error that says that there is no such campaign."""
     return NotFound(f"there is no campaign {campaign_id}; `xinshi campaign list` shows all")
 
 

@@ -1,6 +1,6 @@
 """`xinshi campaign`: list, show, pause, resume, cancel, retry and export campaigns."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -172,11 +172,44 @@ def _run_campaign(session: Session, campaign_id: int, until: datetime | None) ->
     return campaigns.run(session.engine, campaign_id, valid_until, who=operator_name())
 
 
-@options.command(campaign_group, "xinshi campaign cancel 17")
+@options.command(campaign_group, 'xinshi campaign reschedule 17 --at "2026-11-29 10:00"')
+def reschedule(
+    campaign_id: _Id,
+    *,
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at", metavar="TIME", help='From when: "2026-11-22 08:00", "08:00", "+10m".'
+        ),
+    ],
+    until: options.Until = None,
+    why: options.Why = None,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Move the time of a campaign that has not begun; its validity moves with it."""
+    not_before = times.parse_future(at, "--at")
+    not_after = times.parse_future(until, "--until", not_before)
+    with open_session(config) as session:
+        from worker.intake import campaigns
+
+        campaign = campaigns.reschedule(
+            session.engine,
+            campaign_id,
+            not_before or datetime.now(UTC),
+            not_after,
+            who=operator_name(),
+            why=why,
+        )
+        print_campaign(campaign, as_json=as_json)
+
+
+@options.command(campaign_group, "xinshi campaign cancel 17", "xinshi campaign cancel 17 --yes")
 def cancel(
     campaign_id: _Id,
     *,
     why: options.Why = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Without the question on a terminal.")] = False,
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -184,6 +217,10 @@ def cancel(
     with open_session(config) as session:
         from worker.intake import campaigns
 
+        if output.is_attended() and not (yes or as_json):
+            waiting = campaigns.show(session.engine, campaign_id).open
+            question = f"Cancel campaign {campaign_id} for good? {waiting:,} messages wait."
+            typer.confirm(question, abort=True, err=True)
         who = operator_name()
         campaign = campaigns.cancel(session.engine, campaign_id, who=who, why=why)
         print_campaign(campaign, as_json=as_json)
@@ -198,10 +235,10 @@ def retry(
     Done twice it sends nothing twice: what a retry carries already is left out.
     """
     with open_session(config) as session:
-        from worker.intake import campaigns
+        from worker.intake import campaign_retry, campaigns
 
         who = operator_name()
-        loaded = campaigns.retry(session.engine, session.settings, campaign_id, who=who)
+        loaded = campaign_retry.retry(session.engine, session.settings, campaign_id, who=who)
         if loaded is None:
             if as_json:
                 output.print_json(None)

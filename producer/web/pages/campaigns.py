@@ -41,7 +41,11 @@ async def show(
 ) -> Response:
     """Draw one campaign; its block `now` is drawn again every two seconds."""
     progress, text = await context.run(_campaign_and_text, context, campaign_id)
-    acts = [name for name, (to, _) in _ACTS.items() if to in CAMPAIGN_MOVES[progress.state]]
+    moves = CAMPAIGN_MOVES[progress.state]
+    if progress.state is CampaignState.SCHEDULED:
+        # It begins by itself.
+        moves -= {CampaignState.RUNNING}
+    acts = [name for name, (to, _) in _ACTS.items() if to in moves]
     return draw(
         request,
         "campaign.html",

@@ -90,6 +90,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "loading": ("导入中", "Loading"),
     "ready": ("就绪", "Ready"),
     "running": ("发送中", "Running"),
+    "scheduled": ("已定时", "Scheduled"),
     "paused": ("已暂停", "Paused"),
     "done": ("已完成", "Done"),
     "left_out": ("未导入", "Left out"),

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, literal, select
+from sqlalchemy import Connection, Row, and_, func, literal, select
 
 from worker.domain.enums import CampaignState, MessageClass, SubmissionState
 from worker.domain.transitions import MESSAGE_STATE_OF, OPEN_STATES
+from worker.store.db.clock import now
 from worker.store.schema import views
 from worker.store.schema.tables import campaign, message, request, submission
 
@@ -47,8 +48,11 @@ class CampaignProgress:
 
 def progress_of(connection: Connection, request_id: int) -> CampaignProgress | None:
     """Return a campaign with the counts of its messages; None when there is no such campaign."""
+    is_scheduled = and_(
+        campaign.c.state == CampaignState.RUNNING.value, request.c.not_before > now()
+    )
     row = connection.execute(
-        select(campaign, request)
+        select(campaign, request, is_scheduled.label("is_scheduled"))
         .join(request, request.c.id == campaign.c.request_id)
         .where(campaign.c.request_id == request_id)
     ).first()
@@ -59,7 +63,7 @@ def progress_of(connection: Connection, request_id: int) -> CampaignProgress | N
     return CampaignProgress(
         request_id,
         row.name,
-        CampaignState(row.state),
+        CampaignState.SCHEDULED if row.is_scheduled else CampaignState(row.state),
         row.total,
         count_by_state(connection, request_id),
         row.message_class,
@@ -69,12 +73,23 @@ def progress_of(connection: Connection, request_id: int) -> CampaignProgress | N
         row.not_before,
         row.not_after,
         row.created_at,
-        row.started_at,
+        _began_at(row),
         row.finished_at,
         row.text if has_shown_text else None,
         preview.get("segments", {}),
         preview.get("samples", ()),
     )
+
+
+def _began_at(row: Row[Any]) -> datetime | None:
+    """Return when a campaign's messages began to be handed out; None while its time has not come.
+
+    It may have been started long before.
+    """
+    if row.is_scheduled or row.started_at is None:
+        return None
+    began_at: datetime = max(row.started_at, row.not_before or row.started_at)
+    return began_at
 
 
 def count_by_state(connection: Connection, request_id: int) -> dict[str, int]:

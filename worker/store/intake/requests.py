@@ -31,6 +31,17 @@ def extend(connection: Connection, request_id: int, not_after: datetime) -> None
     )
 
 
+def move_window(
+    connection: Connection, request_id: int, not_before: datetime, not_after: datetime
+) -> None:
+    """Set between which times a request of which nothing was handed out may be sent."""
+    connection.execute(
+        update(request)
+        .where(request.c.id == request_id, request.c.next_n == 0)
+        .values(not_before=not_before, not_after=not_after)
+    )
+
+
 def validity_over(connection: Connection, request_id: int) -> bool:
     """Tell whether a request is past its validity, by the database's clock."""
     return bool(
