@@ -6,6 +6,9 @@ in the current directory is not imported instead.
 
 import os
 import sys
+import warnings
+
+from celery.exceptions import SecurityWarning
 
 from worker.celery import application
 from worker.config.settings import load
@@ -13,12 +16,15 @@ from worker.config.settings import load
 
 def main(arguments: list[str]) -> None:
     """Run beat, or a worker of one process for the queues that are named."""
+    # On a developer's machine, or in a container, it may be root; `xinshi doctor` is there to warn.
+    warnings.simplefilter("ignore", SecurityWarning)
     app = application(load())
     if arguments == ["beat"]:
-        app.start(["beat", "--loglevel", "WARNING"])
+        app.start(["--quiet", "beat", "--loglevel", "WARNING"])
         return
     app.worker_main(
         [
+            "--quiet",
             "worker",
             "--pool=solo",
             f"--queues={','.join(arguments)}",

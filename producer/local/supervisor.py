@@ -6,6 +6,7 @@ way. The supervisor holds the web process's socket: while the web process is sta
 wait.
 """
 
+import http.client
 import os
 import signal
 import socket
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import IO
@@ -32,6 +34,8 @@ PROCESS_ARGUMENTS = {
     "marketing": ("worker", "marketing"),
     "beat": ("worker", "beat"),
 }
+#: How long the web process may take to answer before the start is announced without it.
+MAX_START_SECONDS = 30.0
 #: The longest pause before a process that keeps dying is started again, in seconds.
 MAX_RESTART_PAUSE = 30.0
 
@@ -78,11 +82,17 @@ class Supervisor:
         self._stop_requested = threading.Event()
         self._all_finished = True
 
-    def run(self) -> bool:
-        """Run until TERM or Ctrl-C; returns whether everything finished in time."""
+    def run(self, announce: Callable[[], None]) -> bool:
+        """Run until TERM or Ctrl-C; returns whether everything finished in time.
+
+        `announce` is called once everything was started and the web process answers.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle_stop_signal)
         with self.running():
+            self._await_web()
+            if not self._stop_requested.is_set():
+                announce()
             self._stop_requested.wait()
         return self._all_finished
 
@@ -99,6 +109,23 @@ class Supervisor:
             stack.callback(watcher.join)
             stack.callback(self._stop_requested.set)
             return stack.pop_all()
+
+    def _await_web(self) -> None:
+        """Wait until the web process answers, if there is one; not longer than `MAX_START_SECONDS`.
+
+        Its port is open before it runs: whoever connects waits.
+        """
+        if self._web_socket is None:
+            return
+        host, port = self._web_socket.getsockname()[:2]
+        deadline = time.monotonic() + MAX_START_SECONDS
+        while time.monotonic() < deadline and not self._stop_requested.is_set():
+            connection = http.client.HTTPConnection(host, port, timeout=0.5)
+            with suppress(OSError, http.client.HTTPException):
+                connection.request("GET", "/healthz")
+                connection.getresponse()
+                return
+            connection.close()
 
     def _handle_stop_signal(self, number: int, _frame: FrameType | None) -> None:
         log.info("up.stopping", signal=signal.Signals(number).name)

@@ -332,7 +332,11 @@ def callback_problems(settings: Settings, url: str | None) -> list[Problem]:
     if url is None:
         return []
     if not settings.top.callback_secrets:
-        return [Problem("callback_url", "nothing could sign it: set callback_secrets first")]
+        return [
+            Problem(
+                "callback_url", "nothing could sign it: the configuration has no callback_secrets"
+            )
+        ]
     reason = urls.problem(url, settings.top.callback_networks)
     return [Problem("callback_url", reason)] if reason else []
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import options, output
+from producer.cli import failures, options, output
 from producer.cli.session import open_session
 from producer.cli.value_names import NamedValuesGroup
 
@@ -59,6 +59,8 @@ def add(
         from worker.intake import enqueue
         from worker.store.db import database
 
+        if not session.settings.top.callback_secrets:
+            _print_secret_to_set()
         problems = enqueue.callback_problems(session.settings, url)
         if problems:
             raise Refused(problems)
@@ -76,6 +78,18 @@ def add(
         output.print_json({"id": callback_id, "url": url, "sender": sender, "secret": secret})
     else:
         output.print_facts({"callback": callback_id, "secret": secret})
+
+
+def _print_secret_to_set() -> None:
+    """Print a line of configuration with a new secret, and end the command."""
+    from worker.domain import secret_fields
+
+    output.print_hint(
+        "callbacks are signed: add this to the top of the configuration, restart what runs, and"
+        " repeat the command"
+    )
+    output.print_line(f'callback_secrets = ["{secret_fields.make_secret()}"]')
+    raise typer.Exit(failures.USAGE)
 
 
 def list_callbacks(

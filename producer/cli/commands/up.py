@@ -44,15 +44,12 @@ def up(
         _prepare_database(session)
         web_socket = None if no_web else _bind_web_socket(session, web_port)
         logs.configure(session.settings.top.log_level)
-        names = ", ".join(session.settings.accounts) or "none: messages will wait"
-        output.print_hint(
-            f"Xinshi is up; accounts: {names}{_web_notice(web_socket)}. Ctrl-C stops it."
-        )
+        announcement = _announcement(session, web_socket)
         config_file = _config_file(config)
         session.close()
         all_finished = Supervisor(
             session.settings, None if config_file is None else str(config_file), web=web_socket
-        ).run()
+        ).run(lambda: output.print_hint(announcement))
     if not all_finished:
         output.print_error(
             "not everything finished in time; what was under way is shown as unknown"
@@ -71,10 +68,17 @@ def _bind_web_socket(session: Session, port: int | None) -> "socket.socket | Non
     return listener.listen(web_settings.host, web_settings.port if port is None else port)
 
 
-def _web_notice(web_socket: "socket.socket | None") -> str:
+def _announcement(session: Session, web_socket: "socket.socket | None") -> str:
+    """Return what is said once everything runs: what there is, and how to look at it."""
     from producer.web import listener
 
-    return "" if web_socket is None else f"; HTTP on {listener.address(web_socket)}"
+    accounts = ", ".join(session.settings.accounts) or "none: messages will wait"
+    lines = [f"Xinshi is up. Ctrl-C stops it.\n  accounts  {accounts}"]
+    if web_socket is not None:
+        address = listener.address(web_socket)
+        lines.append(f"  API       {address}/v1/…, with a key: xinshi key create shop")
+        lines.append(f"  pages     {address}/, with a key: xinshi key create you --scope operate")
+    return "\n".join(lines)
 
 
 def _prepare_database(session: Session) -> None:
