@@ -449,3 +449,30 @@ def test_the_rate_is_taken_over_the_last_looks() -> None:
     assert rate.add_sample(0.0, 0) == 0
     assert rate.add_sample(1.0, 100) == 100
     assert rate.add_sample(3.0, 400) == pytest.approx(400 / 3)
+
+
+def test_a_trial_has_the_values_of_a_row_and_is_none_of_the_campaign(place: Place) -> None:
+    file = place.write("people.csv", "手机号,姓名\n13812345678,安娜\n13912345678,王五\n")
+    create(place, file, "--paused", text="【店】{姓名}您好 回T退订")
+    mine = place.data("campaign", "test", "1", "--to", "19912345678", "--row", "2")
+    assert [one["campaign"] for one in mine["messages"]] == [None]
+    with place.working():
+        eventually(lambda: [*place.sandbox.taken()])
+    (taken,) = place.sandbox.taken()
+    assert (taken.msisdn, taken.text) == ("19912345678", "【店】王五您好 回T退订")
+    assert place.data("campaign", "show", "1")["states"] == {"queued": 2}
+
+
+def test_a_trial_of_a_text_without_values_keeps_its_braces(place: Place) -> None:
+    create(place, numbers(place, 1), "--paused", text="【店】{{8折 回T退订")
+    place.data("campaign", "test", "1", "--to", "19912345678")
+    with place.working():
+        eventually(lambda: [*place.sandbox.taken()])
+    assert [taken.text for taken in place.sandbox.taken()] == ["【店】{8折 回T退订"]
+
+
+@pytest.mark.parametrize("words", [("17",), ("1", "--row", "9"), ("1", "--row", "0")])
+def test_a_trial_of_nothing_is_refused(place: Place, words: tuple[str, ...]) -> None:
+    create(place, numbers(place, 2), "--paused")
+    assert place.run("campaign", "test", *words, "--to", "19912345678").exit_code in {1, 2}
+    assert place.data("messages") == []

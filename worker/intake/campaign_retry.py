@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Engine
 
 from worker.config.settings import Settings
-from worker.domain import placeholders
 from worker.domain.transitions import FAILED_STATES
+from worker.intake import campaign_copy
 from worker.intake import campaigns as campaign_acts
 from worker.intake.campaign_loader import Loaded
-from worker.intake.enqueue import EnqueueRequest
 from worker.intake.number_set import NumberSet
 from worker.intake.recipient_rows import Row
 from worker.store.db.database import reading
@@ -47,20 +46,9 @@ def retry(
             file.write(json.dumps([msisdn, variables]).encode() + b"\n")
         if not count:
             return None
-        text = row.content.text
-        request = EnqueueRequest(
-            (),
-            # A text without values of its rows' own was filled when it was stored.
-            text if row.personal or row.content.template else placeholders.escape(text),
-            row.message_class,
-            row.account,
-            extension=row.content.extension,
-            template=row.content.template,
-            variables=row.content.variables,
-            options=row.content.options,
-            # The same failed messages make the same campaign, however many calls retry them.
-            key=f"retry-{campaign_id}-{msisdns_hash.hexdigest()[:32]}",
-        )
+        # The same failed messages make the same campaign, however many calls retry them.
+        key = f"retry-{campaign_id}-{msisdns_hash.hexdigest()[:32]}"
+        request = campaign_copy.copy_request(row, key=key)
         file.seek(0)
         recipients = (json.loads(record) for record in file)
         rows = (

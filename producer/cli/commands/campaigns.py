@@ -226,6 +226,34 @@ def cancel(
         print_campaign(campaign, as_json=as_json)
 
 
+@options.command(
+    campaign_group,
+    "xinshi campaign test 17 --to 13812345678",
+    "xinshi campaign test 17 --to 13812345678 --row 3",
+    name="test",
+)
+def send_trial(
+    campaign_id: _Id,
+    *,
+    to: Annotated[str, typer.Option("--to", metavar="NUMBER", help="Your own number.")],
+    row: Annotated[
+        int, typer.Option("--row", min=1, help="The text of its N-th recipient, with the values.")
+    ] = 1,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Send one text of a campaign to a number of yours, as one of its recipients gets it.
+
+    It is an ordinary message: it does not count in the campaign, which may be in any state.
+    """
+    with open_session(config) as session:
+        from producer.cli import stored_send
+        from worker.intake import campaign_copy
+
+        request = campaign_copy.trial(session.engine, campaign_id, to, row)
+        stored_send.store_and_wait(session, request, None, as_json=as_json)
+
+
 @options.command(campaign_group, "xinshi campaign retry 17")
 def retry(
     campaign_id: _Id, *, as_json: options.Json = False, config: options.Config = None
