@@ -85,6 +85,14 @@ def _hold_concerns(row: Any, logins: Logins) -> bool:
     )
 
 
+def names_held_for(connection: Connection, login: str) -> list[str]:
+    """Return the names of the accounts that are held for a login, sorted."""
+    held_for_login = select(account_state.c.account).where(
+        account_state.c.held_since.is_not(None), account_state.c.held_login == login
+    )
+    return sorted(connection.execute(held_for_login).scalars())
+
+
 def states(connection: Connection, logins: Logins = NO_LOGINS) -> dict[str, AccountState]:
     """Return the state of each account that has a row, by name."""
     rows = connection.execute(select(account_state, _still_held.label("held")))

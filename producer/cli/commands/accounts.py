@@ -124,20 +124,24 @@ def release(
         from worker.delivery import manual_hold
 
         if manual_hold.is_refused_again(session.settings.logins, state) and not yes:
-            _confirm_release(state)
-        manual_hold.release(session.engine, session.settings.logins, state, operator_name())
+            _confirm_release(state, is_known=name in session.settings.logins.fingerprints)
+        manual_hold.release(session.engine, state, operator_name())
     follows = ": one text asks first, the rest follows once the gateway has taken it"
     output.print_line(
         f"{name} goes on{'' if state.held_code == manual_hold.HAND_HOLD_CODE else follows}"
     )
 
 
-def _confirm_release(state: "AccountState") -> None:
-    """Ask whether to release an account whose login was refused and has not changed."""
+def _confirm_release(state: "AccountState", *, is_known: bool) -> None:
+    """Ask whether to release an account whose login was refused and, if known, has not changed."""
+    login_now = (
+        "the configuration that is read here has no other; the next call will be refused too"
+        if is_known
+        else "whether it has another one now cannot be known here; else the next call is refused"
+    )
     output.print_error(
-        f"{state.account}: the gateway refused its login ({hold_reason(state)}), and the"
-        " configuration that is read here has no other; the next call will be refused too, and"
-        " repeats may lock the account"
+        f"{state.account}: the gateway refused its login ({hold_reason(state)}), and"
+        f" {login_now}, and repeats may lock the account"
     )
     if not typer.confirm("Release it all the same?"):
         raise typer.Exit(failures.FAILED)

@@ -83,7 +83,7 @@ async def release(
         return draw(
             request, "release.html", person, state=state, same=logins.accounts_sharing(name)
         )
-    await context.run(manual_hold.release, context.engine, logins, state, person.name)
+    await context.run(manual_hold.release, context.engine, state, person.name)
     return RedirectResponse("/", 303)
 
 
