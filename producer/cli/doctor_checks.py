@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from producer.cli import account_calls, callback_checks, output, tick_delay, troubles
+from producer.cli import (
+    account_calls,
+    callback_checks,
+    output,
+    stop_notices,
+    tick_delay,
+    troubles,
+)
 from producer.cli.account_report import hold_advice, hold_reason
 from producer.cli.session import Session, schema_problem
 from worker.config import secret_places
@@ -71,6 +78,12 @@ def run_checks(session: Session) -> Iterator[Check]:
         if check.problem is not None:
             return
     yield _check_worker(session)
+    for stop in stop_notices.read_stops(session).values():
+        yield Check(
+            f"class {stop.message_class.value}",
+            stop_notices.reason(stop),
+            stop_notices.advice(stop),
+        )
     yield from _check_troubles(session)
     yield from _check_codes(session)
     yield from _check_missing_accounts(session)

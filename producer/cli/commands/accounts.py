@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import failures, options, output, pace_report
+from producer.cli import failures, options, output, pace_report, stop_notices
 from producer.cli.account_report import hold_advice, hold_reason, share_notice
 from producer.cli.groups import account_group
 from producer.cli.session import Session, open_session, operator_name
@@ -32,12 +32,20 @@ def list_accounts(*, as_json: options.Json = False, config: options.Config = Non
     with open_session(config) as session:
         states = _account_states(session)
         pacings = pace_report.read_pacings(session)
+        stops = stop_notices.read_stops(session)
         accounts = list(session.settings.accounts.values())
     if as_json:
         output.print_json(
             [
                 _account_json(account, states.get(account.name))
-                | {"pace": pace_report.as_json(account, pacings[account.name])}
+                | {
+                    "pace": pace_report.as_json(account, pacings[account.name]),
+                    "stopped": [
+                        message_class.value
+                        for message_class in stops
+                        if account.settings.serves(message_class)
+                    ],
+                }
                 for account in accounts
             ]
         )
@@ -62,6 +70,8 @@ def list_accounts(*, as_json: options.Json = False, config: options.Config = Non
             output.print_line(f"{account.name}: {share_notice(state)}")
         for notice in pace_report.pace_notices(account, pacings[account.name]):
             output.print_line(notice)
+    for stop in stops.values():
+        output.print_line(stop_notices.sentence(stop))
 
 
 def balance(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import failures, options, output, parsing, times
+from producer.cli import failures, options, output, parsing, stop_notices, times
 from producer.cli.session import Session, open_session
 from worker.domain.enums import MessageClass
 
@@ -151,6 +151,8 @@ def _store_and_wait(
         output.print_hint("this key was used before for the same request: nothing new was stored")
     else:
         session.ring(request.message_class, "stored")
+    for notice in stop_notices.notices(session, [request.message_class]):
+        output.print_hint(f"stored, and waits: {notice}")
     if wait is None:
         messages = lookup.get_all(session.engine, ids)
         _print_messages(messages, enqueued.warnings, as_json=as_json)

@@ -552,6 +552,17 @@ ended_session = Table(
     **_MYSQL,
 )
 
+stop = Table(
+    "xinshi_stop",
+    metadata,
+    #: The class of which nothing is handed out.
+    Column("class", String(16), primary_key=True, key="message_class"),
+    Column("since", Instant(), nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("why", String(200)),
+    **_MYSQL,
+)
+
 tick = Table(
     "xinshi_tick",
     metadata,

@@ -11,6 +11,7 @@ from worker.domain.enums import MessageClass, MessageState, Outcome, SubmissionS
 from worker.gateways.base import Content
 from worker.store import messages
 from worker.store.db.clock import now
+from worker.store.delivery import stops
 from worker.store.delivery.claims import Lease
 from worker.store.delivery.new_submissions import insert_submission, plan_continuation
 from worker.store.delivery.outcomes import mark_not_sent
@@ -82,7 +83,10 @@ def unknown_submissions(
 
 
 def repeatable(connection: Connection, account: str, limit: int) -> list[Lease]:
-    """Return the unknown submissions of an account that carried a reference and are still valid."""
+    """Return the unknown submissions of an account that carried a reference and are still valid.
+
+    Those of a class that is stopped are left out.
+    """
     rows = connection.execute(
         select(submission)
         .where(
@@ -91,6 +95,7 @@ def repeatable(connection: Connection, account: str, limit: int) -> list[Lease]:
             submission.c.reference.is_not(None),
             submission.c.not_after > now(),
             submission.c.code.is_distinct_from(RESTORED),
+            submission.c.message_class.not_in(stops.stopped_classes),
         )
         .order_by(submission.c.id)
         .limit(limit)
