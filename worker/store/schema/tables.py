@@ -424,7 +424,7 @@ account_state = Table(
     Column("doubts", Integer, nullable=False, default=0, server_default="0"),
     #: When the one smallest submission may go that asks whether a doubtful account works again.
     Column("probe_at", Instant()),
-    #: Until then it takes nothing, so that its sent counter can tell what was taken.
+    #: Until then it takes nothing: its sent counter, or its balance, is to tell how it stands.
     Column("settle_until", Instant()),
     #: The sent counter at a quiet moment: {"sent": …, "called": when the last call was, …}.
     Column("counter", JSON(none_as_null=True)),
