@@ -84,7 +84,10 @@ def messages(
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """List messages, the newest first; those of a campaign only with --campaign."""
+    """List messages, the newest first; those of a campaign only with --campaign.
+
+    With --state unknown those of campaigns are among them, unless --to asks for a number.
+    """
     stored_since = times.parse_past(since, "--since")
     filters: dict[str, Any] = {
         "msisdn": to and parsing.msisdn(to, "--to"),
