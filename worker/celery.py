@@ -10,6 +10,7 @@ from typing import Any
 from celery import Celery, signals
 from celery.signals import Signal
 
+from worker.config import secret_places
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
 from worker.runtime import broker, gc_tuning, logs, socket_folder, task_failures
@@ -21,7 +22,11 @@ BEAT_SECONDS = 15.0
 
 
 def application(settings: Settings) -> Celery:
-    """Return the app of a configuration."""
+    """Return the app of a configuration.
+
+    Raises `ConfigurationError` with all secrets that cannot be read, and what the broker lacks.
+    """
+    secret_places.require_secrets(settings)
     broker.check(settings)
     socket_folder.check(settings)
     app = Celery("xinshi", set_as_current=True)

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from producer.cli import output
 from producer.cli.account_report import hold_reason
 from producer.cli.session import Session, operator_name
+from worker.config import secret_places
 from worker.config.settings import Settings
 from worker.domain.enums import Reports
 from worker.domain.errors import (
@@ -60,6 +61,8 @@ class AccountAnswer:
     held: bool = False
     #: Another process is asking the account at this moment.
     busy: bool = False
+    #: Its login cannot be read here: a variable is not set, or a file cannot be read.
+    lacks_secret: bool = False
 
     @property
     def failed(self) -> bool:
@@ -100,12 +103,12 @@ def ask(session: Session, call: AccountCall, name: str | None = None) -> list[Ac
 
 
 def _can_be_asked(account: Account, call: AccountCall) -> bool:
-    now = datetime.now(UTC)
+    capabilities = account.gateway.capabilities
     if call is AccountCall.REPORTS:
         return account.reports is Reports.PULL
     if call is AccountCall.INBOUND:
-        return account.gateway.inbound_request(now) is not None
-    return account.gateway.balance_request(now) is not None
+        return capabilities.inbound
+    return capabilities.balance
 
 
 async def _ask_all(
@@ -138,6 +141,10 @@ async def _ask_account(
     """Ask one account, unless it is held or another process has its tick."""
     if state and state.held:
         return AccountAnswer(account.name, problem=f"held: {hold_reason(state)}", held=True)
+    missing = secret_places.missing_secrets(collector.settings, account.name)
+    if missing:
+        problem = "not asked: " + "; ".join(map(str, missing))
+        return AccountAnswer(account.name, problem=problem, lacks_secret=True)
     tick = f"{call}:{account.name}"
     if not await asyncio.to_thread(_take_tick, collector, tick, account, call):
         return AccountAnswer(

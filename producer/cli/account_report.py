@@ -41,8 +41,8 @@ def _remedy(account: "Account | None", state: "AccountState") -> str:
     table = account.gateway.table
     if not table.read(code, words).mapped:
         return (
-            "the gateway refuses a login that it has never accepted, in words that no table has:"
-            f" mend the login, or say under [accounts.{account.name}.codes] what they mean"
+            "the gateway refuses the login, in words that no table has: mend the login and restart,"
+            f" or say under [accounts.{account.name}.codes] what they mean"
         )
     return table.remedy(code, words) or "mend what the gateway complains of"
 

@@ -25,6 +25,7 @@ from producer.cli.commands import (
     secret,
     send,
     settle,
+    stops,
     up,
     verify,
     web,
@@ -89,7 +90,7 @@ COMMANDS = (
     *(up, web, demo, migrate, sandbox),
     *(send, messages, campaigns, campaign_create, collect, opt_outs),
     *(accounts, password, push_url, route, keys, secret),
-    *(settle, verify, events, callbacks, doctor),
+    *(stops, settle, verify, events, callbacks, doctor),
 )
 for module in COMMANDS:
     module.register(app)

@@ -6,9 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from producer.cli import account_calls, callback_checks, output, tick_delay, troubles
+from producer.cli import (
+    account_calls,
+    callback_checks,
+    output,
+    stop_notices,
+    tick_delay,
+    troubles,
+)
 from producer.cli.account_report import hold_advice, hold_reason
 from producer.cli.session import Session, schema_problem
+from worker.config import secret_places
 from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
 from worker.runtime import broker, socket_folder
@@ -70,6 +78,12 @@ def run_checks(session: Session) -> Iterator[Check]:
         if check.problem is not None:
             return
     yield _check_worker(session)
+    for stop in stop_notices.read_stops(session).values():
+        yield Check(
+            f"class {stop.message_class.value}",
+            stop_notices.reason(stop),
+            stop_notices.advice(stop),
+        )
     yield from _check_troubles(session)
     yield from _check_codes(session)
     yield from _check_missing_accounts(session)
@@ -87,6 +101,13 @@ def _check_configuration(session: Session) -> Iterator[Check]:
         yield from configuration_checks(error)
     else:
         yield Check("configuration")
+    for problem in secret_places.missing_secrets(session.settings):
+        yield Check(
+            f"configuration: {problem.where}",
+            f"cannot be read here: {problem.what}",
+            "nothing, if the services have it; a worker without it does not start",
+            is_warning=True,
+        )
     if not session.settings.accounts:
         yield Check("accounts", "none is configured", "add a section [accounts.NAME]")
 
@@ -263,7 +284,7 @@ def _check_account(
             f"held since {since}: {hold_reason(state)}",
             hold_advice(account, state),
         )
-    if answer and answer.failed:
+    if answer and answer.failed and not answer.lacks_secret:
         return Check(subject, answer.problem, _account_advice(name, answer.problem or ""))
     pools = (state and state.balance and state.balance.get("pools")) or ()
     for pool in pools:

@@ -7,14 +7,14 @@ longer than allowed while no submission of the class was called: a long queue th
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 
-from producer.cli import tick_delay, troubles
+from producer.cli import stop_notices, tick_delay, troubles
 from producer.cli.doctor_checks import Check
 from producer.cli.session import Session
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
 from worker.store import accounts, backlog
 from worker.store.db import database
-from worker.store.delivery import account_pace
+from worker.store.delivery import account_pace, stops
 
 #: What to do about every problem that the probe finds.
 RESTART_ADVICE = "restart its worker"
@@ -53,9 +53,14 @@ def _probe(
         # Shown, and no fault of a worker that a restart would mend.
         for trouble in troubles.find(connection):
             yield Check(trouble.subject, advice=f"{trouble.problem}; {trouble.advice}")
+        stopped_classes = stops.current(connection)
         for work in probed_work:
             if work is ProbedWork.TICKS:
                 yield _check_ticks(tick_delay.read_delay(connection), max_delay)
+            elif MessageClass(work) in stopped_classes:
+                yield Check(
+                    work.value, advice=stop_notices.reason(stopped_classes[MessageClass(work)])
+                )
             elif work is ProbedWork.MARKETING and database_paced & free_accounts:
                 yield Check(work.value, advice="waits: Redis is gone for an account with limits")
             else:

@@ -1,5 +1,6 @@
 """Warn of what others could read: passwords in clear, readable files, cookies without https."""
 
+import contextlib
 import stat
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -38,7 +39,10 @@ def _check_transport(account: Account) -> Iterator[Check]:
 def _check_files(settings: Settings) -> Iterator[Check]:
     """Warn of files that hold a secret and that every user of this machine may read."""
     for file in secret_places.files_with_secrets(settings):
-        if file.stat().st_mode & stat.S_IROTH:
+        # What this user cannot look at is none that every user may read.
+        with contextlib.suppress(OSError):
+            if not file.stat().st_mode & stat.S_IROTH:
+                continue
             problem = "holds a secret, and every user of this machine may read it"
             yield _warning(str(file), problem, f"chmod 600 {file}")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from producer.cli import failures, output
+from producer.cli import failures, output, stop_notices
 from producer.cli.session import Session
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def store_and_wait(
         output.print_hint("this key was used before for the same request: nothing new was stored")
     else:
         session.ring(request.message_class, "stored")
+    for notice in stop_notices.notices(session, [request.message_class]):
+        output.print_hint(f"stored, and waits: {notice}")
     if wait is None:
         messages = lookup.get_all(session.engine, ids)
         _print_messages(messages, enqueued.warnings, as_json=as_json)

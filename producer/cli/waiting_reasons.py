@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from producer.cli import output, tick_delay
+from producer.cli import output, stop_notices, tick_delay
 from producer.cli.exclusion_reasons import doubt_reason, exclusion_reason
 from producer.cli.session import Session
 from worker.delivery.claim import begin_claim
@@ -47,7 +47,8 @@ def _running_reasons(session: Session, campaign: "CampaignProgress") -> list[str
     """Return why a running campaign, none of whose messages is under way, does not move."""
     if campaign.not_before and campaign.not_before > datetime.now(UTC):
         return [f"it begins at {output.local_time(campaign.not_before)}"]
-    return [*_worker_reasons(session), *_account_reasons(session, campaign)]
+    stop_reasons = stop_notices.notices(session, [MessageClass(campaign.message_class)])
+    return stop_reasons or [*_worker_reasons(session), *_account_reasons(session, campaign)]
 
 
 def _worker_reasons(session: Session) -> list[str]:

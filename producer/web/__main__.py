@@ -5,6 +5,7 @@ import socket
 import sys
 
 from producer.web import listener
+from worker.config import secret_places
 from worker.config.settings import Settings, load
 from worker.domain.errors import XinshiError
 from worker.runtime import logs
@@ -19,6 +20,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = load()
+        secret_places.require_secrets(settings)
         logs.configure(settings.top.log_level)
         bound = _bound(settings, options)
     except XinshiError as error:

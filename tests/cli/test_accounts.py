@@ -166,18 +166,22 @@ def test_a_gateway_that_does_not_answer_fails_the_collection(place: Place) -> No
 
 
 def test_a_password_is_changed_at_the_gateway(place: Place) -> None:
+    """Also while a person holds the account, so that nothing goes out meanwhile."""
+    place.done("account", "hold", "jzy")
     result = place.run("account", "password", "jzy", typed="n3wsecret\nn3wsecret\n")
     assert result.exit_code == 0, result.output
     assert "accounts.jzy.password" in result.stdout
     assert "n3wsecret" not in result.output
     changed = section(place.sandbox, "jzy", password="n3wsecret")
     place.configure(more={"jzy": changed})
+    place.done("account", "release", "jzy")
     assert place.data("balance")[0]["problem"] is None
 
 
 def test_a_password_is_not_changed_where_it_cannot_be(place: Place) -> None:
     assert "has no call for that" in place.fails("account", "password", "bulk")
-    place.done("account", "hold", "jzy")
+    with database.writing(place.engine) as connection:
+        accounts.hold(connection, "jzy", "9", "locked", 600)
     assert "is held" in place.fails("account", "password", "jzy")
     dead = section(place.sandbox, "jzy", base_url="http://127.0.0.1:1")
     place.configure(more={"far": dead})

@@ -106,16 +106,6 @@ def test_a_misspelt_key_is_named_with_the_nearest(place: Place) -> None:
     assert "gatway: is unknown; did you mean gateway?" in place.fails("accounts", code=2)
 
 
-def test_a_secret_file_that_is_missing_is_named(place: Place) -> None:
-    login = {"gateway": "c123", "uid": "9999", "base_url": "http://127.0.0.1:1"}
-    place.configure(more={"bulk": login})
-    with (place.folder / "xinshi.toml").open("a") as file:
-        file.write('\npassword = { file = "secrets/bulk" }\n')
-    said = place.fails("accounts", code=2)
-    assert "accounts.bulk.password" in said
-    assert "secrets/bulk cannot be read" in said
-
-
 def test_the_configuration_may_be_named_before_the_command_and_after(place: Place) -> None:
     (place.folder / "xinshi.toml").rename(place.folder / "other.toml")
     assert "there is no such file" in place.fails("accounts", code=2)

@@ -1,14 +1,17 @@
 """The configuration: every fault at once, each with its key; secrets never shown."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.stage import LOGINS
-from worker.config import settings
+from worker.celery import application
+from worker.config import secret_places, settings
 from worker.domain.enums import Advice, MessageClass, Outcome
 from worker.domain.errors import ConfigurationError
+from worker.gateways.base import Content, OutgoingSubmission
 
 SECRET = "hunter2-hunter2"
 BASE: dict[str, Any] = {"base_url": "http://127.0.0.1:9"}
@@ -112,16 +115,60 @@ def test_a_secret_is_shown_nowhere(tmp_path: Path, how: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"env": "MISSING"}, "MISSING is not set"),
-        ({"file": "/no/such/file"}, "/no/such/file cannot be read"),
         ({"env": "A", "file": "b"}, "exactly one key"),
         ({"evn": "A"}, "exactly one key"),
         (5, "write a secret as"),
     ],
 )
-def test_a_secret_that_cannot_be_had_says_why(given: Any, said: str) -> None:
+def test_a_secret_that_is_written_wrongly_says_how(given: Any, said: str) -> None:
     (fault,) = faults({"accounts": {"v1": {**BASE, **LOGINS["v1"], "password": given}}})
     assert said in fault
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"env": "MISSING"}, "MISSING is not set"),
+        ({"file": "/no/such/file"}, "/no/such/file cannot be read"),
+    ],
+)
+@pytest.mark.parametrize("name", sorted(LOGINS))
+def test_a_secret_that_is_not_there_is_missed_by_whoever_uses_it(
+    given: Any, reason: str, name: str
+) -> None:
+    key = "api_key" if name == "codes" else "password"
+    raw = {"accounts": {name: {**BASE, **LOGINS[name], key: given}}}
+    made = settings.parse(raw, Path(), {})
+    account = made.accounts[name]
+    assert name not in made.logins.fingerprints
+    assert account.gateway.capabilities
+    submission = OutgoingSubmission(("13800138000",), Content("【信使】好"), "0" * 32)
+    with pytest.raises(ConfigurationError, match=rf"^accounts\.{name}\.{key}: .*{reason}"):
+        account.gateway.submit_request(submission, datetime.now(UTC))
+
+
+def test_all_missing_secrets_are_named_at_once(tmp_path: Path) -> None:
+    missing = {"env": "MISSING"}
+    raw = {
+        "callback_secrets": [missing, "x" * 20],
+        "web": {"session_secret": {"file": "gone"}},
+        "accounts": {
+            "bulk": {**BASE, **LOGINS["bulk"], "password": missing},
+            "codes": {**BASE, **LOGINS["codes"], "push_tokens": ["t" * 20, missing]},
+        },
+    }
+    made = settings.parse(raw, tmp_path, {})
+    with pytest.raises(ConfigurationError) as error:
+        secret_places.require_secrets(made)
+    assert [problem.where for problem in error.value.problems] == [
+        "callback_secrets.0",
+        "web.session_secret",
+        "accounts.bulk.password",
+        "accounts.codes.push_tokens.1",
+    ]
+    assert str(tmp_path / "gone") in str(error.value)
+    with pytest.raises(ConfigurationError, match=r"accounts\.bulk\.password"):
+        application(made)
 
 
 @pytest.mark.parametrize(

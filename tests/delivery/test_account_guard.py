@@ -225,7 +225,7 @@ def test_a_dead_process_s_right_to_ask_comes_free(hand: Hand) -> None:
 @pytest.mark.parametrize(
     ("result", "holds"),
     [
-        (Result(Outcome.UNKNOWN, "failure", "用户名或密码错误", mapped=False), True),
+        (Result(Outcome.UNKNOWN, "failure", "操作失败，请联系客服", mapped=False), True),
         (Result(Outcome.UNKNOWN, "unreadable", "<html>", mapped=False), False),
         (Result(Outcome.UNKNOWN, "HTTP 502", "", mapped=False), False),
         (Result(Outcome.UNKNOWN, "HTTP 403", "", mapped=False), True),

@@ -48,9 +48,8 @@ def stored() -> set[str]:
                     ),
                     args=[_, named, *_],
                 )
-                | ast.Call(
-                    func=ast.Name(id="_settle_by_hand" | "_add_event"), args=[_, _, named, *_]
-                )
+                | ast.Call(func=ast.Name(id="_Decision"), args=[_, named, *_])
+                | ast.Call(func=ast.Name(id="_add_event"), args=[_, _, named, *_])
             ):
                 words = (node for node in ast.walk(named) if isinstance(node, ast.Constant))
                 found |= {str(word.value) for word in words}

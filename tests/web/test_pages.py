@@ -20,11 +20,12 @@ from tests.support.stage import (
 )
 from tests.support.web_process import live
 from tests.web.conftest import Served, make_key
-from worker.domain.enums import Carrier, Scope
+from worker.domain.enums import Carrier, MessageClass, Scope
 from worker.policy.account_health import Health
 from worker.sandbox import Sandbox
 from worker.store import accounts, keys, sessions
 from worker.store.db import database
+from worker.store.delivery import stops
 from worker.store.settlement import unknown
 
 ADDRESSES = ["/", "/campaigns", "/messages", "/replies", "/unknown"]
@@ -244,6 +245,31 @@ def test_an_account_is_held_with_a_reason_and_released(operator: httpx.Client) -
     assert operator.post("/accounts/v1/release", data=data).status_code == 303
     assert "contract under review" not in operator.get("/").text
     assert operator.post("/accounts/nobody/hold", data=data).status_code == 404
+
+
+def test_classes_are_stopped_after_a_question_and_let_go_on(
+    served: Served, operator: httpx.Client
+) -> None:
+    data: dict[str, object] = {"token": token(operator.get("/").text)}
+    asked = operator.post("/stop", data=data)
+    assert asked.status_code == 200
+    assert asked.text.count('name="class"') == len(MessageClass)
+    assert "class_stopped" not in asked.text
+    data |= {"class": ["otp", "marketing"], "why": "an <attack>"}
+    with visitor(served, Scope.LOOK) as looking:
+        assert looking.post("/stop", data=data).status_code == 403
+        assert operator.post("/stop", data={**data, "class": ["fax"]}).status_code == 404
+        assert "Stopped:" not in operator.get("/").text
+        assert operator.post("/stop", data=data).status_code == 303
+        for client, acts in ((looking, 0), (operator, 2)):
+            page = client.get("/?part=now").text
+            assert page.count("Stopped:") == 2
+            assert "an &lt;attack&gt;" in page
+            assert page.count('action="/resume/') == acts
+    assert operator.post("/resume/otp", data=data).status_code == 303
+    with database.reading(served.stage.engine) as connection:
+        (stop,) = stops.current(connection).values()
+    assert (stop.message_class, stop.who) == (MessageClass.MARKETING, "li")
 
 
 def test_a_refused_login_that_is_still_the_same_is_asked_about_before_it_is_released(

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from pydantic import SecretStr
 
+from worker.domain.secret_fields import MissingSecret
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.base import Account
 
@@ -28,7 +29,7 @@ class Logins:
     Accounts with the same login at the same gateway have one fingerprint, and are proven together.
     """
 
-    #: The fingerprint of each account's login.
+    #: The fingerprint of each account's login, where its secrets can be read.
     fingerprints: Mapping[str, str]
 
     def keeper(self, account: str) -> str:
@@ -48,11 +49,12 @@ NO_LOGINS = Logins({})
 
 def logins_of(accounts: Mapping[str, Account]) -> Logins:
     """Return the logins of accounts; slow the first time in a process."""
-    return Logins({name: fingerprint(account) for name, account in accounts.items()})
+    fingerprints = {name: fingerprint(account) for name, account in accounts.items()}
+    return Logins({name: known for name, known in fingerprints.items() if known is not None})
 
 
-def fingerprint(account: Account) -> str:
-    """Return the fingerprint of an account's login: 64 hex digits.
+def fingerprint(account: Account) -> str | None:
+    """Return the fingerprint of an account's login, 64 hex digits; None without its secrets.
 
     It changes with the login's name, its host, its secrets, and how the login is written.
     """
@@ -60,6 +62,8 @@ def fingerprint(account: Account) -> str:
     schema = type(settings)
     gateway_fields = schema.model_fields.keys() - AccountSettings.model_fields.keys()
     values = {name: getattr(settings, name) for name in gateway_fields}
+    if any(isinstance(value, MissingSecret) for value in values.values()):
+        return None
     secrets = {
         name: value.get_secret_value()
         for name, value in values.items()

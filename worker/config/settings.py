@@ -2,7 +2,8 @@
 
 `load` reports every fault at once, each with its key, and suggests the nearest name for a
 misspelt one. An environment variable wins over the file; a double underscore goes one table down:
-`XINSHI_ACCOUNTS__BULK__PASSWORD` is `password` in `[accounts.bulk]`.
+`XINSHI_ACCOUNTS__BULK__PASSWORD` is `password` in `[accounts.bulk]`. A secret that cannot be read
+here is no fault of the whole: `worker.config.secret_places.require_secrets` finds all of them.
 """
 
 import os
@@ -179,7 +180,10 @@ class Settings:
 
     @cached_property
     def logins(self) -> Logins:
-        """The fingerprints of the accounts' logins; slow the first time that they are asked for."""
+        """The fingerprints of the accounts' logins; slow the first time that they are asked for.
+
+        A login whose secret cannot be read here has none.
+        """
         return credentials.logins_of(self.accounts)
 
     @cached_property
@@ -283,7 +287,7 @@ def _read_account(
     if gateway is None:
         problems.append(gateway_problem(key, section, sorted(gateway_classes())))
         return None
-    settings = _validate(gateway.Settings, key, section, problems, context)
+    settings = _validate(gateway.Settings, key, section, problems, {**context, "key": key})
     return None if settings is None else Account(name, gateway(settings))
 
 

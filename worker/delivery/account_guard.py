@@ -4,6 +4,10 @@ A gateway that says that the account is at fault is not asked again: the account
 time that the code table says or until a person releases it, and one smallest submission asks first
 when that is over. A login that the gateway has not accepted yet is proven by one call at a time,
 over all processes and all of its endpoints: if it is refused, that was the only one.
+
+A login that was accepted before and is refused in words that no table has, but that speak of a
+login, was perhaps changed at the gateway: it is asked again once, after ten minutes, by a call that
+reaches nobody where the gateway has one.
 """
 
 import asyncio
@@ -29,7 +33,8 @@ from worker.gateways.results import Result
 from worker.gateways.transport import answer_bounds
 from worker.gateways.transport.answer_bounds import AnswerBound
 from worker.gateways.transport.client import GatewayClient
-from worker.store import accounts, events
+from worker.policy import login_words
+from worker.store import accounts, events, ticks
 from worker.store.db import database
 from worker.store.delivery import account_doubts
 from worker.store.delivery.account_doubts import AccountTrust
@@ -41,6 +46,10 @@ log = structlog.get_logger()
 SETTLING_SLACK = 15.0
 #: How long a refusal that was to be gone the second time holds its account, in seconds.
 ONCE_MORE_FAILED_HOLD = 600.0
+#: How long an account rests whose proven login is refused in words that no table has, in seconds.
+REFUSED_LOGIN_HOLD = 600.0
+#: How long after that its balance may take to answer, before a submission asks, in seconds.
+BALANCE_GRACE = 60.0
 #: How often a call that waits for another's proof looks, in seconds.
 PROOF_CHECK_INTERVAL = 0.1
 #: Codes of what stands before the gateway, or of answers that cannot be read: not its own words.
@@ -157,11 +166,14 @@ class _AccountNotes:
         """Hold an account that a refusal says is at fault, and say whether it does.
 
         A login's fault is that of all accounts that have it. So is a refusal in words that nobody
-        knows of a login that was never accepted: asking again could lock it.
+        knows of a login that was never accepted: asking again could lock it. Of one that was
+        accepted it is, for ten minutes, where the words speak of a login.
         """
         unproven = self._current_settings and self.is_unproven(account_name)
         says_so = refusal.outcome is Outcome.ACCOUNT_HELD
-        if not says_so and not (unproven and _is_unmapped_refusal(refusal)):
+        if not unproven and self._current_settings and _is_unmapped_login_refusal(refusal):
+            refusal = replace(refusal, fault=Fault.LOGIN, hold=REFUSED_LOGIN_HOLD)
+        elif not says_so and not (unproven and _is_unmapped_refusal(refusal)):
             return False
         by_login = refusal.fault is Fault.LOGIN or (unproven and refusal.fault is None)
         login = None
@@ -174,14 +186,27 @@ class _AccountNotes:
     def _hold(self, account_name: str, refusal: Result, login: str | None) -> None:
         """Hold an account, unless it is held already, and let one submission ask afterwards."""
         code, words, seconds = refusal.code, refusal.words, refusal.hold
-        if not accounts.hold(self._connection, account_name, code, words, seconds, login):
+        # An answer in unknown words to what was under way before a hold says nothing new.
+        if not accounts.hold(
+            self._connection, account_name, code, words, seconds, login, prolongs=refusal.mapped
+        ):
             return
         account_doubts.require_probe(self._connection, account_name, seconds)
+        if seconds is not None and _is_unmapped_login_refusal(refusal):
+            self._let_balance_ask(account_name, seconds)
         detail = {"code": code, "seconds": seconds}
         events.add(
             self._connection, "account.held", self._owner, account=account_name, detail=detail
         )
         log.warning("account.held", account=account_name, code=code, seconds=seconds)
+
+    def _let_balance_ask(self, account_name: str, seconds: float) -> None:
+        """Let the balance be asked for first when a hold ends, where the account has one."""
+        account = self._settings.accounts.get(account_name)
+        if account is None or not account.gateway.capabilities.balance:
+            return
+        account_doubts.settle_for(self._connection, account_name, seconds + BALANCE_GRACE)
+        ticks.run_in(self._connection, f"balance:{account_name}", seconds)
 
 
 def _is_unmapped_refusal(refusal: Result) -> bool:
@@ -191,6 +216,11 @@ def _is_unmapped_refusal(refusal: Result) -> bool:
         and not refusal.mapped
         and _FOREIGN_CODE.fullmatch(refusal.code) is None
     )
+
+
+def _is_unmapped_login_refusal(refusal: Result) -> bool:
+    """Whether a gateway answered in words that no table has, and that speak of the login."""
+    return _is_unmapped_refusal(refusal) and login_words.speak_of_login(refusal.code, refusal.words)
 
 
 def settling_seconds(settings: Settings, account: str) -> float | None:

@@ -34,6 +34,7 @@ from worker.store.delivery import (
     claims,
     new_submissions,
     outcomes,
+    stops,
     submission_messages,
 )
 from worker.store.delivery.claims import Lease, PlannedSubmission
@@ -56,6 +57,8 @@ class Claim:
     gatherer: SinglesGatherer
     #: Whether a planned submission's time may have come.
     planned_due: bool = True
+    #: Whether a person stopped the class: then nothing is leased.
+    stopped: bool = False
     #: Accounts that have no row yet: what was read of the others is all that there is of them.
     rowless: Sequence[str] = ()
     #: Whether more may be due than this claim has looked at.
@@ -82,7 +85,7 @@ class Claim:
         for account_name in self.rowless:
             accounts.ensure(connection, account_name)
         limit = min(MAX_CLAIMED_ROWS, self.selector.total_free_slots)
-        if limit <= 0:
+        if limit <= 0 or self.stopped:
             return []
         leases = self._take_planned(connection, limit) if self.planned_due else []
         leases += self._take_requests(connection, limit)
@@ -300,6 +303,11 @@ def begin_claim(
         owner,
         gather.gatherer_for(message_class, account_rows),
         planned_due=not account_rows or any(row.back for row in account_rows),
+        stopped=(
+            any(row.stopped for row in account_rows)
+            if account_rows
+            else stops.is_stopped(connection, message_class)
+        ),
         rowless=sorted(settings.accounts.keys() - {row.account for row in account_rows}),
     )
 

@@ -21,10 +21,12 @@ def hold(engine: Engine, account: str, reason: str, person: str) -> None:
         events.add(connection, "account.held", person, account=account, detail=detail)
 
 
-def release(engine: Engine, logins: Logins, state: AccountState, person: str) -> None:
-    """Let an account go on; one that was held for its login with all that have the same."""
-    account_names = logins.accounts_sharing(state.account) if state.held_login else [state.account]
+def release(engine: Engine, state: AccountState, person: str) -> None:
+    """Let an account go on; one that was held for its login with all that are held for it."""
     with database.writing(engine) as connection:
+        account_names = [state.account]
+        if state.held_login is not None:
+            account_names = accounts.names_held_for(connection, state.held_login)
         for account_name in account_names:
             if accounts.release(connection, account_name):
                 events.add(connection, "account.released", person, account=account_name)
@@ -33,6 +35,7 @@ def release(engine: Engine, logins: Logins, state: AccountState, person: str) ->
 def is_refused_again(logins: Logins, state: AccountState) -> bool:
     """Tell whether an account is held for the very login that the configuration has.
 
+    So it is taken to be where the login cannot be read here.
     Released, its next call is refused too, and repeats may lock it: a person who releases it is
     asked first.
     """

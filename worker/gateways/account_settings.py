@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass, Reports
 from worker.domain.recipient_windows import Windows
-from worker.domain.secret_fields import Secret
+from worker.domain.secret_fields import MissingSecret, Secret
 from worker.gateways.code_table import CodeMeaning, pattern_of
 
 #: The form of a push token: it can stand in an address and cannot be guessed.
@@ -128,7 +128,8 @@ class AccountSettings(BaseModel):
     @field_validator("push_tokens")
     @classmethod
     def _check_push_tokens(cls, tokens: tuple[Secret, ...]) -> tuple[Secret, ...]:
-        if not all(_PUSH_TOKEN.fullmatch(token.get_secret_value()) for token in tokens):
+        readable = [token for token in tokens if not isinstance(token, MissingSecret)]
+        if not all(_PUSH_TOKEN.fullmatch(token.get_secret_value()) for token in readable):
             msg = "is 20 to 100 letters, digits, - and _, by chance: `xinshi account push-url NAME`"
             raise ValueError(msg)
         return tokens

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row
+from sqlalchemy import Connection, Engine, Row
 
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
@@ -17,6 +17,7 @@ from worker.store.db import database
 from worker.store.feedback import reports
 from worker.store.intake import campaign_progress, campaigns, requests
 from worker.store.intake.campaign_progress import CampaignProgress
+from worker.store.settlement import unknown
 
 #: The form of a message's id; the databases have no integers of more digits.
 _MESSAGE_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
@@ -210,11 +211,28 @@ def history(engine: Engine, message_id: str) -> History:
 
 
 def search(engine: Engine, limit: int, filters: Mapping[str, Any]) -> list[Message]:
-    """Return messages that match filters of `store.messages.search`, the newest first."""
+    """Return messages that match filters of `store.messages.search`, the newest first.
+
+    Unknown ones are found in campaigns too, unless a number is asked for.
+    """
     with database.reading(engine) as connection:
+        if filters.get("state") == MessageState.UNKNOWN and not (
+            filters.get("msisdn") or filters.get("request_id")
+        ):
+            return _unknown_messages(connection, limit, filters)
         return [
             message_from_row(row) for row in messages.search(connection, limit=limit, **filters)
         ]
+
+
+def _unknown_messages(
+    connection: Connection, limit: int, filters: Mapping[str, Any]
+) -> list[Message]:
+    """Return the messages that the newest unknown submissions carry, the newest first."""
+    keys = unknown.message_keys(connection, limit, filters.get("account"), filters.get("since"))
+    rows = messages.view_rows(connection, keys)
+    newest_first = sorted(rows, key=lambda row: (-row.request_id, row.n))
+    return [message_from_row(row) for row in newest_first]
 
 
 def cancel(

@@ -85,6 +85,14 @@ def _hold_concerns(row: Any, logins: Logins) -> bool:
     )
 
 
+def names_held_for(connection: Connection, login: str) -> list[str]:
+    """Return the names of the accounts that are held for a login, sorted."""
+    held_for_login = select(account_state.c.account).where(
+        account_state.c.held_since.is_not(None), account_state.c.held_login == login
+    )
+    return sorted(connection.execute(held_for_login).scalars())
+
+
 def states(connection: Connection, logins: Logins = NO_LOGINS) -> dict[str, AccountState]:
     """Return the state of each account that has a row, by name."""
     rows = connection.execute(select(account_state, _still_held.label("held")))
@@ -116,15 +124,17 @@ def hold(
     reason: str,
     seconds: float | None,
     login: str | None = None,
+    *,
+    prolongs: bool = True,
 ) -> bool:
     """Hold an account, for some seconds or until a person releases it; False when it was held.
 
-    A hold until a person stays, and replaces one that ends by itself. With the fingerprint of a
-    `login` it holds that login alone.
+    A hold until a person stays, and replaces one that ends by itself unless `prolongs` is False.
+    With the fingerprint of a `login` it holds that login alone.
     """
     ensure(connection, account_name)
     may_hold = [account_state.c.held_since.is_(None), account_state.c.held_until <= now()]
-    if seconds is None:
+    if seconds is None and prolongs:
         may_hold.append(account_state.c.held_until.is_not(None))
     if login is not None:
         may_hold.append(account_state.c.held_login != login)

@@ -65,6 +65,12 @@ def take(
     return taking.rowcount == 1
 
 
+def run_in(connection: Connection, name: str, seconds: float) -> None:
+    """Let a tick be due in some seconds, whenever it was due."""
+    ensure(connection, {name})
+    connection.execute(update(tick).where(tick.c.name == name).values(next_at=later(seconds)))
+
+
 def release(connection: Connection, name: str, owner: str, problem: str | None = None) -> None:
     """End the lease of a tick, so that another process can take it when it is due.
 

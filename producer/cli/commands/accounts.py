@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import failures, options, output, pace_report
+from producer.cli import failures, options, output, pace_report, stop_notices
 from producer.cli.account_report import hold_advice, hold_reason, share_notice
 from producer.cli.groups import account_group
 from producer.cli.session import Session, open_session, operator_name
@@ -32,12 +32,20 @@ def list_accounts(*, as_json: options.Json = False, config: options.Config = Non
     with open_session(config) as session:
         states = _account_states(session)
         pacings = pace_report.read_pacings(session)
+        stops = stop_notices.read_stops(session)
         accounts = list(session.settings.accounts.values())
     if as_json:
         output.print_json(
             [
                 _account_json(account, states.get(account.name))
-                | {"pace": pace_report.as_json(account, pacings[account.name])}
+                | {
+                    "pace": pace_report.as_json(account, pacings[account.name]),
+                    "stopped": [
+                        message_class.value
+                        for message_class in stops
+                        if account.settings.serves(message_class)
+                    ],
+                }
                 for account in accounts
             ]
         )
@@ -62,6 +70,8 @@ def list_accounts(*, as_json: options.Json = False, config: options.Config = Non
             output.print_line(f"{account.name}: {share_notice(state)}")
         for notice in pace_report.pace_notices(account, pacings[account.name]):
             output.print_line(notice)
+    for stop in stops.values():
+        output.print_line(stop_notices.sentence(stop))
 
 
 def balance(
@@ -124,20 +134,24 @@ def release(
         from worker.delivery import manual_hold
 
         if manual_hold.is_refused_again(session.settings.logins, state) and not yes:
-            _confirm_release(state)
-        manual_hold.release(session.engine, session.settings.logins, state, operator_name())
+            _confirm_release(state, is_known=name in session.settings.logins.fingerprints)
+        manual_hold.release(session.engine, state, operator_name())
     follows = ": one text asks first, the rest follows once the gateway has taken it"
     output.print_line(
         f"{name} goes on{'' if state.held_code == manual_hold.HAND_HOLD_CODE else follows}"
     )
 
 
-def _confirm_release(state: "AccountState") -> None:
-    """Ask whether to release an account whose login was refused and has not changed."""
+def _confirm_release(state: "AccountState", *, is_known: bool) -> None:
+    """Ask whether to release an account whose login was refused and, if known, has not changed."""
+    login_now = (
+        "the configuration that is read here has no other; the next call will be refused too"
+        if is_known
+        else "whether it has another one now cannot be known here; else the next call is refused"
+    )
     output.print_error(
-        f"{state.account}: the gateway refused its login ({hold_reason(state)}), and the"
-        " configuration that is read here has no other; the next call will be refused too, and"
-        " repeats may lock the account"
+        f"{state.account}: the gateway refused its login ({hold_reason(state)}), and"
+        f" {login_now}, and repeats may lock the account"
     )
     if not typer.confirm("Release it all the same?"):
         raise typer.Exit(failures.FAILED)

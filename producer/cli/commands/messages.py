@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import options, output, parsing, times
+from producer.cli import options, output, parsing, stop_notices, times
 from producer.cli.session import open_session, operator_name
 from worker.domain.enums import MessageState
 
@@ -32,10 +32,15 @@ def show(message_id: _Id, *, as_json: options.Json = False, config: options.Conf
         from worker.intake import lookup
 
         history = lookup.history(session.engine, message_id)
+        waits = history.message.state is MessageState.QUEUED
+        stop = stop_notices.read_stops(session).get(history.message.message_class)
     if as_json:
-        output.print_json(history.as_json())
+        stop_json = {"stopped": stop.as_json()} if stop and waits else {}
+        output.print_json(history.as_json() | stop_json)
     else:
         _print_history(history)
+        if stop and waits:
+            output.print_line(stop_notices.sentence(stop))
 
 
 def cancel(
@@ -79,7 +84,10 @@ def messages(
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """List messages, the newest first; those of a campaign only with --campaign."""
+    """List messages, the newest first; those of a campaign only with --campaign.
+
+    With --state unknown those of campaigns are among them, unless --to asks for a number.
+    """
     stored_since = times.parse_past(since, "--since")
     filters: dict[str, Any] = {
         "msisdn": to and parsing.msisdn(to, "--to"),

@@ -42,7 +42,11 @@ def password(
 
 
 def _refuse_if_impossible(session: Session, account: "Account") -> None:
-    """End with an error when the gateway has no call for it, or the account is held."""
+    """End with an error when the gateway has no call for it, or holds the account.
+
+    A person's own hold is how a password is changed while nothing goes out.
+    """
+    from worker.delivery import manual_hold
     from worker.store import accounts
     from worker.store.db import database
 
@@ -50,7 +54,7 @@ def _refuse_if_impossible(session: Session, account: "Account") -> None:
         _fail(f"{account.name}: its gateway has no call for that; ask its provider")
     with database.reading(session.engine) as connection:
         state = accounts.states(connection, session.settings.logins).get(account.name)
-    if state and state.held:
+    if state and state.held and state.held_code != manual_hold.HAND_HOLD_CODE:
         _fail(
             f"{account.name} is held ({hold_reason(state)}) and is asked for nothing;"
             f" `xinshi account release {account.name}` first"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import failures, options, output, parsing
+from producer.cli import failures, options, output, parsing, stop_notices
 from producer.cli.exclusion_reasons import doubt_reason, exclusion_reason
 from producer.cli.session import Session, open_session
 from worker.domain.enums import MessageClass
@@ -68,6 +68,9 @@ def route(
         )
         problems = _find_problems(session, request)
         rows = _account_rows(session, request)
+        stop_sentences = stop_notices.notices(session, [message_class])
+    for sentence in stop_sentences:
+        output.print_hint(f"it would wait: {sentence}")
     if as_json:
         problems_json = [{"where": problem.where, "what": problem.what} for problem in problems]
         output.print_json(
@@ -78,7 +81,7 @@ def route(
         _print_rows(rows, problems)
     if problems:
         raise typer.Exit(failures.USAGE)
-    if not any(row["chance"] or row["probe"] for row in rows):
+    if stop_sentences or not any(row["chance"] or row["probe"] for row in rows):
         raise typer.Exit(failures.FAILED)
 
 

@@ -1,6 +1,6 @@
 """`xinshi settle`: list unknown submissions, and settle them by a person's decision."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -9,12 +9,15 @@ from producer.cli import (
     options,
     output,
     times,
+    unknown_report,
 )
-from producer.cli.session import open_session, operator_name
+from producer.cli.session import Session, open_session, operator_name
+from producer.cli.unknown_report import UnknownFilter
 from producer.cli.value_names import NamedValuesGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -25,13 +28,33 @@ if TYPE_CHECKING:
 _Ids = Annotated[
     list[int], typer.Argument(metavar="ID…", help="Submissions, as `list` shows them.")
 ]
+_OptionalIds = Annotated[
+    list[int] | None,
+    typer.Argument(
+        metavar="ID…", help="Submissions, as `list` shows them; else all that fit the options."
+    ),
+]
 _Reason = Annotated[str, typer.Option("--why", help="What you know, for the record.")]
 _Operator = Annotated[
     str | None, typer.Option("--who", help="Who says so; else the name you are logged in by.")
 ]
+_Code = Annotated[
+    str | None, typer.Option("--code", metavar="CODE", help="Only those that ended with this code.")
+]
+_Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help='Called since: "2h", "08:00", "2026-11-22".'),
+]
+_Campaign = Annotated[
+    int | None, typer.Option("--campaign", metavar="ID", help="Only those of a campaign.")
+]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask back.")]
 _Limit = Annotated[int, typer.Option("--limit", min=1, help="How many at the most.")]
 
-_COLUMNS = ("id", "account", "class", "request", "messages", "called", "code", "words", "events")
+#: How many submissions are shown before a question, settled by one command, and in a transaction.
+SHOWN_BEFORE_ASKING = 20
+MAX_SETTLED = 10_000
+SETTLED_AT_ONCE = 500
 
 group = typer.Typer(
     cls=NamedValuesGroup,
@@ -41,6 +64,7 @@ group = typer.Typer(
     epilog=options.example_lines(
         "xinshi settle list",
         'xinshi settle submitted 17 --why "in the vendor\'s console"',
+        'xinshi settle not-sent --account bulk --code "HTTP 502" --since 2h --why "no trace"',
         'xinshi settle not-sent 17 --why "the vendor has no trace of it"',
         'xinshi settle resend 17 --why "better twice than never"',
     ),
@@ -62,43 +86,40 @@ def register(app: typer.Typer) -> None:
 def list_unknown(
     *,
     account: options.AccountName = None,
+    code: _Code = None,
+    since: _Since = None,
+    campaign: _Campaign = None,
     limit: _Limit = 100,
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """List unknown submissions, the oldest first: how they ended, and what speaks for what."""
-    with open_session(config) as session:
-        from worker.store import events
-        from worker.store.db import database
-        from worker.store.settlement import unknown
+    """List unknown submissions, the oldest first: how they ended, and what speaks for what.
 
-        with database.reading(session.engine) as connection:
-            submissions = unknown.unknown_submissions(connection, account=account, limit=limit)
-            evidence = {
-                submission.id: events.of_submission(connection, submission.id)
-                for submission in submissions
-            }
+    Numbers are masked; of a batch the first three are shown.
+    """
+    wanted = UnknownFilter(account, code, times.parse_past(since, "--since"), campaign)
+    with open_session(config) as session:
+        submissions = unknown_report.find(session, wanted, limit)
+        shown = unknown_report.with_evidence(session, submissions)
     if as_json:
-        output.print_json(
-            [
-                {**_submission_json(submission), "evidence": evidence[submission.id]}
-                for submission in submissions
-            ]
-        )
-    elif submissions:
-        rows = [
-            _submission_row(submission, [event["name"] for event in evidence[submission.id]])
-            for submission in submissions
-        ]
-        output.print_table(_COLUMNS, rows)
+        output.print_json([submission.as_json() for submission in shown])
+    elif shown:
+        unknown_report.print_table(shown)
+        if len(shown) == limit:
+            output.print_hint(f"these are the oldest {limit}; --limit shows more")
     else:
-        output.print_hint("nothing is unknown")
+        output.print_hint("nothing is unknown" if wanted.is_empty else "nothing unknown fits")
 
 
 def mark_submitted(
     *,
-    ids: _Ids,
+    ids: _OptionalIds = None,
     reason: _Reason,
+    account: options.AccountName = None,
+    code: _Code = None,
+    since: _Since = None,
+    campaign: _Campaign = None,
+    yes: _Yes = False,
     operator: _Operator = None,
     as_json: options.Json = False,
     config: options.Config = None,
@@ -106,15 +127,20 @@ def mark_submitted(
     """Say that the gateway took them: their messages are `submitted`."""
     from worker.settlement import manual
 
-    _settle_by_hand(
-        ids, manual.mark_submitted, "settle.submitted", reason, operator, config, as_json=as_json
-    )
+    wanted = UnknownFilter(account, code, times.parse_past(since, "--since"), campaign)
+    decision = _Decision(manual.mark_submitted, "settle.submitted", reason, operator_name(operator))
+    _settle_by_hand(ids or [], wanted, decision, config, yes=yes, as_json=as_json)
 
 
 def mark_not_sent(
     *,
-    ids: _Ids,
+    ids: _OptionalIds = None,
     reason: _Reason,
+    account: options.AccountName = None,
+    code: _Code = None,
+    since: _Since = None,
+    campaign: _Campaign = None,
+    yes: _Yes = False,
     operator: _Operator = None,
     as_json: options.Json = False,
     config: options.Config = None,
@@ -122,15 +148,20 @@ def mark_not_sent(
     """Say that the gateway took none of them: their messages are queued again."""
     from worker.settlement import manual
 
-    _settle_by_hand(
-        ids, manual.mark_not_sent, "settle.not_sent", reason, operator, config, as_json=as_json
-    )
+    wanted = UnknownFilter(account, code, times.parse_past(since, "--since"), campaign)
+    decision = _Decision(manual.mark_not_sent, "settle.not_sent", reason, operator_name(operator))
+    _settle_by_hand(ids or [], wanted, decision, config, yes=yes, as_json=as_json)
 
 
 def resend(
     *,
-    ids: _Ids,
+    ids: _OptionalIds = None,
     reason: _Reason,
+    account: options.AccountName = None,
+    code: _Code = None,
+    since: _Since = None,
+    campaign: _Campaign = None,
+    yes: _Yes = False,
     operator: _Operator = None,
     as_json: options.Json = False,
     config: options.Config = None,
@@ -138,9 +169,9 @@ def resend(
     """Send their messages once more, knowing that they may arrive twice; only once for each."""
     from worker.settlement import manual
 
-    _settle_by_hand(
-        ids, manual.resend_once, "settle.resent", reason, operator, config, as_json=as_json
-    )
+    wanted = UnknownFilter(account, code, times.parse_past(since, "--since"), campaign)
+    decision = _Decision(manual.resend_once, "settle.resent", reason, operator_name(operator))
+    _settle_by_hand(ids or [], wanted, decision, config, yes=yes, as_json=as_json)
 
 
 def put_aside_restored(
@@ -230,35 +261,40 @@ def split(
         raise typer.Exit(failures.FAILED)
 
 
+class _Decision(NamedTuple):
+    """What a person says of submissions, for the record too."""
+
+    settle_submission: "Callable[[Connection, Settings, UnknownSubmission], bool]"
+    event_name: str
+    reason: str
+    who: str
+
+
 def _settle_by_hand(
     ids: list[int],
-    settle_submission: "Callable[[Connection, Settings, UnknownSubmission], bool]",
-    event_name: str,
-    reason: str,
-    operator: str | None,
-    config: Any,
+    wanted: UnknownFilter,
+    decision: _Decision,
+    config: "Path | None",
     *,
+    yes: bool,
     as_json: bool,
 ) -> None:
-    """Settle submissions in one transaction, and print which were settled and which were not.
+    """Settle submissions, and print which were settled and which were not.
 
-    `settle_submission` settles one, and returns whether it could; `event_name` is recorded for it.
+    Without ids they are those that fit the options: shown first, and settled after a yes.
     """
+    if bool(ids) != wanted.is_empty:
+        msg = "name submissions, or say which by --account, --code, --since, --campaign"
+        raise typer.BadParameter(msg)
     with open_session(config) as session:
-        from worker.settlement import manual
-        from worker.store.db import database
-
-        with database.writing(session.engine) as connection:
-            settled_ids = manual.settle(
-                connection,
-                session.settings,
-                ids,
-                settle_submission,
-                event_name=event_name,
-                who=operator_name(operator),
-                reason=reason,
-            )
-    refused_ids = [submission_id for submission_id in ids if submission_id not in settled_ids]
+        if not ids:
+            ids = _confirmed_ids(session, wanted, decision, yes=yes, as_json=as_json)
+        settled_ids = [
+            settled_id
+            for start in range(0, len(ids), SETTLED_AT_ONCE)
+            for settled_id in _settle(session, ids[start : start + SETTLED_AT_ONCE], decision)
+        ]
+    refused_ids = sorted(set(ids) - set(settled_ids))
     if as_json:
         output.print_json({"settled": settled_ids, "left": refused_ids})
     elif settled_ids:
@@ -272,30 +308,40 @@ def _settle_by_hand(
         raise typer.Exit(failures.FAILED)
 
 
-def _submission_row(submission: "UnknownSubmission", event_names: list[str]) -> list[Any]:
-    return [
-        submission.id,
-        submission.account,
-        submission.message_class.value,
-        submission.request_id,
-        submission.size,
-        submission.called_at,
-        submission.code,
-        submission.words,
-        ", ".join(event_names) + (", sent once more" if submission.resent else ""),
-    ]
+def _settle(session: Session, ids: list[int], decision: _Decision) -> list[int]:
+    """Settle submissions in one transaction; return the ids of those that were."""
+    from worker.settlement import manual
+    from worker.store.db import database
+
+    with database.writing(session.engine) as connection:
+        return manual.settle(
+            connection,
+            session.settings,
+            ids,
+            decision.settle_submission,
+            event_name=decision.event_name,
+            who=decision.who,
+            reason=decision.reason,
+        )
 
 
-def _submission_json(submission: "UnknownSubmission") -> dict[str, Any]:
-    return {
-        "id": submission.id,
-        "account": submission.account,
-        "class": submission.message_class.value,
-        "request": submission.request_id,
-        "messages": submission.size,
-        "segments": submission.size * submission.segments,
-        "called_at": submission.called_at and submission.called_at.isoformat(),
-        "code": submission.code,
-        "code_text": submission.words,
-        "resent": submission.resent,
-    }
+def _confirmed_ids(
+    session: Session, wanted: UnknownFilter, decision: _Decision, *, yes: bool, as_json: bool
+) -> list[int]:
+    """Show the submissions that fit, and return their ids after a yes; exit with 1 after a no."""
+    submissions = unknown_report.find(session, wanted, MAX_SETTLED)
+    if not submissions:
+        output.print_hint("nothing unknown fits")
+        return []
+    if not as_json:
+        first = submissions[:SHOWN_BEFORE_ASKING]
+        unknown_report.print_table(unknown_report.with_evidence(session, first))
+    message_count = sum(submission.size for submission in submissions)
+    act = decision.event_name.partition(".")[2].replace("_", " ")
+    summary = f"{len(submissions):,} submissions with {message_count:,} messages: {act}"
+    if not yes and as_json:
+        output.print_error(f"{summary}; --yes says that these are meant")
+        raise typer.Exit(failures.USAGE)
+    if not yes and not typer.confirm(f"{summary}?", err=True):
+        raise typer.Exit(failures.FAILED)
+    return [submission.id for submission in submissions]

@@ -38,8 +38,10 @@ def up(
     """
     with open_session(config) as session:
         from producer.local.supervisor import Supervisor
+        from worker.config import secret_places
         from worker.runtime import broker, logs
 
+        secret_places.require_secrets(session.settings)
         broker.check(session.settings)
         _prepare_database(session)
         web_socket = None if no_web else _bind_web_socket(session, web_port)

@@ -34,8 +34,10 @@ def web(
         except ModuleNotFoundError as error:
             output.print_error(f"{error.name} is not installed; pip install 'xinshi[web]'")
             raise typer.Exit(failures.FAILED) from None
+        from worker.config import secret_places
         from worker.runtime import logs
 
+        secret_places.require_secrets(session.settings)
         web_settings = session.settings.top.web
         web_socket = listener.listen(
             host or web_settings.host, web_settings.port if port is None else port

@@ -11,12 +11,13 @@ from producer.web.context import AppContext, Context
 from producer.web.pages import chart, page_routes
 from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking, Operating
-from worker.delivery import manual_hold
+from worker.delivery import class_stops, manual_hold
+from worker.domain.enums import MessageClass
 from worker.domain.errors import NotFound
 from worker.store import accounts, throughput
 from worker.store.accounts import AccountState
 from worker.store.db import database
-from worker.store.delivery import account_doubts, claims
+from worker.store.delivery import account_doubts, claims, stops
 
 router = page_routes.router()
 
@@ -37,6 +38,7 @@ def _facts(context: AppContext) -> dict[str, Any]:
             "chart": chart.draw(hour),
             "waiting": throughput.waiting_by_class(connection),
             "accounts": _accounts(context, connection),
+            "stops": stops.current(connection),
         }
 
 
@@ -83,7 +85,31 @@ async def release(
         return draw(
             request, "release.html", person, state=state, same=logins.accounts_sharing(name)
         )
-    await context.run(manual_hold.release, context.engine, logins, state, person.name)
+    await context.run(manual_hold.release, context.engine, state, person.name)
+    return RedirectResponse("/", 303)
+
+
+@router.post("/stop")
+async def stop(
+    request: Request,
+    context: Context,
+    person: Operating,
+    classes: Annotated[list[MessageClass] | None, Field(alias="class")] = None,
+    why: Annotated[str, Field()] = "",
+) -> Response:
+    """Stop classes; asks which, and why, when none is named."""
+    if not classes:
+        return draw(request, "stop.html", person, classes=list(MessageClass))
+    reason = why.strip()[:200] or None
+    await context.run(class_stops.stop, context.engine, classes, person.name, reason)
+    return RedirectResponse("/", 303)
+
+
+@router.post("/resume/{message_class}")
+async def resume(message_class: MessageClass, context: Context, person: Operating) -> Response:
+    """Let a class go on that was stopped."""
+    await context.run(class_stops.resume, context.engine, [message_class], person.name)
+    context.ring(message_class)
     return RedirectResponse("/", 303)
 
 

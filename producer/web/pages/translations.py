@@ -75,6 +75,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "release_anyway": ("仍然解除", "Release it all the same"),
     "no_accounts": ("没有配置账户", "No account is configured"),
     "by_hand": ("直到人工解除", "until a person releases it"),
+    "stop_sending": ("停止发送", "Stop sending"),
+    "stop_sure": (
+        "选中的类别将不再提交给网关，直到有人恢复；正在提交的会完成，新短信排队等待，过期的不再发送。",
+        "Nothing of these goes out until somebody resumes it; what waits expires when it is over.",
+    ),
+    "class_stopped": ("已停止发送：", "Stopped:"),
     "hold": ("暂停使用", "Hold"),
     "release": ("解除", "Release"),
     "name": ("名称", "Name"),

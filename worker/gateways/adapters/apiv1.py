@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 import httpx
@@ -86,6 +87,7 @@ class ApiV1(Gateway):
     name = "apiv1"
     Settings = ApiV1Settings
     codes = CodeTable.load(name)
+    settings: ApiV1Settings
 
     def __init__(self, settings: ApiV1Settings) -> None:
         super().__init__(settings)
@@ -93,11 +95,6 @@ class ApiV1(Gateway):
             Endpoint(httpx.URL(f"{settings.base_url}/api/v1/{call}"))
             for call in ("send", "report", "mo", "queryBalance")
         )
-        secret = settings.password.get_secret_value().encode()
-        digest = hashlib.md5(secret, usedforsecurity=False).hexdigest()
-        if settings.password_case == "upper":  # noqa: S105 - a case, no password
-            digest = digest.upper()
-        self._login = encode_form({"account": settings.account, "pwd": digest})
         self._capabilities = Capabilities(
             batch_cap=3000,
             longest=settings.longest,
@@ -108,6 +105,14 @@ class ApiV1(Gateway):
             inbound=True,
             balance=True,
         )
+
+    @cached_property
+    def _login(self) -> str:
+        secret = self.settings.password.get_secret_value().encode()
+        digest = hashlib.md5(secret, usedforsecurity=False).hexdigest()
+        if self.settings.password_case == "upper":  # noqa: S105 - a case, no password
+            digest = digest.upper()
+        return encode_form({"account": self.settings.account, "pwd": digest})
 
     @property
     def capabilities(self) -> Capabilities:

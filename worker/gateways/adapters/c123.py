@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
 import httpx
@@ -86,6 +87,7 @@ class C123(Gateway):
     name = "c123"
     Settings = C123Settings
     codes = CodeTable.load(name)
+    settings: C123Settings
 
     def __init__(self, settings: C123Settings) -> None:
         super().__init__(settings)
@@ -95,10 +97,6 @@ class C123(Gateway):
             Endpoint(httpx.URL(f"{settings.base_url}/{path}/"), settings.method)
             for path in ("tx", "rx", "mm")
         )
-        secret = encode(settings.password.get_secret_value(), settings.charset)
-        # Lower case and unsalted: the sample in section 4 is the MD5 of 9999.
-        digest = hashlib.md5(secret, usedforsecurity=False).hexdigest()
-        self._login = encode_form({"uid": settings.uid, "pwd": digest}, settings.charset)
         self._charset_field = "&encode=utf8" if settings.charset == "utf-8" else ""
         self._capabilities = Capabilities(
             batch_cap=BATCH_CAPS[settings.method],
@@ -114,6 +112,13 @@ class C123(Gateway):
             inbound_by_hour=True,
             inbound_spacing=settings.rx_spacing,
         )
+
+    @cached_property
+    def _login(self) -> str:
+        secret = encode(self.settings.password.get_secret_value(), self._charset)
+        # Lower case and unsalted: the sample in section 4 is the MD5 of 9999.
+        digest = hashlib.md5(secret, usedforsecurity=False).hexdigest()
+        return encode_form({"uid": self.settings.uid, "pwd": digest}, self._charset)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -7,6 +7,7 @@ therefore proves nothing.
 """
 
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
 import httpx
@@ -58,18 +59,22 @@ class Fetion(Gateway):
     name = "fetion"
     Settings = FetionSettings
     codes = CodeTable.load(name)
+    settings: FetionSettings
 
     def __init__(self, settings: FetionSettings) -> None:
         super().__init__(settings)
         self._sender = settings.sender
         self._endpoint = Endpoint(httpx.URL(f"{settings.base_url}/"), settings.method)
-        login = {"from": settings.sender, "pswd": settings.password.get_secret_value()}
-        self._login = encode_form(login)
         # Document 000 takes several numbers and says that how many was never tested.
         self._capabilities = Capabilities(
             batch_cap=settings.max_batch or 1,
             longest=_MAX_URL_TEXT if settings.method == "GET" else None,
         )
+
+    @cached_property
+    def _login(self) -> str:
+        password = self.settings.password.get_secret_value()
+        return encode_form({"from": self._sender, "pswd": password})
 
     @property
     def capabilities(self) -> Capabilities:

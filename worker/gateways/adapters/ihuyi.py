@@ -94,7 +94,7 @@ class Ihuyi(Gateway):
     def __init__(self, settings: IhuyiSettings) -> None:
         super().__init__(settings)
         self._account = settings.account
-        self._key = settings.api_key.get_secret_value()
+        self._api_key = settings.api_key
         self._dynamic = settings.dynamic_password
         self._format = settings.format
         self._push_fields = settings.push_fields
@@ -192,10 +192,11 @@ class Ihuyi(Gateway):
     def _login_fields(self, at: datetime, *arguments: str) -> dict[str, str]:
         """Return the login: with the key itself, or with an MD5 over the call and its time."""
         if not self._dynamic:
-            return {"account": self._account, "password": self._key}
+            return {"account": self._account, "password": self._api_key.get_secret_value()}
         time = str(int(at.timestamp()))
         # The vendor's document, section 7: account, key, number, content, time, without separators.
-        signed_text = "".join((self._account, self._key, *arguments, time)).encode()
+        key = self._api_key.get_secret_value()
+        signed_text = "".join((self._account, key, *arguments, time)).encode()
         digest = hashlib.md5(signed_text, usedforsecurity=False).hexdigest()
         return {"account": self._account, "password": digest, "time": time}
 

@@ -8,6 +8,7 @@ passwords, UTF-8, other paths and ports, as public client code shows, so these a
 import re
 from base64 import b64encode
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 import httpx
@@ -120,8 +121,6 @@ class Jzyyun(Gateway):
             for base_url in _base_urls(settings)
         )
         self._over_soap = settings.transport == "soap"
-        self._login = {"username": settings.username, "password": _password(settings)}
-        self._form_login = encode_form(self._login, settings.charset)
         self._charsets = ("gbk", "utf-8") if settings.charset == "gbk" else ("utf-8", "gbk")
         self._capabilities = Capabilities(
             batch_cap=20_000,
@@ -133,6 +132,14 @@ class Jzyyun(Gateway):
             inbound=True,
             balance=True,
         )
+
+    @cached_property
+    def _login(self) -> dict[str, str]:
+        return {"username": self.settings.username, "password": _password(self.settings)}
+
+    @cached_property
+    def _form_login(self) -> str:
+        return encode_form(self._login, self._charset)
 
     @property
     def capabilities(self) -> Capabilities:

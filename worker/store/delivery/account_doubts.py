@@ -63,7 +63,7 @@ class Doubt:
     doubts: int
     #: Whether the one call that asks may go now.
     probe_due: bool
-    #: Whether it takes nothing, because its counter is to tell what was taken.
+    #: Whether it takes nothing, because its counter, or its balance, is to tell how it stands.
     settling: bool
     #: Whether the gateway has not accepted this login yet.
     unproven: bool = False
@@ -135,11 +135,22 @@ def add(connection: Connection, account_name: str, settling_seconds: float | Non
     connection.execute(
         update(account_state)
         .where(account_state.c.account == account_name)
-        .values(
-            doubts=counts.packed(),
-            probe_at=later(counts.probe_pause()),
-            settle_until=None if settling_seconds is None else later(settling_seconds),
+        .values(doubts=counts.packed(), probe_at=later(counts.probe_pause()))
+    )
+    if settling_seconds is not None:
+        settle_for(connection, account_name, settling_seconds)
+
+
+def settle_for(connection: Connection, account_name: str, seconds: float) -> None:
+    """Let an account take nothing for some seconds or longer, so that another call can tell."""
+    settles_longer = account_state.c.settle_until > later(seconds)
+    connection.execute(
+        update(account_state)
+        .where(
+            account_state.c.account == account_name,
+            or_(account_state.c.settle_until.is_(None), ~settles_longer),
         )
+        .values(settle_until=later(seconds))
     )
 
 

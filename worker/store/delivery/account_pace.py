@@ -18,7 +18,7 @@ from worker.policy.adaptive_rate import NOTHING_LEARNED, LearnedRate
 from worker.policy.gcra import PacingState
 from worker.store import accounts
 from worker.store.db.clock import later, now
-from worker.store.delivery import claims
+from worker.store.delivery import claims, stops
 from worker.store.schema.tables import account_state, submission
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -152,6 +152,7 @@ _claim_query = select(
     _in_flight_counts.c.otp,
     _in_flight_counts.c.all,
     claims.due_submission_exists.label("back"),
+    stops.class_is_stopped.label("stopped"),
 ).select_from(
     account_state.outerjoin(
         _in_flight_counts, _in_flight_counts.c.account == account_state.c.account
@@ -163,8 +164,8 @@ def claim_rows(connection: Connection, message_class: MessageClass) -> Sequence[
     """Return what a claim of a class reads first: a row of `SNAPSHOT_COLUMNS` for each account.
 
     Each row also has `otp` and `all`, the submissions that the account has in flight, of `otp` and
-    of all classes; and `back`, which says of the claim's class, not of the account, whether a
-    planned submission's time has come.
+    of all classes; and `back` and `stopped`, which say of the claim's class, not of the account,
+    whether a planned submission's time has come, and whether a person stopped it.
     """
     return connection.execute(_claim_query, {"of": message_class.value}).all()
 

@@ -424,7 +424,7 @@ account_state = Table(
     Column("doubts", Integer, nullable=False, default=0, server_default="0"),
     #: When the one smallest submission may go that asks whether a doubtful account works again.
     Column("probe_at", Instant()),
-    #: Until then it takes nothing, so that its sent counter can tell what was taken.
+    #: Until then it takes nothing: its sent counter, or its balance, is to tell how it stands.
     Column("settle_until", Instant()),
     #: The sent counter at a quiet moment: {"sent": …, "called": when the last call was, …}.
     Column("counter", JSON(none_as_null=True)),
@@ -549,6 +549,17 @@ ended_session = Table(
     Column("session", String(32), primary_key=True),
     #: When the session would have ended by itself.
     Column("forget_at", Instant(), nullable=False),
+    **_MYSQL,
+)
+
+stop = Table(
+    "xinshi_stop",
+    metadata,
+    #: The class of which nothing is handed out.
+    Column("class", String(16), primary_key=True, key="message_class"),
+    Column("since", Instant(), nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("why", String(200)),
     **_MYSQL,
 )
 
