@@ -68,6 +68,14 @@ def test_nothing_refers_to_what_is_not_described(served: Served) -> None:
     assert found <= there
 
 
+def test_a_number_is_called_to_or_from_and_nothing_else(served: Served) -> None:
+    described = served.client().get("/openapi.json").json()
+    schemas = described["components"]["schemas"].values()
+    fields = {name for schema in schemas for name in schema.get("properties", ())}
+    assert {"to", "from"} <= fields
+    assert not fields & {"msisdn", "number", "sent_from"}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_api_is_what_it_says(served: Served, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from worker.store.intake.campaign_progress import CampaignProgress
 _MESSAGE_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
 #: The columns of a campaign's export.
 EXPORT_COLUMNS = (
-    *("number", "state", "code", "code_text", "account", "gateway_id", "attempts"),
+    *("to", "state", "code", "code_text", "account", "gateway_id", "attempts"),
     *("submitted_at", "finished_at", "row", "reason"),
 )
 #: The columns that rows alone have which were left out.
@@ -36,7 +36,8 @@ class Message:
     """A message in its present state. Times are aware."""
 
     id: str
-    msisdn: str
+    #: Its number: 11 digits for a mobile.
+    to: str
     message_class: MessageClass
     state: MessageState
     #: The account that carries it, or that its sender named; None until one is chosen.
@@ -60,7 +61,7 @@ class Message:
         """Return the message as JSON shows it: `class` for the class, times in ISO 8601."""
         return {
             "id": self.id,
-            "msisdn": self.msisdn,
+            "to": self.to,
             "class": self.message_class.value,
             "state": self.state.value,
             "account": self.account,
@@ -264,15 +265,15 @@ def export_parts(engine: Engine, campaign_id: int, total: int) -> Iterator[list[
     Messages come first, then the rows of its list that were left out. Each part is read by one
     short transaction, and shows what was true then.
     """
-    columns = ["msisdn" if column == "number" else column for column in EXPORT_COLUMNS]
-    message_columns = [column for column in columns if column not in _LEFT_OUT_COLUMNS]
+    columns = [column for column in EXPORT_COLUMNS if column not in _LEFT_OUT_COLUMNS]
+    message_columns = ["msisdn" if column == "to" else column for column in columns]
     empty_cells = [None] * len(_LEFT_OUT_COLUMNS)
     for first in range(0, total, PART_SIZE):
         with database.reading(engine) as connection:
             rows = campaigns.export_rows(connection, campaign_id, message_columns, first, PART_SIZE)
         yield [[_export_cell(value) for value in row] + empty_cells for row in rows]
     for part in left_out.parts(engine, campaign_id):
-        yield [[_export_cell(fields.get(column)) for column in columns] for fields in part]
+        yield [[_export_cell(fields.get(column)) for column in EXPORT_COLUMNS] for fields in part]
 
 
 def _export_cell(value: Any) -> Any:

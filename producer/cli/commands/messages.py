@@ -107,11 +107,11 @@ def messages(
 
 
 def _print_messages(matches: "list[Message]") -> None:
-    headers = ("id", "number", "class", "state", "account", "code", "stored", "ended")
+    headers = ("id", "to", "class", "state", "account", "code", "stored", "ended")
     rows = [
         (
             message.id,
-            message.msisdn,
+            message.to,
             message.message_class.value,
             message.state.value,
             message.account,
@@ -129,7 +129,7 @@ def _print_history(history: "History") -> None:
     output.print_facts(
         {
             "message": message.id,
-            "number": message.msisdn,
+            "to": message.to,
             "state": message.state.value,
             "class": message.message_class.value,
             "account": message.account,

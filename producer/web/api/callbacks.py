@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Header, Path
 from pydantic import BaseModel, Field
 
 from producer.web.api import ownership, schemas
-from producer.web.api.authentication import Caller, RequireScope
-from producer.web.api.key_first import KeyFirstRoute
+from producer.web.api.api_route import ApiRoute
+from producer.web.api.authentication import Caller, RequireScope, missing_scope
 from producer.web.context import AppContext, Context
 from producer.web.problems import HttpProblem, responses
 from worker.domain.enums import Scope
@@ -18,7 +18,7 @@ from worker.intake import enqueue
 from worker.store.db import database
 from worker.store.feedback import callbacks
 
-router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], route_class=KeyFirstRoute)
+router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], route_class=ApiRoute)
 
 Sender = Annotated[Caller, Depends(RequireScope(Scope.SEND))]
 CallbackId = Annotated[int, Path(ge=1, le=ownership.MAX_ID)]
@@ -136,7 +136,7 @@ def _check_body(context: AppContext, caller: Caller, body: NewCallback) -> None:
     if problems:
         raise Refused([Problem("url", problem.what) for problem in problems])
     if body.inbound and Scope.INBOUND not in caller.key.scopes:
-        raise HttpProblem(403, "no-scope", f"this key has not the scope {Scope.INBOUND.value}")
+        raise missing_scope(caller, Scope.INBOUND)
 
 
 def _entitlement(caller: Caller, secret: str | None) -> Entitlement:
@@ -157,7 +157,7 @@ def _created(context: AppContext, callback_id: int) -> CreatedCallback:
     )
 
 
-@router.get("", summary="List callbacks", responses=responses(401, 403, 429, 503))
+@router.get("", summary="List callbacks", responses=responses(401, 403, 422, 429, 503))
 async def listed(context: Context, caller: Sender) -> Callbacks:
     """Return this sender's callbacks, with what waits for each."""
     own_callbacks = await context.run(_callbacks_of, context, caller.sender)

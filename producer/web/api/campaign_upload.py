@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from producer.web.api import enqueue, schemas, upload_schemas
+from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.api.messages import content_of
 from producer.web.context import AppContext, Context
@@ -28,7 +29,7 @@ from worker.intake.lists.facts import ListFacts
 from worker.intake.lists.options import ListOptions
 from worker.intake.recipient_rows import PlainRows, Row
 
-router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=ApiRoute)
 
 Loader = Annotated[Caller, Depends(RequireScope(Scope.CAMPAIGNS))]
 #: The most fields that a form may have besides its file.
@@ -132,10 +133,8 @@ def _rows(
             yield recipient_list.rows, recipient_list.facts
 
 
-def _row(nth: int, recipient: str | schemas.Row) -> Row:
-    if isinstance(recipient, str):
-        return Row(nth, recipient)
-    return Row(nth, recipient.msisdn, dict(recipient.__pydantic_extra__) or None)
+def _row(nth: int, recipient: schemas.Row) -> Row:
+    return Row(nth, recipient.to, dict(recipient.__pydantic_extra__) or None)
 
 
 @contextmanager
@@ -179,7 +178,7 @@ def _validated(model: type[BaseModel], body: Any) -> Any:
             return model.model_validate_json(body)
         return model.model_validate(body)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        faults = error.errors(include_url=False, include_input=False)
         raise RequestValidationError(
             [fault | {"loc": ("body", *fault["loc"])} for fault in faults]
         ) from None

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
 from producer.web.api import ownership, schemas
+from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
-from producer.web.api.key_first import KeyFirstRoute
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain.enums import MessageClass, Scope
@@ -21,13 +21,13 @@ from worker.store import sender_pages
 from worker.store.db import database
 from worker.store.intake.campaign_progress import CampaignProgress
 
-router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=KeyFirstRoute)
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=ApiRoute)
 
 Runner = Annotated[Caller, Depends(RequireScope(Scope.CAMPAIGNS))]
 CampaignId = Annotated[int, Path(ge=1, le=ownership.MAX_ID, examples=[17])]
 #: The columns of an export.
 COLUMNS = (
-    *("id", "msisdn", "state", "account", "code", "code_text", "segments", "attempts"),
+    *("id", "to", "state", "account", "code", "code_text", "segments", "attempts"),
     *("submitted_at", "finished_at", "closed_at", "row", "reason"),
 )
 _ERRORS = responses(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from producer.web.api import enqueue, ownership, schemas
+from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
-from producer.web.api.key_first import KeyFirstRoute
 from producer.web.context import AppContext, Context
 from producer.web.problems import field_errors, responses
 from worker.domain import number_search
@@ -18,7 +18,7 @@ from worker.store import sender_pages
 from worker.store.db import database
 from worker.store.sender_pages import MessageFilters
 
-router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=KeyFirstRoute)
+router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=ApiRoute)
 
 Sender = Annotated[Caller, Depends(RequireScope(Scope.SEND))]
 Reader = Annotated[Caller, Depends(RequireScope(Scope.READ))]
@@ -44,12 +44,11 @@ async def send(
     (`otp`) is counted for its number, and for the `client` that you name: over the limit it is
     refused (429) before it costs anything.
     """
-    to = [body.to] if isinstance(body.to, str) else body.to
     max_recipients = context.settings.top.web.max_recipients
-    if len(to) > max_recipients:
-        raise Refused([Problem("to", f"has {len(to)} numbers and may have {max_recipients}")])
+    if len(body.to) > max_recipients:
+        raise Refused([Problem("to", f"has {len(body.to)} numbers and may have {max_recipients}")])
     enqueue_request = EnqueueRequest(
-        to, key=key, **content_of(body), message_class=body.message_class
+        body.to, key=key, **content_of(body), message_class=body.message_class
     )
     enqueued = await enqueue.accept(request.app, context, caller, enqueue_request, body.client)
     return schemas.Accepted(

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
 )
+from typing_extensions import TypeAliasType
 
 from producer.web.problems import FieldError
 from worker.domain.enums import (
@@ -37,6 +38,9 @@ MAX_PAGE_ROWS = 500
 Plain = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Number = Annotated[str, Field(max_length=64, examples=["13800138000"])]
 Name = Annotated[str, Field(max_length=64)]
+#: Types with names of their own in OpenAPI, which generated clients take over.
+Variables = TypeAliasType("Variables", dict[Name, Plain])
+Options = TypeAliasType("Options", dict[Name, Any])
 Key = Annotated[
     str | None,
     Header(
@@ -73,7 +77,23 @@ def _in_range(moment: datetime) -> datetime:
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 EARLIEST_MOMENT, END_OF_MOMENTS = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_range)]
-Time = Annotated[str, Field(examples=["2026-11-24T08:00:00.000000+00:00"])]
+Time = Annotated[
+    str,
+    Field(examples=["2026-11-24T08:00:00.000000+00:00"], json_schema_extra={"format": "date-time"}),
+]
+
+
+def _as_list(value: object) -> object:
+    """Return one number as a list of it."""
+    if not isinstance(value, str | list):
+        msg = "must be a number in quotes, or a list of numbers"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic takes no other error for a value
+    return [value] if isinstance(value, str) else value
+
+
+Numbers = Annotated[
+    list[Number], BeforeValidator(_as_list, json_schema_input_type=Number | list[Number])
+]
 
 
 class Strict(BaseModel):
@@ -93,10 +113,10 @@ class Content(Strict):
     not_after: Moment | None = Field(None, description="Else the class decides.")
     extension: Plain | None = Field(None, max_length=LONGEST_EXTENSION)
     template: Plain | None = Field(None, max_length=LONGEST_TEMPLATE)
-    variables: dict[Name, Plain] | None = Field(
+    variables: Variables | None = Field(
         None, description="Values for {name} in the text, or for the template, in their order."
     )
-    options: dict[Name, Any] | None = Field(None, description="What only one gateway knows.")
+    options: Options | None = Field(None, description="What only one gateway knows.")
     callback_url: str | None = Field(
         None, max_length=2000, description="Is told what becomes of it."
     )
@@ -120,7 +140,7 @@ class NewMessages(Content):
         }
     )
 
-    to: Number | list[Number]
+    to: Numbers
     message_class: MessageClass = Field(MessageClass.NOTICE, alias="class")
     client: Plain | None = Field(
         None,
@@ -145,7 +165,7 @@ class Message(BaseModel):
     """A message as it stands."""
 
     id: str = Field(examples=["17-0"])
-    msisdn: str = Field(examples=["13800138000"])
+    to: str = Field(examples=["13800138000"])
     message_class: MessageClass = Field(alias="class")
     state: MessageState
     account: str | None
@@ -204,7 +224,18 @@ class Row(Strict):
     model_config = ConfigDict(extra="allow", str_max_length=MAX_TEXT_LENGTH)
 
     __pydantic_extra__: dict[str, Plain]
-    msisdn: Number
+    to: Number
+
+
+def _as_row(value: object) -> object:
+    """Return a number without values as a row."""
+    if not isinstance(value, str | dict | Row):
+        msg = "must be a number in quotes, or an object with `to` and its values"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic takes no other error for a value
+    return {"to": value} if isinstance(value, str) else value
+
+
+Recipient = Annotated[Row, BeforeValidator(_as_row, json_schema_input_type=Number | Row)]
 
 
 class CampaignTerms(Content):
@@ -235,13 +266,13 @@ class NewCampaign(CampaignTerms):
                 {
                     "name": "spring",
                     "text": "【信使】{name}，春装上新，回T退订",
-                    "recipients": [{"msisdn": "13800138000", "name": "小明"}],
+                    "recipients": [{"to": "13800138000", "name": "小明"}],
                 }
             ]
         }
     )
 
-    recipients: list[Number | Row]
+    recipients: list[Recipient]
 
 
 class SampleText(BaseModel):
@@ -302,7 +333,7 @@ class Inbound(BaseModel):
 
     id: int
     account: str
-    msisdn: str
+    sent_from: str = Field(alias="from", examples=["13800138000"])
     text: str
     extension: str | None
     service_number: str | None
