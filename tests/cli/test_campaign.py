@@ -187,7 +187,7 @@ def test_every_message_is_exported_in_order(place: Place) -> None:
     assert written.splitlines() == printed.splitlines()
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert ",".join(rows[0]) == (
-        "to,state,code,code_text,account,gateway_id,attempts,submitted_at,finished_at,row,reason"
+        "to,state,code,code_text,account,gateway_id,attempts,submitted_at,finished_at,key,metadata,row,reason"
     )
     assert [row["to"] for row in rows] == mobiles(25)
     assert {(row["state"], row["code"], row["account"]) for row in rows} == {

@@ -18,7 +18,7 @@ from worker.store.feedback.callback_turns import CallbackEvent
 from worker.store.feedback.inbound import answered_message, find_reply
 
 #: The fields of a message in an event that are named as in the view.
-_VIEW_FIELDS = ("id", "class", "state", "account", "code", "segments")
+_VIEW_FIELDS = ("id", "class", "state", "account", "code", "segments", "key")
 
 
 def event_id(event: CallbackEvent) -> str:
@@ -74,6 +74,7 @@ def _message(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return what an application is told of a message: as it is now."""
     return {
         **{name: row[name] for name in _VIEW_FIELDS},
+        "metadata": row["metadata"] or {},
         "to": row["msisdn"],
         "submitted_at": _iso_time(row["submitted_at"]),
         "finished_at": _iso_time(row["finished_at"]),

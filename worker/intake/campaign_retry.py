@@ -58,6 +58,7 @@ def retry(
             template=row.content.template,
             variables=row.content.variables,
             options=row.content.options,
+            metadata=progress.metadata,
             # The same failed messages make the same campaign, however many calls retry them.
             key=f"retry-{campaign_id}-{msisdns_hash.hexdigest()[:32]}",
         )

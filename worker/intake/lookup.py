@@ -1,8 +1,9 @@
 """Look up messages and campaigns as they are shown: to Python callers, as JSON, in exports."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ _MESSAGE_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
 #: The columns of a campaign's export.
 EXPORT_COLUMNS = (
     *("to", "state", "code", "code_text", "account", "gateway_id", "attempts"),
-    *("submitted_at", "finished_at", "row", "reason"),
+    *("submitted_at", "finished_at", "key", "metadata", "row", "reason"),
 )
 #: The columns that rows alone have which were left out.
 _LEFT_OUT_COLUMNS = ("row", "reason")
@@ -56,6 +57,9 @@ class Message:
     closed_at: datetime | None
     #: The id of its campaign; None for a message of an ordinary request.
     campaign: int | None
+    #: The idempotency key and the metadata of its request.
+    key: str | None
+    metadata: Mapping[str, str] = field(hash=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the message as JSON shows it: `class` for the class, times in ISO 8601."""
@@ -75,6 +79,8 @@ class Message:
             "finished_at": iso_time(self.finished_at),
             "closed_at": iso_time(self.closed_at),
             "campaign": self.campaign,
+            "key": self.key,
+            "metadata": dict(self.metadata),
         }
 
 
@@ -101,6 +107,8 @@ def message_from_row(row: Row[Any]) -> Message:
         row.finished_at,
         row.closed_at,
         None if row.single else row.request_id,
+        row.key,
+        row.metadata or {},
     )
 
 
@@ -112,6 +120,8 @@ def campaign_json(progress: CampaignProgress) -> dict[str, Any]:
         "state": progress.state.value,
         "class": progress.message_class,
         "account": progress.account,
+        "key": progress.key,
+        "metadata": dict(progress.metadata),
         "total": progress.total,
         "states": dict(sorted(progress.states.items())),
         "left_out": dict(progress.left_out),
@@ -271,13 +281,15 @@ def export_parts(engine: Engine, campaign_id: int, total: int) -> Iterator[list[
     for first in range(0, total, PART_SIZE):
         with database.reading(engine) as connection:
             rows = campaigns.export_rows(connection, campaign_id, message_columns, first, PART_SIZE)
-        yield [[_export_cell(value) for value in row] + empty_cells for row in rows]
+        yield [[export_cell(value) for value in row] + empty_cells for row in rows]
     for part in left_out.parts(engine, campaign_id):
-        yield [[_export_cell(fields.get(column)) for column in EXPORT_COLUMNS] for fields in part]
+        yield [[export_cell(fields.get(column)) for column in EXPORT_COLUMNS] for fields in part]
 
 
-def _export_cell(value: Any) -> Any:
-    """Return a cell: times as in JSON, texts quoted where a spreadsheet would see a formula."""
+def export_cell(value: Any) -> Any:
+    """Return a cell: times and metadata as in JSON, texts that look like a formula quoted."""
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), ensure_ascii=False) if value else None
     return iso_time(value) if isinstance(value, datetime) else quoted_cell(value)
 
 

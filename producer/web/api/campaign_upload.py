@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from producer.web.api import enqueue, schemas, upload_schemas
+from producer.web.api import campaign_schemas, enqueue, schemas, upload_schemas
 from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.api.messages import content_of
@@ -36,7 +36,7 @@ Loader = Annotated[Caller, Depends(RequireScope(Scope.CAMPAIGNS))]
 MOST_FIELDS = 30
 
 #: Fields that hold tables, which a form cannot carry.
-_JSON_ALONE = {"variables", "options"}
+_JSON_ALONE = {"variables", "options", "metadata"}
 
 
 def _request_bodies() -> dict[str, Any]:
@@ -89,7 +89,7 @@ async def create(
 
 def _load(
     context: AppContext,
-    terms: schemas.CampaignTerms,
+    terms: campaign_schemas.CampaignTerms,
     request: EnqueueRequest,
     file: BinaryIO | None,
 ) -> dict[str, Any]:
@@ -123,9 +123,9 @@ def _bad_rows(loaded: Loaded) -> list[dict[str, str]]:
 
 @contextmanager
 def _rows(
-    terms: schemas.CampaignTerms, file: BinaryIO | None
+    terms: campaign_schemas.CampaignTerms, file: BinaryIO | None
 ) -> Iterator[tuple[Iterator[Row | PlainRows], ListFacts | None]]:
-    if isinstance(terms, schemas.NewCampaign):
+    if isinstance(terms, campaign_schemas.NewCampaign):
         yield (_row(nth, recipient) for nth, recipient in enumerate(terms.recipients, 1)), None
     elif file is not None and isinstance(terms, upload_schemas.UploadTerms):
         options = ListOptions(terms.column, terms.delimiter, terms.header_row, terms.encoding)
@@ -133,7 +133,7 @@ def _rows(
             yield recipient_list.rows, recipient_list.facts
 
 
-def _row(nth: int, recipient: schemas.Row) -> Row:
+def _row(nth: int, recipient: campaign_schemas.Row) -> Row:
     return Row(nth, recipient.to, dict(recipient.__pydantic_extra__) or None)
 
 
@@ -154,12 +154,12 @@ def _only_load(context: AppContext, caller: Caller, key: str | None) -> Iterator
 @asynccontextmanager
 async def _given(
     request: Request, context: AppContext
-) -> AsyncIterator[tuple[schemas.CampaignTerms, BinaryIO | None]]:
+) -> AsyncIterator[tuple[campaign_schemas.CampaignTerms, BinaryIO | None]]:
     """Read the body, JSON or form, into terms and a file; the file is open during the block."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/json":
         body = await request.body()
-        yield await context.run(_validated, schemas.NewCampaign, body), None
+        yield await context.run(_validated, campaign_schemas.NewCampaign, body), None
     elif media_type == "multipart/form-data":
         max_part_size = context.settings.top.web.max_body
         async with request.form(
@@ -184,7 +184,7 @@ def _validated(model: type[BaseModel], body: Any) -> Any:
         ) from None
 
 
-def _read(form: FormData) -> tuple[schemas.CampaignTerms, BinaryIO]:
+def _read(form: FormData) -> tuple[campaign_schemas.CampaignTerms, BinaryIO]:
     problems: list[Problem] = []
     fields: dict[str, Any] = {}
     file: UploadFile | None = None

@@ -9,13 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
-from producer.web.api import ownership, schemas
+from producer.web.api import campaign_schemas, ownership
 from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain.enums import MessageClass, Scope
-from worker.domain.spreadsheet_cells import quoted_cell
 from worker.intake import campaigns, lookup
 from worker.store import sender_pages
 from worker.store.db import database
@@ -28,14 +27,14 @@ CampaignId = Annotated[int, Path(ge=1, le=ownership.MAX_ID, examples=[17])]
 #: The columns of an export.
 COLUMNS = (
     *("id", "to", "state", "account", "code", "code_text", "segments", "attempts"),
-    *("submitted_at", "finished_at", "closed_at", "row", "reason"),
+    *("submitted_at", "finished_at", "closed_at", "key", "metadata", "row", "reason"),
 )
 _ERRORS = responses(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
 
 
 @router.get(
     "",
-    response_model=schemas.Campaigns,
+    response_model=campaign_schemas.Campaigns,
     summary="List your campaigns",
     responses=responses(401, 403, 422, 429, 503),
 )
@@ -61,7 +60,7 @@ async def listed(
 
 @router.get(
     "/{campaign_id}",
-    response_model=schemas.Campaign,
+    response_model=campaign_schemas.Campaign,
     summary="Look at one of your campaigns",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
@@ -72,12 +71,15 @@ async def show(campaign_id: CampaignId, context: Context, caller: Runner) -> Any
 
 @router.post(
     "/{campaign_id}/start",
-    response_model=schemas.Campaign,
+    response_model=campaign_schemas.Campaign,
     summary="Start a campaign that is ready",
     responses=_ERRORS,
 )
 async def start(
-    campaign_id: CampaignId, context: Context, caller: Runner, terms: schemas.Resumed | None = None
+    campaign_id: CampaignId,
+    context: Context,
+    caller: Runner,
+    terms: campaign_schemas.Resumed | None = None,
 ) -> Any:
     """Start a campaign; one whose validity is over needs `until`."""
     return await _run(context, caller, campaign_id, terms)
@@ -85,12 +87,15 @@ async def start(
 
 @router.post(
     "/{campaign_id}/resume",
-    response_model=schemas.Campaign,
+    response_model=campaign_schemas.Campaign,
     summary="Go on with a campaign that is paused",
     responses=_ERRORS,
 )
 async def resume(
-    campaign_id: CampaignId, context: Context, caller: Runner, terms: schemas.Resumed | None = None
+    campaign_id: CampaignId,
+    context: Context,
+    caller: Runner,
+    terms: campaign_schemas.Resumed | None = None,
 ) -> Any:
     """Go on; one whose validity is over needs `until`."""
     return await _run(context, caller, campaign_id, terms)
@@ -98,7 +103,7 @@ async def resume(
 
 @router.post(
     "/{campaign_id}/pause",
-    response_model=schemas.Campaign,
+    response_model=campaign_schemas.Campaign,
     summary="Pause a campaign",
     responses=_ERRORS,
 )
@@ -109,7 +114,7 @@ async def pause(campaign_id: CampaignId, context: Context, caller: Runner) -> An
 
 @router.post(
     "/{campaign_id}/cancel",
-    response_model=schemas.Campaign,
+    response_model=campaign_schemas.Campaign,
     summary="End a campaign",
     responses=_ERRORS,
 )
@@ -119,7 +124,7 @@ async def cancel(campaign_id: CampaignId, context: Context, caller: Runner) -> A
 
 
 async def _run(
-    context: AppContext, caller: Caller, campaign_id: int, terms: schemas.Resumed | None
+    context: AppContext, caller: Caller, campaign_id: int, terms: campaign_schemas.Resumed | None
 ) -> Any:
     until = terms.until if terms else None
     run = partial(campaigns.run, not_after=until, who=caller.sender)
@@ -183,7 +188,7 @@ async def _lines(context: AppContext, campaign_id: int, total: int) -> AsyncIter
         text = io.StringIO()
         writer = csv.writer(text)
         for _, fields in zip(range(lookup.PART_SIZE), rows, strict=False):
-            writer.writerow([quoted_cell(fields.get(column)) for column in COLUMNS])
+            writer.writerow([lookup.export_cell(fields.get(column)) for column in COLUMNS])
         return text.getvalue()
 
     yield ",".join(COLUMNS) + "\r\n"

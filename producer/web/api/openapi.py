@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from producer.web import problems
-from producer.web.api.schemas import NewCampaign
+from producer.web.api.campaign_schemas import NewCampaign
 
 #: Models to which routes only refer by name.
 _NAMED = (problems.ProblemDocument, NewCampaign)

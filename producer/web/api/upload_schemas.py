@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from producer.web.api import schemas
+from producer.web.api import campaign_schemas, schemas
 from producer.web.problems import FieldError
 from worker.intake.lists.options import ListEncoding
 
@@ -12,7 +12,7 @@ from worker.intake.lists.options import ListEncoding
 _Encoding = Annotated[ListEncoding, WithJsonSchema({"type": "string", "enum": [*ListEncoding]})]
 
 
-class UploadTerms(schemas.CampaignTerms):
+class UploadTerms(campaign_schemas.CampaignTerms):
     """What a campaign is whose recipients are in a file, and how the file is read."""
 
     column: Annotated[schemas.Plain, Field(max_length=schemas.MAX_NAME_LENGTH)] | None = Field(
@@ -52,9 +52,9 @@ class ListFile(BaseModel):
     skipped: list[SkippedLines] = Field(description="The first hundred.")
 
 
-class LoadedCampaign(schemas.Campaign):
+class LoadedCampaign(campaign_schemas.Campaign):
     """A campaign that was loaded, and its bad rows: at most a thousand are listed."""
 
-    bad_rows: list[schemas.BadRow]
+    bad_rows: list[campaign_schemas.BadRow]
     warnings: list[FieldError] = Field(description="What is doubtful about the text; it is sent.")
     file: ListFile | None = Field(description="How the file was read; null for a list as JSON.")
