@@ -191,7 +191,14 @@ def test_a_message_is_shown_with_all_that_happened_to_it(place: Place) -> None:
     assert isinstance(found["events"], list)
     shown = place.done("show", "1-0")
     assert "report delivered" in shown
-    assert TEXT not in shown
+    assert TEXT in shown
+    assert found["text"] == TEXT
+
+
+def test_the_text_of_a_code_is_shown_to_nobody(place: Place) -> None:
+    place.done("send", "--to", TO, "--text", TEXT, "--account", "jzy", "--class", "otp")
+    assert TEXT not in place.done("show", "1-0")
+    assert place.data("show", "1-0")["text"] is None
 
 
 def test_an_unknown_message_shows_the_event(place: Place) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row
 
+from worker.domain import placeholders
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
 from worker.domain.spreadsheet_cells import quoted_cell
@@ -218,6 +219,20 @@ def history(engine: Engine, message_id: str) -> History:
             reports.of_message(connection, request_id, n),
             events.of_message(connection, request_id, n, [row.id for row in submissions]),
         )
+
+
+def shown_text(engine: Engine, message_id: str) -> str | None:
+    """Return the text of a message, for those who may read texts.
+
+    None for a code (`otp`), whose text is shown to nobody, and for a gateway's template.
+    """
+    request_id, n = parse_id(message_id)
+    with database.reading(engine) as connection:
+        content = messages.content_of(connection, request_id, n)
+    if content is None or content.template or content.message_class == MessageClass.OTP.value:
+        return None
+    text: str = content.text
+    return placeholders.fill(text, dict(content.variables)) if content.variables else text
 
 
 def search(engine: Engine, limit: int, filters: Mapping[str, Any]) -> list[Message]:

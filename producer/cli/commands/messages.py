@@ -32,10 +32,11 @@ def show(message_id: _Id, *, as_json: options.Json = False, config: options.Conf
         from worker.intake import lookup
 
         history = lookup.history(session.engine, message_id)
+        text = lookup.shown_text(session.engine, message_id)
     if as_json:
-        output.print_json(history.as_json())
+        output.print_json(history.as_json() | {"text": text})
     else:
-        _print_history(history)
+        _print_history(history, text)
 
 
 def cancel(
@@ -124,7 +125,7 @@ def _print_messages(matches: "list[Message]") -> None:
     output.print_table(headers, rows)
 
 
-def _print_history(history: "History") -> None:
+def _print_history(history: "History", text: str | None) -> None:
     message = history.message
     output.print_facts(
         {
@@ -132,12 +133,15 @@ def _print_history(history: "History") -> None:
             "to": message.to,
             "state": message.state.value,
             "class": message.message_class.value,
+            "text": text,
             "account": message.account,
             "code": " ".join(filter(None, [message.code, message.code_text])),
             "gateway's id": message.gateway_id,
             "segments": message.segments,
             "attempts": message.attempts,
             "campaign": message.campaign,
+            "key": message.key,
+            "metadata": output.detail_line(message.metadata),
             "stored": message.created_at,
             "submitted": message.submitted_at,
             "finished": message.finished_at,

@@ -3,8 +3,9 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import JSONResponse
 
-from producer.web.api import enqueue, ownership, schemas
+from producer.web.api import enqueue, message_dry_run, ownership, schemas
 from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.context import AppContext, Context
@@ -22,14 +23,21 @@ router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=ApiRout
 
 Sender = Annotated[Caller, Depends(RequireScope(Scope.SEND))]
 Reader = Annotated[Caller, Depends(RequireScope(Scope.READ))]
+DryRunQuery = Annotated[
+    bool, Query(description="Store and send nothing; answer 200 with what it would come to.")
+]
 MessageId = Annotated[str, Path(max_length=40, examples=["17-0"])]
 
 
 @router.post(
     "",
     status_code=202,
+    response_model=schemas.Accepted,
     summary="Send one text to one number or many",
-    responses=responses(400, 401, 403, 408, 409, 413, 422, 429, 503),
+    responses={
+        200: {"model": message_dry_run.DryRun, "description": "A dry run: what it would come to."},
+        **responses(400, 401, 403, 408, 409, 413, 422, 429, 503),
+    },
 )
 async def send(
     request: Request,
@@ -37,7 +45,8 @@ async def send(
     context: Context,
     caller: Sender,
     key: schemas.Key = None,
-) -> schemas.Accepted:
+    dry_run: DryRunQuery = False,  # noqa: FBT002 - a query parameter has a default
+) -> Any:
     """Store messages, all or none: once this answers 202 they are in the database.
 
     Repeat a call that brought no answer, with its `Idempotency-Key`: it stays one request. A code
@@ -50,6 +59,10 @@ async def send(
     enqueue_request = EnqueueRequest(
         body.to, key=key, **content_of(body), message_class=body.message_class
     )
+    if dry_run:
+        enqueue_request = enqueue.with_sender(context, caller, enqueue_request)
+        preview = await context.run(message_dry_run.answer, context, caller, enqueue_request)
+        return JSONResponse(preview.model_dump())
     enqueued = await enqueue.accept(request.app, context, caller, enqueue_request, body.client)
     return schemas.Accepted(
         ids=list(enqueued.ids),
@@ -122,7 +135,10 @@ async def show(message_id: MessageId, context: Context, caller: Reader) -> Any:
 
     def read_history() -> dict[str, Any]:
         ownership.check_message(context, caller, message_id)
-        return lookup.history(context.engine, message_id).as_json()
+        history = lookup.history(context.engine, message_id).as_json()
+        may_read_texts = caller.may(Scope.OPERATE)
+        text = lookup.shown_text(context.engine, message_id) if may_read_texts else None
+        return history | {"text": text}
 
     return await context.run(read_history)
 

@@ -210,6 +210,9 @@ class Report(BaseModel):
 class History(Message):
     """A message with what was tried and what was reported, in order."""
 
+    text: str | None = Field(
+        description="For keys that may `operate`; never a code's (otp), which nobody is shown."
+    )
     submissions: list[Submission]
     reports: list[Report]
 
