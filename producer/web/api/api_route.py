@@ -54,3 +54,9 @@ def _advice(name: str, names: frozenset[str]) -> str:
     if nearest:
         return f"is unknown; did you mean {nearest[0]}?"
     return f"is unknown; choose from {', '.join(sorted(names))}"
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the name of a call: that of its function, in the form that OpenAPI is used to."""
+    first, *others = route.name.split("_")
+    return first + "".join(word.capitalize() for word in others)

@@ -72,7 +72,7 @@ class Replayed(BaseModel):
     summary="Be told what becomes of messages",
     responses=responses(400, 401, 403, 408, 413, 422, 429, 503),
 )
-async def create(
+async def add_callback(
     body: NewCallback, context: Context, caller: Sender, secret: ShownSecret = None
 ) -> CreatedCallback:
     """Tell a URL of all that this sender enqueues from now on; the same again changes nothing.
@@ -101,7 +101,7 @@ def _create(
     summary="Be told at another URL",
     responses=responses(400, 401, 403, 404, 408, 413, 422, 429, 503),
 )
-async def replace(
+async def replace_callback(
     callback_id: CallbackId,
     body: NewCallback,
     context: Context,
@@ -158,7 +158,7 @@ def _created(context: AppContext, callback_id: int) -> CreatedCallback:
 
 
 @router.get("", summary="List callbacks", responses=responses(401, 403, 422, 429, 503))
-async def listed(context: Context, caller: Sender) -> Callbacks:
+async def list_callbacks(context: Context, caller: Sender) -> Callbacks:
     """Return this sender's callbacks, with what waits for each."""
     own_callbacks = await context.run(_callbacks_of, context, caller.sender)
     return Callbacks(callbacks=[Callback(**_fields_of(callback)) for callback in own_callbacks])
@@ -179,7 +179,7 @@ def _callbacks_of(context: AppContext, sender: str) -> list[callbacks.Callback]:
     summary="Be told nothing more",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def remove(
+async def remove_callback(
     callback_id: CallbackId, context: Context, caller: Sender, secret: ShownSecret = None
 ) -> None:
     """Tell a URL nothing more; what waits for it is dropped.
@@ -203,7 +203,7 @@ def _remove(context: AppContext, sender: str, callback_id: int, entitlement: Ent
     summary="Be told again what was given up",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def replay(callback_id: CallbackId, context: Context, caller: Sender) -> Replayed:
+async def replay_callback(callback_id: CallbackId, context: Context, caller: Sender) -> Replayed:
     """Tell again what was parked, for another day."""
     return Replayed(events=await context.run(_replay, context, caller.sender, callback_id))
 

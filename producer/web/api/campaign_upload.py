@@ -35,30 +35,11 @@ Loader = Annotated[Caller, Depends(RequireScope(Scope.CAMPAIGNS))]
 #: The most fields that a form may have besides its file.
 MOST_FIELDS = 30
 
-#: Fields that hold tables, which a form cannot carry.
-_JSON_ALONE = {"variables", "options", "metadata"}
-
-
-def _request_bodies() -> dict[str, Any]:
-    """Describe both bodies for OpenAPI; the route reads its request by itself."""
-    terms = upload_schemas.UploadTerms.model_json_schema(
-        ref_template="#/components/schemas/{model}"
-    )
-    fields = {
-        name: schema for name, schema in terms["properties"].items() if name not in _JSON_ALONE
-    }
-    form_body = {
-        "type": "object",
-        "properties": fields | {"recipients": {"type": "string", "format": "binary"}},
-        "required": ["name", "recipients"],
-        "additionalProperties": False,
-    }
-    json_body = {"$ref": "#/components/schemas/NewCampaign"}
-    bodies = {
-        "application/json": {"schema": json_body},
-        "multipart/form-data": {"schema": form_body},
-    }
-    return {"requestBody": {"required": True, "content": bodies}}
+#: Both bodies, for OpenAPI: the route reads its request by itself.
+_BODIES = {
+    "application/json": {"schema": {"$ref": "#/components/schemas/NewCampaign"}},
+    "multipart/form-data": {"schema": {"$ref": "#/components/schemas/CampaignUpload"}},
+}
 
 
 @router.post(
@@ -66,10 +47,10 @@ def _request_bodies() -> dict[str, Any]:
     status_code=201,
     response_model=upload_schemas.LoadedCampaign,
     summary="Load a campaign, and start it",
-    openapi_extra=_request_bodies(),
+    openapi_extra={"requestBody": {"required": True, "content": _BODIES}},
     responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
 )
-async def create(
+async def load_campaign(
     request: Request, context: Context, caller: Loader, key: schemas.Key = None
 ) -> Any:
     """Load a campaign: a list as JSON, or a CSV file or .xlsx as the field `recipients` of a form.
@@ -197,7 +178,9 @@ def _read(form: FormData) -> tuple[campaign_schemas.CampaignTerms, BinaryIO]:
             fields[name] = value
     if file is None:
         problems.append(Problem("recipients", "is missing: the CSV file or .xlsx, as a file"))
-    problems += [Problem(name, "is for JSON alone") for name in fields if name in _JSON_ALONE]
+    problems += [
+        Problem(name, "is for JSON alone") for name in fields if name in upload_schemas.JSON_ALONE
+    ]
     if problems or file is None:
         raise Refused(problems)
     return _validated(upload_schemas.UploadTerms, fields), file.file

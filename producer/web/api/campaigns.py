@@ -38,7 +38,7 @@ _ERRORS = responses(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
     summary="List your campaigns",
     responses=responses(401, 403, 422, 429, 503),
 )
-async def listed(
+async def list_campaigns(
     context: Context,
     caller: Runner,
     before: Annotated[int | None, Query(ge=1, le=ownership.MAX_ID)] = None,
@@ -64,7 +64,7 @@ async def listed(
     summary="Look at one of your campaigns",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def show(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
+async def show_campaign(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Return a campaign with its messages counted by state."""
     return await _apply(context, caller, campaign_id, campaigns.show)
 
@@ -75,7 +75,7 @@ async def show(campaign_id: CampaignId, context: Context, caller: Runner) -> Any
     summary="Start a campaign that is ready",
     responses=_ERRORS,
 )
-async def start(
+async def start_campaign(
     campaign_id: CampaignId,
     context: Context,
     caller: Runner,
@@ -91,7 +91,7 @@ async def start(
     summary="Go on with a campaign that is paused",
     responses=_ERRORS,
 )
-async def resume(
+async def resume_campaign(
     campaign_id: CampaignId,
     context: Context,
     caller: Runner,
@@ -107,7 +107,7 @@ async def resume(
     summary="Pause a campaign",
     responses=_ERRORS,
 )
-async def pause(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
+async def pause_campaign(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Submit no more of it until it is resumed; what is under way is finished."""
     return await _apply(context, caller, campaign_id, partial(campaigns.pause, who=caller.sender))
 
@@ -118,7 +118,7 @@ async def pause(campaign_id: CampaignId, context: Context, caller: Runner) -> An
     summary="End a campaign",
     responses=_ERRORS,
 )
-async def cancel(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
+async def cancel_campaign(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Cancel for good what was not handed over yet."""
     return await _apply(context, caller, campaign_id, partial(campaigns.cancel, who=caller.sender))
 
@@ -155,7 +155,9 @@ async def _apply(
         **responses(401, 403, 404, 422, 429, 503),
     },
 )
-async def export(campaign_id: CampaignId, context: Context, caller: Runner) -> StreamingResponse:
+async def export_campaign(
+    campaign_id: CampaignId, context: Context, caller: Runner
+) -> StreamingResponse:
     """Stream the messages of a campaign, a line each, UTF-8; times in UTC.
 
     Behind them come the rows of its list that were left out: `state` is `left out`, `row` and

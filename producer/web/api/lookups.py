@@ -36,7 +36,7 @@ _COLUMNS = ("id", "account", "text", "extension", "service_number", "answers")
     summary="Read what handsets sent",
     responses=responses(401, 403, 422, 429, 503),
 )
-async def inbound(
+async def list_inbound(
     context: Context,
     caller: Listener,
     sent_from: Annotated[str | None, Query(alias="from", max_length=64)] = None,
@@ -92,7 +92,7 @@ def _inbound_fields(row: RowMapping) -> dict[str, Any]:
     summary="See the accounts and their holds",
     responses=responses(401, 403, 422, 429, 503),
 )
-async def listed(context: Context, caller: Operator) -> Any:
+async def list_accounts(context: Context, caller: Operator) -> Any:
     """Return what each account serves, and whether it is held and why."""
     states = await context.run(_states, context)
     names = visible_accounts(context, caller)
@@ -113,7 +113,7 @@ async def listed(context: Context, caller: Operator) -> Any:
     summary="See what is left",
     responses=responses(401, 403, 422, 429, 503),
 )
-async def balance(context: Context, caller: Operator) -> Any:
+async def list_balances(context: Context, caller: Operator) -> Any:
     """Return what each gateway said last; workers ask every `check_balance_every`."""
     states = await context.run(_states, context)
     names = [

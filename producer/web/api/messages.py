@@ -39,7 +39,7 @@ MessageId = Annotated[str, Path(max_length=40, examples=["17-0"])]
         **responses(400, 401, 403, 408, 409, 413, 422, 429, 503),
     },
 )
-async def send(
+async def send_message(
     request: Request,
     body: schemas.NewMessages,
     context: Context,
@@ -82,7 +82,7 @@ def content_of(body: schemas.Content) -> dict[str, Any]:
     summary="Look for your messages",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def search(
+async def list_messages(
     context: Context,
     caller: Reader,
     to: Annotated[str | None, Query(max_length=64, examples=["13800138000"])] = None,
@@ -130,7 +130,7 @@ def _page(
     summary="Look at one of your messages",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def show(message_id: MessageId, context: Context, caller: Reader) -> Any:
+async def show_message(message_id: MessageId, context: Context, caller: Reader) -> Any:
     """Return a message as it stands, with its submissions and reports."""
 
     def read_history() -> dict[str, Any]:
@@ -149,7 +149,7 @@ async def show(message_id: MessageId, context: Context, caller: Reader) -> Any:
     summary="Take a message back",
     responses=responses(401, 403, 404, 409, 422, 429, 503),
 )
-async def cancel(message_id: MessageId, context: Context, caller: Sender) -> Any:
+async def cancel_message(message_id: MessageId, context: Context, caller: Sender) -> Any:
     """Take a message back that was not handed over yet; 409 when it is too late."""
 
     def take_back() -> dict[str, Any]:
