@@ -149,7 +149,7 @@ def enqueue_campaign(
 
     A file is a path, or a binary file that can be wound back: CSV or .xlsx, which is read as
     `reading` says where it does not tell by itself; the result's `file` says how. In a stream a
-    recipient is a number, or a mapping with `msisdn`, or a column of that meaning, and the values
+    recipient is a number, or a mapping with `to`, or a key of that meaning, and the values
     for `{name}` in the text. A number that was there before is left out. With a bad row nothing is
     sent and the campaign stays `ready`, unless `skip_bad`; the result lists the rows. `allow`
     names odd values that make no row bad: `line-breaks`, `missing-values`. Raises as `enqueue`

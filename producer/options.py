@@ -33,3 +33,5 @@ class MessageOptions(TypedDict, total=False):
     options: Mapping[str, Any] | None
     #: A URL that is told what becomes of the message, in place of the sender's standing callback.
     callback_url: str | None
+    #: What answers, callbacks and exports say again: at most 16 names with texts, 1 KB in all.
+    metadata: Mapping[str, str] | None

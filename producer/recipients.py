@@ -52,9 +52,9 @@ def _row(row_number: int, recipient: str | int | Mapping[str, Any] | Row) -> Row
 
 @lru_cache(maxsize=64)
 def _number_column(names: tuple[str, ...]) -> str | None:
-    """Return the key of the number: `msisdn`, or the only one that is called as a number is."""
-    if "msisdn" in names:
-        return "msisdn"
+    """Return the key of the number: `to`, or the only one that is called as a number is."""
+    if "to" in names:
+        return "to"
     columns = [name for name in names if number_names.names_number(str(name))]
     return columns[0] if len(columns) == 1 else None
 

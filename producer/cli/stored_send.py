@@ -89,7 +89,7 @@ def _print_messages(
     rows = [
         (
             message.id,
-            message.msisdn,
+            message.to,
             message.state.value,
             message.account,
             message.code,
@@ -97,4 +97,4 @@ def _print_messages(
         )
         for message in messages
     ]
-    output.print_table(("id", "number", "state", "account", "code", "says the gateway"), rows)
+    output.print_table(("id", "to", "state", "account", "code", "says the gateway"), rows)

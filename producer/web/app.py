@@ -18,6 +18,7 @@ from producer.web.api import (
     openapi,
     pushes,
 )
+from producer.web.api.api_route import operation_id
 from producer.web.api.keyring import Keyring
 from producer.web.body_limits import BodyLimits
 from producer.web.context import AppContext
@@ -47,6 +48,7 @@ def create(settings: Settings) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         separate_input_output_schemas=False,
+        generate_unique_id_function=operation_id,
         # They would go to http:// behind a proxy with TLS, with numbers and texts in clear.
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},

@@ -12,9 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from producer.web.problems import HANDLED_ERRORS, HttpProblem, problem_of
-from worker.domain.errors import (
-    Problem,
-)
+from worker.config import schema_faults
+from worker.domain.errors import Problem
 
 log = structlog.get_logger()
 
@@ -65,12 +64,11 @@ def _handle_invalid(_request: Request, error: Exception) -> JSONResponse:
 
 def _field_problem(fault: Mapping[str, Any]) -> Problem:
     """Return a fault that the schema reports as a problem; the value is not repeated."""
-    path = [str(part) for part in fault["loc"][1:]] or [str(fault["loc"][0])]
+    path = schema_faults.path(fault["loc"][1:]) or [str(fault["loc"][0])]
     name = path[0] + "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in path[1:])
     if fault["type"] == "json_invalid":
         return Problem("body", f"is no JSON at character {path[0]}")
-    explanation = {"extra_forbidden": "is unknown", "missing": "is missing"}.get(fault["type"])
-    return Problem(name, explanation or str(fault["msg"]).removeprefix("Value error, "))
+    return Problem(name, schema_faults.sentence(fault))
 
 
 def _handle_fault(request: Request, error: Exception) -> JSONResponse:

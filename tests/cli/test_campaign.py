@@ -187,9 +187,9 @@ def test_every_message_is_exported_in_order(place: Place) -> None:
     assert written.splitlines() == printed.splitlines()
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert ",".join(rows[0]) == (
-        "number,state,code,code_text,account,gateway_id,attempts,submitted_at,finished_at,row,reason"
+        "to,state,code,code_text,account,gateway_id,attempts,submitted_at,finished_at,key,metadata,row,reason"
     )
-    assert [row["number"] for row in rows] == mobiles(25)
+    assert [row["to"] for row in rows] == mobiles(25)
     assert {(row["state"], row["code"], row["account"]) for row in rows} == {
         ("submitted", "100", "bulk")
     }
@@ -203,9 +203,9 @@ def test_an_export_names_everyone_who_was_left_out_and_why(place: Place) -> None
     lines = ["phone", first, "=1380013", f"{first[:3]}-{first[3:]}", gone, second]
     create(place, place.write("list.csv", "\n".join(lines)), "--skip-bad")
     rows = list(csv.DictReader(io.StringIO(place.done("campaign", "export", "1"))))
-    assert [row["number"] for row in rows[:2]] == [first, second]
+    assert [row["to"] for row in rows[:2]] == [first, second]
     assert [(row["state"], row["row"]) for row in rows[:2]] == [("queued", "")] * 2
-    left_out = [(row["number"], row["state"], row["row"], row["reason"]) for row in rows[2:]]
+    left_out = [(row["to"], row["state"], row["row"], row["reason"]) for row in rows[2:]]
     assert left_out[1:] == [
         (first, "left out", "4", "the number stands in an earlier row"),
         (gone, "left out", "5", "the number has opted out"),

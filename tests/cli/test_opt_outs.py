@@ -24,7 +24,7 @@ def test_opt_outs_are_listed_with_their_origin_and_taken_back(place: Place) -> N
     assert row["written_to"] is None
     opt_out_origins.look_up(place.engine, settings.load())
     listed = place.data("opt-outs", "list", "--strange", "--limit", "50")
-    assert {row["msisdn"] for row in listed} == set(strangers)
+    assert {row["to"] for row in listed} == set(strangers)
     assert {(row["account"], row["kind"], row["written_to"]) for row in listed} == {
         ("v1", "push", False)
     }

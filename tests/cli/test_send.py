@@ -26,13 +26,13 @@ def test_a_message_is_stored_and_waits_where_no_worker_runs(place: Place) -> Non
     assert result.exit_code == 0
     assert "no worker heard the bell" in result.stderr
     (found,) = place.data("messages", "--to", f"+86 {TO}")
-    assert (found["msisdn"], found["state"], found["class"]) == (TO, "queued", "notice")
+    assert (found["to"], found["state"], found["class"]) == (TO, "queued", "notice")
 
 
 def test_numbers_may_be_listed_and_repeated_and_make_one_message_each(place: Place) -> None:
     words = ["--to", f"{TO}，13912345678", "--to", TO, "--text", TEXT]
     found = place.data("send", *words)
-    assert [one["msisdn"] for one in found["messages"]] == [TO, "13912345678"]
+    assert [one["to"] for one in found["messages"]] == [TO, "13912345678"]
     assert set(found) == {"messages", "warnings"}
 
 
@@ -45,11 +45,11 @@ def test_numbers_and_text_may_both_come_from_standard_input(place: Place) -> Non
     """No other user of the machine sees them then, as a command line is seen by all."""
     lines = f"{TO}\r\n\n 13912345678，13712345678\n"
     found = place.data("send", "--to", "-", "--text", TEXT, typed=lines)
-    assert [one["msisdn"] for one in found["messages"]] == [TO, "13912345678", "13712345678"]
+    assert [one["to"] for one in found["messages"]] == [TO, "13912345678", "13712345678"]
     both = f"{TO}, 13912345678\n{TEXT}\n-\n"
     words = ["send", "--to", "-", "--to", "13612345678", "--text", "-", "--account", "v1"]
     found = place.data(*words, typed=both)
-    assert [one["msisdn"] for one in found["messages"]] == ["13612345678", TO, "13912345678"]
+    assert [one["to"] for one in found["messages"]] == ["13612345678", TO, "13912345678"]
     assert texts_of(place)[-1] == f"{TEXT}\n-"
     assert "to: is empty" in place.fails("send", "--to", "-", "--text", TEXT, typed="\n", code=2)
     assert "--to: standard input is not UTF-8" in " ".join(
@@ -60,7 +60,7 @@ def test_numbers_and_text_may_both_come_from_standard_input(place: Place) -> Non
 def test_a_number_to_look_for_may_come_from_standard_input(place: Place) -> None:
     place.done("send", "--to", TO, "--text", TEXT)
     (found,) = place.data("messages", "--to", "-", typed=f"{TO}\n")
-    assert found["msisdn"] == TO
+    assert found["to"] == TO
     likely = place.data("route", "--to", "-", "--text", "-", typed=f"{TO}\n{TEXT}")
     assert likely["to"] == TO
     assert likely["problems"] == []
@@ -191,7 +191,14 @@ def test_a_message_is_shown_with_all_that_happened_to_it(place: Place) -> None:
     assert isinstance(found["events"], list)
     shown = place.done("show", "1-0")
     assert "report delivered" in shown
-    assert TEXT not in shown
+    assert TEXT in shown
+    assert found["text"] == TEXT
+
+
+def test_the_text_of_a_code_is_shown_to_nobody(place: Place) -> None:
+    place.done("send", "--to", TO, "--text", TEXT, "--account", "jzy", "--class", "otp")
+    assert TEXT not in place.done("show", "1-0")
+    assert place.data("show", "1-0")["text"] is None
 
 
 def test_an_unknown_message_shows_the_event(place: Place) -> None:
@@ -237,7 +244,7 @@ def test_texts_from_handsets_are_listed(place: Place) -> None:
         return list(place.data("inbound", "--from", TO))
 
     (found,) = eventually(collected)
-    assert set(found) == {"id", "msisdn", "text", "account", "extension", "meaning", "received_at"}
+    assert set(found) == {"id", "from", "text", "account", "extension", "meaning", "received_at"}
     assert (found["text"], found["account"]) == ("好的，谢谢", "jzy")
     assert place.data("inbound", "--to", "13912345678") == []
     assert "好的" in place.done("inbound")

@@ -310,7 +310,7 @@ def test_what_is_gathered_goes_once_or_is_cancelled_with_many_workers_racing(
         done = []
         for one in made[::2]:
             with suppress(TooLate, Unavailable):
-                done.append(lookup.cancel(engine, one.ids[0]).msisdn)
+                done.append(lookup.cancel(engine, one.ids[0]).to)
         return done
 
     with ThreadPoolExecutor(5) as threads:

@@ -149,7 +149,7 @@ class History(RuleBasedStateMachine):
         except TooLate:
             return
         assert cancelled.state is MessageState.CANCELLED
-        assert not self.arrived[cancelled.msisdn]
+        assert not self.arrived[cancelled.to]
 
     @precondition(lambda self: self.campaigns)
     @rule(data=st.data(), what=st.sampled_from([campaigns.pause, campaigns.run, campaigns.cancel]))

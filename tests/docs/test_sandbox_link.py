@@ -1,14 +1,18 @@
 """docs/sandbox-link.md: its accounts fit the sandbox, and its numbers do what they are said to."""
 
+import inspect
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from producer.cli.commands import sandbox as sandbox_command
 from tests.support import documents
 from tests.support.stage import Stage
 from worker.config.settings import parse
-from worker.sandbox import Config
+from worker.config.web_settings import WebSettings
+from worker.sandbox.__main__ import _parser
 from worker.sandbox.samples import samples
 
 PAGE = documents.read("docs/sandbox-link.md")
@@ -32,9 +36,21 @@ def test_the_accounts_are_those_of_the_sandbox() -> None:
             assert account.get(key) == known[name].get(key)
 
 
-def test_the_port_is_told_once() -> None:
-    assert f"--port {Config().port or 8025} " in PAGE
-    assert "127.0.0.1:8025" in PAGE
+@pytest.mark.parametrize("page", ["docs/sandbox-link.md", "docs/sandbox.md", "docs/http.md"])
+def test_the_port_is_the_command_s_own(page: str) -> None:
+    port = str(inspect.signature(sandbox_command.sandbox).parameters["port"].default)
+    told = set(re.findall(r"127\.0\.0\.1:(\d+)", documents.read(page)))
+    assert port in told
+    assert told <= {port, str(WebSettings().port)}
+
+
+def test_the_flags_are_those_of_both_ways_to_start_it() -> None:
+    table = documents.section(documents.read("docs/sandbox.md"), "Starting it")
+    told = {flag for row in documents.rows(table) for flag in re.findall(r"--[a-z-]+", row[0])}
+    parameters = set(inspect.signature(sandbox_command.sandbox).parameters) - {"as_json"}
+    assert told - {"--no-limits"} == {f"--{name.replace('_', '-')}" for name in parameters}
+    scripted = set(re.findall(r"--[a-z-]+", _parser().format_help())) - {"--help"}
+    assert scripted == told | {"--port-file", "--quiet"}
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

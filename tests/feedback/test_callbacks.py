@@ -189,11 +189,14 @@ def test_a_reply_is_told_to_those_who_asked_for_it(stage: Stage) -> None:
         with database.writing(stage.engine) as connection:
             callbacks.add(connection, "", app.url, inbound=True)
             callbacks.add(connection, "other", deaf.url)
+        sent = stage.enqueue(["13800138000"])
+        eventually(lambda: stage.states(sent) == {"delivered": 1})
         stage.sandbox.control.reply("apiv1", "13800138000", "谢谢")
         told = eventually(
             lambda: [e["data"] for e in app.taken.values() if e["type"] == "inbound.received"]
         )
         assert [(one["from"], one["text"]) for one in told] == [("13800138000", "谢谢")]
+        assert [reply["answers"] for reply in told] == list(sent.ids)
         assert not deaf.got
 
 

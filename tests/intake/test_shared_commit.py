@@ -62,7 +62,7 @@ def test_each_order_gets_its_own_messages_in_its_own_order(stage: Stage) -> None
     assert not any(one.repeated for one in answers)
     assert len({one.request_id for one in answers}) == len(offers)
     assert [len(set(one.ids)) for one in answers] == [2, 1, 1, 1, 1]
-    numbers = [[stage.message(one).msisdn for one in answer.ids] for answer in answers]
+    numbers = [[stage.message(one).to for one in answer.ids] for answer in answers]
     assert numbers == [[second, first, second], [first], [first], [first], [second]]
     assert stored(stage) == (5, 6)
 

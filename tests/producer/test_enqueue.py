@@ -39,7 +39,7 @@ def test_what_was_accepted_can_be_seen_and_was_rung_for(producer: Listening, han
     accepted = producer.enqueue(["13800000001", "+86 138 0000 0002", "13800000001"], TEXT)
     assert accepted.ids[0] == accepted.ids[2] != accepted.ids[1]
     assert not accepted.repeated
-    assert producer.get(accepted.ids[1]).msisdn == "13800000002"
+    assert producer.get(accepted.ids[1]).to == "13800000002"
     assert producer.get(accepted.ids[1]).state is MessageState.QUEUED
     assert producer.rung == [2]
     assert hand.count(accepted.request_id) == {"queued": 2}

@@ -300,7 +300,7 @@ def test_a_message_is_cancelled_or_handed_over_but_never_both(
         done = set()
         for one in accepted.ids:
             with suppress(TooLate):
-                done.add(lookup.cancel(engine, one).msisdn)
+                done.add(lookup.cancel(engine, one).to)
         return done
 
     def take_all() -> set[str]:

@@ -34,9 +34,9 @@ def test_a_file_is_loaded_wholly_and_runs(served: Served) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
     exported = list(csv.DictReader(io.StringIO(answer.text)))
-    assert sorted(row["msisdn"] for row in exported[:12]) == mobiles(12)
+    assert sorted(row["to"] for row in exported[:12]) == mobiles(12)
     assert {row["state"] for row in exported[:12]} == {"delivered"}
-    assert [(row["msisdn"], row["state"]) for row in exported[12:]] == [(people[0][0], "left out")]
+    assert [(row["to"], row["state"]) for row in exported[12:]] == [(people[0][0], "left out")]
     found = client.get("/v1/messages", params={"campaign": loaded.json()["id"]}).json()
     assert len(found["messages"]) == 12
 
@@ -50,7 +50,7 @@ def test_a_bad_row_keeps_all_waiting_until_somebody_says_so(served: Served) -> N
     assert "138" not in answer.json()["bad_rows"][0]["what"].replace("13[", "")
     path = f"/v1/campaigns/{answer.json()['id']}"
     exported = list(csv.DictReader(io.StringIO(client.get(f"{path}/export").text)))
-    assert [(row["msisdn"], row["state"], row["row"]) for row in exported] == [
+    assert [(row["to"], row["state"], row["row"]) for row in exported] == [
         (mobiles(1)[0], "queued", ""),
         ("138", "left out", "3"),
         (mobiles(2)[1], "left out", "4"),
@@ -68,7 +68,7 @@ def test_a_list_as_json_is_the_same_campaign_however_often_it_is_sent(served: Se
     body = {
         "name": "spring",
         "text": TEXT,
-        "recipients": [{"msisdn": one, "name": "甲"} for one in mobiles(3)],
+        "recipients": [{"to": one, "name": "甲"} for one in mobiles(3)],
         "start": False,
     }
     key = {"Idempotency-Key": "spring"}
@@ -174,7 +174,7 @@ def test_rows_as_json_are_held_to_the_rules_of_files(served: Served) -> None:
     body = {
         "name": "x",
         "text": TEXT,
-        "recipients": [{"msisdn": "tel:138-0013-8000", "name": "nan"}],
+        "recipients": [{"to": "tel:138-0013-8000", "name": "nan"}],
         "start": False,
     }
     refused = served.client().post("/v1/campaigns", json=body).json()

@@ -50,7 +50,7 @@ def test_a_client_sends_once_and_says_what_was_refused(served: Served, client: s
     assert first.returncode == 0, first.stderr
     found = re.search(r"\d+-0", first.stdout)
     assert found
-    assert served.stage.message(found[0]).msisdn == "13800138000"
+    assert served.stage.message(found[0]).to == "13800138000"
     assert found[0] in run(served, client, "13800138000", TEXT, "order-1001").stdout
     refused = run(served, client, "13800138000", " ", "order-1002")
     assert refused.returncode != 0

@@ -168,7 +168,7 @@ def test_what_is_refused_is_never_taken_for_the_answer_to_the_request_before(
         (answer,) = answers(read_all(connection))
     assert answer.status == 202
     (message_id,) = json.loads(answer.body)["ids"]
-    assert served.stage.message(message_id).msisdn == "13800138000"
+    assert served.stage.message(message_id).to == "13800138000"
 
 
 def test_few_requests_wait_for_the_first_one_and_no_more_are_read(served: Served) -> None:

@@ -21,7 +21,7 @@ def test_what_is_answered_202_is_in_the_database_once(served: Served) -> None:
     assert again.json() == first.json() | {"repeated": True}
     ids = first.json()["ids"]
     assert ids[0] == ids[2]
-    assert [served.stage.message(one).msisdn for one in ids[:2]] == [TO, "13900000000"]
+    assert [served.stage.message(one).to for one in ids[:2]] == [TO, "13900000000"]
 
 
 def test_a_refusal_names_the_field_and_stores_nothing(served: Served) -> None:
@@ -88,7 +88,7 @@ def test_a_sender_sees_its_own_messages_and_no_others(served: Served) -> None:
     mine, theirs = served.client(), served.client(served.key("crm"))
     one = mine.post("/v1/messages", json={"to": TO, "text": TEXT}).json()["ids"][0]
     served.stage.enqueue(TO)
-    assert mine.get(f"/v1/messages/{one}").json()["msisdn"] == TO
+    assert mine.get(f"/v1/messages/{one}").json()["to"] == TO
     assert [found["id"] for found in mine.get("/v1/messages").json()["messages"]] == [one]
     assert theirs.get("/v1/messages").json() == {"messages": [], "after": None}
     for answer in (

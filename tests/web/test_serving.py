@@ -95,7 +95,7 @@ def test_killed_under_load_it_has_what_it_answered_and_repeats_make_no_second_on
             thread.join()
     assert len(set(answered.values())) == len(answered)
     for number, one in answered.items():
-        assert stage.message(one).msisdn == number
+        assert stage.message(one).to == number
     assert stored(stage) == len(answered)
 
 

@@ -1,21 +1,30 @@
 """Explain faults of the configuration: which key, what is wrong, what to write instead."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel, ValidationError
 
+from worker.config import schema_faults
 from worker.domain.errors import Problem
 
 
-def explain(error: ValidationError, key: str, model: type[BaseModel]) -> list[Problem]:
-    """Turn the schema's errors into problems, each with its full key; values are not repeated."""
-    return [
-        Problem(
-            ".".join([*filter(None, [key]), *map(str, fault["loc"])]), _description(fault, model)
-        )
-        for fault in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
+def explain(
+    error: ValidationError, key: str, model: type[BaseModel], tables: Sequence[str] = ()
+) -> list[Problem]:
+    """Turn the schema's errors into problems, each with its full key; values are not repeated.
+
+    `tables` are names beside those of `model` that may stand there.
+    """
+    problems = []
+    for fault in error.errors(include_url=False, include_input=False):
+        steps = schema_faults.path(fault["loc"])
+        what = schema_faults.sentence(fault)
+        if fault["type"] == "extra_forbidden":
+            what += _nearest(model, steps, tables)
+        problems.append(Problem(".".join([*filter(None, [key]), *steps]), what))
+    # A value of which there are several forms has an error for each of them.
+    return list(dict.fromkeys(problems))
 
 
 def gateway_problem(key: str, section: Mapping[str, object], gateway_names: list[str]) -> Problem:
@@ -37,13 +46,13 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {matches[0]}?" if matches else f"; choose one of {', '.join(names)}"
 
 
-def _description(fault: object, model: type[BaseModel]) -> str:
-    """Say what is wrong with one key, from an error of pydantic."""
-    error_type, location, message = fault["type"], fault["loc"], fault["msg"]  # type: ignore[index]
-    if error_type == "extra_forbidden":
-        names = [field.alias or name for name, field in model.model_fields.items()]
-        top_level = len(location) == 1
-        return f"is unknown{suggestion(str(location[0]), names)}" if top_level else "is unknown"
-    if error_type == "missing":
-        return "is missing"
-    return str(message).removeprefix("Value error, ").removeprefix("Input should be ")
+def _nearest(model: type[BaseModel], steps: Sequence[str], tables: Sequence[str]) -> str:
+    """Return the suggestion for an unknown key: of the names that the table has which holds it."""
+    for step in steps[:-1]:
+        field = model.model_fields.get(step)
+        annotation = field and field.annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ""
+        model, tables = annotation, ()
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return suggestion(steps[-1], [*names, *tables])

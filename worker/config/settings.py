@@ -302,7 +302,7 @@ def _validate(
     try:
         return model.model_validate(dict(section), context=dict(context))
     except ValidationError as error:
-        problems += explain(error, key, model)
+        problems += explain(error, key, model, () if key else ("accounts",))
         return None
 
 

@@ -33,7 +33,7 @@ _ENGLISH = re.compile(
 )
 _PINYIN = frozenset({"shouji", "shoujihao", "shoujihaoma", "dianhua", "dianhuahaoma", "haoma"})
 #: A name that is a telephone number's where no other column has one: our exports write it.
-_WEAK_NAMES = frozenset({"number", "numbers"})
+_WEAK_NAMES = frozenset({"number", "numbers", "to"})
 
 
 def plain_name(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy import Engine
 
+from worker.config.settings import Settings
 from worker.domain.secret_fields import Secret
 from worker.feedback import callback_events, callback_retry, callback_signatures
 from worker.feedback.callback_client import PostResult
@@ -17,10 +18,10 @@ from worker.store.feedback.callback_turns import CallbackEvent
 log = structlog.get_logger()
 
 
-def read_body(engine: Engine, event: CallbackEvent) -> bytes | None:
+def read_body(engine: Engine, settings: Settings, event: CallbackEvent) -> bytes | None:
     """Return the body of an event as things stand now; None when there is nothing left to tell."""
     with database.reading(engine) as connection:
-        return callback_events.body(connection, event)
+        return callback_events.body(connection, settings, event)
 
 
 def headers(masters: Sequence[Secret], event: CallbackEvent, body: bytes) -> dict[str, str]:

@@ -18,11 +18,12 @@ def copy_request(
     stored: DueRequest,
     msisdns: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
+    metadata: Mapping[str, str] | None = None,
     key: str | None = None,
 ) -> EnqueueRequest:
     """Return a request with a stored campaign's content, for other numbers and at any time.
 
-    `variables` are those of a row, in place of what all its rows share.
+    `variables` are those of a row, in place of what all its rows share; `metadata` is the sender's.
     """
     content = stored.content
     # A text without values of its rows' own was filled when it was stored.
@@ -36,6 +37,7 @@ def copy_request(
         template=content.template,
         variables=variables or content.variables,
         options=content.options,
+        metadata=metadata,
         key=key,
     )
 

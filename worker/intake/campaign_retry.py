@@ -48,7 +48,7 @@ def retry(
             return None
         # The same failed messages make the same campaign, however many calls retry them.
         key = f"retry-{campaign_id}-{msisdns_hash.hexdigest()[:32]}"
-        request = campaign_copy.copy_request(row, key=key)
+        request = campaign_copy.copy_request(row, metadata=progress.metadata, key=key)
         file.seek(0)
         recipients = (json.loads(record) for record in file)
         rows = (

@@ -3,7 +3,7 @@
 It is one JSON object: `version` (1), `key` (the application's, required: brokers redeliver), `to`
 (a list of numbers), and as they like `text`, `message_class`, `account`, `not_before` and
 `not_after` (ISO 8601 with a zone), `extension`, `template`, `variables`, `options`, `callback_url`,
-and `client`: who asked for a code.
+`metadata`, and `client`: who asked for a code.
 """
 
 from collections.abc import Callable, Mapping
@@ -85,5 +85,6 @@ _FORMS: dict[str, tuple[Callable[[object], bool], str]] = {
     ),
     "variables": _TABLE_FORM,
     "options": _TABLE_FORM,
+    "metadata": _TABLE_FORM,
     **dict.fromkeys(_TIME_FIELDS, _TIME_FORM),
 }

@@ -26,6 +26,7 @@ from worker.domain.errors import (
     Unavailable,
 )
 from worker.gateways.base import Content
+from worker.intake.label_rules import label_problems
 from worker.intake.text_checks import lint_content, unused_value_warnings
 from worker.policy import eligibility
 from worker.store.db import database
@@ -34,8 +35,6 @@ from worker.store.feedback.named_callbacks import NamedCallback
 from worker.store.intake import singles
 from worker.store.intake.new_requests import NewRequest, StoredRequest
 
-MAX_KEY_LENGTH = 200
-MAX_SENDER_LENGTH = 64
 #: The pauses between tries to read back what a cut-off commit left, in seconds.
 READ_BACK_PAUSES = (0.1, 0.4, 1.0, 2.0)
 
@@ -72,6 +71,7 @@ class EnqueueRequest:
     variables: Mapping[str, str] | None = None
     options: Mapping[str, Any] | None = None
     callback_url: str | None = None
+    metadata: Mapping[str, str] | None = None
     #: The API key that it came with; None for a caller on this machine.
     key_id: int | None = None
 
@@ -124,6 +124,7 @@ def request_row(
         request.not_after,
         settings.valid_seconds(request.message_class),
         _named_callback(settings, request),
+        request.metadata,
     )
 
 
@@ -286,6 +287,8 @@ def fingerprint(request: EnqueueRequest, content: Content, msisdns: Sequence[str
     }
     if request.callback_url is not None:
         identity["callback_url"] = request.callback_url
+    if request.metadata:
+        identity["metadata"] = dict(request.metadata)
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
@@ -311,8 +314,11 @@ def _normalise_recipients(
 
 
 def terms_problems(request: EnqueueRequest) -> list[Problem]:
-    """Return what is wrong with a request's times, key and sender."""
-    return [*_time_problems(request), *_key_and_sender_problems(request)]
+    """Return what is wrong with a request's times, key, sender and metadata."""
+    return [
+        *_time_problems(request),
+        *label_problems(request.sender, request.key, request.metadata),
+    ]
 
 
 def _time_problems(request: EnqueueRequest) -> list[Problem]:
@@ -339,14 +345,3 @@ def callback_problems(settings: Settings, url: str | None) -> list[Problem]:
         ]
     reason = urls.problem(url, settings.top.callback_networks)
     return [Problem("callback_url", reason)] if reason else []
-
-
-def _key_and_sender_problems(request: EnqueueRequest) -> list[Problem]:
-    problems = []
-    if request.key is not None and not (0 < len(request.key) <= MAX_KEY_LENGTH):
-        problems.append(Problem("key", f"has to have 1 to {MAX_KEY_LENGTH} characters"))
-    elif request.key is not None and request.key != request.key.strip():
-        problems.append(Problem("key", "begins or ends with a blank"))
-    if len(request.sender) > MAX_SENDER_LENGTH:
-        problems.append(Problem("sender", f"has more than {MAX_SENDER_LENGTH} characters"))
-    return problems

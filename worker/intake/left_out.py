@@ -34,7 +34,7 @@ def opted_out_positions(engine: Engine, msisdns: Sequence[str]) -> list[int]:
 def parts(engine: Engine, campaign_id: int) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows left out of a campaign in the order of the list, some thousands in a part.
 
-    Each part is read by one short transaction. A row has `msisdn`, `state`, `row` and `reason`.
+    Each part is read by one short transaction. A row has `to`, `state`, `row` and `reason`.
     """
     last_n = -1
     while True:
@@ -48,4 +48,4 @@ def parts(engine: Engine, campaign_id: int) -> Iterator[list[dict[str, Any]]]:
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
     reason = row.problem or _WORDS.get(LeftOutReason(row.reason), row.reason)
-    return {"msisdn": row.number, "state": STATE, "row": row.line, "reason": reason}
+    return {"to": row.number, "state": STATE, "row": row.line, "reason": reason}

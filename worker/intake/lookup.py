@@ -1,13 +1,15 @@
 """Look up messages and campaigns as they are shown: to Python callers, as JSON, in exports."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
 
+from worker.domain import placeholders
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
 from worker.domain.spreadsheet_cells import quoted_cell
@@ -23,8 +25,8 @@ from worker.store.settlement import unknown
 _MESSAGE_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
 #: The columns of a campaign's export.
 EXPORT_COLUMNS = (
-    *("number", "state", "code", "code_text", "account", "gateway_id", "attempts"),
-    *("submitted_at", "finished_at", "row", "reason"),
+    *("to", "state", "code", "code_text", "account", "gateway_id", "attempts"),
+    *("submitted_at", "finished_at", "key", "metadata", "row", "reason"),
 )
 #: The columns that rows alone have which were left out.
 _LEFT_OUT_COLUMNS = ("row", "reason")
@@ -37,7 +39,8 @@ class Message:
     """A message in its present state. Times are aware."""
 
     id: str
-    msisdn: str
+    #: Its number: 11 digits for a mobile.
+    to: str
     message_class: MessageClass
     state: MessageState
     #: The account that carries it, or that its sender named; None until one is chosen.
@@ -56,12 +59,15 @@ class Message:
     closed_at: datetime | None
     #: The id of its campaign; None for a message of an ordinary request.
     campaign: int | None
+    #: The idempotency key and the metadata of its request.
+    key: str | None
+    metadata: Mapping[str, str] = field(hash=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the message as JSON shows it: `class` for the class, times in ISO 8601."""
         return {
             "id": self.id,
-            "msisdn": self.msisdn,
+            "to": self.to,
             "class": self.message_class.value,
             "state": self.state.value,
             "account": self.account,
@@ -75,6 +81,8 @@ class Message:
             "finished_at": iso_time(self.finished_at),
             "closed_at": iso_time(self.closed_at),
             "campaign": self.campaign,
+            "key": self.key,
+            "metadata": dict(self.metadata),
         }
 
 
@@ -101,6 +109,8 @@ def message_from_row(row: Row[Any]) -> Message:
         row.finished_at,
         row.closed_at,
         None if row.single else row.request_id,
+        row.key,
+        row.metadata or {},
     )
 
 
@@ -112,6 +122,8 @@ def campaign_json(progress: CampaignProgress) -> dict[str, Any]:
         "state": progress.state.value,
         "class": progress.message_class,
         "account": progress.account,
+        "key": progress.key,
+        "metadata": dict(progress.metadata),
         "total": progress.total,
         "states": dict(sorted(progress.states.items())),
         "left_out": dict(progress.left_out),
@@ -210,6 +222,20 @@ def history(engine: Engine, message_id: str) -> History:
         )
 
 
+def shown_text(engine: Engine, message_id: str) -> str | None:
+    """Return the text of a message, for those who may read texts.
+
+    None for a code (`otp`), whose text is shown to nobody, and for a gateway's template.
+    """
+    request_id, n = parse_id(message_id)
+    with database.reading(engine) as connection:
+        content = messages.content_of(connection, request_id, n)
+    if content is None or content.template or content.message_class == MessageClass.OTP.value:
+        return None
+    text: str = content.text
+    return placeholders.fill(text, dict(content.variables)) if content.variables else text
+
+
 def search(engine: Engine, limit: int, filters: Mapping[str, Any]) -> list[Message]:
     """Return messages that match filters of `store.messages.search`, the newest first.
 
@@ -282,19 +308,21 @@ def export_parts(engine: Engine, campaign_id: int, total: int) -> Iterator[list[
     Messages come first, then the rows of its list that were left out. Each part is read by one
     short transaction, and shows what was true then.
     """
-    columns = ["msisdn" if column == "number" else column for column in EXPORT_COLUMNS]
-    message_columns = [column for column in columns if column not in _LEFT_OUT_COLUMNS]
+    columns = [column for column in EXPORT_COLUMNS if column not in _LEFT_OUT_COLUMNS]
+    message_columns = ["msisdn" if column == "to" else column for column in columns]
     empty_cells = [None] * len(_LEFT_OUT_COLUMNS)
     for first in range(0, total, PART_SIZE):
         with database.reading(engine) as connection:
             rows = campaigns.export_rows(connection, campaign_id, message_columns, first, PART_SIZE)
-        yield [[_export_cell(value) for value in row] + empty_cells for row in rows]
+        yield [[export_cell(value) for value in row] + empty_cells for row in rows]
     for part in left_out.parts(engine, campaign_id):
-        yield [[_export_cell(fields.get(column)) for column in columns] for fields in part]
+        yield [[export_cell(fields.get(column)) for column in EXPORT_COLUMNS] for fields in part]
 
 
-def _export_cell(value: Any) -> Any:
-    """Return a cell: times as in JSON, texts quoted where a spreadsheet would see a formula."""
+def export_cell(value: Any) -> Any:
+    """Return a cell: times and metadata as in JSON, texts that look like a formula quoted."""
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), ensure_ascii=False) if value else None
     return iso_time(value) if isinstance(value, datetime) else quoted_cell(value)
 
 

@@ -169,5 +169,7 @@ def _queue(name: str, *, amqp: bool) -> Any:
 def check(settings: Settings) -> None:
     """Raise `ConfigurationError` when accounts have to be paced and there is no Redis to do it."""
     if settings.accounts and redis_url(settings) is None:
-        problem = f"is missing: {settings.top.broker_url.partition(':')[0]} cannot pace accounts"
+        broker = settings.top.broker_url.partition(":")[0]
+        advice = "name a Redis, as redis://127.0.0.1:6379/1"
+        problem = f"is missing: {broker} cannot pace accounts; {advice}"
         raise ConfigurationError([Problem("redis_url", problem)])

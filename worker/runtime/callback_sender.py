@@ -151,7 +151,8 @@ class CallbackSender(BackgroundService):
         """Post one event as it is now, and return how that ended; `Unavailable` is raised alone."""
         try:
             body = await self._in_thread(
-                threads, partial(callback_attempt.read_body, self.engine, event)
+                threads,
+                partial(callback_attempt.read_body, self.engine, self.settings, event),
             )
             if body is None:
                 # An event that has become void is forgotten like one that was taken.

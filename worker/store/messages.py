@@ -75,6 +75,19 @@ def submissions_of(connection: Connection, request_id: int, n: int) -> list[Row[
     return [rows_by_id[submission_id] for submission_id in sorted(rows_by_id)]
 
 
+def content_of(connection: Connection, request_id: int, n: int) -> Any:
+    """Return what a message says: its class, text and template, and its own variables as pairs.
+
+    None when there is no such message.
+    """
+    query = (
+        select(request.c.message_class, request.c.text, request.c.template, message.c.variables)
+        .join(message, message.c.request_id == request.c.id)
+        .where(message.c.request_id == request_id, message.c.n == n)
+    )
+    return connection.execute(query).first()
+
+
 def search(
     connection: Connection,
     *,

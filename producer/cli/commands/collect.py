@@ -183,7 +183,7 @@ def list_inbound(
         output.print_json([_reply_json(row) for row in rows])
     elif rows:
         output.print_table(
-            ("id", "received", "number", "account", "extension", "asks for", "text"),
+            ("id", "received", "from", "account", "extension", "asks for", "text"),
             [
                 (
                     row.id,
@@ -204,7 +204,7 @@ def list_inbound(
 def _reply_json(row: Any) -> dict[str, Any]:
     return {
         "id": row.id,
-        "msisdn": row.msisdn,
+        "from": row.msisdn,
         "text": row.text,
         "account": row.account,
         "extension": row.extension,

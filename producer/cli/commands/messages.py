@@ -32,13 +32,14 @@ def show(message_id: _Id, *, as_json: options.Json = False, config: options.Conf
         from worker.intake import lookup
 
         history = lookup.history(session.engine, message_id)
+        text = lookup.shown_text(session.engine, message_id)
         waits = history.message.state is MessageState.QUEUED
         stop = stop_notices.read_stops(session).get(history.message.message_class)
     if as_json:
         stop_json = {"stopped": stop.as_json()} if stop and waits else {}
-        output.print_json(history.as_json() | stop_json)
+        output.print_json(history.as_json() | {"text": text} | stop_json)
     else:
-        _print_history(history)
+        _print_history(history, text)
         if stop and waits:
             output.print_line(stop_notices.sentence(stop))
 
@@ -115,11 +116,11 @@ def messages(
 
 
 def _print_messages(matches: "list[Message]") -> None:
-    headers = ("id", "number", "class", "state", "account", "code", "stored", "ended")
+    headers = ("id", "to", "class", "state", "account", "code", "stored", "ended")
     rows = [
         (
             message.id,
-            message.msisdn,
+            message.to,
             message.message_class.value,
             message.state.value,
             message.account,
@@ -132,20 +133,23 @@ def _print_messages(matches: "list[Message]") -> None:
     output.print_table(headers, rows)
 
 
-def _print_history(history: "History") -> None:
+def _print_history(history: "History", text: str | None) -> None:
     message = history.message
     output.print_facts(
         {
             "message": message.id,
-            "number": message.msisdn,
+            "to": message.to,
             "state": message.state.value,
             "class": message.message_class.value,
+            "text": text,
             "account": message.account,
             "code": " ".join(filter(None, [message.code, message.code_text])),
             "gateway's id": message.gateway_id,
             "segments": message.segments,
             "attempts": message.attempts,
             "campaign": message.campaign,
+            "key": message.key,
+            "metadata": output.detail_line(message.metadata),
             "stored": message.created_at,
             "submitted": message.submitted_at,
             "finished": message.finished_at,

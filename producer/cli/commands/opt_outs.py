@@ -83,7 +83,7 @@ def _page(row: Any) -> str | None:
 
 def _as_json(row: Any) -> dict[str, Any]:
     return {
-        "msisdn": row.msisdn,
+        "to": row.msisdn,
         "since": row.since.isoformat(),
         "why": row.why,
         "account": row.account,

@@ -11,6 +11,8 @@ from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
     from worker.intake.enqueue import EnqueueRequest
+    from worker.intake.send_preview import SendPreview
+    from worker.store.accounts import AccountState
 
 _To = Annotated[
     list[str],
@@ -96,14 +98,14 @@ def send(
 
 def _print_preview(session: Session, request: "EnqueueRequest", *, as_json: bool) -> None:
     """Print what the request would store and who can carry it; exit with 2 on problems."""
-    from producer.cli.preview import preview_request
+    from worker.intake.send_preview import preview_request
     from worker.store import accounts
     from worker.store.db import database
 
     preview = preview_request(session.settings, request)
     with database.reading(session.engine) as connection:
         states = accounts.states(connection, session.settings.logins)
-    preview_json = preview.as_json(states)
+    preview_json = _preview_json(preview, states)
     if as_json:
         output.print_json(preview_json)
     else:
@@ -113,6 +115,25 @@ def _print_preview(session: Session, request: "EnqueueRequest", *, as_json: bool
         _print_accounts(preview_json)
     if preview.problems:
         raise typer.Exit(failures.USAGE)
+
+
+def _preview_json(preview: "SendPreview", states: "Mapping[str, AccountState]") -> dict[str, Any]:
+    """Return a preview as JSON shows it."""
+    return {
+        "messages": preview.messages,
+        "problems": output.problems_json(preview.problems),
+        "warnings": output.problems_json(preview.warnings),
+        "accounts": [
+            {
+                "name": carrier.account.name,
+                "gateway": carrier.account.gateway.name,
+                "segments": carrier.segments,
+                "held": carrier.account.name in states and states[carrier.account.name].held,
+                "problems": [problem.what for problem in carrier.problems],
+            }
+            for carrier in preview.accounts
+        ],
+    }
 
 
 def _print_accounts(preview_json: Mapping[str, Any]) -> None:

@@ -90,7 +90,15 @@ class RequireScope(SecurityBase):
         state = connection.app.state
         caller = await authenticate(state.context, state.keyring, _shown_key(connection))
         if not self.scopes & caller.key.scopes:
-            raise HttpProblem(
-                403, "no-scope", f"this key has not the scope {' or '.join(sorted(self.scopes))}"
-            )
+            raise missing_scope(caller, *sorted(self.scopes))
         return caller
+
+
+def missing_scope(caller: Caller, *scopes: Scope) -> HttpProblem:
+    """Return the problem of a key that has none of `scopes`: 403, with how to make one."""
+    command = f"xinshi key create {caller.sender} --scope {scopes[0]}"
+    advice = (
+        f"this key has not the scope {' or '.join(scopes)}; make one that has:"
+        f" {command}{' --test' if caller.test else ''}"
+    )
+    return HttpProblem(403, "no-scope", advice)

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Header, Path
 from pydantic import BaseModel, Field
 
 from producer.web.api import ownership, schemas
-from producer.web.api.authentication import Caller, RequireScope
-from producer.web.api.key_first import KeyFirstRoute
+from producer.web.api.api_route import ApiRoute
+from producer.web.api.authentication import Caller, RequireScope, missing_scope
 from producer.web.context import AppContext, Context
 from producer.web.problems import HttpProblem, responses
 from worker.domain.enums import Scope
@@ -18,7 +18,7 @@ from worker.intake import enqueue
 from worker.store.db import database
 from worker.store.feedback import callbacks
 
-router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], route_class=KeyFirstRoute)
+router = APIRouter(prefix="/v1/callbacks", tags=["callbacks"], route_class=ApiRoute)
 
 Sender = Annotated[Caller, Depends(RequireScope(Scope.SEND))]
 CallbackId = Annotated[int, Path(ge=1, le=ownership.MAX_ID)]
@@ -72,7 +72,7 @@ class Replayed(BaseModel):
     summary="Be told what becomes of messages",
     responses=responses(400, 401, 403, 408, 413, 422, 429, 503),
 )
-async def create(
+async def add_callback(
     body: NewCallback, context: Context, caller: Sender, secret: ShownSecret = None
 ) -> CreatedCallback:
     """Tell a URL of all that this sender enqueues from now on; the same again changes nothing.
@@ -101,7 +101,7 @@ def _create(
     summary="Be told at another URL",
     responses=responses(400, 401, 403, 404, 408, 413, 422, 429, 503),
 )
-async def replace(
+async def replace_callback(
     callback_id: CallbackId,
     body: NewCallback,
     context: Context,
@@ -136,7 +136,7 @@ def _check_body(context: AppContext, caller: Caller, body: NewCallback) -> None:
     if problems:
         raise Refused([Problem("url", problem.what) for problem in problems])
     if body.inbound and Scope.INBOUND not in caller.key.scopes:
-        raise HttpProblem(403, "no-scope", f"this key has not the scope {Scope.INBOUND.value}")
+        raise missing_scope(caller, Scope.INBOUND)
 
 
 def _entitlement(caller: Caller, secret: str | None) -> Entitlement:
@@ -157,8 +157,8 @@ def _created(context: AppContext, callback_id: int) -> CreatedCallback:
     )
 
 
-@router.get("", summary="List callbacks", responses=responses(401, 403, 429, 503))
-async def listed(context: Context, caller: Sender) -> Callbacks:
+@router.get("", summary="List callbacks", responses=responses(401, 403, 422, 429, 503))
+async def list_callbacks(context: Context, caller: Sender) -> Callbacks:
     """Return this sender's callbacks, with what waits for each."""
     own_callbacks = await context.run(_callbacks_of, context, caller.sender)
     return Callbacks(callbacks=[Callback(**_fields_of(callback)) for callback in own_callbacks])
@@ -179,7 +179,7 @@ def _callbacks_of(context: AppContext, sender: str) -> list[callbacks.Callback]:
     summary="Be told nothing more",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def remove(
+async def remove_callback(
     callback_id: CallbackId, context: Context, caller: Sender, secret: ShownSecret = None
 ) -> None:
     """Tell a URL nothing more; what waits for it is dropped.
@@ -203,7 +203,7 @@ def _remove(context: AppContext, sender: str, callback_id: int, entitlement: Ent
     summary="Be told again what was given up",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def replay(callback_id: CallbackId, context: Context, caller: Sender) -> Replayed:
+async def replay_callback(callback_id: CallbackId, context: Context, caller: Sender) -> Replayed:
     """Tell again what was parked, for another day."""
     return Replayed(events=await context.run(_replay, context, caller.sender, callback_id))
 

@@ -13,7 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from producer.web.api import enqueue, schemas, upload_schemas
+from producer.web.api import campaign_schemas, enqueue, schemas, upload_schemas
+from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.api.messages import content_of
 from producer.web.context import AppContext, Context
@@ -28,36 +29,17 @@ from worker.intake.lists.facts import ListFacts
 from worker.intake.lists.options import ListOptions
 from worker.intake.recipient_rows import PlainRows, Row
 
-router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=ApiRoute)
 
 Loader = Annotated[Caller, Depends(RequireScope(Scope.CAMPAIGNS))]
 #: The most fields that a form may have besides its file.
 MOST_FIELDS = 30
 
-#: Fields that hold tables, which a form cannot carry.
-_JSON_ALONE = {"variables", "options"}
-
-
-def _request_bodies() -> dict[str, Any]:
-    """Describe both bodies for OpenAPI; the route reads its request by itself."""
-    terms = upload_schemas.UploadTerms.model_json_schema(
-        ref_template="#/components/schemas/{model}"
-    )
-    fields = {
-        name: schema for name, schema in terms["properties"].items() if name not in _JSON_ALONE
-    }
-    form_body = {
-        "type": "object",
-        "properties": fields | {"recipients": {"type": "string", "format": "binary"}},
-        "required": ["name", "recipients"],
-        "additionalProperties": False,
-    }
-    json_body = {"$ref": "#/components/schemas/NewCampaign"}
-    bodies = {
-        "application/json": {"schema": json_body},
-        "multipart/form-data": {"schema": form_body},
-    }
-    return {"requestBody": {"required": True, "content": bodies}}
+#: Both bodies, for OpenAPI: the route reads its request by itself.
+_BODIES = {
+    "application/json": {"schema": {"$ref": "#/components/schemas/NewCampaign"}},
+    "multipart/form-data": {"schema": {"$ref": "#/components/schemas/CampaignUpload"}},
+}
 
 
 @router.post(
@@ -65,10 +47,10 @@ def _request_bodies() -> dict[str, Any]:
     status_code=201,
     response_model=upload_schemas.LoadedCampaign,
     summary="Load a campaign, and start it",
-    openapi_extra=_request_bodies(),
+    openapi_extra={"requestBody": {"required": True, "content": _BODIES}},
     responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
 )
-async def create(
+async def load_campaign(
     request: Request, context: Context, caller: Loader, key: schemas.Key = None
 ) -> Any:
     """Load a campaign: a list as JSON, or a CSV file or .xlsx as the field `recipients` of a form.
@@ -88,7 +70,7 @@ async def create(
 
 def _load(
     context: AppContext,
-    terms: schemas.CampaignTerms,
+    terms: campaign_schemas.CampaignTerms,
     request: EnqueueRequest,
     file: BinaryIO | None,
 ) -> dict[str, Any]:
@@ -122,9 +104,9 @@ def _bad_rows(loaded: Loaded) -> list[dict[str, str]]:
 
 @contextmanager
 def _rows(
-    terms: schemas.CampaignTerms, file: BinaryIO | None
+    terms: campaign_schemas.CampaignTerms, file: BinaryIO | None
 ) -> Iterator[tuple[Iterator[Row | PlainRows], ListFacts | None]]:
-    if isinstance(terms, schemas.NewCampaign):
+    if isinstance(terms, campaign_schemas.NewCampaign):
         yield (_row(nth, recipient) for nth, recipient in enumerate(terms.recipients, 1)), None
     elif file is not None and isinstance(terms, upload_schemas.UploadTerms):
         options = ListOptions(terms.column, terms.delimiter, terms.header_row, terms.encoding)
@@ -132,10 +114,8 @@ def _rows(
             yield recipient_list.rows, recipient_list.facts
 
 
-def _row(nth: int, recipient: str | schemas.Row) -> Row:
-    if isinstance(recipient, str):
-        return Row(nth, recipient)
-    return Row(nth, recipient.msisdn, dict(recipient.__pydantic_extra__) or None)
+def _row(nth: int, recipient: campaign_schemas.Row) -> Row:
+    return Row(nth, recipient.to, dict(recipient.__pydantic_extra__) or None)
 
 
 @contextmanager
@@ -155,12 +135,12 @@ def _only_load(context: AppContext, caller: Caller, key: str | None) -> Iterator
 @asynccontextmanager
 async def _given(
     request: Request, context: AppContext
-) -> AsyncIterator[tuple[schemas.CampaignTerms, BinaryIO | None]]:
+) -> AsyncIterator[tuple[campaign_schemas.CampaignTerms, BinaryIO | None]]:
     """Read the body, JSON or form, into terms and a file; the file is open during the block."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/json":
         body = await request.body()
-        yield await context.run(_validated, schemas.NewCampaign, body), None
+        yield await context.run(_validated, campaign_schemas.NewCampaign, body), None
     elif media_type == "multipart/form-data":
         max_part_size = context.settings.top.web.max_body
         async with request.form(
@@ -179,13 +159,13 @@ def _validated(model: type[BaseModel], body: Any) -> Any:
             return model.model_validate_json(body)
         return model.model_validate(body)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        faults = error.errors(include_url=False, include_input=False)
         raise RequestValidationError(
             [fault | {"loc": ("body", *fault["loc"])} for fault in faults]
         ) from None
 
 
-def _read(form: FormData) -> tuple[schemas.CampaignTerms, BinaryIO]:
+def _read(form: FormData) -> tuple[campaign_schemas.CampaignTerms, BinaryIO]:
     problems: list[Problem] = []
     fields: dict[str, Any] = {}
     file: UploadFile | None = None
@@ -198,7 +178,9 @@ def _read(form: FormData) -> tuple[schemas.CampaignTerms, BinaryIO]:
             fields[name] = value
     if file is None:
         problems.append(Problem("recipients", "is missing: the CSV file or .xlsx, as a file"))
-    problems += [Problem(name, "is for JSON alone") for name in fields if name in _JSON_ALONE]
+    problems += [
+        Problem(name, "is for JSON alone") for name in fields if name in upload_schemas.JSON_ALONE
+    ]
     if problems or file is None:
         raise Refused(problems)
     return _validated(upload_schemas.UploadTerms, fields), file.file

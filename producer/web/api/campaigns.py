@@ -9,37 +9,36 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
-from producer.web.api import ownership, schemas
+from producer.web.api import campaign_schemas, ownership
+from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
-from producer.web.api.key_first import KeyFirstRoute
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain.enums import MessageClass, Scope
-from worker.domain.spreadsheet_cells import quoted_cell
 from worker.intake import campaigns, lookup
 from worker.store import sender_pages
 from worker.store.db import database
 from worker.store.intake.campaign_progress import CampaignProgress
 
-router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=KeyFirstRoute)
+router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=ApiRoute)
 
 Runner = Annotated[Caller, Depends(RequireScope(Scope.CAMPAIGNS))]
 CampaignId = Annotated[int, Path(ge=1, le=ownership.MAX_ID, examples=[17])]
 #: The columns of an export.
 COLUMNS = (
-    *("id", "msisdn", "state", "account", "code", "code_text", "segments", "attempts"),
-    *("submitted_at", "finished_at", "closed_at", "row", "reason"),
+    *("id", "to", "state", "account", "code", "code_text", "segments", "attempts"),
+    *("submitted_at", "finished_at", "closed_at", "key", "metadata", "row", "reason"),
 )
 _ERRORS = responses(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)
 
 
 @router.get(
     "",
-    response_model=schemas.Campaigns,
+    response_model=campaign_schemas.Campaigns,
     summary="List your campaigns",
     responses=responses(401, 403, 422, 429, 503),
 )
-async def listed(
+async def list_campaigns(
     context: Context,
     caller: Runner,
     before: Annotated[int | None, Query(ge=1, le=ownership.MAX_ID)] = None,
@@ -61,23 +60,26 @@ async def listed(
 
 @router.get(
     "/{campaign_id}",
-    response_model=schemas.Campaign,
+    response_model=campaign_schemas.Campaign,
     summary="Look at one of your campaigns",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def show(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
+async def show_campaign(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Return a campaign with its messages counted by state."""
     return await _apply(context, caller, campaign_id, campaigns.show)
 
 
 @router.post(
     "/{campaign_id}/start",
-    response_model=schemas.Campaign,
+    response_model=campaign_schemas.Campaign,
     summary="Start a campaign that is ready",
     responses=_ERRORS,
 )
-async def start(
-    campaign_id: CampaignId, context: Context, caller: Runner, terms: schemas.Resumed | None = None
+async def start_campaign(
+    campaign_id: CampaignId,
+    context: Context,
+    caller: Runner,
+    terms: campaign_schemas.Resumed | None = None,
 ) -> Any:
     """Start a campaign; one whose validity is over needs `until`."""
     return await _run(context, caller, campaign_id, terms)
@@ -85,12 +87,15 @@ async def start(
 
 @router.post(
     "/{campaign_id}/resume",
-    response_model=schemas.Campaign,
+    response_model=campaign_schemas.Campaign,
     summary="Go on with a campaign that is paused",
     responses=_ERRORS,
 )
-async def resume(
-    campaign_id: CampaignId, context: Context, caller: Runner, terms: schemas.Resumed | None = None
+async def resume_campaign(
+    campaign_id: CampaignId,
+    context: Context,
+    caller: Runner,
+    terms: campaign_schemas.Resumed | None = None,
 ) -> Any:
     """Go on; one whose validity is over needs `until`."""
     return await _run(context, caller, campaign_id, terms)
@@ -98,28 +103,28 @@ async def resume(
 
 @router.post(
     "/{campaign_id}/pause",
-    response_model=schemas.Campaign,
+    response_model=campaign_schemas.Campaign,
     summary="Pause a campaign",
     responses=_ERRORS,
 )
-async def pause(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
+async def pause_campaign(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Submit no more of it until it is resumed; what is under way is finished."""
     return await _apply(context, caller, campaign_id, partial(campaigns.pause, who=caller.sender))
 
 
 @router.post(
     "/{campaign_id}/cancel",
-    response_model=schemas.Campaign,
+    response_model=campaign_schemas.Campaign,
     summary="End a campaign",
     responses=_ERRORS,
 )
-async def cancel(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
+async def cancel_campaign(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
     """Cancel for good what was not handed over yet."""
     return await _apply(context, caller, campaign_id, partial(campaigns.cancel, who=caller.sender))
 
 
 async def _run(
-    context: AppContext, caller: Caller, campaign_id: int, terms: schemas.Resumed | None
+    context: AppContext, caller: Caller, campaign_id: int, terms: campaign_schemas.Resumed | None
 ) -> Any:
     until = terms.until if terms else None
     run = partial(campaigns.run, not_after=until, who=caller.sender)
@@ -150,7 +155,9 @@ async def _apply(
         **responses(401, 403, 404, 422, 429, 503),
     },
 )
-async def export(campaign_id: CampaignId, context: Context, caller: Runner) -> StreamingResponse:
+async def export_campaign(
+    campaign_id: CampaignId, context: Context, caller: Runner
+) -> StreamingResponse:
     """Stream the messages of a campaign, a line each, UTF-8; times in UTC.
 
     Behind them come the rows of its list that were left out: `state` is `left out`, `row` and
@@ -183,7 +190,7 @@ async def _lines(context: AppContext, campaign_id: int, total: int) -> AsyncIter
         text = io.StringIO()
         writer = csv.writer(text)
         for _, fields in zip(range(lookup.PART_SIZE), rows, strict=False):
-            writer.writerow([quoted_cell(fields.get(column)) for column in COLUMNS])
+            writer.writerow([lookup.export_cell(fields.get(column)) for column in COLUMNS])
         return text.getvalue()
 
     yield ",".join(COLUMNS) + "\r\n"

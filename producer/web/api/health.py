@@ -23,7 +23,7 @@ class Health(BaseModel):
 
 
 @router.get("/healthz", summary="Does it make progress?", responses=responses(503))
-async def lives(context: Context) -> Health:
+async def show_health(context: Context) -> Health:
     """Answer, unless calls wait and none has been finished for a minute: then restart it."""
     if context.stuck_for > STUCK_SECONDS:
         raise HttpProblem(503, "stuck", "calls wait and none is finished; restart this process")
@@ -31,7 +31,7 @@ async def lives(context: Context) -> Health:
 
 
 @router.get("/readyz", summary="Can it serve?", responses=responses(503))
-async def ready(context: Context) -> Health:
+async def show_readiness(context: Context) -> Health:
     """Answer when the database does, and its schema is this version's."""
     try:
         async with asyncio.timeout(DATABASE_TIMEOUT):

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy import RowMapping
 
 from producer.web.api import account_schemas, ownership, schemas
+from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
@@ -21,11 +22,11 @@ from worker.store.db import database
 from worker.store.feedback import inbound as replies
 from worker.store.feedback.inbound import InboundFilter, InboundPage
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", route_class=ApiRoute)
 
 Listener = Annotated[Caller, Depends(RequireScope(Scope.READ, Scope.INBOUND))]
 Operator = Annotated[Caller, Depends(RequireScope(Scope.OPERATE))]
-_COLUMNS = ("id", "account", "msisdn", "text", "extension", "service_number", "answers")
+_COLUMNS = ("id", "account", "text", "extension", "service_number", "answers")
 
 
 @router.get(
@@ -35,7 +36,7 @@ _COLUMNS = ("id", "account", "msisdn", "text", "extension", "service_number", "a
     summary="Read what handsets sent",
     responses=responses(401, 403, 422, 429, 503),
 )
-async def inbound(
+async def list_inbound(
     context: Context,
     caller: Listener,
     sent_from: Annotated[str | None, Query(alias="from", max_length=64)] = None,
@@ -81,7 +82,7 @@ def visible_accounts(context: AppContext, caller: Caller) -> set[str]:
 
 def _inbound_fields(row: RowMapping) -> dict[str, Any]:
     moments = {name: iso_time(row[name]) for name in ("received_at", "stored_at")}
-    return {name: row[name] for name in _COLUMNS} | moments
+    return {name: row[name] for name in _COLUMNS} | {"from": row["msisdn"]} | moments
 
 
 @router.get(
@@ -89,9 +90,9 @@ def _inbound_fields(row: RowMapping) -> dict[str, Any]:
     response_model=account_schemas.Accounts,
     tags=["accounts"],
     summary="See the accounts and their holds",
-    responses=responses(401, 403, 429, 503),
+    responses=responses(401, 403, 422, 429, 503),
 )
-async def listed(context: Context, caller: Operator) -> Any:
+async def list_accounts(context: Context, caller: Operator) -> Any:
     """Return what each account serves, and whether it is held and why."""
     states = await context.run(_states, context)
     names = visible_accounts(context, caller)
@@ -110,9 +111,9 @@ async def listed(context: Context, caller: Operator) -> Any:
     response_model=account_schemas.Balances,
     tags=["accounts"],
     summary="See what is left",
-    responses=responses(401, 403, 429, 503),
+    responses=responses(401, 403, 422, 429, 503),
 )
-async def balance(context: Context, caller: Operator) -> Any:
+async def list_balances(context: Context, caller: Operator) -> Any:
     """Return what each gateway said last; workers ask every `check_balance_every`."""
     states = await context.run(_states, context)
     names = [

@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import JSONResponse
 
-from producer.web.api import enqueue, ownership, schemas
+from producer.web.api import enqueue, message_dry_run, ownership, schemas
+from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
-from producer.web.api.key_first import KeyFirstRoute
 from producer.web.context import AppContext, Context
 from producer.web.problems import field_errors, responses
 from worker.domain import number_search
@@ -18,39 +19,50 @@ from worker.store import sender_pages
 from worker.store.db import database
 from worker.store.sender_pages import MessageFilters
 
-router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=KeyFirstRoute)
+router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=ApiRoute)
 
 Sender = Annotated[Caller, Depends(RequireScope(Scope.SEND))]
 Reader = Annotated[Caller, Depends(RequireScope(Scope.READ))]
+DryRunQuery = Annotated[
+    bool, Query(description="Store and send nothing; answer 200 with what it would come to.")
+]
 MessageId = Annotated[str, Path(max_length=40, examples=["17-0"])]
 
 
 @router.post(
     "",
     status_code=202,
+    response_model=schemas.Accepted,
     summary="Send one text to one number or many",
-    responses=responses(400, 401, 403, 408, 409, 413, 422, 429, 503),
+    responses={
+        200: {"model": message_dry_run.DryRun, "description": "A dry run: what it would come to."},
+        **responses(400, 401, 403, 408, 409, 413, 422, 429, 503),
+    },
 )
-async def send(
+async def send_message(
     request: Request,
     body: schemas.NewMessages,
     context: Context,
     caller: Sender,
     key: schemas.Key = None,
-) -> schemas.Accepted:
+    dry_run: DryRunQuery = False,  # noqa: FBT002 - a query parameter has a default
+) -> Any:
     """Store messages, all or none: once this answers 202 they are in the database.
 
     Repeat a call that brought no answer, with its `Idempotency-Key`: it stays one request. A code
     (`otp`) is counted for its number, and for the `client` that you name: over the limit it is
     refused (429) before it costs anything.
     """
-    to = [body.to] if isinstance(body.to, str) else body.to
     max_recipients = context.settings.top.web.max_recipients
-    if len(to) > max_recipients:
-        raise Refused([Problem("to", f"has {len(to)} numbers and may have {max_recipients}")])
+    if len(body.to) > max_recipients:
+        raise Refused([Problem("to", f"has {len(body.to)} numbers and may have {max_recipients}")])
     enqueue_request = EnqueueRequest(
-        to, key=key, **content_of(body), message_class=body.message_class
+        body.to, key=key, **content_of(body), message_class=body.message_class
     )
+    if dry_run:
+        enqueue_request = enqueue.with_sender(context, caller, enqueue_request)
+        preview = await context.run(message_dry_run.answer, context, caller, enqueue_request)
+        return JSONResponse(preview.model_dump())
     enqueued = await enqueue.accept(request.app, context, caller, enqueue_request, body.client)
     return schemas.Accepted(
         ids=list(enqueued.ids),
@@ -70,7 +82,7 @@ def content_of(body: schemas.Content) -> dict[str, Any]:
     summary="Look for your messages",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def search(
+async def list_messages(
     context: Context,
     caller: Reader,
     to: Annotated[str | None, Query(max_length=64, examples=["13800138000"])] = None,
@@ -118,12 +130,15 @@ def _page(
     summary="Look at one of your messages",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
-async def show(message_id: MessageId, context: Context, caller: Reader) -> Any:
+async def show_message(message_id: MessageId, context: Context, caller: Reader) -> Any:
     """Return a message as it stands, with its submissions and reports."""
 
     def read_history() -> dict[str, Any]:
         ownership.check_message(context, caller, message_id)
-        return lookup.history(context.engine, message_id).as_json()
+        history = lookup.history(context.engine, message_id).as_json()
+        may_read_texts = caller.may(Scope.OPERATE)
+        text = lookup.shown_text(context.engine, message_id) if may_read_texts else None
+        return history | {"text": text}
 
     return await context.run(read_history)
 
@@ -134,7 +149,7 @@ async def show(message_id: MessageId, context: Context, caller: Reader) -> Any:
     summary="Take a message back",
     responses=responses(401, 403, 404, 409, 422, 429, 503),
 )
-async def cancel(message_id: MessageId, context: Context, caller: Sender) -> Any:
+async def cancel_message(message_id: MessageId, context: Context, caller: Sender) -> Any:
     """Take a message back that was not handed over yet; 409 when it is too late."""
 
     def take_back() -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""Describes the API (OpenAPI), with the models that routes do not name by themselves."""
+"""Describes the API (OpenAPI), with the models that routes do not name by themselves.
+
+A call is named as its function is (`send_message` is `sendMessage`), and generated clients take the
+name over.
+"""
 
 from typing import Any
 
@@ -7,10 +11,21 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from producer.web import problems
-from producer.web.api.schemas import NewCampaign
+from producer.web.api import upload_schemas, webhook_schemas
+from producer.web.api.campaign_schemas import NewCampaign
+from producer.web.api.upload_schemas import UploadTerms
 
+#: What the calls are about, in the order in which they are shown.
+TAGS = {
+    "messages": "One text to one number or many: send, look up, take back.",
+    "campaigns": "One text to a list, with values for each recipient: load, run, export.",
+    "inbound": "What handsets sent.",
+    "callbacks": "Be told what becomes of messages, instead of asking.",
+    "accounts": "The accounts at gateways: what holds them, and what is left.",
+    "health": "For probes and load balancers; without a key.",
+}
 #: Models to which routes only refer by name.
-_NAMED = (problems.ProblemDocument, NewCampaign)
+_NAMED = (problems.ProblemDocument, NewCampaign, UploadTerms)
 _REF = "#/components/schemas/{model}"
 
 
@@ -27,10 +42,18 @@ def install(app: FastAPI) -> None:
 
 def _complete(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
-        title=app.title, version=app.version, summary=app.summary, routes=app.routes
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        routes=app.routes,
+        webhooks=webhook_schemas.router.routes,
+        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        # Relative to where it is read: behind a proxy too, and without a word of where that is.
+        servers=[{"url": "/"}],
     )
     _, models = models_json_schema([(model, "validation") for model in _NAMED], ref_template=_REF)
     components = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in models.get("$defs", {}).items():
         components.setdefault(name, schema)
+    components["CampaignUpload"] = upload_schemas.form_schema(components.pop("UploadTerms"))
     return document

@@ -13,17 +13,16 @@ from pydantic import (
     ConfigDict,
     Field,
 )
+from typing_extensions import TypeAliasType
 
 from producer.web.problems import FieldError
 from worker.domain.enums import (
-    CampaignState,
     MessageClass,
     MessageState,
     ReportStatus,
     SubmissionState,
 )
-from worker.intake.enqueue import MAX_KEY_LENGTH
-from worker.intake.value_rules import OddValue
+from worker.intake.label_rules import MAX_KEY_LENGTH, MAX_METADATA_ENTRIES
 
 #: No gateway carries texts as long as this.
 MAX_TEXT_LENGTH = 10_000
@@ -37,6 +36,12 @@ MAX_PAGE_ROWS = 500
 Plain = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Number = Annotated[str, Field(max_length=64, examples=["13800138000"])]
 Name = Annotated[str, Field(max_length=64)]
+#: Types with names of their own in OpenAPI, which generated clients take over.
+Variables = TypeAliasType("Variables", dict[Name, Plain])
+Options = TypeAliasType("Options", dict[Name, Any])
+Metadata = TypeAliasType(
+    "Metadata", Annotated[dict[Name, Plain], Field(max_length=MAX_METADATA_ENTRIES)]
+)
 Key = Annotated[
     str | None,
     Header(
@@ -47,11 +52,6 @@ Key = Annotated[
         description="Makes it one request, however often the call is repeated.",
     ),
 ]
-
-
-def _split(value: object) -> object:
-    """Return the words of a form's field; JSON has a list."""
-    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
 
 def _written(value: object) -> object:
@@ -73,7 +73,23 @@ def _in_range(moment: datetime) -> datetime:
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 EARLIEST_MOMENT, END_OF_MOMENTS = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_range)]
-Time = Annotated[str, Field(examples=["2026-11-24T08:00:00.000000+00:00"])]
+Time = Annotated[
+    str,
+    Field(examples=["2026-11-24T08:00:00.000000+00:00"], json_schema_extra={"format": "date-time"}),
+]
+
+
+def _as_list(value: object) -> object:
+    """Return one number as a list of it."""
+    if not isinstance(value, str | list):
+        msg = "must be a number in quotes, or a list of numbers"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic takes no other error for a value
+    return [value] if isinstance(value, str) else value
+
+
+Numbers = Annotated[
+    list[Number], BeforeValidator(_as_list, json_schema_input_type=Number | list[Number])
+]
 
 
 class Strict(BaseModel):
@@ -93,12 +109,17 @@ class Content(Strict):
     not_after: Moment | None = Field(None, description="Else the class decides.")
     extension: Plain | None = Field(None, max_length=LONGEST_EXTENSION)
     template: Plain | None = Field(None, max_length=LONGEST_TEMPLATE)
-    variables: dict[Name, Plain] | None = Field(
+    variables: Variables | None = Field(
         None, description="Values for {name} in the text, or for the template, in their order."
     )
-    options: dict[Name, Any] | None = Field(None, description="What only one gateway knows.")
+    options: Options | None = Field(None, description="What only one gateway knows.")
     callback_url: str | None = Field(
         None, max_length=2000, description="Is told what becomes of it."
+    )
+    metadata: Metadata | None = Field(
+        None,
+        description="What answers, callbacks and exports say again; 1 KB in all.",
+        examples=[{"order": "1001"}],
     )
 
 
@@ -120,7 +141,7 @@ class NewMessages(Content):
         }
     )
 
-    to: Number | list[Number]
+    to: Numbers
     message_class: MessageClass = Field(MessageClass.NOTICE, alias="class")
     client: Plain | None = Field(
         None,
@@ -145,7 +166,7 @@ class Message(BaseModel):
     """A message as it stands."""
 
     id: str = Field(examples=["17-0"])
-    msisdn: str = Field(examples=["13800138000"])
+    to: str = Field(examples=["13800138000"])
     message_class: MessageClass = Field(alias="class")
     state: MessageState
     account: str | None
@@ -159,6 +180,8 @@ class Message(BaseModel):
     finished_at: Time | None
     closed_at: Time | None = Field(description="When its report was no longer awaited.")
     campaign: int | None
+    key: str | None = Field(description="The Idempotency-Key that it was sent with.")
+    metadata: dict[str, str] = Field(examples=[{"order": "1001"}])
 
 
 class Submission(BaseModel):
@@ -187,6 +210,9 @@ class Report(BaseModel):
 class History(Message):
     """A message with what was tried and what was reported, in order."""
 
+    text: str | None = Field(
+        description="For keys that may `operate`; never a code's (otp), which nobody is shown."
+    )
     submissions: list[Submission]
     reports: list[Report]
 
@@ -198,111 +224,12 @@ class Messages(BaseModel):
     after: str | None = Field(description="Ask with it for the next page; null: there is none.")
 
 
-class Row(Strict):
-    """A recipient with values of its own for the text."""
-
-    model_config = ConfigDict(extra="allow", str_max_length=MAX_TEXT_LENGTH)
-
-    __pydantic_extra__: dict[str, Plain]
-    msisdn: Number
-
-
-class CampaignTerms(Content):
-    """What a campaign is, without its recipients."""
-
-    name: Plain = Field(min_length=1, max_length=MAX_NAME_LENGTH)
-    message_class: MessageClass = Field(
-        MessageClass.MARKETING,
-        alias="class",
-        description="No campaign is of codes (otp): a code is for one person.",
-    )
-    start: bool = Field(default=True, description="Else it waits for …/start.")
-    skip_bad: bool = Field(
-        default=False, description="Leave bad rows out; else one keeps all waiting."
-    )
-    allow: Annotated[list[OddValue], BeforeValidator(_split)] = Field(
-        default=[],
-        description="Odd values that make no row bad; in a form, with commas between them.",
-    )
-
-
-class NewCampaign(CampaignTerms):
-    """One text to a list; for more than some thousand numbers upload a file."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "spring",
-                    "text": "【信使】{name}，春装上新，回T退订",
-                    "recipients": [{"msisdn": "13800138000", "name": "小明"}],
-                }
-            ]
-        }
-    )
-
-    recipients: list[Number | Row]
-
-
-class SampleText(BaseModel):
-    """What one recipient reads."""
-
-    row: int
-    text: str
-
-
-class Campaign(BaseModel):
-    """A campaign as it stands; `states` sums up to `total`."""
-
-    id: int
-    name: str
-    state: CampaignState
-    message_class: MessageClass = Field(alias="class")
-    account: str | None
-    total: int
-    states: dict[str, int] = Field(examples=[{"queued": 900, "submitted": 100}])
-    left_out: dict[str, int] = Field(examples=[{"invalid": 1, "repeated": 2}])
-    text: str | None = Field(description="As it is sent, or with {name}; null for a template.")
-    segments: dict[str, int] = Field(
-        description="How many texts have how many segments.", examples=[{"1": 900, "2": 100}]
-    )
-    samples: list[SampleText] = Field(description="The first three texts, where rows have values.")
-    retry_of: int | None
-    created_at: Time
-    started_at: Time | None
-    finished_at: Time | None
-
-
-class BadRow(BaseModel):
-    """A row that could not be taken."""
-
-    row: str = Field(examples=["row 3"])
-    what: str
-
-
-class Campaigns(BaseModel):
-    """A page."""
-
-    campaigns: list[Campaign]
-    before: int | None = Field(description="Ask with it for the next page; null: there is none.")
-
-
-class Resumed(Strict):
-    """How a campaign goes on."""
-
-    until: Moment | None = Field(
-        None,
-        description="A new end of its validity.",
-        examples=["2026-11-24T20:00:00+08:00"],
-    )
-
-
 class Inbound(BaseModel):
     """A text from a handset."""
 
     id: int
     account: str
-    msisdn: str
+    sent_from: str = Field(alias="from", examples=["13800138000"])
     text: str
     extension: str | None
     service_number: str | None

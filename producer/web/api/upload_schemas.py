@@ -1,18 +1,18 @@
 """The form and the answer of an upload: how its file is to be read, and how it was."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, Field
 
-from producer.web.api import schemas
+from producer.web.api import campaign_schemas, schemas
 from producer.web.problems import FieldError
 from worker.intake.lists.options import ListEncoding
 
-#: Described where it stands: a form refers to no component.
-_Encoding = Annotated[ListEncoding, WithJsonSchema({"type": "string", "enum": [*ListEncoding]})]
+#: Fields that hold tables, which a form cannot carry.
+JSON_ALONE = frozenset({"variables", "options", "metadata"})
 
 
-class UploadTerms(schemas.CampaignTerms):
+class UploadTerms(campaign_schemas.CampaignTerms):
     """What a campaign is whose recipients are in a file, and how the file is read."""
 
     column: Annotated[schemas.Plain, Field(max_length=schemas.MAX_NAME_LENGTH)] | None = Field(
@@ -25,7 +25,21 @@ class UploadTerms(schemas.CampaignTerms):
     header_row: int | None = Field(
         default=None, description="The line of the header; 0: there is none."
     )
-    encoding: _Encoding | None = Field(default=None, description="Else it is found out.")
+    encoding: ListEncoding | None = Field(default=None, description="Else it is found out.")
+
+
+def form_schema(terms_schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the form, by that of `UploadTerms`: with a file, and without tables."""
+    fields = {
+        name: schema
+        for name, schema in terms_schema["properties"].items()
+        if name not in JSON_ALONE
+    }
+    return terms_schema | {
+        "title": "CampaignUpload",
+        "properties": fields | {"recipients": {"type": "string", "format": "binary"}},
+        "required": ["name", "recipients"],
+    }
 
 
 class SkippedLines(BaseModel):
@@ -52,9 +66,9 @@ class ListFile(BaseModel):
     skipped: list[SkippedLines] = Field(description="The first hundred.")
 
 
-class LoadedCampaign(schemas.Campaign):
+class LoadedCampaign(campaign_schemas.Campaign):
     """A campaign that was loaded, and its bad rows: at most a thousand are listed."""
 
-    bad_rows: list[schemas.BadRow]
+    bad_rows: list[campaign_schemas.BadRow]
     warnings: list[FieldError] = Field(description="What is doubtful about the text; it is sent.")
     file: ListFile | None = Field(description="How the file was read; null for a list as JSON.")

@@ -11,11 +11,9 @@ from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
 from producer.web.pages.sign_in import Looking, Operating, check_origin
 from worker.domain import number_search
-from worker.domain.enums import MessageClass, MessageState
+from worker.domain.enums import MessageState
 from worker.intake import lookup
 from worker.intake.lookup import History
-from worker.store.db import database
-from worker.store.intake import requests
 
 router = page_routes.router("/messages")
 
@@ -94,13 +92,10 @@ async def show(request: Request, context: Context, person: Looking, message_id: 
 
 def _history_and_text(context: AppContext, message_id: str) -> tuple[History, str | None]:
     """Return a message with its text; the text of a code is not shown to anybody."""
-    history = lookup.history(context.engine, message_id)
-    if history.message.message_class is MessageClass.OTP:
-        return history, None
-    request_id, _ = lookup.parse_id(message_id)
-    with database.reading(context.engine) as connection:
-        row = requests.by_id(connection, request_id)
-    return history, row.content.text if row else None
+    return (
+        lookup.history(context.engine, message_id),
+        lookup.shown_text(context.engine, message_id),
+    )
 
 
 @router.post("/{message_id}/cancel")

@@ -133,6 +133,15 @@ def find_reply(connection: Connection, inbound_id: int) -> Row[Any] | None:
     ).first()
 
 
+def answered_message(
+    connection: Connection, inbound_id: int, account: str, names_sharing_login: Sequence[str]
+) -> str | None:
+    """Return the id of the message that an inbound message of an account answers, if of any."""
+    query = _query(InboundFilter({account: names_sharing_login}))
+    row = connection.execute(query.where(inbound_message.c.id == inbound_id)).mappings().first()
+    return None if row is None else row["answers"]
+
+
 def page(connection: Connection, filters: InboundFilter, limit: int) -> InboundPage:
     """Return a page; it may hold less than `limit`, even nothing, and still have a `before`."""
     max_rows = limit + 1 if filters.sender is None else MAX_SEARCHED_ROWS

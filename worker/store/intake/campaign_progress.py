@@ -39,6 +39,9 @@ class CampaignProgress:
     #: How many texts have how many segments, and the first texts of rows that have values.
     segments: Mapping[str, int]
     samples: Sequence[Mapping[str, Any]]
+    #: The idempotency key and the metadata of its request.
+    key: str | None
+    metadata: Mapping[str, str]
 
     @property
     def open(self) -> int:
@@ -78,6 +81,8 @@ def progress_of(connection: Connection, request_id: int) -> CampaignProgress | N
         row.text if has_shown_text else None,
         preview.get("segments", {}),
         preview.get("samples", ()),
+        row.key,
+        row.metadata or {},
     )
 
 

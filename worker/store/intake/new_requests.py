@@ -34,6 +34,7 @@ class NewRequest:
     validity: float
     #: Where it is told what becomes of its messages, in place of its sender's standing callback.
     callback: NamedCallback | None = None
+    metadata: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def plain_columns(new_request: NewRequest, total: int) -> dict[str, Any]:
         "total": total,
         "next_n": 0,
         "rest": MessageState.QUEUED.value,
+        "metadata": dict(new_request.metadata) if new_request.metadata else None,
     }
 
 

@@ -95,6 +95,8 @@ request = Table(
     Column("created_at", Instant(), nullable=False),
     #: The callback that is told what becomes of its messages.
     Column("callback_id", _ID),
+    #: What its application wants to find again: {name: value}, both texts.
+    Column("metadata", JSON(none_as_null=True)),
     UniqueConstraint("sender", "key"),
     **_MYSQL,
 )

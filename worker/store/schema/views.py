@@ -78,6 +78,8 @@ def view_query() -> Select[tuple[object, ...]]:
             submission.c.closed_at,
             request.c.sender,
             message.c.single,
+            request.c.key,
+            request.c.metadata,
         )
         .select_from(message)
         .join(request, request.c.id == message.c.request_id)

@@ -1,10 +1,8 @@
 """Check a request without storing it: which accounts could carry it, and what they would bill."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from producer.cli import output
 from worker.config.settings import Settings
 from worker.domain import msisdn, segments
 from worker.domain.enums import NumberKind
@@ -13,7 +11,6 @@ from worker.gateways.base import Account
 from worker.intake import enqueue
 from worker.intake.enqueue import EnqueueRequest
 from worker.policy import eligibility
-from worker.store.accounts import AccountState
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +24,16 @@ class AccountPreview:
 
 @dataclass(frozen=True, slots=True)
 class SendPreview:
-    """What `send` would do: the number of messages it would store, or every problem."""
+    """What sending would come to: the number of messages it would store, or every problem."""
 
     messages: int
     accounts: Sequence[AccountPreview]
     problems: Sequence[Problem]
     warnings: Sequence[Problem]
 
-    def as_json(self, states: Mapping[str, AccountState]) -> dict[str, Any]:
-        """Return it as JSON shows it."""
-        return {
-            "messages": self.messages,
-            "problems": output.problems_json(self.problems),
-            "warnings": output.problems_json(self.warnings),
-            "accounts": [_account_json(account, states) for account in self.accounts],
-        }
-
 
 def preview_request(settings: Settings, request: EnqueueRequest) -> SendPreview:
-    """Check a request as `send` does, and preview each account that serves it, by priority."""
+    """Check a request as sending it does, and preview each account that serves it, by priority."""
     problems: Sequence[Problem] = ()
     messages = 0
     content = enqueue.render_content(request, [])
@@ -76,14 +64,3 @@ def _number_kind(number: str) -> NumberKind | None:
         return msisdn.kind(msisdn.normalise(number))
     except ValueError:
         return None
-
-
-def _account_json(preview: AccountPreview, states: Mapping[str, AccountState]) -> dict[str, Any]:
-    state = states.get(preview.account.name)
-    return {
-        "name": preview.account.name,
-        "gateway": preview.account.gateway.name,
-        "segments": preview.segments,
-        "held": bool(state and state.held),
-        "problems": [problem.what for problem in preview.problems],
-    }
