@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from worker.config import credentials
+from worker.config import credentials, environment
 from worker.config.credentials import Logins
 from worker.config.problems import explain, gateway_problem
 from worker.config.web_settings import WebSettings, mismatches
@@ -33,9 +33,6 @@ from worker.gateways.base import Account
 from worker.gateways.registry import doors_by_gateway, gateway_classes
 
 DEFAULT_FILE = "xinshi.toml"
-VARIABLE_PREFIX = "XINSHI_"
-#: Variables that are no settings: where the file is, and what the test suite reads.
-_NO_SETTINGS = re.compile(r"XINSHI_(CONFIG$|TEST_)")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -237,10 +234,10 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] | None = Non
     environ = os.environ if environ is None else environ
     named_file = path or environ.get("XINSHI_CONFIG")
     file = Path(named_file or DEFAULT_FILE)
-    overrides = _read_environment(environ)
+    overrides = environment.read(environ)
     is_read = bool(named_file or file.exists() or not overrides)
     raw = read_file(file) if is_read else {}
-    settings = parse(_merge(raw, overrides), file.absolute().parent, environ)
+    settings = parse(environment.merge(raw, overrides), file.absolute().parent, environ)
     return replace(settings, file=file.absolute() if is_read else None)
 
 
@@ -313,29 +310,3 @@ def read_file(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         reason = f"is not TOML: {error}"
     raise ConfigurationError([Problem(str(file), reason)])
-
-
-def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings that environment variables hold, as nested tables."""
-    overrides: dict[str, Any] = {}
-    for variable, value in environ.items():
-        if not variable.startswith(VARIABLE_PREFIX) or _NO_SETTINGS.match(variable):
-            continue
-        *table_names, key = variable.removeprefix(VARIABLE_PREFIX).lower().split("__")
-        table = overrides
-        for table_name in table_names:
-            table = table.setdefault(table_name, {})
-        table[key] = value
-    return overrides
-
-
-def _merge(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return tables in which `overrides` win, key by key, however deep they are nested."""
-    merged = dict(raw)
-    for key, value in overrides.items():
-        nested = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(nested, Mapping):
-            merged[key] = _merge(nested, value)
-        else:
-            merged[key] = value
-    return merged
