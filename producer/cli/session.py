@@ -97,11 +97,14 @@ class Session:
 def read_settings(config: Path | None) -> "Settings":
     """Read the configuration from the file named after the command, else from that before it.
 
-    Where neither was given, `worker.config.settings.load` finds it.
+    Where neither was given, `worker.config.settings.load` finds it. Warnings are printed.
     """
+    from producer.cli import output
     from worker.config import settings
 
-    return settings.load(config or GlobalOptions.config)
+    settings_read = settings.load(config or GlobalOptions.config)
+    output.print_warnings(settings_read.warnings)
+    return settings_read
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load()
         logs.configure(settings.top.log_level)
+        logs.warn_of_variables(settings.warnings)
         bound = _bound(settings, options)
     except XinshiError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -1,8 +1,7 @@
 """Read the configuration, once: one TOML file and `XINSHI_…` environment variables.
 
-`load` reports every fault at once, each with its key, and suggests the nearest name for a
-misspelt one. An environment variable wins over the file; a double underscore goes one table down:
-`XINSHI_ACCOUNTS__BULK__PASSWORD` is `password` in `[accounts.bulk]`.
+`load` reports every fault at once, each with its key or variable, and suggests the nearest name for
+a misspelt one. An environment variable wins over the file.
 """
 
 import os
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from worker.config import credentials, environment
 from worker.config.credentials import Logins
 from worker.config.problems import explain, gateway_problem
+from worker.config.setting_names import known_keys
 from worker.config.web_settings import WebSettings, mismatches
 from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass
@@ -142,6 +142,8 @@ class Settings:
     directory: Path
     #: The file; None when all of it was given otherwise.
     file: Path | None = None
+    #: What is odd about the environment, and stops nothing.
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def opt_out_classes(self) -> list[str]:
@@ -234,11 +236,22 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] | None = Non
     environ = os.environ if environ is None else environ
     named_file = path or environ.get("XINSHI_CONFIG")
     file = Path(named_file or DEFAULT_FILE)
-    overrides = environment.read(environ)
-    is_read = bool(named_file or file.exists() or not overrides)
+    is_read = bool(named_file or file.exists())
     raw = read_file(file) if is_read else {}
-    settings = parse(environment.merge(raw, overrides), file.absolute().parent, environ)
-    return replace(settings, file=file.absolute() if is_read else None)
+    overrides = environment.read(environ, list(known_keys(TopSettings, raw)))
+    if not (is_read or overrides.tables or overrides.problems):
+        raise ConfigurationError([_no_file(file)])
+    problems = overrides.problems
+    try:
+        merged = environment.merge(raw, overrides.tables)
+        settings = parse(merged, file.absolute().parent, environ)
+    except ConfigurationError as error:
+        problems = [*problems, *map(overrides.named, error.problems)]
+    if problems:
+        raise ConfigurationError(problems)
+    return replace(
+        settings, file=file.absolute() if is_read else None, warnings=tuple(overrides.warnings)
+    )
 
 
 def parse(
@@ -304,9 +317,14 @@ def read_file(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError:
-        reason = "there is no such file; write one, or name it with --config or XINSHI_CONFIG"
+        raise ConfigurationError([_no_file(file)]) from None
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         reason = f"is not TOML: {error}"
     raise ConfigurationError([Problem(str(file), reason)])
+
+
+def _no_file(file: Path) -> Problem:
+    reason = "there is no such file; write one, or name it with --config or XINSHI_CONFIG"
+    return Problem(str(file), reason)
