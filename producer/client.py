@@ -53,7 +53,9 @@ class Producer:
         """The engine of the database, made when it is first used."""
         with self._lock:
             if self._engine is None:
-                self._engine = database.connect(self.settings.database_url)
+                self._engine = database.connect(
+                    self.settings.database_url, pooler=self.settings.top.database_pooler
+                )
             return self._engine
 
     def close(self) -> None:

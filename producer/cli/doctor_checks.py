@@ -13,7 +13,7 @@ from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
 from worker.runtime import broker, socket_folder
 from worker.store import accounts, events
-from worker.store.db import database
+from worker.store.db import database, pooler_probe
 from worker.store.delivery import batch_split
 from worker.store.intake import requests
 
@@ -69,6 +69,7 @@ def run_checks(session: Session) -> Iterator[Check]:
         yield check
         if check.problem is not None:
             return
+    yield from _check_pooler(session)
     yield _check_worker(session)
     yield from _check_troubles(session)
     yield from _check_codes(session)
@@ -167,6 +168,16 @@ def _check_database(session: Session) -> Check:
     except XinshiError as error:
         return Check("database", str(error), "start it, or mend database_url")
     return Check("database")
+
+
+def _check_pooler(session: Session) -> Iterator[Check]:
+    """Report a transaction pooler before the database that the configuration does not name."""
+    if not session.settings.top.database_pooler and pooler_probe.stands_before(session.engine):
+        yield Check(
+            "database_pooler",
+            "a pooler before the database changes connections with each transaction",
+            "set database_pooler = true: else what our sessions set reaches its other clients",
+        )
 
 
 def _check_schema(session: Session) -> Check:

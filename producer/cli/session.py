@@ -158,14 +158,14 @@ def _explained_failure(session: Session, error: Exception) -> Unavailable:
     """Return the error to raise for a failure of the database, with the reason for it."""
     from sqlalchemy.exc import DBAPIError
 
-    from worker.store.db import database
+    from worker.store.db import failures
 
     with contextlib.suppress(Exception):
         problem = schema_problem(session.engine)
         if problem:
             return Unavailable(problem)
     if isinstance(error, DBAPIError):
-        return Unavailable(f"the database does not answer as it should: {database.reason(error)}")
+        return Unavailable(failures.explain(error))
     return Unavailable(str(error))
 
 

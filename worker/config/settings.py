@@ -43,6 +43,8 @@ class TopSettings(BaseModel):
 
     #: Any SQLAlchemy URL of SQLite, PostgreSQL (psycopg) or MySQL and MariaDB (pymysql).
     database_url: str = "sqlite:///xinshi.db"
+    #: Whether a transaction pooler, as PgBouncer is, stands before PostgreSQL.
+    database_pooler: bool = False
     #: `embedded`, or the URL of Redis, Sentinel or RabbitMQ.
     broker_url: str = "embedded"
     #: The throttle's Redis; None means the broker, when that is Redis or embedded.

@@ -52,8 +52,14 @@ class WorkerProcess:
 
     def _connect(self, pool_size: int, *, by_index: bool = False) -> Engine:
         """Return an engine for one service: none waits for the connections of another."""
-        url = self.settings.database_url
-        self.engines.append(database.connect(url, pool_size=pool_size, by_index=by_index))
+        self.engines.append(
+            database.connect(
+                self.settings.database_url,
+                pool_size=pool_size,
+                by_index=by_index,
+                pooler=self.settings.top.database_pooler,
+            )
+        )
         return self.engines[-1]
 
     def _services(self) -> list[BackgroundService]:
