@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from worker.config import credentials, environment
+from worker.config import credentials, environment, server_urls
 from worker.config.credentials import Logins
 from worker.config.problems import explain, gateway_problem
 from worker.config.setting_names import known_keys
@@ -118,20 +118,17 @@ class TopSettings(BaseModel):
     @field_validator("broker_url")
     @classmethod
     def _broker(cls, url: str) -> str:
-        schemes = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps")
-        if url != "embedded" and url.partition("://")[0] not in schemes:
-            msg = f'write "embedded", or a URL that begins with {", ".join(schemes)}'
-            raise ValueError(msg)
-        return url
+        return server_urls.broker(url)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: str | None) -> str | None:
+        return None if url is None else server_urls.redis(url)
 
     @field_validator("database_url")
     @classmethod
     def _database(cls, url: str) -> str:
-        backends = ("sqlite", "postgresql", "mysql", "mariadb")
-        if url.partition("://")[0].partition("+")[0] not in backends or "://" not in url:
-            msg = "write sqlite:///FILE, postgresql+psycopg://… or mysql+pymysql://…"
-            raise ValueError(msg)
-        return url
+        return server_urls.database(url)
 
 
 @dataclass(frozen=True)
