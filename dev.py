@@ -58,7 +58,8 @@ def set_up() -> None:
     if stamp.exists() and stamp.read_text() == wanted:
         return
     print("setting up .venv …", flush=True)
-    venv.create(HOME, with_pip=True, clear=HOME.exists() and not stamp.exists())
+    if not stamp.exists():
+        venv.create(HOME, with_pip=True, clear=HOME.exists())
     pip = (BIN / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
     for words in (
         ("--require-hashes", "--requirement", LOCK),

@@ -24,6 +24,7 @@ from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import CheckedRequest, Enqueued, EnqueueRequest
 from worker.intake.lists.options import ListOptions, parse_allowed
 from worker.intake.lookup import Message
+from worker.runtime import logs
 from worker.store.db import database
 
 if TYPE_CHECKING:
@@ -42,15 +43,19 @@ class Producer:
 
     @classmethod
     def from_file(cls, path: str | Path | None = None) -> "Producer":
-        """Read the configuration as `worker.config.settings.load` does."""
-        return cls(load(path))
+        """Read the configuration as `worker.config.settings.load` does; log what is odd."""
+        settings = load(path)
+        logs.warn_of_variables(settings.warnings)
+        return cls(settings)
 
     @property
     def engine(self) -> Engine:
         """The engine of the database, made when it is first used."""
         with self._lock:
             if self._engine is None:
-                self._engine = database.connect(self.settings.database_url)
+                self._engine = database.connect(
+                    self.settings.database_url, pooler=self.settings.top.database_pooler
+                )
             return self._engine
 
     def close(self) -> None:

@@ -91,6 +91,7 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
 
     def log_setup(**_: Any) -> None:
         logs.configure(settings.top.log_level)
+        logs.warn_of_variables(settings.warnings)
 
     _connect(signals.setup_logging, log_setup)
     _connect(signals.task_failure, task_failures.log_failure)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from producer.cli import (
     account_calls,
     callback_checks,
     output,
+    server_deeds,
     stop_notices,
     tick_delay,
     troubles,
@@ -17,11 +18,12 @@ from producer.cli import (
 from producer.cli.account_report import hold_advice, hold_reason
 from producer.cli.session import Session, schema_problem
 from worker.config import secret_places
+from worker.config.settings import Settings
 from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
 from worker.runtime import broker, socket_folder
 from worker.store import accounts, events
-from worker.store.db import database
+from worker.store.db import database, pooler_probe
 from worker.store.delivery import batch_split
 from worker.store.intake import requests
 
@@ -77,6 +79,7 @@ def run_checks(session: Session) -> Iterator[Check]:
         yield check
         if check.problem is not None:
             return
+    yield from _check_pooler(session)
     yield _check_worker(session)
     for stop in stop_notices.read_stops(session).values():
         yield Check(
@@ -113,72 +116,36 @@ def _check_configuration(session: Session) -> Iterator[Check]:
 
 
 def _check_servers(session: Session) -> Iterator[Check]:
-    """Check that the broker and, where one is configured, Redis can be reached."""
-    embedded = session.settings.top.broker_url == "embedded"
-    start_advice = "start it with `xinshi up`" if embedded else "start it, or mend broker_url"
-    yield _check_server(
-        "broker",
-        lambda: _connect_to_broker(session),
-        f"messages are late without it; {start_advice}",
-    )
-    address = broker.redis_url(session.settings)
-    if address is not None:
+    """Check each thing that the broker and, where one is configured, Redis are there for."""
+    settings = session.settings
+    embedded = settings.top.broker_url == "embedded"
+    start_advice = "start it with `xinshi up`" if embedded else "mend it, or broker_url"
+    late = f"messages are late without it; {start_advice}"
+    yield _check_server("broker", settings, server_deeds.use_queue, late)
+    if broker.client_url(settings) is not None:
+        yield _check_server("doorbell", settings, server_deeds.ring, late)
+    if broker.redis_url(settings) is not None:
         start_advice = start_advice.replace("broker_url", "redis_url or broker_url")
-        yield _check_server(
-            "redis", lambda: _ping_redis(address), f"the throttle needs it; {start_advice}"
-        )
+        advice = f"the throttle needs it: marketing waits meanwhile; {start_advice}"
+        yield _check_server("redis", settings, server_deeds.ask_throttle, advice)
 
 
-def _connect_to_broker(session: Session) -> None:
-    """Connect to the broker as a doorbell does."""
-    from kombu.connection import Connection
-
-    options = broker.celery_options(session.settings)
-    with Connection(  # type: ignore[no-untyped-call]
-        options["broker_url"],
-        connect_timeout=broker.DOORBELL_TIMEOUT,
-        transport_options=options["broker_transport_options"],
-    ) as connection:
-        connection.ensure_connection(max_retries=1, interval_start=0, interval_max=0)
-        connection.default_channel.close()
-
-
-def _ping_redis(address: str) -> None:
-    import redis
-
-    timeout = broker.DOORBELL_TIMEOUT
-    with redis.Redis.from_url(
-        address, socket_timeout=timeout, socket_connect_timeout=timeout
-    ) as client:
-        client.ping()
-
-
-def _check_server(server_name: str, connect: Callable[[], None], advice: str) -> Check:
-    """Try to connect to a server, for `SERVER_TIMEOUT` seconds at the most."""
+def _check_server(name: str, settings: Settings, deed: server_deeds.Deed, advice: str) -> Check:
+    """Do a deed at a server, for `SERVER_TIMEOUT` seconds at the most."""
     problem: list[str | None] = [f"did not answer within {SERVER_TIMEOUT:.0f} s"]
 
     def run() -> None:
         try:
-            connect()
+            deed(settings)
         except Exception as error:  # noqa: BLE001 - a client may raise anything; all of it is said
-            problem[0] = f"cannot be reached: {_error_reason(error)}"
+            problem[0] = server_deeds.explain(error)
         else:
             problem[0] = None
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(SERVER_TIMEOUT)
-    return Check(server_name, problem[0], advice if problem[0] else None)
-
-
-def _error_reason(error: BaseException) -> str:
-    """Return the reason of an error, without the address, which may hold a password."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return type(error).__name__
+    return Check(name, problem[0], advice if problem[0] else None)
 
 
 def _check_database(session: Session) -> Check:
@@ -188,6 +155,16 @@ def _check_database(session: Session) -> Check:
     except XinshiError as error:
         return Check("database", str(error), "start it, or mend database_url")
     return Check("database")
+
+
+def _check_pooler(session: Session) -> Iterator[Check]:
+    """Report a transaction pooler before the database that the configuration does not name."""
+    if not session.settings.top.database_pooler and pooler_probe.stands_before(session.engine):
+        yield Check(
+            "database_pooler",
+            "a pooler before the database changes connections with each transaction",
+            "set database_pooler = true: else what our sessions set reaches its other clients",
+        )
 
 
 def _check_schema(session: Session) -> Check:

@@ -97,11 +97,14 @@ class Session:
 def read_settings(config: Path | None) -> "Settings":
     """Read the configuration from the file named after the command, else from that before it.
 
-    Where neither was given, `worker.config.settings.load` finds it.
+    Where neither was given, `worker.config.settings.load` finds it. Warnings are printed.
     """
+    from producer.cli import output
     from worker.config import settings
 
-    return settings.load(config or GlobalOptions.config)
+    settings_read = settings.load(config or GlobalOptions.config)
+    output.print_warnings(settings_read.warnings)
+    return settings_read
 
 
 @contextlib.contextmanager
@@ -155,14 +158,14 @@ def _explained_failure(session: Session, error: Exception) -> Unavailable:
     """Return the error to raise for a failure of the database, with the reason for it."""
     from sqlalchemy.exc import DBAPIError
 
-    from worker.store.db import database
+    from worker.store.db import failures
 
     with contextlib.suppress(Exception):
         problem = schema_problem(session.engine)
         if problem:
             return Unavailable(problem)
     if isinstance(error, DBAPIError):
-        return Unavailable(f"the database does not answer as it should: {database.reason(error)}")
+        return Unavailable(failures.explain(error))
     return Unavailable(str(error))
 
 

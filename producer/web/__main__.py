@@ -22,6 +22,7 @@ def main(arguments: list[str]) -> int:
         settings = load()
         secret_places.require_secrets(settings)
         logs.configure(settings.top.log_level)
+        logs.warn_of_variables(settings.warnings)
         bound = _bound(settings, options)
     except XinshiError as error:
         sys.stderr.write(f"error: {error}\n")

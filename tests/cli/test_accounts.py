@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from producer.cli import doctor_checks
+from producer.cli import doctor_checks, server_deeds
 from producer.local.embedded_valkey import EmbeddedServer
 from tests.cli.conftest import TEXT, Place
 from tests.support.stage import section
@@ -211,7 +211,7 @@ def test_the_doctor_finds_nothing_where_everything_runs(place: Place) -> None:
 
 def test_the_doctor_misses_broker_redis_and_workers(place: Place) -> None:
     found = wrong(place)
-    assert set(found) == {"broker", "redis", "worker"}
+    assert set(found) == {"broker", "doorbell", "redis", "worker"}
     assert "xinshi up" in found["broker"]["advice"]
 
 
@@ -222,7 +222,7 @@ def test_the_doctor_waits_for_no_server_for_long(
 
     never = threading.Event()
     monkeypatch.setattr(doctor_checks, "SERVER_TIMEOUT", 0.05)
-    monkeypatch.setattr(doctor_checks, "_connect_to_broker", lambda _here: never.wait(20))
+    monkeypatch.setattr(server_deeds, "use_queue", lambda _here: never.wait(20))
     assert "did not answer within" in wrong(place)["broker"]["problem"]
     never.set()
 

@@ -311,9 +311,9 @@ def test_fault_18_a_worker_s_clock_is_wrong(
 
 def impatient(config: Path, classes: list[str]) -> None:
     """Work with a server that soon takes back the locks of those who fall silent."""
-    from worker.store.db import database
+    from worker.store.db import pg_session
 
-    database.SILENT_TRANSACTION_SECONDS = 1
+    pg_session.SILENT_TRANSACTION_SECONDS = 1
     forked_processes.work(config, classes)
 
 

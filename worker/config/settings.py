@@ -1,9 +1,8 @@
 """Read the configuration, once: one TOML file and `XINSHI_…` environment variables.
 
-`load` reports every fault at once, each with its key, and suggests the nearest name for a
-misspelt one. An environment variable wins over the file; a double underscore goes one table down:
-`XINSHI_ACCOUNTS__BULK__PASSWORD` is `password` in `[accounts.bulk]`. A secret that cannot be read
-here is no fault of the whole: `worker.config.secret_places.require_secrets` finds all of them.
+`load` reports every fault at once, each with its key or variable, and suggests the nearest name for
+a misspelt one. An environment variable wins over the file. A secret that cannot be read here is no
+fault of the whole: `worker.config.secret_places.require_secrets` finds all of them.
 """
 
 import os
@@ -18,9 +17,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from worker.config import credentials
+from worker.config import credentials, environment, server_urls
 from worker.config.credentials import Logins
 from worker.config.problems import explain, gateway_problem
+from worker.config.setting_names import known_keys
 from worker.config.web_settings import WebSettings, mismatches
 from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass
@@ -34,9 +34,6 @@ from worker.gateways.base import Account
 from worker.gateways.registry import doors_by_gateway, gateway_classes
 
 DEFAULT_FILE = "xinshi.toml"
-VARIABLE_PREFIX = "XINSHI_"
-#: Variables that are no settings: where the file is, and what the test suite reads.
-_NO_SETTINGS = re.compile(r"XINSHI_(CONFIG$|TEST_)")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -47,6 +44,8 @@ class TopSettings(BaseModel):
 
     #: Any SQLAlchemy URL of SQLite, PostgreSQL (psycopg) or MySQL and MariaDB (pymysql).
     database_url: str = "sqlite:///xinshi.db"
+    #: Whether a transaction pooler, as PgBouncer is, stands before PostgreSQL.
+    database_pooler: bool = False
     #: `embedded`, or the URL of Redis, Sentinel or RabbitMQ.
     broker_url: str = "embedded"
     #: The throttle's Redis; None means the broker, when that is Redis or embedded.
@@ -120,20 +119,17 @@ class TopSettings(BaseModel):
     @field_validator("broker_url")
     @classmethod
     def _broker(cls, url: str) -> str:
-        schemes = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps")
-        if url != "embedded" and url.partition("://")[0] not in schemes:
-            msg = f'write "embedded", or a URL that begins with {", ".join(schemes)}'
-            raise ValueError(msg)
-        return url
+        return server_urls.broker(url)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: str | None) -> str | None:
+        return None if url is None else server_urls.redis(url)
 
     @field_validator("database_url")
     @classmethod
     def _database(cls, url: str) -> str:
-        backends = ("sqlite", "postgresql", "mysql", "mariadb")
-        if url.partition("://")[0].partition("+")[0] not in backends or "://" not in url:
-            msg = "write sqlite:///FILE, postgresql+psycopg://… or mysql+pymysql://…"
-            raise ValueError(msg)
-        return url
+        return server_urls.database(url)
 
 
 @dataclass(frozen=True)
@@ -146,6 +142,8 @@ class Settings:
     directory: Path
     #: The file; None when all of it was given otherwise.
     file: Path | None = None
+    #: What is odd about the environment, and stops nothing.
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def opt_out_classes(self) -> list[str]:
@@ -241,11 +239,22 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] | None = Non
     environ = os.environ if environ is None else environ
     named_file = path or environ.get("XINSHI_CONFIG")
     file = Path(named_file or DEFAULT_FILE)
-    overrides = _read_environment(environ)
-    is_read = bool(named_file or file.exists() or not overrides)
+    is_read = bool(named_file or file.exists())
     raw = read_file(file) if is_read else {}
-    settings = parse(_merge(raw, overrides), file.absolute().parent, environ)
-    return replace(settings, file=file.absolute() if is_read else None)
+    overrides = environment.read(environ, list(known_keys(TopSettings, raw)))
+    if not (is_read or overrides.tables or overrides.problems):
+        raise ConfigurationError([_no_file(file)])
+    problems = overrides.problems
+    try:
+        merged = environment.merge(raw, overrides.tables)
+        settings = parse(merged, file.absolute().parent, environ)
+    except ConfigurationError as error:
+        problems = [*problems, *map(overrides.named, error.problems)]
+    if problems:
+        raise ConfigurationError(problems)
+    return replace(
+        settings, file=file.absolute() if is_read else None, warnings=tuple(overrides.warnings)
+    )
 
 
 def parse(
@@ -311,7 +320,7 @@ def read_file(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8-sig"))
     except FileNotFoundError:
-        reason = "there is no such file; write one, or name it with --config or XINSHI_CONFIG"
+        raise ConfigurationError([_no_file(file)]) from None
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -319,27 +328,6 @@ def read_file(file: Path) -> dict[str, Any]:
     raise ConfigurationError([Problem(str(file), reason)])
 
 
-def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings that environment variables hold, as nested tables."""
-    overrides: dict[str, Any] = {}
-    for variable, value in environ.items():
-        if not variable.startswith(VARIABLE_PREFIX) or _NO_SETTINGS.match(variable):
-            continue
-        *table_names, key = variable.removeprefix(VARIABLE_PREFIX).lower().split("__")
-        table = overrides
-        for table_name in table_names:
-            table = table.setdefault(table_name, {})
-        table[key] = value
-    return overrides
-
-
-def _merge(raw: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return tables in which `overrides` win, key by key, however deep they are nested."""
-    merged = dict(raw)
-    for key, value in overrides.items():
-        nested = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(nested, Mapping):
-            merged[key] = _merge(nested, value)
-        else:
-            merged[key] = value
-    return merged
+def _no_file(file: Path) -> Problem:
+    reason = "there is no such file; write one, or name it with --config or XINSHI_CONFIG"
+    return Problem(str(file), reason)

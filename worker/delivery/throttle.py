@@ -186,6 +186,18 @@ class Throttle:
         granted, wait, slots_full, started_anew, at = reply
         return PermitAnswer(granted, int(wait), bool(slots_full), bool(started_anew), int(at))
 
+    def rehearse(self) -> None:
+        """Run the script for an account that cannot be, and forget it.
+
+        Raises `redis.RedisError` where it cannot be run.
+        """
+        if self._client is None:
+            return
+        base = "xinshi:pace:?"
+        keys = [base, f"{base}:otp", f"{base}:others"]
+        self._script(keys, [0, 1, 1, 1, 0, 0])
+        self._client.delete(*keys)
+
     def release(self, slots: Sequence[RedisSlot]) -> None:
         """Give slots back. Those of which Redis does not hear end with their leases."""
         if not slots or self._client is None or time.monotonic() < self._no_release_until:

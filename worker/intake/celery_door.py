@@ -58,7 +58,9 @@ def refuse() -> None:
 def _store(settings: Settings, request: EnqueueRequest, client: str | None) -> CommitAnswer:
     checked = enqueue.check(settings, request)
     offer = OfferedRequest(checked, allowance_claims(settings.top.web, checked, client))
-    engine = database.connect(settings.database_url, pool_size=1)
+    engine = database.connect(
+        settings.database_url, pool_size=1, pooler=settings.top.database_pooler
+    )
     try:
         (answer,) = shared_commit.accept(engine, [offer])
     except (DataError, UnicodeError):

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from worker.config import server_urls
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import ConfigurationError, Problem
@@ -37,14 +38,16 @@ def url(settings: Settings) -> str:
 
 def redis_url(settings: Settings) -> str | None:
     """Return the address of the Redis that serves the throttle; None when there is none."""
-    if settings.top.redis_url:
-        return settings.top.redis_url
-    broker = settings.top.broker_url
-    if broker == "embedded":
+    return settings.top.redis_url or client_url(settings)
+
+
+def client_url(settings: Settings) -> str | None:
+    """Return the address of the broker's own Redis for redis-py; None when it is no Redis."""
+    if settings.top.broker_url == "embedded":
         return f"unix://{socket_path(settings)}"
-    if broker.startswith("redis+socket://"):
-        return broker.replace("redis+socket", "unix", 1)
-    return broker if broker.startswith(("redis://", "rediss://")) else None
+    if not settings.top.broker_url.startswith(("redis://", "rediss://", "redis+socket://")):
+        return None
+    return server_urls.client_url(settings.top.broker_url)
 
 
 def socket_path(settings: Settings) -> Path:

@@ -5,9 +5,14 @@ No log entry holds a whole number, a text or a secret.
 
 import logging
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
+
+from worker.domain.errors import Problem
+
+log = structlog.get_logger()
 
 #: Loggers of libraries, and the least level that is heard of them, where lower ones name URLs or
 #: print the arguments of tasks. `worker.runtime.task_failures` logs in place of the silent ones.
@@ -55,3 +60,9 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
     root.setLevel(level)
     for name, least_level in _LEAST_LEVELS.items():
         logging.getLogger(name).setLevel(max(least_level, logging.getLevelName(level)))
+
+
+def warn_of_variables(warnings: Iterable[Problem]) -> None:
+    """Log the variables of the environment that are called as ours and are not read."""
+    for warning in warnings:
+        log.warning("environment.not_read", variable=warning.where, why=warning.what)

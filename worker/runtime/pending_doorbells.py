@@ -2,8 +2,9 @@
 
 An enqueue sets the mark and rings only if it was not set; the worker clears the mark before it
 looks, so that nothing is enqueued unseen. To set the mark and to ring are one step in Redis: there
-is no mark without its doorbell. With a broker that is not Redis there are no marks, and its queues
-are short instead.
+is no mark without its doorbell. They are kept in the broker's own Redis and no other: there a mark
+could outlive its doorbell. With a broker that is not Redis there are no marks, and its queues are
+short instead.
 """
 
 from functools import cache
@@ -36,10 +37,8 @@ end
 
 
 def can_ring(settings: Settings) -> bool:
-    """Tell whether `ring` can be used: the broker is a Redis, and its URL has no query."""
-    address = _address(settings)
-    # kombu and redis-py may read a query in different ways: as another database, say.
-    return address is not None and "?" not in address
+    """Tell whether `ring` can be used: the broker is a Redis."""
+    return broker.client_url(settings) is not None
 
 
 def ring(settings: Settings, queue: str, doorbell: str) -> None:
@@ -47,7 +46,7 @@ def ring(settings: Settings, queue: str, doorbell: str) -> None:
 
     Raises `redis.RedisError` when Redis does not answer: then nobody knows whether it rang.
     """
-    address = str(_address(settings))
+    address = str(broker.client_url(settings))
     redis_client(address).eval(_RING_SCRIPT, 2, _key(queue), queue, str(MARK_SECONDS), doorbell)
 
 
@@ -56,7 +55,7 @@ def set_mark(settings: Settings, message_class: str) -> bool:
 
     Raises `redis.RedisError` when Redis does not answer.
     """
-    address = _address(settings)
+    address = broker.client_url(settings)
     if address is None:
         return True
     return bool(redis_client(address).set(_key(message_class), "1", nx=True, ex=MARK_SECONDS))
@@ -64,26 +63,13 @@ def set_mark(settings: Settings, message_class: str) -> bool:
 
 def clear_mark(settings: Settings, message_class: str) -> None:
     """Note that a doorbell was heard. Does nothing when Redis does not answer."""
-    address = _address(settings)
+    address = broker.client_url(settings)
     if address is None:
         return
     try:
         redis_client(address).delete(_key(message_class))
     except redis.RedisError:
         return
-
-
-def _address(settings: Settings) -> str | None:
-    """Return the address of the broker's own Redis; None when the broker is not Redis.
-
-    No other Redis will do: a mark in it could outlive its doorbell.
-    """
-    broker_url = settings.top.broker_url
-    if not broker_url.startswith(("embedded", "redis://", "rediss://", "redis+socket://")):
-        return None
-    if broker_url == "embedded":
-        return f"unix://{broker.socket_path(settings)}"
-    return broker_url.replace("redis+socket", "unix", 1)
 
 
 def _key(message_class: str) -> str:

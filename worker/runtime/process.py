@@ -54,7 +54,11 @@ class WorkerProcess:
     def _connect(self, *, by_index: bool = False, gives_way: bool = True) -> Engine:
         """Return an engine for one service: none waits for the connections of another."""
         engine = database.connect(
-            self.settings.database_url, pool_size=3, by_index=by_index, gives_way=gives_way
+            self.settings.database_url,
+            pool_size=3,
+            by_index=by_index,
+            gives_way=gives_way,
+            pooler=self.settings.top.database_pooler,
         )
         self.engines.append(engine)
         return engine

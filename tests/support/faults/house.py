@@ -106,7 +106,7 @@ class House:
         self.config = self.configure("xinshi.toml")
         self.settings = load(self.config, {})
         self.producer = Producer(self.settings)
-        self.engine = connect(self.settings.database_url)
+        self.engine = connect(self.settings.database_url, pooler=self.settings.top.database_pooler)
         self.prove()
 
     def prove(self) -> None:

@@ -16,43 +16,31 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from worker import failpoints
 from worker.domain.errors import CommitUnknown, Unavailable
+from worker.store.db import failures, pg_session
 from worker.store.db.sqlite_lock import FairFileLock
 
 #: How long it may take to make a connection, to get one from the pool, or to get SQLite's own lock.
 CONNECT_SECONDS = 5
 #: How long a writer waits for the lock file of an SQLite database, whose disk may be slow to sync.
 WRITE_LOCK_SECONDS = 15
-#: How long a server keeps the locks of a transaction whose process has fallen silent, because it is
-#: frozen, or behind a connection that died without a word.
-SILENT_TRANSACTION_SECONDS = 30
-
-#: PostgreSQL's ways to run a statement over many rows, which `by_index` turns off. A plan is made
-#: once and kept: one that was made while a table was empty reads all of it, until PostgreSQL has
-#: looked at its size anew. A scan of an index in its order also removes the index's dead entries.
-BULK_PLAN_METHODS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin")
-_PLAN_BY_INDEX = "; ".join(f"SET enable_{method} = off" for method in BULK_PLAN_METHODS)
 #: The numbers of a submission are read as one value, which MySQL would cut at 1 KiB.
 _MAX_CONCAT_BYTES = 16 * 1024 * 1024
 
-#: How the three databases say that a table or column is missing.
-_MISSING_TABLE_TEXTS = (
-    "no such table",
-    "no such column",
-    "does not exist",
-    "doesn't exist",
-    "Unknown column",
-)
-
 
 def connect(
-    url: str, *, pool_size: int = 5, by_index: bool = False, gives_way: bool = False
+    url: str,
+    *,
+    pool_size: int = 5,
+    by_index: bool = False,
+    gives_way: bool = False,
+    pooler: bool = False,
 ) -> Engine:
     """Return an engine for a database's URL; nothing is connected yet.
 
     `by_index` is for a process that only ever looks for few rows: on PostgreSQL none of its
     statements reads a whole table that has an index for it. `gives_way` is for work for which
     nobody waits: of all its writers at an SQLite file one at a time stands in the queue of the
-    others.
+    others. `pooler` says that a transaction pooler stands before PostgreSQL.
 
     Raises `ValueError`, which is an error of the configuration, when the URL's driver is not
     installed or an SQLite URL names no file.
@@ -64,26 +52,22 @@ def connect(
         raise ValueError(msg)
     if backend in {"mysql", "mariadb"}:
         database_url = database_url.update_query_dict({"charset": "utf8mb4"})
-    engine = _create_engine(database_url, _engine_options(backend, pool_size))
+    engine = _create_engine(database_url, _engine_options(database_url, pool_size, pooler=pooler))
     if backend == "sqlite":
         _prepare_sqlite(engine, gives_way=gives_way)
     elif backend == "postgresql":
-        # Compiling a statement (JIT) costs more than any of ours takes.
-        settings = (
-            f"SET idle_in_transaction_session_timeout = '{SILENT_TRANSACTION_SECONDS}s';"
-            " SET jit = off"
-        )
-        _run_on_connect(engine, f"{settings}; {_PLAN_BY_INDEX}" if by_index else settings)
+        pg_session.prepare(engine, by_index=by_index, pooler=pooler)
     else:
         settings = (
-            f"SET SESSION wait_timeout = {SILENT_TRANSACTION_SECONDS},"
+            f"SET SESSION wait_timeout = {pg_session.SILENT_TRANSACTION_SECONDS},"
             f" group_concat_max_len = {_MAX_CONCAT_BYTES}"
         )
         _run_on_connect(engine, settings)
     return engine
 
 
-def _engine_options(backend: str, pool_size: int) -> dict[str, Any]:
+def _engine_options(database_url: URL, pool_size: int, *, pooler: bool) -> dict[str, Any]:
+    backend = database_url.get_backend_name()
     # Parameters are numbers and texts: no error may print them.
     options: dict[str, Any] = {
         "pool_size": pool_size,
@@ -96,6 +80,8 @@ def _engine_options(backend: str, pool_size: int) -> dict[str, Any]:
         options |= {"pool_pre_ping": True, "pool_timeout": CONNECT_SECONDS, "pool_recycle": 1800}
     if backend == "postgresql":
         options["connect_args"] = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 10_000}
+        if pooler and database_url.get_driver_name() == "psycopg":
+            options["connect_args"]["prepare_threshold"] = None
     if backend in {"mysql", "mariadb"}:
         options["isolation_level"] = "READ COMMITTED"
         options["connect_args"] = {"connect_timeout": CONNECT_SECONDS, "read_timeout": 30}
@@ -166,16 +152,7 @@ def _errors_translated() -> Iterator[None]:
         msg = "all connections to the database are in use"
         raise Unavailable(msg) from error
     except DBAPIError as error:
-        if any(text in str(error.orig) for text in _MISSING_TABLE_TEXTS):
-            msg = "the database has no tables of this version; run `xinshi migrate`"
-            raise Unavailable(msg) from error
-        msg = f"the database does not answer as it should: {reason(error)}"
-        raise Unavailable(msg) from error
-
-
-def reason(error: DBAPIError) -> str:
-    """Return why a statement failed, in one line, without its parameters."""
-    return " ".join(str(error.orig).split())[:300]
+        raise Unavailable(failures.explain(error)) from error
 
 
 @contextlib.contextmanager

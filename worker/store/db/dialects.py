@@ -18,8 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from worker.store.db import capabilities, pg_arrays
-from worker.store.db.database import BULK_PLAN_METHODS
+from worker.store.db import capabilities, pg_arrays, pg_session
 
 #: How many values one statement names on a database that cannot take a list as one parameter.
 MAX_NAMED_VALUES = 1000
@@ -121,9 +120,8 @@ def planned_by_index(connection: Connection) -> Iterator[None]:
         yield
         return
     for switch in ("off", "on"):
-        settings = [
-            f"set_config('enable_{method}', '{switch}', true)" for method in BULK_PLAN_METHODS
-        ]
-        connection.exec_driver_sql(f"SELECT {', '.join(settings)}")
+        pg_session.apply(
+            connection, {f"enable_{method}": switch for method in pg_session.BULK_PLAN_METHODS}
+        )
         if switch == "off":
             yield
