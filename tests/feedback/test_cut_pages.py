@@ -9,8 +9,8 @@ from sqlalchemy import Engine, select
 from tests.support.by_hand import Hand, settings_of
 from tests.support.dropping_gateway import gateway
 from worker.feedback.collector import CollectionResult, Collector
+from worker.gateways.page_contents import CUT_HEADER
 from worker.gateways.transport import answer_bounds
-from worker.gateways.transport.answer_bounds import CUT_HEADER
 from worker.gateways.transport.client import GatewayClient
 from worker.store.db.database import reading
 from worker.store.schema.tables import inbox, report

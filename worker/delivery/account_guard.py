@@ -235,7 +235,7 @@ class GuardedClient:
                 raise NotAsked(msg)
             await asyncio.sleep(PROOF_CHECK_INTERVAL)
         try:
-            return await self._client.call(request, timeout, bound)
+            return await self._client.call(request, timeout, bound, account.settings.egress)
         except BaseException:
             await asyncio.to_thread(self._give_probe_back, account)
             raise
