@@ -25,6 +25,7 @@ from worker.domain.errors import NotAsked, WireError, XinshiError
 from worker.feedback import page_intake, raw_pages
 from worker.gateways import reading
 from worker.gateways.base import Account
+from worker.gateways.page_contents import TOO_LONG
 from worker.gateways.results import Balance, Result
 from worker.gateways.transport import answer_bounds
 from worker.gateways.transport.client import GatewayClient
@@ -73,6 +74,13 @@ class FetchedPage(NamedTuple):
     problem: str | None
     #: True when it is stored, and cannot be read: to fetch it again would not help.
     put_aside: bool = False
+    #: Why it was cut off on its way; "" when it is whole.
+    cut: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether fetching it again would bring nothing more."""
+        return self.put_aside or (self.problem is None and self.cut in {"", TOO_LONG})
 
 
 def lease_seconds(account: Account) -> float:
@@ -183,7 +191,7 @@ class Collector:
         except NotAsked as error:
             await self._write_cursor(tick, stored)
             return CollectionResult(problem=str(error), was_asked=False)
-        if page.problem is None or page.put_aside:
+        if page.is_done:
             await self._write_cursor(
                 tick, inbound_cursor.dump(inbound_cursor.after_reading(cursor, hour, now))
             )
@@ -255,7 +263,7 @@ class Collector:
         await self._note_answer(account, page.refusal)
         refusal = page.refusal
         problem = None if refusal is None else f"refused: {refusal.code} {refusal.words}".strip()
-        return FetchedPage(page.rows, page.new_rows, problem)
+        return FetchedPage(page.rows, page.new_rows, problem, cut=page.cut)
 
     async def _note_answer(self, account: Account, refusal: Result | None) -> None:
         """Note in a transaction that an account answered, or why it refused."""
