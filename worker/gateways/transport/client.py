@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from worker.domain.errors import NotSent, OutcomeUnknown
+from worker.domain.errors import NotSent, OutcomeUnknown, ProxyRefusal
 from worker.gateways.egress import DIRECT, Egress
 from worker.gateways.page_contents import CUT_HEADER
 from worker.gateways.transport import answer_bounds, content_coding, tls
@@ -27,6 +27,7 @@ from worker.gateways.transport.protocol import (
     RequestTrace,
     Transport,
 )
+from worker.gateways.transport.proxy_tunnel import ProxyRefused
 
 USER_AGENT = "xinshi"
 #: The errors that a transport raises on purpose, or for a reason outside of this program.
@@ -130,6 +131,8 @@ def _failure(
 ) -> NotSent | OutcomeUnknown:
     """Return the error that says what a failed request may have done at the gateway."""
     words = f"{_label(error)} after {time.monotonic() - started_at:.1f} s"
+    if isinstance(error, ProxyRefused) and error.is_final and not write_began:
+        return ProxyRefusal(words)
     return OutcomeUnknown(words) if write_began else NotSent(words)
 
 

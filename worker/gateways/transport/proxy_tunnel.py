@@ -30,9 +30,16 @@ Read = Callable[[], Awaitable[bytes]]
 
 
 class ProxyRefused(ConnectionBroken):
-    """The proxy that the account names opened no tunnel."""
+    """The proxy that the account names opened no tunnel.
+
+    With `is_final` it refused by itself, and will again: not because the gateway is away.
+    """
 
     label: ClassVar[str] = "ProxyRefused"
+
+    def __init__(self, detail: str, *, is_final: bool = False) -> None:
+        self.is_final = is_final
+        super().__init__(detail)
 
 
 async def connect(proxy: Proxy, host: str, port: int) -> socket.socket:
@@ -107,10 +114,12 @@ def _check_answer(head: bytes) -> None:
     if line is None:
         _refuse("it does not speak HTTP")
     status = int(line[1])
-    if status == 407:
-        _refuse("it wants other credentials (407): see proxy")
-    if not 200 <= status < 300:
-        _refuse(f"it opens no tunnel to this gateway ({status})")
+    if 200 <= status < 300:
+        return
+    words = "it wants other credentials (407): see proxy"
+    if status != 407:
+        words = f"it opens no tunnel to this gateway ({status})"
+    raise ProxyRefused(words, is_final=status < 500)
 
 
 def _refuse(why: str) -> NoReturn:
