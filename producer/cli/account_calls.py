@@ -25,6 +25,7 @@ from worker.domain.errors import (
     NotSent,
     OutcomeUnknown,
     Problem,
+    ProxyRefusal,
     Refused,
 )
 from worker.feedback.collector import CollectionResult, Collector
@@ -36,7 +37,7 @@ from worker.store.accounts import AccountState
 from worker.store.db import database
 
 #: Codes that stand for a call without an answer, in place of a gateway's code.
-_NO_ANSWER_CODES = {NotSent.__name__, OutcomeUnknown.__name__}
+_NO_ANSWER_CODES = {NotSent.__name__, ProxyRefusal.__name__, OutcomeUnknown.__name__}
 
 
 class AccountCall(StrEnum):

@@ -9,6 +9,8 @@ from worker.feedback.opt_out_origins import UNUSUAL_COUNT
 from worker.store import ticks
 from worker.store.feedback import opt_out_origins as origin_store
 from worker.store.feedback import troubled_pages
+from worker.store.feedback.inbox import CUT_PROBLEM
+from worker.store.feedback.troubled_pages import TroubledPages
 
 #: A page that waits for longer is not read by itself.
 MAX_UNREAD_SECONDS = 600.0
@@ -43,6 +45,9 @@ def _failing_ticks(connection: Connection) -> Iterator[Trouble]:
 
 def _put_aside_pages(connection: Connection) -> Iterator[Trouble]:
     for pages in troubled_pages.put_aside(connection, SHOWN_SECONDS):
+        if (pages.problem or "").startswith(CUT_PROBLEM):
+            yield _cut_pages(pages)
+            continue
         yield Trouble(
             f"pages of {pages.account}",
             f"{pages.pages} put aside, the first is {pages.first_id}: {pages.problem}",
@@ -50,6 +55,17 @@ def _put_aside_pages(connection: Connection) -> Iterator[Trouble]:
             f" numbers masked; after a fix `xinshi collect reparse --id {pages.first_id}`"
             " or --damaged reads them",
         )
+
+
+def _cut_pages(pages: TroubledPages) -> Trouble:
+    return Trouble(
+        f"pages of {pages.account}",
+        f"{pages.pages} came in part only, the first is {pages.first_id}: {pages.problem}",
+        "rows that came whole are read, the others are lost where the gateway gives a page once:"
+        " ask it for its reports and replies of that time;"
+        f" `xinshi collect reparse --id {pages.first_id}` or --damaged reads what came again,"
+        " and ends this notice",
+    )
 
 
 def _overdue_pages(connection: Connection) -> Iterator[Trouble]:

@@ -26,6 +26,7 @@ def simulate(seed: int, days: int) -> list[tuple[datetime, datetime, bool]]:
     asked: list[tuple[datetime, datetime, bool]] = []
     while at < START + timedelta(days=days):
         cursor = inbound_cursor.load(stored, at)
+        assert inbound_cursor.cut_back(cursor, at) is cursor, "no clock was wrong"
         wait = inbound_cursor.seconds_until_read(cursor, SPACING, at)
         if wait > 0:
             at += timedelta(seconds=min(wait, random.choice([60, 61.5, 300])))
@@ -82,3 +83,28 @@ def test_an_hour_is_not_closed_before_late_entries_had_their_time(minutes: int) 
         InboundCursor(top - HOUR), top - HOUR, top + timedelta(minutes=minutes)
     )
     assert inbound_cursor.unread_hours(cursor, top + timedelta(minutes=20)) == [top - HOUR]
+
+
+@given(
+    since=st.integers(-100, 100),
+    read=st.sets(st.integers(-100, 100), max_size=5),
+    asked=st.none() | st.floats(-100, 100),
+    current=st.booleans(),
+)
+def test_a_cursor_that_was_cut_back_is_of_the_past_and_reads_soon(
+    since: int, read: set[int], asked: float | None, *, current: bool
+) -> None:
+    """Whatever a clock once said, the gateway is asked again within its spacing."""
+    top = start_of(START)
+    cursor = InboundCursor(
+        top + since * HOUR,
+        frozenset(top + hour * HOUR for hour in read),
+        current,
+        None if asked is None else START + asked * HOUR,
+    )
+    cut = inbound_cursor.cut_back(cursor, START)
+    assert inbound_cursor.cut_back(cut, START) == cut
+    assert inbound_cursor.seconds_until_read(cut, SPACING, START) <= SPACING
+    assert cut.since <= min(cursor.since, top)
+    assert all(hour + HOUR + CLOSING_DELAY <= START for hour in cut.read_hours)
+    assert cut.read_hours <= cursor.read_hours

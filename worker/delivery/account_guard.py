@@ -37,7 +37,7 @@ from worker.policy import login_words
 from worker.store import accounts, events, ticks
 from worker.store.db import database
 from worker.store.delivery import account_doubts
-from worker.store.delivery.account_doubts import AccountTrust
+from worker.store.delivery.account_doubts import AccountTrust, DoubtCounts
 from worker.store.delivery.outcomes import CallOutcome
 
 log = structlog.get_logger()
@@ -50,6 +50,13 @@ ONCE_MORE_FAILED_HOLD = 600.0
 REFUSED_LOGIN_HOLD = 600.0
 #: How long after that its balance may take to answer, before a submission asks, in seconds.
 BALANCE_GRACE = 60.0
+#: How long an account is held when something between us and its gateway answered: at first, and
+#: doubled by each probe that ends so too, up to the longest. Each probe may cost a message.
+FIRST_FOREIGN_HOLD = 60.0
+MAX_FOREIGN_HOLD = 600.0
+_MAX_DOUBLINGS = 16
+#: The outcomes of such answers; the others are in a table of the account's own.
+_FOREIGN_OUTCOMES = {Outcome.UNKNOWN, Outcome.NOT_SENT}
 #: How often a call that waits for another's proof looks, in seconds.
 PROOF_CHECK_INTERVAL = 0.1
 #: Codes of what stands before the gateway, or of answers that cannot be read: not its own words.
@@ -74,8 +81,10 @@ def note_outcomes(
     """Note what the outcomes of submissions say of their accounts.
 
     An outcome that nobody knows is a doubt, a known one is trust, an accepted one proves the login,
-    and what the account is to blame for holds it. A call that never left says nothing. What is said
-    of a login counts with `current_settings` only: if the calls were made with these settings.
+    and what the account is to blame for holds it. So does an answer of something between us and the
+    gateway: what goes on into a portal is lost there. A call that never left says nothing else.
+    What is said of a login counts with `current_settings` only: if the calls were made with these
+    settings.
     """
     account_names = {call.lease.account for call in calls}
     notes = _AccountNotes(
@@ -88,6 +97,9 @@ def note_outcomes(
         result = call.result
         if result.advice is Advice.ONCE_MORE and call.lease.attempts > 1:
             result = replace(result, outcome=Outcome.ACCOUNT_HELD, hold=ONCE_MORE_FAILED_HOLD)
+        if result.fault is Fault.NETWORK and result.outcome in _FOREIGN_OUTCOMES:
+            seconds = notes.foreign_hold(call.lease.account)
+            result = replace(result, outcome=Outcome.ACCOUNT_HELD, hold=seconds)
         notes.hold_if_at_fault(call.lease.account, result)
 
 
@@ -161,6 +173,12 @@ class _AccountNotes:
             self._connection, keeper, self._logins.fingerprints[account_name]
         ):
             events.add(self._connection, "account.proven", self._owner, account=account_name)
+
+    def foreign_hold(self, account_name: str) -> float:
+        """Return for how long an account is held that something else answers for, in seconds."""
+        doubts = self._trust.get(account_name, AccountTrust()).doubts
+        probes = min(DoubtCounts.unpacked(doubts).probes, _MAX_DOUBLINGS)
+        return min(MAX_FOREIGN_HOLD, FIRST_FOREIGN_HOLD * 2.0**probes)
 
     def hold_if_at_fault(self, account_name: str, refusal: Result) -> bool:
         """Hold an account that a refusal says is at fault, and say whether it does.
@@ -265,7 +283,7 @@ class GuardedClient:
                 raise NotAsked(msg)
             await asyncio.sleep(PROOF_CHECK_INTERVAL)
         try:
-            return await self._client.call(request, timeout, bound)
+            return await self._client.call(request, timeout, bound, account.settings.egress)
         except BaseException:
             await asyncio.to_thread(self._give_probe_back, account)
             raise

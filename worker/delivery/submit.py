@@ -23,9 +23,10 @@ from worker.delivery import recipient_limits
 from worker.delivery.admission import segment_count
 from worker.domain import placeholders
 from worker.domain.enums import Fault, Outcome, SubmissionState
-from worker.domain.errors import NotSent, WireError
+from worker.domain.errors import NotSent, ProxyRefusal, WireError
 from worker.gateways import reading, storable
 from worker.gateways.base import Account, Content, OutgoingSubmission
+from worker.gateways.egress import Egress
 from worker.gateways.results import Result, Results
 from worker.gateways.transport import answer_bounds
 from worker.gateways.transport.answer_bounds import AnswerBound
@@ -42,8 +43,8 @@ from worker.store.settlement import unknown
 
 log = structlog.get_logger()
 
-#: Sends a request, within so many seconds and up to so long an answer.
-Send = Callable[[httpx.Request, float, AnswerBound], Awaitable[httpx.Response]]
+#: Sends a request, within so many seconds and up to so long an answer, by an account's way out.
+Send = Callable[[httpx.Request, float, AnswerBound, Egress], Awaitable[httpx.Response]]
 
 #: A longer answer, in bytes, is read in a thread: the event loop goes on with other calls.
 _SHORT_ANSWER_BYTES = 16 * 1024
@@ -252,13 +253,19 @@ async def _call_gateway(prepared: PreparedSubmission, send: Send, settings: Sett
     failpoints.reach("call.sending")
     try:
         bound = answer_bounds.of_submission(len(prepared.outgoing.msisdns))
-        response = await send(request, timeout, bound)
+        response = await send(request, timeout, bound, prepared.account.settings.egress)
     except WireError as error:
-        outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
-        results = Results(storable.result(Result(outcome, type(error).__name__, str(error))))
+        results = Results(storable.result(_wire_result(error)))
     else:
         read = partial(reading.read_results, gateway, response, prepared.outgoing)
         is_short = len(response.content) <= _SHORT_ANSWER_BYTES
         results = read() if is_short else await asyncio.to_thread(read)
     failpoints.reach("call.after")
     return CallAnswer(prepared, results, boot_clock() - began)
+
+
+def _wire_result(error: WireError) -> Result:
+    """Return the result of a call that ended without an answer."""
+    outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
+    fault = Fault.NETWORK if isinstance(error, ProxyRefusal) else None
+    return Result(outcome, type(error).__name__, str(error), fault=fault)

@@ -124,6 +124,8 @@ class Fault(StrEnum):
     ACCOUNT = "account"
     #: The gateway itself.
     GATEWAY = "gateway"
+    #: Something between us and the gateway, which answered in its place.
+    NETWORK = "network"
 
 
 class Advice(StrEnum):

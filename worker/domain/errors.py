@@ -11,7 +11,8 @@
     │   └── CommitUnknown        it was cut off while it committed; read back before acting on it
     └── WireError                raised by `worker.gateways.transport.client`
         ├── NotSent              no byte of the request left this machine
-        │   └── NotAsked         the account guard let no call through
+        │   ├── NotAsked         the account guard let no call through
+        │   └── ProxyRefusal     the proxy that the account names lets nothing through
         └── OutcomeUnknown       the gateway may have taken it
 
 Messages hold no secret, no whole number and no text.
@@ -94,6 +95,10 @@ class NotSent(WireError):
 
 class NotAsked(NotSent):
     """The account is held, or the call got no turn at it in time: nothing was sent."""
+
+
+class ProxyRefusal(NotSent):
+    """The account's own proxy refuses to open a tunnel, as it will again: nothing was sent."""
 
 
 class OutcomeUnknown(WireError):

@@ -56,15 +56,16 @@ class CallbackClient:
 
         It raises nothing that the network or the URL is the cause of, and no result holds the URL.
         """
+        trace = RequestTrace()
         try:
             all_headers = {"user-agent": USER_AGENT, **headers}
             request = httpx.Request("POST", url, headers=all_headers, content=body)
             async with asyncio.timeout(seconds):
-                answer = await self._transport.exchange(request, RequestTrace(), _MAX_ANSWER_BYTES)
+                answer = await self._transport.exchange(request, trace, _MAX_ANSWER_BYTES)
         except AnswerTooLong as error:
-            if error.start is None:
+            if trace.start is None:
                 return PostResult(None, error.label)
-            answer = error.start
+            answer = trace.start
         except ForbiddenAddress as error:
             return PostResult(None, error.reason)
         except (*FAILURES, ValueError) as error:

@@ -25,17 +25,19 @@ from worker.domain.errors import NotAsked, WireError, XinshiError
 from worker.feedback import page_intake, raw_pages
 from worker.gateways import reading
 from worker.gateways.base import Account
+from worker.gateways.page_contents import TOO_LONG
 from worker.gateways.results import Balance, Result
 from worker.gateways.transport import answer_bounds
 from worker.gateways.transport.client import GatewayClient
 from worker.policy import inbound_cursor
+from worker.policy.inbound_cursor import InboundCursor
 from worker.store import (
     accounts,
     spool,
     spool_entries,
     ticks,
 )
-from worker.store.db import database
+from worker.store.db import clock, database
 from worker.store.feedback import inbox
 
 log = structlog.get_logger()
@@ -73,6 +75,13 @@ class FetchedPage(NamedTuple):
     problem: str | None
     #: True when it is stored, and cannot be read: to fetch it again would not help.
     put_aside: bool = False
+    #: Why it was cut off on its way; "" when it is whole.
+    cut: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether fetching it again would bring nothing more."""
+        return self.put_aside or (self.problem is None and self.cut in {"", TOO_LONG})
 
 
 def lease_seconds(account: Account) -> float:
@@ -160,10 +169,11 @@ class Collector:
 
     async def _collect_hour(self, account: Account) -> CollectionResult:
         """Read the inbound messages of the hour whose turn it is, if the gateway may be asked."""
-        now = datetime.now(UTC)
         tick = f"inbound:{account.name}"
-        stored = await self._in_transaction(lambda connection: ticks.read_cursor(connection, tick))
-        cursor = inbound_cursor.load(stored, now)
+        stored, now = await self._in_transaction(
+            lambda connection: (ticks.read_cursor(connection, tick), clock.read(connection))
+        )
+        cursor = await self._cut_back(tick, inbound_cursor.load(stored, now), now)
         wait = inbound_cursor.seconds_until_read(
             cursor, account.gateway.capabilities.inbound_spacing, now
         )
@@ -181,13 +191,21 @@ class Collector:
         try:
             page = await self._fetch_page(account, "inbound", request)
         except NotAsked as error:
-            await self._write_cursor(tick, stored)
+            await self._write_cursor(tick, inbound_cursor.dump(cursor))
             return CollectionResult(problem=str(error), was_asked=False)
-        if page.problem is None or page.put_aside:
+        if page.is_done:
             await self._write_cursor(
                 tick, inbound_cursor.dump(inbound_cursor.after_reading(cursor, hour, now))
             )
         return CollectionResult(1, page.new_rows, page.problem)
+
+    async def _cut_back(self, tick: str, cursor: InboundCursor, now: datetime) -> InboundCursor:
+        """Cut a stored cursor back that is ahead of the database's clock, and write it down."""
+        possible = inbound_cursor.cut_back(cursor, now)
+        if possible != cursor:
+            log.warning("inbound.cursor_cut_back", tick=tick, since=possible.since.isoformat())
+            await self._write_cursor(tick, inbound_cursor.dump(possible))
+        return possible
 
     async def _write_cursor(self, tick: str, cursor: Mapping[str, Any]) -> None:
         await self._in_transaction(lambda connection: ticks.write_cursor(connection, tick, cursor))
@@ -255,7 +273,7 @@ class Collector:
         await self._note_answer(account, page.refusal)
         refusal = page.refusal
         problem = None if refusal is None else f"refused: {refusal.code} {refusal.words}".strip()
-        return FetchedPage(page.rows, page.new_rows, problem)
+        return FetchedPage(page.rows, page.new_rows, problem, cut=page.cut)
 
     async def _note_answer(self, account: Account, refusal: Result | None) -> None:
         """Note in a transaction that an account answered, or why it refused."""

@@ -7,7 +7,7 @@ never written to are counted, and can be taken back together.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 
 import structlog
@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from worker.config.settings import Settings
 from worker.store import events, ticks
-from worker.store.db import database
+from worker.store.db import clock, database
 from worker.store.feedback import carried_messages
 from worker.store.feedback import opt_out_origins as origin_store
 
@@ -82,11 +82,13 @@ def _find_known(engine: Engine, accounts: Sequence[str], msisdns: Sequence[str])
 
 def _warn(engine: Engine) -> None:
     """Write one event and one line of the log for each account with unusually many, once a day."""
-    moment = datetime.now(UTC)
     with database.writing(engine) as connection:
         warned_at = ticks.lock_cursor(connection, TICK_NAME)
+        moment = clock.read(connection)
         recent = (moment - timedelta(seconds=UNUSUAL_SECONDS)).isoformat()
-        warned = {account: at for account, at in warned_at.items() if at > recent}
+        until = moment.isoformat()
+        # A warning of the future was written by a clock that was ahead.
+        warned = {account: at for account, at in warned_at.items() if recent < at <= until}
         for account, count in origin_store.count_strange(connection, UNUSUAL_SECONDS).items():
             if count < UNUSUAL_COUNT or account in warned:
                 continue

@@ -1,7 +1,8 @@
 """Takes in what one stored page or push holds, some rows at a time, each time in a transaction.
 
 One that cannot be read is put aside with the reason, its bytes kept: `xinshi doctor` names it,
-`xinshi collect reparse` has it read again.
+`xinshi collect reparse` has it read again. So does it with one that was cut off, whose whole rows
+are taken in before.
 """
 
 from collections.abc import Callable
@@ -38,6 +39,8 @@ class PageReading(NamedTuple):
     refusal: Result | None = None
     #: Why the page was put aside.
     problem: str | None = None
+    #: Why the page was cut off on its way; "" when it is whole.
+    cut: str = ""
 
 
 def take_in(
@@ -64,9 +67,13 @@ def take_in(
             inbox.put_aside(connection, inbox_id, problem)
         log.warning("page.put_aside", account=account, inbox=inbox_id, why=type(error).__name__)
         return PageReading(problem=f"{problem}; put aside as {inbox_id}")
-    if contents.damaged:
+    if contents.cut:
+        log.warning(
+            "page.cut", account=account, inbox=inbox_id, rows=contents.rows, why=contents.cut
+        )
+    elif contents.damaged:
         log.warning("page.damaged", account=account, inbox=inbox_id, rows=contents.damaged)
-    return PageReading(contents.rows, new_rows, contents.refusal)
+    return PageReading(contents.rows, new_rows, contents.refusal, cut=contents.cut)
 
 
 def _take_rows(
@@ -92,7 +99,9 @@ def _take_rows(
             new_rows += raw_pages.take(connection, settings, account, [(inbox_id, part)])
             end = start + part.rows
             if end >= contents.rows:
-                inbox.finish_page(connection, inbox_id, contents.rows, contents.damaged)
+                inbox.finish_page(
+                    connection, inbox_id, contents.rows, contents.damaged, contents.cut
+                )
                 return new_rows
             inbox.note_rows(connection, inbox_id, end)
         if monotonic() >= deadline:

@@ -12,11 +12,13 @@ import httpx
 from sqlalchemy import Connection, Row
 
 from worker.config.settings import Settings
+from worker.domain.enums import Outcome
 from worker.feedback import inbound, reports
 from worker.gateways import reading, storable_fields
 from worker.gateways.base import Account
-from worker.gateways.page_contents import PageContents
-from worker.gateways.transport.answer_bounds import CUT_HEADER
+from worker.gateways.formats.non_answers import UNREADABLE
+from worker.gateways.page_contents import CUT_HEADER, PageContents, cut_reason
+from worker.gateways.results import Result
 from worker.store.feedback.inbox import PUSH_KIND
 
 #: What `kind` says of a page of reports; one of inbound messages is "inbound".
@@ -28,21 +30,30 @@ MAX_HEADER = 200
 def read_page(account: Account, kind: str, response: httpx.Response) -> PageContents:
     """Return what a gateway's answer holds: reports or inbound messages, by `kind`.
 
-    A page of which only the start was kept has a damaged row at least.
+    A page of which only the start was kept has a damaged row at least. What looks like a refusal
+    there may be the start of anything else: it says nothing of the account.
     """
     read = reading.read_reports if kind == REPORTS else reading.read_inbound
     contents = read(account.gateway, response)
-    if CUT_HEADER in response.headers:
-        return replace(contents, damaged=max(contents.damaged, 1))
-    return contents
+    cut = cut_reason(response)
+    if not cut:
+        return contents
+    refusal = contents.refusal
+    if response.is_success:
+        refusal = (
+            None
+            if contents.rows
+            else Result(Outcome.UNKNOWN, UNREADABLE, f"cut off: {cut}", mapped=False)
+        )
+    return replace(contents, damaged=max(contents.damaged, 1), refusal=refusal, cut=cut)
 
 
 def kept_headers(response: httpx.Response) -> dict[str, str]:
     """Return the headers that are stored with a raw page: its type, and why it was cut."""
     content_type = response.headers.get("content-type", "")
     headers = {"content-type": storable_fields.cut(content_type, MAX_HEADER)}
-    if CUT_HEADER in response.headers:
-        headers[CUT_HEADER] = response.headers[CUT_HEADER]
+    if cut := cut_reason(response):
+        headers[CUT_HEADER] = storable_fields.cut(cut, MAX_HEADER)
     return headers
 
 

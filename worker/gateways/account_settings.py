@@ -6,17 +6,34 @@ Each gateway's own schema derives from `AccountSettings` and stands in that gate
 import re
 from collections.abc import Mapping
 from datetime import time
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass, Reports
 from worker.domain.recipient_windows import Windows
 from worker.domain.secret_fields import MissingSecret, Secret
 from worker.gateways.code_table import CodeMeaning, pattern_of
+from worker.gateways.egress import (
+    DIRECT,
+    Egress,
+    TlsVersion,
+    check_server_name,
+    parse_proxy,
+    read_authorities,
+)
 
 #: The form of a push token: it can stand in an address and cannot be guessed.
 _PUSH_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,100}")
@@ -70,6 +87,15 @@ class AccountSettings(BaseModel):
 
     gateway: str
     base_url: str
+    #: The HTTP proxy by which the gateway is reached, always through a tunnel.
+    proxy: Secret | None = None
+    #: The certificates of the authorities that are trusted in place of the public ones; written as
+    #: the path of their file, and read with the configuration.
+    ca_file: Annotated[str, BeforeValidator(read_authorities)] | None = None
+    #: The name that the gateway's certificate has to bear, when it is not the address's.
+    server_name: Annotated[str, AfterValidator(check_server_name)] | None = None
+    #: The oldest version of TLS that is spoken with the gateway.
+    tls_minimum: TlsVersion = "1.2"
     #: The classes that the account serves unless a call names it; None means all.
     classes: frozenset[MessageClass] | None = None
     #: Accounts with a higher priority go first; among equals traffic is shared by weight.
@@ -134,6 +160,13 @@ class AccountSettings(BaseModel):
             raise ValueError(msg)
         return tokens
 
+    @field_validator("proxy")
+    @classmethod
+    def _check_proxy(cls, proxy: Secret | None) -> Secret | None:
+        if proxy is not None:
+            parse_proxy(proxy.get_secret_value())
+        return proxy
+
     @field_validator("base_url")
     @classmethod
     def _check_http_url(cls, url: str) -> str:
@@ -157,6 +190,29 @@ class AccountSettings(BaseModel):
             key: {"outcome": meaning} if isinstance(meaning, str) else meaning
             for key, meaning in codes.items()
         }
+
+    @model_validator(mode="after")
+    def _check_tls_is_used(self) -> Self:
+        tls_keys = ("ca_file", "server_name", "tls_minimum")
+        changed = [key for key in tls_keys if key in self.model_fields_set]
+        if changed and not any(url.startswith("https:") for url in self.base_urls):
+            msg = f"{changed[0]} is about TLS, and base_url is http://; write https:// or leave it"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """The addresses of the gateway, whatever their keys."""
+        keys = (key for key in type(self).model_fields if key.endswith("base_url"))
+        return tuple(url for key in keys if (url := getattr(self, key)) is not None)
+
+    @cached_property
+    def egress(self) -> Egress:
+        """The way out of the account; that of all others where it sets nothing of its own."""
+        if {"proxy", "ca_file", "server_name", "tls_minimum"}.isdisjoint(self.model_fields_set):
+            return DIRECT
+        proxy = None if self.proxy is None else parse_proxy(self.proxy.get_secret_value())
+        return Egress(proxy, self.ca_file, self.server_name, self.tls_minimum)
 
     def serves(self, message_class: MessageClass) -> bool:
         """Tell whether traffic of a class may be routed here without naming the account."""

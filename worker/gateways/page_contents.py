@@ -2,7 +2,19 @@
 
 from dataclasses import dataclass
 
+import httpx
+
 from worker.gateways.results import InboundMessage, Report, Result
+
+#: The header that marks a page of which only the start was kept; its value is the reason.
+CUT_HEADER = "X-Xinshi-Cut"
+#: The reason of a page that is longer than any that is read; it would be so again.
+TOO_LONG = "TooLong"
+
+
+def cut_reason(response: httpx.Response) -> str:
+    """Return why a page was cut off on its way; "" when it is whole."""
+    return str(response.headers.get(CUT_HEADER, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +25,8 @@ class PageContents:
     inbound: tuple[InboundMessage, ...] = ()
     damaged: int = 0
     refusal: Result | None = None
+    #: Why the page was cut off on its way; "" when it is whole.
+    cut: str = ""
 
     @property
     def rows(self) -> int:

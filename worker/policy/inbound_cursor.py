@@ -14,6 +14,8 @@ from typing import Any
 HOUR = timedelta(hours=1)
 #: An hour counts as closed this long after its end, because late entries may still come in.
 CLOSING_DELAY = timedelta(minutes=10)
+#: How far back is read again when nobody knows which hours were read in truth.
+REREAD_HOURS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,21 @@ def seconds_until_read(cursor: InboundCursor, spacing: float, at: datetime) -> f
     if cursor.asked_at is None:
         return 0.0
     return max(0.0, spacing - (at - cursor.asked_at).total_seconds())
+
+
+def cut_back(cursor: InboundCursor, at: datetime) -> InboundCursor:
+    """Return the cursor without what cannot have happened by `at`: a clock was ahead, or went back.
+
+    Then no hour counts as read, since nobody knows which of them had closed: reading one again
+    changes nothing. The gateway is asked again after its spacing.
+    """
+    hours = [hour for hour in cursor.read_hours if hour + HOUR + CLOSING_DELAY > at]
+    is_ahead = cursor.since > _hour_start(at)
+    if not (hours or is_ahead or (cursor.asked_at is not None and cursor.asked_at > at)):
+        return cursor
+    since = _hour_start(at) - REREAD_HOURS * HOUR if is_ahead else cursor.since
+    asked_at = None if cursor.asked_at is None else min(cursor.asked_at, at)
+    return InboundCursor(since, asked_at=asked_at)
 
 
 def load(stored: Mapping[str, Any], at: datetime) -> InboundCursor:

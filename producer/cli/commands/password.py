@@ -85,7 +85,8 @@ async def _send_request(transport: str, account: "Account", request: "httpx.Requ
 
     client = GatewayClient(transport, connections=1)
     try:
-        response = await client.call(request, account.settings.timeout)
+        settings = account.settings
+        response = await client.call(request, settings.timeout, egress=settings.egress)
     except NotSent as error:
         return Result(Outcome.NOT_SENT, words=str(error))
     except OutcomeUnknown as error:
@@ -126,13 +127,18 @@ def _record_event(session: Session, account: "Account") -> None:
 
 
 def _secret_keys(account: "Account") -> list[str]:
-    """Return the keys of the account's section in the configuration that hold a secret."""
+    """Return the keys of the account's section in the configuration that hold its login's secret.
+
+    Those that every account has, as `proxy`, are others'.
+    """
     from pydantic import SecretStr
+
+    from worker.gateways.account_settings import AccountSettings
 
     settings = account.settings
     return [
         f"accounts.{account.name}.{name}"
-        for name in type(settings).model_fields
+        for name in type(settings).model_fields.keys() - AccountSettings.model_fields.keys()
         if isinstance(getattr(settings, name), SecretStr)
     ]
 

@@ -43,6 +43,7 @@ from worker.gateways.formats.values import (
     read_time,
     strip_blanks,
 )
+from worker.gateways.page_contents import cut_reason
 from worker.gateways.results import (
     Balance,
     InboundMessage,
@@ -171,7 +172,8 @@ class C123(Gateway):
         """Read `100{&}number||text||time||gateway number{&}…`; an empty body is no replies.
 
         Section 5. A text may hold the separators itself: a row begins where digits and `||` follow
-        `{&}`, and its last two fields are the time and the gateway's number.
+        `{&}`, and its last two fields are the time and the gateway's number. Nothing shows that a
+        row ends but the next one: the last row of a page that was cut off may be half of one.
         """
         failure = http_failure(self.table, response)
         if failure:
@@ -182,7 +184,8 @@ class C123(Gateway):
         if strip_blanks(code) not in {"100", ""}:
             return Page(refusal=self._refusal(text) or unreadable_result(self.table, text))
         messages, damaged = [], int(bool(strip_blanks(stray)))
-        for row in rows:
+        whole_rows = list(rows)[:-1] if cut_reason(response) else rows
+        for row in whole_rows:
             message = self._inbound(row)
             if message is None:
                 damaged += 1

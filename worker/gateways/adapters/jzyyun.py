@@ -7,6 +7,7 @@ passwords, UTF-8, other paths and ports, as public client code shows, so these a
 
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
@@ -23,6 +24,7 @@ from worker.gateways.adapters import jzyyun_pages
 from worker.gateways.adapters.jzyyun_soap import (
     SoapEndpoint,
     SoapFault,
+    damaged_return,
     fits_xml,
     read_return,
 )
@@ -40,7 +42,7 @@ from worker.gateways.formats.forms import (
     encode_form,
     join_numbers,
 )
-from worker.gateways.formats.non_answers import http_failure, unreadable_result
+from worker.gateways.formats.non_answers import UNREADABLE, http_failure, unreadable_result
 from worker.gateways.formats.values import (
     decode,
     read_word,
@@ -50,6 +52,7 @@ from worker.gateways.formats.values import (
 from worker.gateways.results import (
     Balance,
     InboundMessage,
+    Item,
     Page,
     Report,
     Result,
@@ -208,10 +211,7 @@ class Jzyyun(Gateway):
 
     def read_reports(self, response: httpx.Response) -> Page[Report]:
         """Read `psreport` rows; status 1 arrived, 0 did not, 2 is not known (part one, 3)."""
-        text = self._answer_text(response)
-        if isinstance(text, Result):
-            return Page(refusal=text)
-        return jzyyun_pages.read_reports(text) or Page(refusal=self._refusal(text))
+        return self._read_page(response, jzyyun_pages.read_reports)
 
     def inbound_request(self, at: datetime, hour: datetime | None = None) -> httpx.Request:
         """Build a `getRecvSMS` call (part one, 4; part two, 4); it knows no hours."""
@@ -219,10 +219,9 @@ class Jzyyun(Gateway):
 
     def read_inbound(self, response: httpx.Response) -> Page[InboundMessage]:
         """Read `psrerecv` rows; `content` is BASE64 of the charset's bytes (part one, 4)."""
-        text = self._answer_text(response)
-        if isinstance(text, Result):
-            return Page(refusal=text)
-        return jzyyun_pages.read_inbound(text, self._charsets) or Page(refusal=self._refusal(text))
+        return self._read_page(
+            response, lambda text: jzyyun_pages.read_inbound(text, self._charsets)
+        )
 
     def balance_request(self, at: datetime) -> httpx.Request:
         """Build a `getRestMoney` call; the gateway refuses it when it comes often (public code)."""
@@ -269,6 +268,18 @@ class Jzyyun(Gateway):
             return (self._soap_reports if reports else self._soap).request(method, self._login)
         endpoint = self._http_reports if reports else self._http
         return endpoint.request(f"method={method}&{self._form_login}")
+
+    def _read_page(
+        self, response: httpx.Response, read: Callable[[str], Page[Item] | None]
+    ) -> Page[Item]:
+        """Read a page's rows; of a page in a damaged envelope those that are whole."""
+        text = self._answer_text(response)
+        if not isinstance(text, Result):
+            return read(text) or Page(refusal=self._refusal(text))
+        page = None
+        if self._over_soap and text.code == UNREADABLE:
+            page = read(damaged_return(decode(response.content, "utf-8", "gbk")))
+        return page if page and (page.items or page.damaged) else Page(refusal=text)
 
     def _answer_text(self, response: httpx.Response) -> str | Result:
         """Return the text of an answer, by form or SOAP, or the result of one without a text."""

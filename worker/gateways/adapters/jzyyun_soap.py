@@ -10,7 +10,7 @@ of the kind that public client code shows (Axis2, document/literal) qualify the 
 
 import re
 from collections.abc import Mapping, Sequence
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr, unescape
 
 import httpx
 
@@ -66,6 +66,15 @@ def read_return(text: str) -> str:
     if answer.has_elements:
         return text
     return next(iter(answer.fields.values()), answer.text)
+
+
+def damaged_return(text: str) -> str:
+    """Return what may be a page in an envelope that is damaged or cut off, rows as elements.
+
+    A page travels as a text, whose marks are escaped, or as elements or CDATA, which are not.
+    """
+    is_escaped = "&lt;/" in text
+    return unescape(text, {"&quot;": '"', "&apos;": "'"}) if is_escaped else text
 
 
 class _Answer:

@@ -10,13 +10,16 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from worker.domain.enums import Advice, Outcome
+from worker.domain.enums import Advice, Fault, Outcome
 from worker.gateways.code_table import CodeTable
+from worker.gateways.formats import foreign_answers
 from worker.gateways.formats.values import decode, tidy_words
 from worker.gateways.results import Result
 
 #: The code of an answer that is not in the gateway's language.
 UNREADABLE = "unreadable"
+#: What no gateway answers: redirects, a proxy's and a portal's refusals (RFC 6585, section 6).
+_FOREIGN_STATUSES = {*range(300, 400), 407, 511}
 _SECONDS = re.compile(r"\d{1,7}", re.ASCII)
 
 
@@ -30,6 +33,9 @@ def http_failure(table: CodeTable, response: httpx.Response) -> Result | None:
     if response.is_success:
         return None
     result = table.read(f"HTTP {response.status_code}", page_excerpt(response))
+    if not result.mapped and response.status_code in _FOREIGN_STATUSES:
+        text = decode(response.content, "utf-8", "gbk")
+        return _foreign(result, foreign_answers.describe_status(response, text))
     if response.status_code == 429 and not result.mapped:
         result = replace(result, outcome=Outcome.THROTTLED, advice=Advice.SLOW_DOWN, mapped=True)
     if result.outcome is Outcome.THROTTLED:
@@ -55,7 +61,13 @@ def retry_after_seconds(response: httpx.Response) -> float | None:
 
 def unreadable_result(table: CodeTable, text: str) -> Result:
     """Return the result of a 2xx answer that is not in the gateway's language."""
-    return table.read(UNREADABLE, tidy_words(text))
+    result = table.read(UNREADABLE, tidy_words(text))
+    return result if result.mapped else _foreign(result, foreign_answers.describe_page(text))
+
+
+def _foreign(result: Result, description: str) -> Result:
+    """Return a result that no table has, in words of ours where something else had answered."""
+    return replace(result, words=description, fault=Fault.NETWORK) if description else result
 
 
 def page_excerpt(response: httpx.Response) -> str:

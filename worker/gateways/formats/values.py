@@ -18,6 +18,8 @@ MAX_WORD_LENGTH = 64
 MAX_WORDS_LENGTH = 200
 
 _BOM = b"\xef\xbb\xbf"
+#: How Python says that only the last character is damaged: a part of it is missing.
+_CUT_CHARACTER = {"unexpected end of data", "incomplete multibyte sequence"}
 _BLANKS = " \t\r\n\v\f\u00a0\u200b\u3000\ufeff"
 _TIME = re.compile(
     r"(\d{4})[-/](\d\d?)[-/](\d\d?)[ T](\d\d?):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?", re.ASCII
@@ -31,15 +33,22 @@ def decode(raw: bytes, *charsets: str) -> str:
     """Decode by the first of `charsets` that fits; if none does, by the first, with U+FFFD.
 
     A byte order mark is left out and puts UTF-8 first: pages that emit one are not always UTF-8.
+    A text that is cut off within a character has the charset in which all before it is written.
     """
     candidates = ("utf-8", *charsets) if raw.startswith(_BOM) else charsets
     raw = raw.removeprefix(_BOM).replace(b"\0", b"")
+    cut_in = ""
     for charset in candidates:
         try:
             return raw.decode(charset)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode(charsets[0], "replace")
+        except UnicodeDecodeError as error:
+            if error.reason not in _CUT_CHARACTER:
+                continue
+            if charset == "utf-8" and not raw[: error.start].isascii():
+                # Nothing else is UTF-8 by chance; GBK would read most of it as other characters.
+                return raw.decode(charset, "replace")
+            cut_in = cut_in or charset
+    return raw.decode(cut_in or charsets[0], "replace")
 
 
 def strip_blanks(text: str) -> str:

@@ -6,16 +6,13 @@ before it is asked.
 
 from typing import NamedTuple
 
-#: The header that marks an answer of which only the start was kept; its value is the reason.
-CUT_HEADER = "X-Xinshi-Cut"
-
 
 class AnswerBound(NamedTuple):
     """The longest body that a call takes, in bytes, as it travels and as it is decoded."""
 
     max_bytes: int
-    #: Whether the start of a longer body is returned, marked by `CUT_HEADER`. It is for reads that
-    #: destroy what they return; any other call fails then.
+    #: Whether what came of a body is returned, marked by `CUT_HEADER`, where the answer is longer
+    #: or not whole. It is for reads that destroy what they return; any other call fails then.
     keeps_start: bool = False
 
 

@@ -1,4 +1,6 @@
-"""Sends requests, as the only module: one total deadline, no retry, no redirect, no proxy.
+"""Sends requests, as the only module: one total deadline, no retry, no redirect.
+
+A proxy is gone through where the account names one, and never because of the environment.
 
 It raises two errors only. `NotSent`: no byte of the request left this machine, as its transport
 knows. `OutcomeUnknown`: anything else that is no answer.
@@ -12,18 +14,20 @@ from collections.abc import Mapping
 
 import httpx
 
-from worker.domain.errors import NotSent, OutcomeUnknown
-from worker.gateways.transport import answer_bounds, content_coding
-from worker.gateways.transport.answer_bounds import CUT_HEADER, AnswerBound
+from worker.domain.errors import NotSent, OutcomeUnknown, ProxyRefusal
+from worker.gateways.egress import DIRECT, Egress
+from worker.gateways.page_contents import CUT_HEADER
+from worker.gateways.transport import answer_bounds, content_coding, tls
+from worker.gateways.transport.answer_bounds import AnswerBound
 from worker.gateways.transport.asyncio_transport import AsyncioTransport
 from worker.gateways.transport.httpx_transport import HttpxTransport
 from worker.gateways.transport.protocol import (
-    AnswerTooLong,
     ConnectionBroken,
     RawResponse,
     RequestTrace,
     Transport,
 )
+from worker.gateways.transport.proxy_tunnel import ProxyRefused
 
 USER_AGENT = "xinshi"
 #: The errors that a transport raises on purpose, or for a reason outside of this program.
@@ -36,6 +40,8 @@ FAILURES = (
     httpx.StreamError,
     zlib.error,
 )
+#: Why a page is cut whose server said that it was shorter.
+_SURPLUS = "more came behind it"
 #: The transports by their names in the configuration.
 TRANSPORTS: Mapping[str, type[HttpxTransport] | type[AsyncioTransport]] = {
     "own": AsyncioTransport,
@@ -65,11 +71,13 @@ class GatewayClient:
         request: httpx.Request,
         seconds: float,
         bound: AnswerBound = answer_bounds.STATUS,
+        egress: Egress = DIRECT,
     ) -> httpx.Response:
-        """Send `request` and return the whole answer within `seconds`.
+        """Send `request` by `egress` and return the whole answer within `seconds`.
 
         Any status is an answer. Raises `NotSent` or `OutcomeUnknown`; neither names the URL. An
-        answer beyond `bound` is unknown, or is returned up to there where the bound says so.
+        answer that is not whole, or longer than `bound`, is unknown; where the bound says so what
+        came of its body is returned, marked by `CUT_HEADER`.
         """
         if "user-agent" not in request.headers:
             request.headers["User-Agent"] = USER_AGENT
@@ -77,12 +85,13 @@ class GatewayClient:
         started_at = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._transport.exchange(request, trace, bound.max_bytes)
+                answer = await self._transport.exchange(request, trace, bound.max_bytes, egress)
+            if bound.keeps_start:
+                return _page_response(answer, trace, bound)
             return _response(answer, bound)
         except FAILURES as error:
-            kept = _kept_start(error, bound)
-            if kept is not None:
-                return kept
+            if trace.start is not None and trace.start.body and bound.keeps_start:
+                return _cut_response(trace.start, _label(error), bound)
             raise _failure(error, started_at, write_began=trace.write_began) from error
 
     async def close(self) -> None:
@@ -91,30 +100,46 @@ class GatewayClient:
 
 
 def _response(answer: RawResponse, bound: AnswerBound) -> httpx.Response:
-    """Return an answer as httpx's response, its body decoded; it is marked when it was cut."""
+    """Return an answer as httpx's response, its body decoded."""
     headers, body = content_coding.decode(answer, bound.max_bytes)
-    response = httpx.Response(answer.status, headers=headers, content=body)
-    if answer.is_cut:
-        response.headers[CUT_HEADER] = AnswerTooLong.label
-    return response
+    return httpx.Response(answer.status, headers=headers, content=body)
 
 
-def _kept_start(error: Exception, bound: AnswerBound) -> httpx.Response | None:
-    """Return the start of an answer beyond its bound, where that is kept; else None."""
-    if not (isinstance(error, AnswerTooLong) and error.start is not None and bound.keeps_start):
-        return None
+def _page_response(answer: RawResponse, trace: RequestTrace, bound: AnswerBound) -> httpx.Response:
+    """Return a page, marked as cut where it cannot be decoded, or where more came behind it."""
     try:
-        return _response(error.start, bound)
+        if trace.start is not None:
+            return _cut_response(trace.start, _SURPLUS, bound)
+        return _response(answer, bound)
+    except FAILURES as error:
+        start = getattr(error, "start", None) or answer._replace(is_cut=True)
+        return _cut_response(start, _label(error), bound)
+
+
+def _cut_response(start: RawResponse, reason: str, bound: AnswerBound) -> httpx.Response:
+    """Return the start of an answer, marked; as it came where it cannot be decoded."""
+    try:
+        response = _response(start, bound)
     except FAILURES:
-        return None
+        response = httpx.Response(start.status, content=start.body)
+    response.headers[CUT_HEADER] = reason
+    return response
 
 
 def _failure(
     error: BaseException, started_at: float, *, write_began: bool
 ) -> NotSent | OutcomeUnknown:
     """Return the error that says what a failed request may have done at the gateway."""
-    label = type(error).__name__
-    if isinstance(error, ConnectionBroken):
-        label = f"{error.label} ({error.detail})" if error.detail else error.label
-    words = f"{label} after {time.monotonic() - started_at:.1f} s"
+    words = f"{_label(error)} after {time.monotonic() - started_at:.1f} s"
+    if isinstance(error, ProxyRefused) and error.is_final and not write_began:
+        return ProxyRefusal(words)
     return OutcomeUnknown(words) if write_began else NotSent(words)
+
+
+def _label(error: BaseException) -> str:
+    """Return the word for a failure, and what more is known of it."""
+    if isinstance(error, ConnectionBroken):
+        label, detail = error.label, error.detail
+    else:
+        label, detail = type(error).__name__, tls.failure_words(error)
+    return f"{label} ({detail})" if detail else label

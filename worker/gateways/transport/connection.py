@@ -5,7 +5,12 @@ import contextlib
 import select
 from typing import cast
 
-from worker.gateways.transport.protocol import ConnectionBroken, RawResponse, ServerClosed
+from worker.gateways.transport.protocol import (
+    ConnectionBroken,
+    RawResponse,
+    RequestTrace,
+    ServerClosed,
+)
 from worker.gateways.transport.tolerant_parser import TolerantParser
 
 
@@ -24,19 +29,25 @@ class ServerConnection(asyncio.Protocol):
         self._pending_answer: asyncio.Future[RawResponse] | None = None
         self._poll = select.poll()
 
-    async def exchange(self, request: bytes, max_bytes: int) -> RawResponse:
+    async def exchange(self, request: bytes, max_bytes: int, trace: RequestTrace) -> RawResponse:
         """Write a request, return its answer; close the connection if that fails or is cancelled.
 
-        Raises `ConnectionBroken` or the system's own error.
+        Raises `ConnectionBroken` or the system's own error. `trace.start` has what came then, and
+        also where more came than the answer.
         """
-        self._parser = TolerantParser(max_bytes)
+        parser = self._parser = TolerantParser(max_bytes)
         self._pending_answer = self._loop.create_future()
         try:
             self._transport.write(request)
-            return await self._pending_answer
+            answer = await self._pending_answer
         except BaseException:
+            trace.start = parser.start()
             self.close()
             raise
+        else:
+            if parser.has_surplus:
+                trace.start = parser.start()
+            return answer
         finally:
             self._parser = self._pending_answer = None
 

@@ -24,9 +24,9 @@ _warned_words: set[str] = set()
 def decode(answer: RawResponse, max_bytes: int) -> tuple[list[Header], bytes]:
     """Return an answer's headers, without those that spoke of its coding, and its decoded body.
 
-    Raises `AnswerTooLong`, with the start of the body, when it has more than `max_bytes` decoded,
-    and `UnreadableAnswer` when it cannot be decoded. Of an answer that was cut, what was decoded
-    is returned.
+    Raises `AnswerTooLong` when the body has more than `max_bytes` decoded, and `UnreadableAnswer`
+    when its coding was cut off, each with the start of the body; `UnreadableAnswer` or `zlib.error`
+    without one when it cannot be decoded. Of an answer that was cut, what was decoded is returned.
     """
     headers, values = [], []
     for header in answer.headers:
@@ -35,14 +35,16 @@ def decode(answer: RawResponse, max_bytes: int) -> tuple[list[Header], bytes]:
             headers.append(header)
         elif name == b"content-encoding":
             values.append(header[1])
-    is_cut, body = answer.is_cut, answer.body
-    if values and body and _is_compressed(values):
-        body = _inflate(body, max_bytes, is_cut=is_cut)
-        if len(body) > max_bytes:
-            body = body[:max_bytes]
-            if not is_cut:
-                raise AnswerTooLong(RawResponse(answer.status, headers, body, is_cut=True))
-    return headers, body
+    if not (values and answer.body and _is_compressed(values)):
+        return headers, answer.body
+    body, is_whole = _inflate(answer.body, max_bytes)
+    start = RawResponse(answer.status, headers, body[:max_bytes], is_cut=True)
+    if not answer.is_cut and len(body) > max_bytes:
+        raise AnswerTooLong(start=start)
+    if not answer.is_cut and not is_whole:
+        detail = "compressed, and cut off"
+        raise UnreadableAnswer(detail, start)
+    return headers, start.body
 
 
 def _is_compressed(values: Sequence[bytes]) -> bool:
@@ -70,19 +72,15 @@ def _warn_once(word: str) -> None:
         log.warning("answer.coding_ignored", coding=word)
 
 
-def _inflate(body: bytes, max_bytes: int, *, is_cut: bool) -> bytes:
-    """Decompress a body, at most a byte more than `max_bytes`."""
+def _inflate(body: bytes, max_bytes: int) -> tuple[bytes, bool]:
+    """Decompress a body, at most a byte more than `max_bytes`; tell whether it came to its end."""
     try:
-        return _inflate_as(zlib.MAX_WBITS | 32, body, max_bytes, is_cut=is_cut)
+        return _inflate_as(zlib.MAX_WBITS | 32, body, max_bytes)
     except zlib.error:
         # Some servers call raw deflate "deflate" (RFC 9110, section 8.4.1.2).
-        return _inflate_as(-zlib.MAX_WBITS, body, max_bytes, is_cut=is_cut)
+        return _inflate_as(-zlib.MAX_WBITS, body, max_bytes)
 
 
-def _inflate_as(bits: int, body: bytes, max_bytes: int, *, is_cut: bool) -> bytes:
+def _inflate_as(bits: int, body: bytes, max_bytes: int) -> tuple[bytes, bool]:
     decompressor = zlib.decompressobj(bits)
-    plain = decompressor.decompress(body, max_bytes + 1)
-    if not (decompressor.eof or is_cut or len(plain) > max_bytes):
-        detail = "compressed, and cut off"
-        raise UnreadableAnswer(detail)
-    return plain
+    return decompressor.decompress(body, max_bytes + 1), decompressor.eof

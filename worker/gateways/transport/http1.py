@@ -48,6 +48,7 @@ class ResponseParser:
         "_status",
         "_until_closed",
         "complete",
+        "has_surplus",
         "in_body",
         "reusable",
     )
@@ -55,6 +56,8 @@ class ResponseParser:
     def __init__(self, max_bytes: int) -> None:
         self.complete = False
         self.reusable = False
+        #: Whether anything but line ends came behind the whole answer, as it came.
+        self.has_surplus = False
         self._max_bytes = max_bytes
         self._received_bytes = 0
         self._head_bytes = 0
@@ -79,7 +82,7 @@ class ResponseParser:
     def feed(self, data: bytes) -> bool:
         """Parse more bytes; True when the answer is complete.
 
-        Raises `UnreadableAnswer` or `AnswerTooLong`, which has the start of a long body.
+        Raises `UnreadableAnswer` or `AnswerTooLong`.
         """
         parser = self._parser
         if parser is None:
@@ -92,6 +95,7 @@ class ResponseParser:
             if not self.complete:
                 raise UnreadableAnswer from error
             self.reusable = False
+            self.has_surplus = True
         head = self._head_bytes if self.in_body else max(self._head_bytes, self._received_bytes)
         if head > MAX_HEAD_BYTES:
             raise AnswerTooLong
@@ -99,8 +103,7 @@ class ResponseParser:
             self._body_bytes > self._max_bytes
             or self._received_bytes > self._max_bytes + MAX_HEAD_BYTES
         ):
-            start = b"".join(self._body)[: self._max_bytes]
-            raise AnswerTooLong(RawResponse(self._status, self._headers, start, is_cut=True))
+            raise AnswerTooLong
         if self.complete:
             # The two refer to each other: without this, both would wait for the garbage collector.
             self._parser = None
@@ -117,12 +120,20 @@ class ResponseParser:
         """Return the answer, once it is complete."""
         return RawResponse(self._status, self._headers, b"".join(self._body))
 
+    def start(self) -> RawResponse | None:
+        """Return what has come of the body, marked as cut; None before the head is whole."""
+        if not self.in_body:
+            return None
+        body = b"".join(self._body)[: self._max_bytes]
+        return RawResponse(self._status, self._headers, body, is_cut=True)
+
     # httptools calls these.
 
     def on_message_begin(self) -> None:
         """Note that another answer begins after the complete one, without a request."""
         if self.complete:
             self.reusable = False
+            self.has_surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a line of the head; a line after the body is only counted."""

@@ -10,12 +10,11 @@ from typing import Any
 
 import httpx
 
-from worker.gateways.transport.protocol import (
-    AnswerTooLong,
-    RawResponse,
-    RequestTrace,
-    make_ssl_context,
-)
+from worker.gateways.egress import DIRECT, Egress
+from worker.gateways.transport.httpx_faults import broken_connection
+from worker.gateways.transport.httpx_tunnel import TunnelTransport
+from worker.gateways.transport.protocol import AnswerTooLong, RawResponse, RequestTrace
+from worker.gateways.transport.tls import TlsContexts
 
 _WRITE_STARTED = "send_request_headers.started"
 _NOTHING_KEPT = httpx.Limits(max_keepalive_connections=0)
@@ -36,20 +35,29 @@ class HttpxTransport:
     """A transport that opens a connection for each call, and keeps none."""
 
     def __init__(self, trust: ssl.SSLContext | None = None) -> None:
-        self._trust = make_ssl_context() if trust is None else trust
+        self._contexts = TlsContexts(trust)
+        # Before the first call, and not within its deadline.
+        self._contexts.of(DIRECT)
         self._in_use: set[httpx.AsyncHTTPTransport] = set()
 
     async def exchange(
-        self, request: httpx.Request, trace: RequestTrace, max_bytes: int
+        self,
+        request: httpx.Request,
+        trace: RequestTrace,
+        max_bytes: int,
+        egress: Egress = DIRECT,
     ) -> RawResponse:
         """Send a request once, and return the whole answer."""
-        transport = httpx.AsyncHTTPTransport(
-            verify=self._trust, limits=_NOTHING_KEPT, retries=0, trust_env=False
-        )
+        transport = self._open(egress)
         request.extensions = {"trace": _WriteWatch(trace)}
+        if egress.server_name is not None:
+            request.extensions["sni_hostname"] = egress.server_name
         self._in_use.add(transport)
         try:
-            return await _read_answer(await transport.handle_async_request(request), max_bytes)
+            response = await transport.handle_async_request(request)
+            return await _read_answer(response, trace, max_bytes)
+        except httpx.RemoteProtocolError as error:
+            raise broken_connection(error) from error
         finally:
             self._in_use.discard(transport)
             await transport.aclose()
@@ -60,17 +68,30 @@ class HttpxTransport:
         for transport in in_use:
             await transport.aclose()
 
+    def _open(self, egress: Egress) -> httpx.AsyncHTTPTransport:
+        """Return httpx's transport for one call."""
+        context = self._contexts.of(egress)
+        if egress.proxy is not None:
+            return TunnelTransport(egress.proxy, context)
+        return httpx.AsyncHTTPTransport(
+            verify=context, limits=_NOTHING_KEPT, retries=0, trust_env=False
+        )
 
-async def _read_answer(response: httpx.Response, max_bytes: int) -> RawResponse:
-    """Read an answer to its end, or raise `AnswerTooLong`."""
+
+async def _read_answer(
+    response: httpx.Response, trace: RequestTrace, max_bytes: int
+) -> RawResponse:
+    """Read an answer to its end, or raise; what came is in `trace.start` then."""
     body = bytearray()
     try:
         async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > max_bytes:
-                start = bytes(body[:max_bytes])
-                answer = RawResponse(response.status_code, response.headers.raw, start, is_cut=True)
-                raise AnswerTooLong(answer)
+                raise AnswerTooLong  # noqa: TRY301 - noted below as any other end
+    except BaseException:
+        start = bytes(body[:max_bytes])
+        trace.start = RawResponse(response.status_code, response.headers.raw, start, is_cut=True)
+        raise
     finally:
         await response.aclose()
     return RawResponse(response.status_code, response.headers.raw, bytes(body))

@@ -5,12 +5,13 @@ A transport sends a request at most once, follows nothing, repeats nothing, and 
 are set by `worker.gateways.transport.client`.
 """
 
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
 import httpx
+
+from worker.gateways.egress import Egress
 
 
 class RawResponse(NamedTuple):
@@ -29,19 +30,23 @@ class RequestTrace:
 
     #: Whether a byte of the request may have left: False proves that none did.
     write_began: bool = False
+    #: What had come of an answer's body when its call failed, however it did.
+    start: RawResponse | None = None
 
 
 class ConnectionBroken(Exception):
     """There is no whole answer: it was cut off, is not HTTP/1.1, or is too long.
 
-    `detail` says more, in words of ours: nothing that came over the wire.
+    `detail` says more, in words of ours: nothing that came over the wire. `start` is what can be
+    read of the answer all the same, marked as cut.
     """
 
     #: The word for the failure in error texts.
     label: ClassVar[str] = "Broken"
 
-    def __init__(self, detail: str = "") -> None:
+    def __init__(self, detail: str = "", start: RawResponse | None = None) -> None:
         self.detail = detail
+        self.start = start
         super().__init__(detail)
 
 
@@ -58,36 +63,22 @@ class UnreadableAnswer(ConnectionBroken):
 
 
 class AnswerTooLong(ConnectionBroken):
-    """The answer's head is longer than the transport takes, or its body than the call does.
-
-    `start` is the answer up to there, marked as cut; None when its head was too long.
-    """
+    """The answer's head is longer than the transport takes, or its body than the call does."""
 
     label = "TooLong"
-
-    def __init__(self, start: RawResponse | None = None) -> None:
-        self.start = start
-        super().__init__()
 
 
 class Transport(Protocol):
     """Carries requests from one event loop, each once. `close` it when the loop ends."""
 
     async def exchange(
-        self, request: httpx.Request, trace: RequestTrace, max_bytes: int
+        self, request: httpx.Request, trace: RequestTrace, max_bytes: int, egress: Egress
     ) -> RawResponse:
         """Send a request and return the whole answer, or raise; a cancelled call leaves nothing.
 
-        Raises `AnswerTooLong` as soon as the body has more than `max_bytes`.
+        Raises `AnswerTooLong` as soon as the body has more than `max_bytes`. What came of a body
+        is in `trace.start` then, whatever is raised.
         """
 
     async def close(self) -> None:
         """Close all connections."""
-
-
-def make_ssl_context() -> ssl.SSLContext:
-    """Return an SSL context that trusts certifi's authorities, as httpx does."""
-    # Without the environment: an authority that the shell names (a proxy's, say) is not trusted.
-    context = httpx.create_ssl_context(trust_env=False)
-    context.set_alpn_protocols(["http/1.1"])
-    return context

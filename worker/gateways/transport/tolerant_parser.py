@@ -27,7 +27,7 @@ class TolerantParser(ResponseParser):
     def feed(self, data: bytes) -> bool:
         """Parse more bytes; True when the answer is complete.
 
-        Raises `UnreadableAnswer` or `AnswerTooLong`, which has the start of a long body.
+        Raises `UnreadableAnswer` or `AnswerTooLong`.
         """
         if self.in_body:
             complete = super().feed(data)

@@ -7,7 +7,7 @@ is wrong cannot take work that is another's or not due.
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, literal
+from sqlalchemy import Connection, DateTime, Dialect, literal, select
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -59,6 +59,12 @@ class later(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL functio
 def now() -> later:
     """Return the SQL of the database's time at the start of the statement."""
     return later(0.0)
+
+
+def read(connection: Connection) -> datetime:
+    """Return the database's time, for what is compared with times that it stored."""
+    moment: datetime = connection.execute(select(now())).scalar_one()
+    return moment
 
 
 @compiles(later)

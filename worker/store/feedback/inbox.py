@@ -25,6 +25,8 @@ from worker.store.schema.tables import inbox
 
 #: What the column `kind` says of a push.
 PUSH_KIND = "push"
+#: How the column `problem` begins for a page that was cut off on its way, and read up to there.
+CUT_PROBLEM = "cut off"
 
 _is_unread_push = (inbox.c.kind == PUSH_KIND) & inbox.c.parsed_at.is_(None)
 
@@ -90,16 +92,23 @@ def note_rows(connection: Connection, inbox_id: int, rows: int) -> None:
     connection.execute(update(inbox).where(inbox.c.id == inbox_id).values(rows=rows))
 
 
-def finish_page(connection: Connection, inbox_id: int, rows: int, damaged: int) -> None:
+def finish_page(
+    connection: Connection, inbox_id: int, rows: int, damaged: int, cut: str = ""
+) -> None:
     """Note that a page was read, how many rows it had, and how many of them could not be read.
 
-    A page with damaged rows can be read again.
+    A page with damaged rows can be read again. `cut` is why it was cut off on its way: a person is
+    shown it then.
     """
     connection.execute(
         update(inbox)
         .where(inbox.c.id == inbox_id)
-        .values(parsed_at=now(), rows=rows, damaged=damaged, problem=None)
+        .values(parsed_at=now(), rows=rows, damaged=damaged, problem=_cut_problem(cut))
     )
+
+
+def _cut_problem(cut: str) -> str | None:
+    return f"{CUT_PROBLEM}: {cut}"[:200] if cut else None
 
 
 def put_aside(connection: Connection, inbox_id: int, problem: str) -> bool:

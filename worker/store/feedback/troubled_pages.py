@@ -12,14 +12,14 @@ class TroubledPages(NamedTuple):
     """How many pages and pushes of an account are in one kind of trouble, and since which id."""
 
     account: str
-    #: Why they were put aside; None when they wait to be read.
+    #: Why they were put aside or cut off; None when they wait to be read.
     problem: str | None
     pages: int
     first_id: int
 
 
 def put_aside(connection: Connection, seconds: float) -> list[TroubledPages]:
-    """Return the pages that came in the last `seconds` and were put aside, by account and why."""
+    """Return the pages of the last `seconds` that were put aside or cut off, by account and why."""
     return _troubled_pages(
         connection, inbox.c.problem.is_not(None), inbox.c.received_at >= later(-seconds)
     )
