@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 
 _ADVICE = (
-    "nothing was done. Set a locale of the terminal's encoding (LC_ALL=C.UTF-8), or let --text - and"
-    " --recipients - read standard input"
+    "nothing was done. Set a locale of the terminal's encoding (LC_ALL=C.UTF-8), or let --text -"
+    " and --recipients - read standard input"
 )
 
 
 def forgive_output() -> None:
-    """Print characters that an output cannot carry by their codes, as `\\u4fe1`."""
+    """Print characters that an output cannot carry by their codes, with a backslash before."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -84,7 +84,17 @@ def test_output_that_is_not_utf_8_ends_no_command(filled: Place, encoding: str) 
 
 @pytest.mark.parametrize("encoding", ["cp936", "latin-1"])
 def test_json_is_json_in_every_encoding_and_says_the_same(filled: Place, encoding: str) -> None:
-    filled.done("campaign", "create", "--text", TEXT, "--recipients", "春天😀.csv", "--paused", "--account", "v1")
+    filled.done(
+        "campaign",
+        "create",
+        "--text",
+        TEXT,
+        "--recipients",
+        "春天😀.csv",
+        "--paused",
+        "--account",
+        "v1",
+    )
     ended = python(
         filled, "-m", "producer.cli", "campaign", "list", "--json", PYTHONIOENCODING=encoding
     )

@@ -2,13 +2,16 @@
 
 import csv
 import io
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.lists import sheet, workbook
 from tests.support.stage import eventually, mobiles
 from tests.web.conftest import Served
+from worker.domain.timezone import SHANGHAI
 
 TEXT = "【信使】{name}，春装上新，回T退订"
 
@@ -181,3 +184,29 @@ def test_rows_as_json_are_held_to_the_rules_of_files(served: Served) -> None:
     assert (refused["total"], refused["left_out"]["invalid"], refused["file"]) == (0, 1, None)
     body["allow"] = ["missing-values"]
     assert served.client().post("/v1/campaigns", json=body).json()["total"] == 1
+
+
+SHUT = f"{datetime.now(SHANGHAI) + timedelta(hours=12):%H:00-%H:30}"
+
+
+@pytest.mark.parametrize(
+    "accounts", [{name: {"sending_hours": SHUT} for name in ("bulk", "codes", "v1", "jzy", "me")}]
+)
+def test_a_time_outside_of_all_sending_hours_is_refused_or_said(served: Served) -> None:
+    client = served.client()
+    now = datetime.now(SHANGHAI)
+    end = {"not_after": (now + timedelta(hours=2)).isoformat()}
+    both = {"not_before": (now + timedelta(hours=1)).isoformat(), **end}
+    single = {"to": mobiles(1)[0], "text": "【信使】促 回T退订", "class": "marketing"}
+    campaign = {"name": "x", "text": "【信使】促 回T退订", "recipients": mobiles(2)}
+    for path, body in (("/v1/messages", single), ("/v1/campaigns", campaign)):
+        refused = client.post(path, json=body | both)
+        assert refused.status_code == 422
+        (error,) = refused.json()["errors"]
+        assert error["field"] == "not_before"
+        assert f"bulk {SHUT}" in error["what"]
+        (warning,) = client.post(path, json=body | end).json()["warnings"]
+        assert f"bulk {SHUT}" in warning["what"]
+    rows = [(mobiles(1)[0], "甲")]
+    assert upload(client, rows, **both).status_code == 422
+    assert upload(client, rows, **end).json()["warnings"][0]["field"] == "not_after"
