@@ -102,7 +102,7 @@ def test_the_same_text_and_list_within_a_day_are_warned_about_and_not_refused(pl
     other = place.run(*words(file, "--skip-bad", "--extension", "7"))
     again = place.run(*words(file, "--skip-bad"))
     assert "has the same text" not in first.stderr + other.stderr
-    assert "warning: campaign 1 (may)" in again.stderr
+    assert "warning: recipients: campaign 1 (may)" in again.stderr
     assert place.data("campaign", "show", "3")["state"] == "running"
 
 

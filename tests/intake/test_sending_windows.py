@@ -1,4 +1,4 @@
-"""A time that lies outside of all sending hours is refused, or said, before anything waits for it."""
+"""A time that lies outside of all sending hours is refused, or said, before anything waits."""
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -87,7 +87,7 @@ def findings(settings: Settings, **more: Any) -> tuple[list[str], list[str]]:
     ],
 )
 def test_a_window_is_refused_where_nobody_who_could_carry_it_sends(
-    settings: Settings, begin: Any, end: Any, account: str | None, is_outside: bool
+    settings: Settings, begin: Any, end: Any, account: str | None, *, is_outside: bool
 ) -> None:
     problems, warnings = findings(
         settings, not_before=at(*begin), not_after=end and at(*end), account=account
@@ -159,7 +159,7 @@ def _refuses_by_every_call(producer: Listening) -> None:
         lambda: producer.enqueue_campaign("x", mobiles(3), AD, **window),
         lambda: producer.enqueue_campaign("x", BytesIO(b"msisdn\n13800138000\n"), AD, **window),
     ):
-        with pytest.raises(Refused, match="not_before: from .*sending hours"):
+        with pytest.raises(Refused, match=r"not_before: from .*sending hours"):
             call()
     with reading(producer.engine) as connection:
         assert connection.execute(select(func.count()).select_from(stored_request)).scalar() == 0
