@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1")
 
 Listener = Annotated[Caller, Depends(RequireScope(Scope.READ, Scope.INBOUND))]
 Operator = Annotated[Caller, Depends(RequireScope(Scope.OPERATE))]
-_COLUMNS = ("id", "account", "msisdn", "text", "extension", "service_number", "answers")
+_COLUMNS = ("id", "account", "msisdn", "text", "extension", "service_number", "meaning", "answers")
 
 
 @router.get(
