@@ -22,4 +22,11 @@ def main() -> None:
         if error.name not in _CLI_PACKAGES:
             raise
         sys.exit(f"error: {error.name} is not installed; pip install 'xinshi[cli]'")
+    from producer.cli import console_encoding
+
+    console_encoding.forgive_output()
+    problem = console_encoding.argument_problem(sys.argv[1:])
+    if problem:
+        sys.stderr.write(f"error: {problem}\n")
+        sys.exit(2)
     app(prog_name="xinshi")

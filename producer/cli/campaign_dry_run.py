@@ -8,10 +8,8 @@ import typer
 from producer.cli import failures, list_options, output
 from producer.cli.campaign_report import counts_line, segments_line
 from producer.cli.session import Session
-from worker.domain.enums import LeftOutReason, NumberKind
 from worker.intake.lists.options import ListOptions
 from worker.intake.value_rules import OddValue
-from worker.policy import eligibility
 
 if TYPE_CHECKING:
     from worker.intake.campaign_preview import CampaignPreview
@@ -49,36 +47,18 @@ def run(
             on_progress=show_progress,
         )
     preview.loaded.file = recipient_list.facts
-    preview_fields = _preview_json(session, request, preview)
+    preview_fields = campaign_preview.preview_json(
+        session.engine, session.settings, request, preview
+    )
+    warnings_json = {"warnings": output.problems_json(preview.loaded.warnings)}
     if as_json:
-        output.print_json(preview_fields)
+        output.print_json(preview_fields | warnings_json)
     else:
         _print_preview(preview_fields, preview)
     list_options.print_bad_rows(preview.loaded)
     if preview.loaded.invalid and not skip_bad:
         output.print_hint("nothing would be sent before bad rows are mended, or with --skip-bad")
         raise typer.Exit(failures.FAILED)
-
-
-def _preview_json(
-    session: Session, request: "EnqueueRequest", preview: "CampaignPreview"
-) -> dict[str, Any]:
-    """Return what a campaign would be, as JSON shows it: named as a campaign's own JSON is."""
-    loaded = preview.loaded
-    return {
-        "total": loaded.total,
-        "left_out": {
-            LeftOutReason.INVALID.value: loaded.invalid,
-            LeftOutReason.REPEATED.value: loaded.repeated,
-            LeftOutReason.SUPPRESSED.value: loaded.suppressed,
-        },
-        "text": preview.content.text,
-        **preview.texts,
-        "accounts": _accounts_json(session, request, preview),
-        "warnings": output.problems_json(loaded.warnings),
-        "bad_rows": [{"row": row.where, "what": row.what} for row in loaded.bad_rows],
-        "file": loaded.file.as_json() if loaded.file else None,
-    }
 
 
 def _print_preview(preview_fields: Mapping[str, Any], preview: "CampaignPreview") -> None:
@@ -98,32 +78,3 @@ def _print_preview(preview_fields: Mapping[str, Any], preview: "CampaignPreview"
     ]
     output.print_table(("account", "gateway", "can carry it"), rows)
     list_options.print_facts(preview.loaded.file)
-
-
-def _accounts_json(
-    session: Session, request: "EnqueueRequest", preview: "CampaignPreview"
-) -> list[dict[str, Any]]:
-    """Return all accounts by priority, each with what keeps it from carrying the campaign."""
-    from worker.store import accounts
-    from worker.store.db import database
-
-    with database.reading(session.engine) as connection:
-        states = accounts.states(connection, session.settings.logins)
-    all_accounts = session.settings.accounts.values()
-    serving = eligibility.candidates(all_accounts, request.message_class, request.account)
-    kinds = [NumberKind(kind) for kind in preview.kinds]
-    accounts_json = []
-    for account in sorted(all_accounts, key=lambda account: -account.settings.priority):
-        if account in serving:
-            faults = eligibility.problems(account, preview.content, kinds)
-            reasons = [problem.what for problem in faults]
-        elif request.account:
-            reasons = [f"{request.account} was named"]
-        else:
-            reasons = [f"does not serve {request.message_class.value}"]
-        state = states.get(account.name)
-        if state and state.held:
-            reasons.append("held")
-        gateway = account.gateway.name
-        accounts_json.append({"name": account.name, "gateway": gateway, "problems": reasons})
-    return accounts_json

@@ -1,34 +1,16 @@
-"""Ask whether a campaign that was loaded is sent, and warn when the same one was sent before."""
+"""Ask whether a campaign that was loaded is sent."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import typer
-from sqlalchemy import Engine
 
 from producer.cli import failures, output
 from producer.cli.session import Session, operator_name
 from worker.domain.enums import CampaignState, MessageClass
-from worker.store.db import database
-from worker.store.intake import campaign_twins
 
 if TYPE_CHECKING:
     from worker.intake.campaign_loader import Loaded
-
-#: For how long a campaign of the same text and the same list is remembered.
-TWIN_AGE = timedelta(days=1)
-
-
-def warn_of_twins(engine: Engine, campaign_id: int) -> None:
-    """Print a warning when the same text went to the same list within a day; it refuses nothing."""
-    with database.reading(engine) as connection:
-        twins = campaign_twins.started_since(connection, campaign_id, TWIN_AGE)
-    output.print_warnings(
-        f"campaign {twin.request_id} ({twin.name}), started {output.local_time(twin.started_at)},"
-        " has the same text and the same list"
-        for twin in twins
-    )
 
 
 def ask_and_start(session: Session, loaded: "Loaded") -> None:

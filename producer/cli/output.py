@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from producer.cli import console_encoding
 from worker.domain.timezone import SHANGHAI
 
 #: Columns of the output where it is no terminal: no line is cut.
@@ -72,8 +73,11 @@ def print_hint(text: str) -> None:
 
 
 def print_json(json_value: Any) -> None:
-    """Print a value as indented JSON."""
-    print_line(json.dumps(json_value, ensure_ascii=False, indent=2))
+    """Print a value as indented JSON; its characters by their codes where the output lacks some."""
+    written = json.dumps(json_value, ensure_ascii=False, indent=2)
+    if not console_encoding.can_carry(written):
+        written = json.dumps(json_value, indent=2)
+    print_line(written)
 
 
 def problems_json(problems: Iterable[Any]) -> list[dict[str, str]]:

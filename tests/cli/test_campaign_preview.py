@@ -1,13 +1,15 @@
 """What was read is shown before it is sent: the dry run, and the question on a terminal."""
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, insert, select
 
 from producer.cli import output
 from tests.cli.conftest import Place
-from tests.support.stage import mobiles
+from tests.support.stage import mobiles, section
+from worker.domain.timezone import SHANGHAI
 from worker.store.db import database
 from worker.store.db.clock import now
 from worker.store.schema.tables import left_out_row, metadata, opt_out
@@ -100,7 +102,7 @@ def test_the_same_text_and_list_within_a_day_are_warned_about_and_not_refused(pl
     other = place.run(*words(file, "--skip-bad", "--extension", "7"))
     again = place.run(*words(file, "--skip-bad"))
     assert "has the same text" not in first.stderr + other.stderr
-    assert "warning: campaign 1 (may)" in again.stderr
+    assert "warning: recipients: campaign 1 (may)" in again.stderr
     assert place.data("campaign", "show", "3")["state"] == "running"
 
 
@@ -113,3 +115,25 @@ def test_the_text_and_the_first_rows_of_a_campaign_are_shown(place: Place) -> No
     assert TEXT in printed
     assert "1: 1 · 2: 1 = 3" in printed
     assert FIRST not in printed + json.dumps(shown)
+
+
+def test_times_outside_of_all_sending_hours_are_refused_or_said(place: Place) -> None:
+    file = people(place)
+    now = datetime.now(SHANGHAI)
+    shut = f"{now + timedelta(hours=3):%H:%M}-{now + timedelta(hours=4):%H:%M}"
+    bulk = section(place.sandbox, "bulk", sending_hours=shut)
+    named_only = section(place.sandbox, "v1", classes=[])
+    place.configure(more={"bulk": bulk, "v1": named_only})
+    window = ("--at", "+10m", "--until", "+1h")
+    for options in (window, (*window, "--dry-run"), (*window, "--account", "bulk")):
+        said = place.fails(*words(file, "--skip-bad", *options), code=2)
+        assert f"sending hours in Asia/Shanghai: bulk {shut}" in said
+    ad = ("send", "--class", "marketing", "--to", FIRST, "--text", "【店】促 回T退订")
+    assert f"bulk {shut}" in place.fails(*ad, *window, code=2)
+    assert place.data("campaign", "list") == []
+    # An end alone is said and holds nothing up, in a dry run too.
+    for command in (words(file, "--skip-bad", "--until", "+1h"), (*ad, "--until", "+1h")):
+        for options in (("--dry-run",), ()):
+            warning = place.data(*command, *options)["warnings"][-1]
+            assert f"bulk {shut}" in warning["what"]
+    assert place.data(*words(file, "--skip-bad", *window, "--account", "v1", "--dry-run"))["total"]

@@ -36,3 +36,27 @@ def test_opt_outs_are_listed_with_their_origin_and_taken_back(place: Place) -> N
     assert place.done(*removal) == "20 taken back\n"
     assert place.data("opt-outs", "list") == []
     assert "opt-outs of v1" not in {check["what"] for check in place.data("doctor", code=1)}
+
+
+def test_a_person_decides_on_replies_that_are_near_to_an_opt_out(place: Place) -> None:
+    place.configure("v1", "jzy")
+    texts = ["我要退订", "不要再发了吧", "别发了", "T恤有货吗"]
+    with database.writing(place.engine) as connection:
+        inbox_id = inbox_store.add_page(connection, "v1", "push", b"")
+        page = [
+            (inbox_id, InboundMessage(sender, text))
+            for sender, text in zip(mobiles(4), texts, strict=True)
+        ]
+        inbound.take_pages(connection, settings.load(), "v1", page)
+    ids = [str(row["id"]) for row in reversed(place.data("inbound", "--unclear"))]
+    assert len(ids) == 3
+    assert "dismissed" in place.done("opt-outs", "dismiss", ids[0], ids[1])
+    assert f"reply {ids[0]} is not unclear: it asks for none" in place.fails(
+        "opt-outs", "dismiss", ids[0], code=2
+    )
+    assert "gets no more advertising" in place.done("opt-outs", "add", ids[2])
+    assert place.data("inbound", "--unclear") == []
+    assert [row["msisdn"] for row in place.data("opt-outs", "list")] == [mobiles(4)[2]]
+    counts = place.data("opt-outs", "reread")
+    assert counts == {"read": 1, "out": 0, "in": 0, "near": 0, "opted_out": 0, "dry_run": False}
+    assert "1 read: 0 ask for no more" in place.done("opt-outs", "reread", "--dry-run")

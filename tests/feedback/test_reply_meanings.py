@@ -10,12 +10,12 @@ from tests.support.by_hand import MARKETING, Hand, answer, settings_of
 from tests.support.stage import mobiles
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotFound, Refused
-from worker.feedback import inbound, reply_senders
+from worker.feedback import inbound, reply_rereading, reply_senders
 from worker.gateways.results import InboundMessage
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
 from worker.store.feedback import opt_outs
-from worker.store.feedback.inbound import unclear_replies
+from worker.store.feedback.inbound import newest_replies, unclear_replies
 from worker.store.feedback.recent_recipients import fitting
 from worker.store.schema.tables import event as event_table
 from worker.store.schema.tables import inbound_message, opt_out, submission
@@ -220,3 +220,87 @@ def test_old_submissions_are_passed_by_and_not_read(hand: Hand) -> None:
     with reading(hand.engine) as connection:
         assert [found.msisdn for found in fitting(connection, ["bulk"], {MASK}, 3600)] == [ALIKE[2]]
         assert fitting(connection, ["bulk"], {"139****8000"}, 3600) == []
+
+
+def forget_meanings(hand: Hand) -> None:
+    """Let all replies be as an earlier version stored them."""
+    with writing(hand.engine) as connection:
+        connection.execute(update(inbound_message).values(meaning=None))
+        connection.execute(opt_out.delete())
+
+
+def test_replies_of_earlier_versions_are_read_again_once(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, back, later_in, asking, near = mobiles(5)
+    texts = [(gone, "TD退订"), (back, "回T"), (later_in, "回T"), (asking, "T恤有货吗")]
+    texts += [(near, "我要退订"), (back, "START"), (MASK, "TD")]
+    say(hand, *(InboundMessage(number, text) for number, text in texts))
+    forget_meanings(hand)
+    # A later one was read by this version already.
+    say(hand, InboundMessage(later_in, "订阅"))
+    monkeypatch.setattr(reply_rereading, "READ_TOGETHER", 2)
+    counts = reply_rereading.reread(hand.engine, hand.settings, who="ann", act=False)
+    assert counts == {"read": 7, "out": 4, "in": 1, "near": 1}
+    assert (out(hand), unclear(hand)) == ([], [])
+    counts = reply_rereading.reread(hand.engine, hand.settings, who="ann")
+    assert counts == {"read": 7, "out": 4, "in": 1, "near": 1, "opted_out": 1}
+    assert out(hand) == [gone]
+    assert unclear(hand) == [("TD", 0), ("我要退订", 0)]
+    # What asks for nothing is read each time, and nothing counts twice.
+    assert reply_rereading.reread(hand.engine, hand.settings, who="ann") == {"read": 1}
+    assert sum(row.detail["opted_out"] for row in events(hand, "replies.reread")) == 1
+
+
+def test_a_rereading_that_is_cut_off_goes_on(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(hand, *(InboundMessage(number, "TD") for number in mobiles(6)))
+    forget_meanings(hand)
+    monkeypatch.setattr(reply_rereading, "READ_TOGETHER", 2)
+    read, calls = reply_rereading.inbound.without_meaning, []
+
+    def read_twice(*words: Any) -> Any:
+        calls.append(words)
+        if len(calls) > 2:
+            raise KeyboardInterrupt
+        return read(*words)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reply_rereading.inbound, "without_meaning", read_twice)
+        with pytest.raises(KeyboardInterrupt):
+            reply_rereading.reread(hand.engine, hand.settings, who="ann")
+    assert out(hand) == mobiles(4)
+    counts = reply_rereading.reread(hand.engine, hand.settings, who="ann")
+    assert (counts["read"], counts["opted_out"]) == (2, 2)
+    assert out(hand) == mobiles(6)
+
+
+def test_an_unclear_reply_is_dismissed_and_stays_so(hand: Hand) -> None:
+    send(hand, ALIKE)
+    whole, other = mobiles(2)
+    say(
+        hand,
+        InboundMessage(whole, "我要退订"),
+        InboundMessage(MASK, "TD"),
+        InboundMessage(other, "TD"),
+    )
+    assert out(hand) == sorted([*ALIKE, other])
+    with writing(hand.engine) as connection:
+        rows = {row.text: row.id for row in unclear_replies(connection, 10)}
+        assert reply_senders.dismiss(connection, rows["我要退订"], who="ann") == 0
+        assert reply_senders.dismiss(connection, rows["TD"], who="ann") == 3
+    assert unclear(hand) == []
+    assert out(hand) == [other]
+    assert [row.detail["taken_back"] for row in events(hand, "reply.dismissed")] == [0, 3]
+    with writing(hand.engine) as connection:
+        clear = [row.id for row in newest_replies(connection, 9) if row.meaning == "out"]
+        for reply in (*clear, *rows.values()):
+            with pytest.raises(Refused, match="not unclear"):
+                reply_senders.dismiss(connection, reply, who="ann")
+        with pytest.raises(NotFound):
+            reply_senders.dismiss(connection, 999, who="ann")
+    # Words that change, and rereading, do not bring it back.
+    assert reply_rereading.reread(hand.engine, hand.settings, who="ann") == {}
+    assert (unclear(hand), out(hand)) == ([], [other])
+    with writing(hand.engine) as connection:
+        reply_senders.opt_out_sender(connection, rows["我要退订"], None, who="ann")
+    assert out(hand) == sorted([whole, other])

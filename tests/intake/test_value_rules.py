@@ -1,5 +1,7 @@
 """Values of recipients: what would be nonsense in a text makes the row a bad one, at every door."""
 
+from contextlib import closing
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 
 from producer import Producer
 from tests.support.by_hand import MARKETING, Hand, settings_of
-from worker.intake import campaigns, value_rules
+from worker.domain.errors import Refused
+from worker.domain.texts import characters
+from worker.intake import campaigns, enqueue, value_rules
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.intake.value_rules import OddValue
@@ -48,6 +52,53 @@ def test_what_no_handset_shows_is_refused_by_its_code(character: str) -> None:
     said = str(value_rules.problem([("name", f"小{character}明")], set(OddValue)))
     assert f"U+{ord(character):04X}" in said
     assert "小" not in said
+
+
+def test_a_list_s_values_may_hold_what_texts_may_hold_and_nothing_else() -> None:
+    """But for line ends, which have to be allowed, and tabs: they show cells told apart wrongly."""
+    for code in (*range(0x10000), *range(0x10000, 0x110000, 61)):
+        value = f"小{chr(code)}明"
+        if chr(code) not in "\t\n\r":
+            is_bad = value_rules.problem([("name", value)]) is not None
+            assert is_bad is bool(characters.problems(value)), f"U+{code:04X}"
+            assert not (is_bad and value_rules.all_plain([value])), f"U+{code:04X}"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_taken"),
+    [
+        ("小\u200b明", False),
+        ("小\ufeff明", False),
+        ("\u202e小明", False),
+        ("小\u00ad明", False),
+        ("小\u2060明", False),
+        ("小\u200d明", False),
+        ("小\ufe0f明", False),
+        ("小\u3164明", False),
+        ("小\x85明", False),
+        ("陈❤️", True),
+        ("👩\u200d👧", True),
+        ("می\u200cخواهم", True),
+        ("ᠮᠣᠩ\u180eᠭᠣᠯ", True),
+        ("🏴\U000e0067\U000e0062\U000e007f", True),
+    ],
+)
+def test_a_single_text_and_a_list_s_row_are_refused_for_the_same_characters(
+    hand: Hand, value: str, *, is_taken: bool
+) -> None:
+    settings = settings_of(str(hand.engine.url), v1={})
+    single = EnqueueRequest(["13800138000"], TEXT, variables={"name": value})
+    file = BytesIO(f"手机号,name,rest\n13800138000,{value},x\n".encode())
+    with closing(Producer(settings)) as producer:
+        loaded = producer.enqueue_campaign("x", file, TEXT, start=False)
+        rows = [{"msisdn": "13800138000", "name": value}]
+        by_rows = producer.enqueue_campaign("x", rows, TEXT, start=False)
+    assert (loaded.total, by_rows.total) == (int(is_taken), int(is_taken))
+    if is_taken:
+        assert enqueue.check(settings, single).msisdns
+    else:
+        with pytest.raises(Refused):
+            enqueue.check(settings, single)
 
 
 def test_what_was_damaged_before_is_refused() -> None:

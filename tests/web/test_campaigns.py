@@ -2,13 +2,16 @@
 
 import csv
 import io
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.lists import sheet, workbook
 from tests.support.stage import eventually, mobiles
 from tests.web.conftest import Served
+from worker.domain.timezone import SHANGHAI
 
 TEXT = "【信使】{name}，春装上新，回T退订"
 
@@ -181,3 +184,68 @@ def test_rows_as_json_are_held_to_the_rules_of_files(served: Served) -> None:
     assert (refused["total"], refused["left_out"]["invalid"], refused["file"]) == (0, 1, None)
     body["allow"] = ["missing-values"]
     assert served.client().post("/v1/campaigns", json=body).json()["total"] == 1
+
+
+SHUT = f"{datetime.now(SHANGHAI) + timedelta(hours=12):%H:00-%H:30}"
+
+
+@pytest.mark.parametrize(
+    "accounts", [{name: {"sending_hours": SHUT} for name in ("bulk", "codes", "v1", "jzy", "me")}]
+)
+def test_a_time_outside_of_all_sending_hours_is_refused_or_said(served: Served) -> None:
+    client = served.client()
+    now = datetime.now(SHANGHAI)
+    end = {"not_after": (now + timedelta(hours=2)).isoformat()}
+    both = {"not_before": (now + timedelta(hours=1)).isoformat(), **end}
+    single = {"to": mobiles(1)[0], "text": "【信使】促 回T退订", "class": "marketing"}
+    campaign = {"name": "x", "text": "【信使】促 回T退订", "recipients": mobiles(2)}
+    for path, body in (("/v1/messages", single), ("/v1/campaigns", campaign)):
+        refused = client.post(path, json=body | both)
+        assert refused.status_code == 422
+        (error,) = refused.json()["errors"]
+        assert error["field"] == "not_before"
+        assert f"bulk {SHUT}" in error["what"]
+        (warning,) = client.post(path, json=body | end).json()["warnings"]
+        assert f"bulk {SHUT}" in warning["what"]
+    rows = [(mobiles(1)[0], "甲")]
+    assert upload(client, rows, **both).status_code == 422
+    assert upload(client, rows, **end).json()["warnings"][0]["field"] == "not_after"
+
+
+def test_a_dry_run_says_what_a_campaign_would_be_and_stores_nothing(served: Served) -> None:
+    client = served.client()
+    rows = [(mobiles(1)[0], "安" * 60), ("138", "乙"), (mobiles(2)[1], "丙"), (mobiles(1)[0], "丁")]
+    preview = upload(client, rows, dry_run="true", skip_bad="true")
+    assert preview.status_code == 200, preview.text
+    said = preview.json()
+    assert (said["total"], said["left_out"]) == (2, {"invalid": 1, "repeated": 1, "suppressed": 0})
+    assert said["segments"] == {"1": 1, "2": 1}
+    assert [row["row"] for row in said["bad_rows"]] == ["row 3"]
+    assert said["file"]["encoding"] == "gb18030"
+    assert {account["name"] for account in said["accounts"]} == set(served.stage.settings.accounts)
+    assert client.get("/v1/campaigns").json()["campaigns"] == []
+    created = upload(client, rows, skip_bad="true", start="false").json()
+    for name in ("total", "left_out", "text", "segments", "samples", "bad_rows", "file"):
+        assert said[name] == created[name]
+    assert said["warnings"] == created["warnings"] == []
+    body = {"name": "x", "text": TEXT, "recipients": [{"msisdn": mobiles(1)[0], "name": "甲"}]}
+    as_json = client.post("/v1/campaigns", json=body | {"dry_run": True})
+    assert (as_json.status_code, as_json.json()["total"], as_json.json()["file"]) == (200, 1, None)
+    assert upload(client, rows, dry_run="true", text="【信使】{who}").status_code == 422
+    assert len(client.get("/v1/campaigns").json()["campaigns"]) == 1
+
+
+def test_the_same_text_and_list_within_a_day_is_said_and_nobody_elses(served: Served) -> None:
+    client = served.client()
+    rows = [(mobiles(1)[0], "甲")]
+    key = {"Idempotency-Key": "spring"}
+    first = upload(client, rows).json()
+    assert first["warnings"] == []
+    for fields in ({"dry_run": "true"}, {}):
+        (warning,) = upload(client, rows, **fields).json()["warnings"]
+        assert warning["field"] == "recipients"
+        assert warning["what"].startswith(f"campaign {first['id']} (spring), started 20")
+    assert upload(served.client(served.key("crm")), rows).json()["warnings"] == []
+    body = {"name": "x", "text": TEXT, "recipients": [{"msisdn": mobiles(1)[0], "name": "甲"}]}
+    (*_, oldest) = client.post("/v1/campaigns", json=body, headers=key).json()["warnings"]
+    assert f"campaign {first['id']} " in oldest["what"]

@@ -10,6 +10,8 @@ import pytest
 from tests.support.stage import TEXT, mobiles
 from tests.web.conftest import Served
 from worker.domain.enums import Scope
+from worker.feedback import inbound
+from worker.gateways.results import InboundMessage
 from worker.store import accounts
 from worker.store.db import database
 from worker.store.feedback import inbox
@@ -168,3 +170,13 @@ def test_an_address_that_is_none_is_a_problem_document_too(served: Served) -> No
     for answer in (httpx.get(f"{served.url}/v2"), httpx.put(f"{served.url}/v1/messages")):
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == answer.status_code
+
+
+def test_a_reply_says_what_it_asks_for(served: Served) -> None:
+    texts = ["回T退订", "START", "我要退订", "T恤有货吗"]
+    replies = [(1, InboundMessage(to, text)) for to, text in zip(mobiles(4), texts, strict=True)]
+    with database.writing(served.stage.engine) as connection:
+        inbound.take_pages(connection, served.stage.settings, "v1", replies)
+    page = served.client(served.key("all", Scope.INBOUND)).get("/v1/inbound").json()["inbound"]
+    meanings = {reply["text"]: reply["meaning"] for reply in page}
+    assert meanings == dict(zip(texts, ["out", "in", "near", None], strict=True))

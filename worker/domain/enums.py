@@ -163,6 +163,8 @@ class ReplyMeaning(StrEnum):
     IN = "in"
     #: Perhaps one of these: a person has to read it.
     NEAR = "near"
+    #: None of these: a person has read it.
+    NONE = "none"
 
 
 class Reports(StrEnum):

@@ -42,7 +42,7 @@ def note(
     asking_out = [reply for reply in replies if reply.meaning is ReplyMeaning.OUT]
     whole = [reply for reply in asking_out if not reply.is_masked]
     for reply in whole:
-        _opt_out(connection, account, reply, [reply.msisdn])
+        opt_out(connection, account, reply, [reply.msisdn])
     _note_masked(connection, settings, account, [reply for reply in asking_out if reply.is_masked])
     staying_out = {reply.msisdn for reply in whole}
     for reply in replies:
@@ -61,17 +61,18 @@ def _note_masked(
     candidates = masked_numbers.resolve(connection, accounts, set(senders.values()))
     for reply, sender in senders.items():
         msisdns = candidates[sender]
-        _opt_out(connection, account, reply, msisdns)
+        opt_out(connection, account, reply, msisdns)
         if len(msisdns) != 1:
             _leave_to_person(connection, account, "masked", [reply], fitting=len(msisdns))
 
 
-def _opt_out(
-    connection: Connection, account: str, reply: NotedReply, msisdns: Sequence[str]
-) -> None:
+def opt_out(connection: Connection, account: str, reply: NotedReply, msisdns: Sequence[str]) -> int:
+    """Opt out whom a reply to an account may be from; return how many had not opted out before."""
     why = _why(account) if len(msisdns) == 1 else f"{_why(account)}, masked: fits {len(msisdns)}"
-    for _ in opt_outs.add_new(connection, msisdns, why, account=account, inbound_id=reply.id):
+    new = opt_outs.add_new(connection, msisdns, why, account=account, inbound_id=reply.id)
+    for _ in new:
         events.add(connection, "recipient.opted_out", "inbound", account=account)
+    return len(new)
 
 
 def _opt_in(connection: Connection, settings: Settings, account: str, reply: NotedReply) -> None:

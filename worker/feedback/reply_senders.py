@@ -1,8 +1,14 @@
-"""Lets a person opt out who wrote a reply: from a masked number, or in other words."""
+"""Lets a person decide on an unclear reply: opt out who wrote it, or say that it asks for nothing.
 
-from sqlalchemy import Connection
+Unclear is what is near to an answer, and a masked number that nobody fits, or several do.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row
 
 from worker.domain import msisdn as numbers
+from worker.domain.enums import ReplyMeaning
 from worker.domain.errors import NotFound, Problem, Refused
 from worker.store import events
 from worker.store.feedback import inbound as inbound_store
@@ -18,10 +24,7 @@ def opt_out_sender(
     back. Raises `NotFound` when there is no such reply, and `Refused` when the number is missing or
     does not fit.
     """
-    reply = inbound_store.find_reply(connection, inbound_id)
-    if reply is None:
-        msg = f"there is no reply {inbound_id}; `xinshi inbound --unclear` shows those that wait"
-        raise NotFound(msg)
+    reply = _find(connection, inbound_id)
     sender = msisdn or reply.msisdn
     if "*" in sender:
         raise Refused([Problem("number", f"{sender} is masked; say whose it is")])
@@ -31,7 +34,33 @@ def opt_out_sender(
     taken_back = [other for other in opt_outs.of_reply(connection, inbound_id) if other != sender]
     why = f"a reply to {reply.account}"
     opt_outs.narrow(connection, inbound_id, sender, why, account=reply.account)
-    inbound_store.mark_opt_out(connection, inbound_id)
+    inbound_store.mark(connection, [inbound_id], ReplyMeaning.OUT)
     detail = {"inbound": inbound_id, "taken_back": len(taken_back)}
     events.add(connection, "reply.opted_out", who, account=reply.account, detail=detail)
     return taken_back
+
+
+def dismiss(connection: Connection, inbound_id: int, *, who: str) -> int:
+    """Store that an unclear reply asks for nothing; return how many it had opted out meanwhile.
+
+    These are written to again. Raises `NotFound` when there is no such reply, and `Refused` when it
+    is not unclear: who asked for no more stays opted out.
+    """
+    reply = _find(connection, inbound_id)
+    if not inbound_store.is_unclear(connection, inbound_id):
+        asks_for = reply.meaning or "nothing"
+        what = f"reply {inbound_id} is not unclear: it asks for {asks_for}"
+        raise Refused([Problem("reply", what)])
+    count = opt_outs.remove_of_reply(connection, inbound_id)
+    inbound_store.mark(connection, [inbound_id], ReplyMeaning.NONE)
+    detail = {"inbound": inbound_id, "taken_back": count}
+    events.add(connection, "reply.dismissed", who, account=reply.account, detail=detail)
+    return count
+
+
+def _find(connection: Connection, inbound_id: int) -> Row[Any]:
+    reply = inbound_store.find_reply(connection, inbound_id)
+    if reply is None:
+        msg = f"there is no reply {inbound_id}; `xinshi inbound --unclear` shows those that wait"
+        raise NotFound(msg)
+    return reply

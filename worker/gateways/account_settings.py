@@ -51,6 +51,10 @@ class SendingHours(NamedTuple):
             return self.start == self.end or self.start <= time_of_day < self.end
         return time_of_day >= self.start or time_of_day < self.end
 
+    def __str__(self) -> str:
+        """Return it as the configuration has it."""
+        return "any" if self.start == self.end else f"{self.start:%H:%M}-{self.end:%H:%M}"
+
 
 def _parse_sending_hours(value: object) -> object:
     """Read `"08:00-21:00"` or `"any"`; raise `ValueError` saying how it is written."""

@@ -16,7 +16,8 @@ from worker.config.settings import Settings
 from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import Problem, Refused
-from worker.intake import enqueue
+from worker.intake import campaign_twins, enqueue
+from worker.intake.account_checks import account_problems, window_findings
 from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.checked_block import CheckedBlock
 from worker.intake.enqueue import EnqueueRequest
@@ -102,14 +103,28 @@ def load(
             recipients_hash,
             heed_opt_outs=request.message_class in settings.opt_out_classes,
         )
-        return loaded, True
-    # An earlier call has loaded all of it: the rows are only compared with what it loaded.
+    else:
+        _compare(engine, new_request, stored, loaded, blocks, recipients_hash)
+    if retry_of is None:
+        fingerprint = recipients_hash.hexdigest()
+        loaded.warnings += campaign_twins.warnings(engine, request, fingerprint, stored.id)
+    return loaded, state in {CampaignState.LOADING, CampaignState.READY}
+
+
+def _compare(
+    engine: Engine,
+    new_request: NewRequest,
+    stored: StoredRequest,
+    loaded: Loaded,
+    blocks: Iterator[CheckedBlock],
+    recipients_hash: RecipientsHash,
+) -> None:
+    """Compare the rows with those that an earlier call loaded, and fill in what it counted."""
     for _ in blocks:
         pass
     if stored.fingerprint != recipients_hash.hexdigest():
         enqueue.require_same_request(new_request, stored)
     _recall(engine, loaded, stored.total)
-    return loaded, state is CampaignState.READY
 
 
 def _open(
@@ -205,9 +220,12 @@ def check(
     problems += class_problems(request.message_class) + enqueue.terms_problems(request)
     problems += enqueue.callback_problems(settings, request.callback_url)
     if not problems:
-        problems += enqueue.account_problems(
+        problems += account_problems(
             settings, request.message_class, request.account, content, set()
         )
+    if not problems:
+        window = window_findings(settings, request, content, set())
+        problems, warnings = window.problems, (*warnings, *window.warnings)
     if problems:
         raise Refused(problems)
     candidates = eligibility.candidates(

@@ -7,15 +7,18 @@ from typing import Any
 from sqlalchemy import Engine
 
 from worker.config.settings import Settings
-from worker.domain.enums import LeftOutReason
+from worker.domain.enums import LeftOutReason, NumberKind
 from worker.gateways.base import Content
-from worker.intake import campaign_loader, left_out
+from worker.intake import campaign_loader, campaign_twins, enqueue, left_out
 from worker.intake.campaign_loader import Loaded
 from worker.intake.campaign_writer import number_kinds
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.number_set import NumberSet
 from worker.intake.recipient_rows import PlainRows, RecipientsHash, Row, checked_blocks, peek_names
 from worker.intake.value_rules import OddValue
+from worker.policy import eligibility
+from worker.store import accounts
+from worker.store.db import database
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,10 @@ def preview(
     loaded = Loaded(0, warnings=warnings)
     numbers, kinds, tally = NumberSet(), set[str](), checker.tally()
     heeds_opt_outs = request.message_class in settings.opt_out_classes
+    new_request = enqueue.request_row(settings, request, checker.content, set(), ())
+    recipients_hash = RecipientsHash(new_request.fingerprint)
     blocks = checked_blocks(
-        rows, checker, RecipientsHash(""), reject=loaded.reject, on_progress=on_progress
+        rows, checker, recipients_hash, reject=loaded.reject, on_progress=on_progress
     )
     for block in blocks:
         repeated = numbers.add(block.good.msisdns)
@@ -64,4 +69,54 @@ def preview(
         loaded.total += len(good.lines)
         loaded.repeated += len(repeated)
         loaded.suppressed += len(suppressed)
+    loaded.warnings += campaign_twins.warnings(engine, request, recipients_hash.hexdigest())
     return CampaignPreview(loaded, checker.content, kinds, tally.as_json())
+
+
+def preview_json(
+    engine: Engine, settings: Settings, request: EnqueueRequest, preview: CampaignPreview
+) -> dict[str, Any]:
+    """Return what a campaign would be, as JSON shows it: named as a campaign's own JSON is.
+
+    Its warnings are added by each interface in its own form.
+    """
+    loaded = preview.loaded
+    return {
+        "total": loaded.total,
+        "left_out": {
+            LeftOutReason.INVALID.value: loaded.invalid,
+            LeftOutReason.REPEATED.value: loaded.repeated,
+            LeftOutReason.SUPPRESSED.value: loaded.suppressed,
+        },
+        "text": preview.content.text,
+        **preview.texts,
+        "accounts": _accounts_json(engine, settings, request, preview),
+        "bad_rows": [{"row": row.where, "what": row.what} for row in loaded.bad_rows],
+        "file": loaded.file.as_json() if loaded.file else None,
+    }
+
+
+def _accounts_json(
+    engine: Engine, settings: Settings, request: EnqueueRequest, preview: CampaignPreview
+) -> list[dict[str, Any]]:
+    """Return all accounts by priority, each with what keeps it from carrying the campaign."""
+    with database.reading(engine) as connection:
+        states = accounts.states(connection, settings.logins)
+    all_accounts = settings.accounts.values()
+    serving = eligibility.candidates(all_accounts, request.message_class, request.account)
+    kinds = [NumberKind(kind) for kind in preview.kinds]
+    accounts_json = []
+    for account in sorted(all_accounts, key=lambda account: -account.settings.priority):
+        if account in serving:
+            faults = eligibility.problems(account, preview.content, kinds)
+            reasons = [problem.what for problem in faults]
+        elif request.account:
+            reasons = [f"{request.account} was named"]
+        else:
+            reasons = [f"does not serve {request.message_class.value}"]
+        state = states.get(account.name)
+        if state and state.held:
+            reasons.append("held")
+        gateway = account.gateway.name
+        accounts_json.append({"name": account.name, "gateway": gateway, "problems": reasons})
+    return accounts_json

@@ -26,9 +26,9 @@ from worker.domain.errors import (
     Unavailable,
 )
 from worker.gateways.base import Content
+from worker.intake.account_checks import account_problems, window_findings
 from worker.intake.label_rules import label_problems
 from worker.intake.text_checks import lint_content, unused_value_warnings
-from worker.policy import eligibility
 from worker.store.db import database
 from worker.store.feedback import named_callbacks
 from worker.store.feedback.named_callbacks import NamedCallback
@@ -98,6 +98,9 @@ def check(settings: Settings, request: EnqueueRequest) -> CheckedRequest:
         problems += account_problems(
             settings, request.message_class, request.account, content, kinds
         )
+    if not problems:
+        window = window_findings(settings, request, content, kinds)
+        problems, warnings = window.problems, (*warnings, *window.warnings)
     if problems:
         raise Refused(problems)
     new_request = request_row(settings, request, content, kinds, msisdns)
@@ -245,30 +248,6 @@ def text_warnings(
 def _storable(value: Any) -> Any:
     """Return a time as text, other values as they are: options are stored as JSON."""
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def account_problems(
-    settings: Settings,
-    message_class: MessageClass,
-    account: str | None,
-    content: Content,
-    kinds: set[NumberKind],
-) -> list[Problem]:
-    """Return why no account can carry a content; [] when one can."""
-    if account is not None and account not in settings.accounts:
-        names = ", ".join(settings.accounts) or "none is configured"
-        return [Problem("account", f"there is no {account!r}; the accounts are: {names}")]
-    candidates = eligibility.candidates(settings.accounts.values(), message_class, account)
-    if not candidates:
-        reason = f"no account serves {message_class}; name one, or add it to an account's classes"
-        return [Problem("message_class", reason)]
-    all_problems: list[Problem] = []
-    for candidate in candidates:
-        problems = eligibility.problems(candidate, content, kinds)
-        if not problems:
-            return []
-        all_problems += problems
-    return list(dict.fromkeys(all_problems))
 
 
 def fingerprint(request: EnqueueRequest, content: Content, msisdns: Sequence[str]) -> str:

@@ -37,11 +37,12 @@ def preview_request(settings: Settings, request: EnqueueRequest) -> SendPreview:
     problems: Sequence[Problem] = ()
     messages = 0
     content = enqueue.render_content(request, [])
-    warnings = enqueue.text_warnings(settings, request, content, [])
     try:
-        messages = len(enqueue.check(settings, request).msisdns)
+        checked = enqueue.check(settings, request)
+        messages, warnings = len(checked.msisdns), checked.warnings
     except Refused as refused:
         problems = refused.problems
+        warnings = enqueue.text_warnings(settings, request, content, [])
     number_kinds = {number_kind for number_kind in map(_number_kind, request.to) if number_kind}
     candidates = eligibility.candidates(
         settings.accounts.values(), request.message_class, request.account

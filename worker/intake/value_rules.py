@@ -4,12 +4,11 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 
-#: Controls (C0, C1), the ends of lines that Unicode knows, private use, what decoders put for bytes
-#: that they cannot read, halves of surrogate pairs, and code points that are no characters.
-_UNSENDABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\uf8ff\ufdd0-\ufdef\ufffd-\uffff\U000f0000-\U0010ffff]"
-)
-_LINE_ENDS = "\n\r"
+from worker.domain import invisible
+from worker.domain.texts import characters
+
+#: Characters of which no value is a bad one, save words of `_MISSING`: most are made of these.
+_PLAIN = re.compile("[\u4e00-\u9fff0-9A-Za-z ,.()·-]*+")
 #: What programs write where a value is missing, casefolded.
 _MISSING = frozenset(
     "nan -nan +nan 1.#qnan 1.#ind -1.#ind nat <na> n/a n.a. #n/a #na #nv none null nil \\n (null)"  # noqa: SIM905
@@ -40,14 +39,17 @@ def all_plain(values: Sequence[str]) -> bool:
     return (
         _MISSING.isdisjoint(map(str.casefold, values))
         and _MISSING_AS_WRITTEN.isdisjoint(values)
-        and not _UNSENDABLE.search(joined)
         and all(map(str.strip, values))
-        and "###" not in joined
-        and ":" not in joined
-        and "??" not in joined
-        and "？？" not in joined
         and _DAMAGE not in joined
         and max(map(len, values), default=0) <= MAX_VALUE_LENGTH
+        and (_PLAIN.fullmatch(joined) is not None or _are_sendable(joined))
+    )
+
+
+def _are_sendable(joined: str) -> bool:
+    """Tell whether values, joined, hold nothing that needs a look of its own."""
+    return not characters.may_hold_unsendable(joined) and not any(
+        mark in joined for mark in ("\t", "\n", "\r", "###", ":", "??", "？？")
     )
 
 
@@ -63,14 +65,11 @@ def problem(variables: Iterable[tuple[str, str]], allowed: Collection[OddValue] 
             return f"has a {name} of {len(value)} characters; {MAX_VALUE_LENGTH} are the most"
         if _DAMAGE in value:
             return f"has {_DAMAGE} in its {name}: the list was damaged before"
-        for character in _UNSENDABLE.findall(value):
-            if character not in _LINE_ENDS:
-                return f"has U+{ord(character):04X} in its {name}, {_meaning(character)}"
-            if OddValue.LINE_BREAK not in allowed:
-                return (
-                    f"has the end of a line in its {name}; remove it, or allow"
-                    f" {OddValue.LINE_BREAK}"
-                )
+        if OddValue.LINE_BREAK not in allowed and ("\n" in value or "\r" in value):
+            return f"has the end of a line in its {name}; remove it, or allow {OddValue.LINE_BREAK}"
+        at = value.find("\t") if "\t" in value else next(characters.unsendable(value), None)
+        if at is not None:
+            return f"has U+{ord(value[at]):04X} in its {name}, {_meaning(value[at])}"
     return None
 
 
@@ -88,4 +87,6 @@ def _meaning(character: str) -> str:
         return "which stands for what could not be read: the list was damaged before"
     if "\ue000" <= character <= "\uf8ff" or character >= "\U000f0000":
         return "a private-use character: each handset shows another one, or none"
+    if invisible.remove(character) == "":
+        return "which nobody sees: remove it"
     return "which no handset shows"

@@ -139,7 +139,6 @@ def create(
         if may_start and not asks:
             session.ring(message_class, "loaded")
         _print_loaded(session, loaded, as_json=as_json)
-        campaign_question.warn_of_twins(session.engine, loaded.id)
         if may_start and asks:
             campaign_question.ask_and_start(session, loaded)
     if loaded.invalid and not skip_bad:

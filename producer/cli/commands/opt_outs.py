@@ -1,10 +1,10 @@
-"""`xinshi opt-outs`: list the numbers that opted out, and take back what strangers opted out."""
+"""`xinshi opt-outs`: list who opted out, decide on unclear replies, take back strangers' doing."""
 
 from typing import Annotated, Any
 
 import typer
 
-from producer.cli import options, output, parsing, times
+from producer.cli import failures, options, output, parsing, times
 from producer.cli.session import open_session, operator_name
 from producer.cli.value_names import NamedValuesGroup
 
@@ -16,6 +16,7 @@ group = typer.Typer(
     epilog=options.example_lines(
         "xinshi opt-outs list --strange",
         "xinshi opt-outs add 17",
+        "xinshi opt-outs dismiss 18 19",
         "xinshi opt-outs remove --account bulk --strange --since 2026-11-20 --dry-run",
     ),
 )
@@ -38,6 +39,10 @@ def register(app: typer.Typer) -> None:
     example = "xinshi opt-outs remove --account bulk --strange"
     options.command(group, f"{example} --dry-run", example, name="remove")(remove)
     options.command(group, "xinshi opt-outs add 17", "xinshi opt-outs add 17 13812345678")(add)
+    options.command(group, "xinshi opt-outs dismiss 17 18", name="dismiss")(dismiss)
+    options.command(
+        group, "xinshi opt-outs reread --dry-run", "xinshi opt-outs reread", name="reread"
+    )(reread)
     app.add_typer(group)
 
 
@@ -151,3 +156,60 @@ def add(
         return
     others = f"; {len(taken_back)} other number(s) are written to again" if taken_back else ""
     output.print_line(f"who wrote reply {reply} gets no more advertising{others}")
+
+
+def dismiss(
+    replies: Annotated[
+        list[int], typer.Argument(metavar="REPLY…", help="Ids: `xinshi inbound --unclear`.")
+    ],
+    *,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Say of unclear replies that they ask for nothing: they are no longer listed as unclear.
+
+    Numbers that a masked one kept out of marketing are written to again.
+    """
+    with open_session(config) as session:
+        from worker.feedback import reply_senders
+        from worker.store.db import database
+
+        with database.writing(session.engine) as connection:
+            count = sum(
+                reply_senders.dismiss(connection, reply, who=operator_name())
+                for reply in dict.fromkeys(replies)
+            )
+    if as_json:
+        output.print_json({"replies": replies, "taken_back": count})
+        return
+    others = f"; {count} number(s) are written to again" if count else ""
+    output.print_line(f"{len(replies)} dismissed{others}")
+
+
+def reread(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
+    as_json: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Read the replies that asked for nothing so far again, by the words of the configuration.
+
+    For those that an earlier version stored, and after opt_out_words were changed. Who asks for no
+    more is opted out, unless a later reply asks for more; masked numbers are listed as unclear. The
+    command may be interrupted and repeated.
+    """
+    with open_session(config) as session:
+        from worker.feedback import reply_rereading
+
+        with failures.interruptible(lambda: "what was read is stored; the same command goes on"):
+            counts = reply_rereading.reread(
+                session.engine, session.settings, who=operator_name(), act=not dry_run
+            )
+    names = ("read", "out", "in", "near", "opted_out")
+    if as_json:
+        output.print_json({name: counts[name] for name in names} | {"dry_run": dry_run})
+        return
+    output.print_line(
+        f"{counts['read']} read: {counts['out']} ask for no more, {counts['in']} for more again,"
+        f" {counts['near']} are near to that; {counts['opted_out']} number(s) opted out"
+    )

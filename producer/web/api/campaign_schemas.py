@@ -56,6 +56,9 @@ class CampaignTerms(Content):
     skip_bad: bool = Field(
         default=False, description="Leave bad rows out; else one keeps all waiting."
     )
+    dry_run: bool = Field(
+        default=False, description="Read all of it, say what it would be; store and send nothing."
+    )
     allow: Annotated[list[OddValue], BeforeValidator(_split)] = Field(
         default=[],
         description="Odd values that make no row bad; in a form, with commas between them.",

@@ -10,6 +10,7 @@ from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
@@ -21,7 +22,7 @@ from producer.web.context import AppContext, Context
 from producer.web.problems import HttpProblem, field_errors, responses
 from worker.domain.enums import Scope
 from worker.domain.errors import Problem, Refused
-from worker.intake import campaigns, lookup
+from worker.intake import campaign_preview, campaigns, lookup
 from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.lists import reader
@@ -48,7 +49,10 @@ _BODIES = {
     response_model=upload_schemas.LoadedCampaign,
     summary="Load a campaign, and start it",
     openapi_extra={"requestBody": {"required": True, "content": _BODIES}},
-    responses=responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
+    responses={
+        200: {"model": upload_schemas.CampaignPreview, "description": "With `dry_run`"},
+        **responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
+    },
 )
 async def load_campaign(
     request: Request, context: Context, caller: Loader, key: schemas.Key = None
@@ -57,13 +61,17 @@ async def load_campaign(
 
     It answers when all rows are in the database. Nothing is sent before, and nothing while a row is
     bad, unless `skip_bad`: the campaign is then `ready` and `bad_rows` lists them. Repeat a call
-    that brought no answer with its `Idempotency-Key`: it stays one campaign.
+    that brought no answer with its `Idempotency-Key`: it stays one campaign. With `dry_run` the
+    answer (200) is what it would be, and nothing is stored.
     """
     async with _given(request, context) as (terms, file):
         enqueue_request = EnqueueRequest(
             (), key=key, **content_of(terms), message_class=terms.message_class
         )
         enqueue_request = enqueue.with_sender(context, caller, enqueue_request)
+        if terms.dry_run:
+            preview = await context.run_long(_preview, context, terms, enqueue_request, file)
+            return JSONResponse(preview.model_dump(mode="json"))
         with _only_load(context, caller, key):
             return await context.run_long(_load, context, terms, enqueue_request, file)
 
@@ -96,6 +104,27 @@ def _load(
         "warnings": field_errors(loaded.warnings),
         "file": file_json,
     }
+
+
+def _preview(
+    context: AppContext,
+    terms: campaign_schemas.CampaignTerms,
+    request: EnqueueRequest,
+    file: BinaryIO | None,
+) -> upload_schemas.CampaignPreview:
+    with _rows(terms, file) as (rows, facts):
+        preview = campaign_preview.preview(
+            context.engine,
+            context.settings,
+            request,
+            rows,
+            given_names=facts.columns if facts else (),
+            allowed=terms.allow,
+        )
+        preview.loaded.file = facts
+    preview_json = campaign_preview.preview_json(context.engine, context.settings, request, preview)
+    warnings = field_errors(preview.loaded.warnings)
+    return upload_schemas.CampaignPreview(**preview_json, warnings=warnings)
 
 
 def _bad_rows(loaded: Loaded) -> list[dict[str, str]]:

@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1", route_class=ApiRoute)
 
 Listener = Annotated[Caller, Depends(RequireScope(Scope.READ, Scope.INBOUND))]
 Operator = Annotated[Caller, Depends(RequireScope(Scope.OPERATE))]
-_COLUMNS = ("id", "account", "text", "extension", "service_number", "answers")
+_COLUMNS = ("id", "account", "text", "extension", "service_number", "meaning", "answers")
 
 
 @router.get(

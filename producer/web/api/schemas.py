@@ -19,6 +19,7 @@ from producer.web.problems import FieldError
 from worker.domain.enums import (
     MessageClass,
     MessageState,
+    ReplyMeaning,
     ReportStatus,
     SubmissionState,
 )
@@ -233,6 +234,7 @@ class Inbound(BaseModel):
     text: str
     extension: str | None
     service_number: str | None
+    meaning: ReplyMeaning | None = Field(description="What it asks for; null: nothing of the kind.")
     answers: str | None = Field(
         description="The newest message of POST /v1/messages that it may answer.",
         examples=["17-0"],

@@ -66,6 +66,30 @@ class ListFile(BaseModel):
     skipped: list[SkippedLines] = Field(description="The first hundred.")
 
 
+class CampaignAccount(BaseModel):
+    """An account, and what keeps it from carrying a campaign."""
+
+    name: str
+    gateway: str
+    problems: list[str] = Field(description="Empty where it can carry the campaign.")
+
+
+class CampaignPreview(BaseModel):
+    """What a campaign would be (`dry_run`): nothing of it is stored."""
+
+    total: int
+    left_out: dict[str, int] = Field(examples=[{"invalid": 1, "repeated": 2}])
+    text: str
+    segments: dict[str, int] = Field(
+        description="How many texts have how many segments.", examples=[{"1": 900, "2": 100}]
+    )
+    samples: list[campaign_schemas.SampleText]
+    accounts: list[CampaignAccount]
+    bad_rows: list[campaign_schemas.BadRow]
+    warnings: list[FieldError]
+    file: ListFile | None = Field(description="How the file was read; null for a list as JSON.")
+
+
 class LoadedCampaign(campaign_schemas.Campaign):
     """A campaign that was loaded, and its bad rows: at most a thousand are listed."""
 

@@ -7,6 +7,7 @@ no fault.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from worker.domain import invisible
 from worker.domain.errors import Problem
@@ -31,16 +32,25 @@ _AFTER_FLAG = re.compile("[\U0001f3f4\U000e0020-\U000e007e]")
 
 def problems(text: str) -> list[Problem]:
     """Return a problem for each different character that no text should hold, up to five."""
-    if _CANDIDATE.search(text) is None:
-        return []
     positions: dict[str, int] = {}
-    for match in _CANDIDATE.finditer(text):
-        if not _is_needed(text, match.start()):
-            positions.setdefault(match[0], match.start())
+    for at in unsendable(text):
+        positions.setdefault(text[at], at)
     return [
         Problem("text", f"holds {name(text[at])} at character {at + 1}; {_advice(text[at])}")
         for at in list(positions.values())[:MAX_NAMED]
     ]
+
+
+def unsendable(text: str) -> Iterator[int]:
+    """Yield the position of each character that no text should hold, values of it included."""
+    for match in _CANDIDATE.finditer(text):
+        if not _is_needed(text, match.start()):
+            yield match.start()
+
+
+def may_hold_unsendable(text: str) -> bool:
+    """Tell, at one go, whether a text holds a character that is worth a look."""
+    return _CANDIDATE.search(text) is not None
 
 
 def _is_needed(text: str, at: int) -> bool:

@@ -99,13 +99,23 @@ def unclear_replies(connection: Connection, limit: int) -> list[Row[Any]]:
     They are near to an answer, or came from a masked number that not exactly one opt-out belongs
     to: `fits` says how many do.
     """
+    return list(connection.execute(_unclear().order_by(inbound_message.c.id.desc()).limit(limit)))
+
+
+def is_unclear(connection: Connection, inbound_id: int) -> bool:
+    """Tell whether a reply waits for a person."""
+    query = _unclear().where(inbound_message.c.id == inbound_id)
+    return connection.execute(query).first() is not None
+
+
+def _unclear() -> Select[Any]:
     fits = (
         select(func.count())
         .where(opt_out.c.inbound_id == inbound_message.c.id)
         .correlate(inbound_message)
         .scalar_subquery()
     )
-    is_unclear = or_(
+    condition = or_(
         inbound_message.c.meaning == ReplyMeaning.NEAR.value,
         and_(
             inbound_message.c.meaning == ReplyMeaning.OUT.value,
@@ -113,17 +123,21 @@ def unclear_replies(connection: Connection, limit: int) -> list[Row[Any]]:
             fits != 1,
         ),
     )
-    query = select(inbound_message, fits.label("fits")).where(is_unclear)
-    return list(connection.execute(query.order_by(inbound_message.c.id.desc()).limit(limit)))
+    return select(inbound_message, fits.label("fits")).where(condition)
 
 
-def mark_opt_out(connection: Connection, inbound_id: int) -> None:
-    """Store that a reply asks for no more, as a person has read it."""
-    connection.execute(
-        update(inbound_message)
-        .where(inbound_message.c.id == inbound_id)
-        .values(meaning=ReplyMeaning.OUT.value)
+def mark(connection: Connection, inbound_ids: Collection[int], meaning: ReplyMeaning) -> None:
+    """Store what some replies ask for."""
+    are_these = is_any_of(connection, inbound_message.c.id, inbound_ids)
+    connection.execute(update(inbound_message).where(are_these).values(meaning=meaning.value))
+
+
+def without_meaning(connection: Connection, after: int, limit: int) -> list[Row[Any]]:
+    """Return replies that ask for nothing as far as is known, from the oldest after an id on."""
+    query = select(inbound_message).where(
+        inbound_message.c.meaning.is_(None), inbound_message.c.id > after
     )
+    return list(connection.execute(query.order_by(inbound_message.c.id).limit(limit)))
 
 
 def find_reply(connection: Connection, inbound_id: int) -> Row[Any] | None:

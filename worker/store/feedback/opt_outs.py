@@ -61,6 +61,12 @@ def of_reply(connection: Connection, inbound_id: int) -> list[str]:
     return list(connection.execute(query.order_by(opt_out.c.msisdn)).scalars())
 
 
+def remove_of_reply(connection: Connection, inbound_id: int) -> int:
+    """Take back what one reply opted out; return how many numbers."""
+    removal = delete(opt_out).where(opt_out.c.inbound_id == inbound_id)
+    return int(connection.execute(removal).rowcount)
+
+
 def narrow(
     connection: Connection, inbound_id: int, msisdn: str, reason: str, *, account: str
 ) -> None:

@@ -1,0 +1,102 @@
+"""Check which accounts could carry a request, and whether they may do so in its time."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from worker.config.settings import Settings
+from worker.domain.enums import MessageClass, NumberKind
+from worker.domain.errors import Problem
+from worker.domain.texts.findings import Findings
+from worker.domain.timezone import SHANGHAI
+from worker.gateways.base import Account, Content
+from worker.policy import eligibility
+
+if TYPE_CHECKING:
+    from worker.intake.enqueue import EnqueueRequest
+
+#: How many accounts are named with their hours.
+_MAX_NAMED = 3
+_DAY = timedelta(days=1)
+
+
+def account_problems(
+    settings: Settings,
+    message_class: MessageClass,
+    account: str | None,
+    content: Content,
+    kinds: set[NumberKind],
+) -> list[Problem]:
+    """Return why no account can carry a content; [] when one can."""
+    if account is not None and account not in settings.accounts:
+        names = ", ".join(settings.accounts) or "none is configured"
+        return [Problem("account", f"there is no {account!r}; the accounts are: {names}")]
+    candidates = eligibility.candidates(settings.accounts.values(), message_class, account)
+    if not candidates:
+        reason = f"no account serves {message_class}; name one, or add it to an account's classes"
+        return [Problem("message_class", reason)]
+    all_problems: list[Problem] = []
+    for candidate in candidates:
+        problems = eligibility.problems(candidate, content, kinds)
+        if not problems:
+            return []
+        all_problems += problems
+    return list(dict.fromkeys(all_problems))
+
+
+def window_findings(
+    settings: Settings,
+    request: "EnqueueRequest",
+    content: Content,
+    kinds: set[NumberKind],
+    at: datetime | None = None,
+) -> Findings:
+    """Return what is wrong with the time in which marketing may be sent: it would expire unsent.
+
+    A window that lies outside of the sending hours of every account that could carry it is refused
+    where the request alone says so. Where that depends on when it is looked at (`at`), it is a
+    warning: a call that is repeated with its key has to be answered as it was the first time.
+    """
+    if request.message_class is not MessageClass.MARKETING:
+        return Findings([], [])
+    now = at or datetime.now(UTC)
+    begin = request.not_before or now
+    validity = timedelta(seconds=settings.valid_seconds(request.message_class))
+    end = request.not_after or begin + validity
+    if end - max(begin, now) >= _DAY:
+        return Findings([], [])
+    accounts = [
+        account
+        for account in eligibility.candidates(
+            settings.accounts.values(), request.message_class, request.account
+        )
+        if not eligibility.problems(account, content, kinds)
+    ]
+    if request.not_before and _is_outside(accounts, begin, end):
+        return Findings([Problem("not_before", _outside(accounts, begin, end))], [])
+    begin = max(begin, now)
+    if _is_outside(accounts, begin, end):
+        return Findings([], [Problem("not_after", _outside(accounts, begin, end))])
+    return Findings([], [])
+
+
+def _is_outside(accounts: Sequence[Account], begin: datetime, end: datetime) -> bool:
+    """Tell whether none of the accounts may send marketing between two times."""
+    seconds = (end - begin).total_seconds()
+    return seconds > 0 and all(
+        eligibility.seconds_until_open(account, begin) >= seconds for account in accounts
+    )
+
+
+def _outside(accounts: Sequence[Account], begin: datetime, end: datetime) -> str:
+    """Say that a window lies outside of the accounts' hours, which it names."""
+    hours = [f"{account.name} {account.settings.sending_hours}" for account in accounts]
+    named = ", ".join(hours[:_MAX_NAMED]) + (" and others" if len(hours) > _MAX_NAMED else "")
+    return (
+        f"from {_local(begin)} to {_local(end)} no account may send advertising (sending hours in"
+        f" Asia/Shanghai: {named}), and it would expire unsent; move the window"
+    )
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
