@@ -228,7 +228,7 @@ def test_a_dry_run_says_what_a_campaign_would_be_and_stores_nothing(served: Serv
     for name in ("total", "left_out", "text", "segments", "samples", "bad_rows", "file"):
         assert said[name] == created[name]
     assert said["warnings"] == created["warnings"] == []
-    body = {"name": "x", "text": TEXT, "recipients": [{"msisdn": mobiles(1)[0], "name": "甲"}]}
+    body = {"name": "x", "text": TEXT, "recipients": [{"to": mobiles(1)[0], "name": "甲"}]}
     as_json = client.post("/v1/campaigns", json=body | {"dry_run": True})
     assert (as_json.status_code, as_json.json()["total"], as_json.json()["file"]) == (200, 1, None)
     assert upload(client, rows, dry_run="true", text="【信使】{who}").status_code == 422
@@ -246,6 +246,6 @@ def test_the_same_text_and_list_within_a_day_is_said_and_nobody_elses(served: Se
         assert warning["field"] == "recipients"
         assert warning["what"].startswith(f"campaign {first['id']} (spring), started 20")
     assert upload(served.client(served.key("crm")), rows).json()["warnings"] == []
-    body = {"name": "x", "text": TEXT, "recipients": [{"msisdn": mobiles(1)[0], "name": "甲"}]}
+    body = {"name": "x", "text": TEXT, "recipients": [{"to": mobiles(1)[0], "name": "甲"}]}
     (*_, oldest) = client.post("/v1/campaigns", json=body, headers=key).json()["warnings"]
     assert f"campaign {first['id']} " in oldest["what"]

@@ -7,8 +7,8 @@ from alembic import op
 
 from worker.store.db.clock import Instant
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 _MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
