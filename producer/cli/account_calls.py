@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from producer.cli import output
-from producer.cli.account_report import hold_reason
 from producer.cli.session import Session, operator_name
+from producer.waiting.account_words import hold_words
 from worker.config import secret_places
 from worker.config.settings import Settings
 from worker.domain.enums import Reports
@@ -141,7 +141,7 @@ async def _ask_account(
 ) -> AccountAnswer:
     """Ask one account, unless it is held or another process has its tick."""
     if state and state.held:
-        return AccountAnswer(account.name, problem=f"held: {hold_reason(state)}", held=True)
+        return AccountAnswer(account.name, problem=f"held: {hold_words(state)}", held=True)
     missing = secret_places.missing_secrets(collector.settings, account.name)
     if missing:
         problem = "not asked: " + "; ".join(map(str, missing))

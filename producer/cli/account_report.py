@@ -9,11 +9,6 @@ if TYPE_CHECKING:
     from worker.store.accounts import AccountState
 
 
-def hold_reason(state: "AccountState") -> str:
-    """Say why an account is held: the gateway's code and words."""
-    return " ".join(filter(None, [state.held_code, state.held_why]))
-
-
 def hold_advice(account: "Account | None", state: "AccountState") -> str:
     """Say what to do about a hold: the code table's remedy, and how the account goes on."""
     from worker.delivery import manual_hold

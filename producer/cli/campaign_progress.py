@@ -12,8 +12,10 @@ from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 
-from producer.cli import output, waiting_reasons
+from producer.cli import output
 from producer.cli.session import Session
+from producer.waiting import wait_reasons, waits
+from producer.waiting.wait_reasons import WaitCause
 from worker.domain.transitions import CAMPAIGN_END_STATES
 from worker.intake import campaigns, lookup
 from worker.store.intake.campaign_progress import CampaignProgress
@@ -71,7 +73,8 @@ class _JsonPrinter:
 
     def __call__(self, snapshot: "CampaignSnapshot") -> None:
         """Print a line, unless nothing but the rate has changed since the last one."""
-        campaign_json = lookup.campaign_json(snapshot.campaign) | {"waits_for": snapshot.waits_for}
+        waits_json = {"waits_for": wait_reasons.as_json(snapshot.waits_for)}
+        campaign_json = lookup.campaign_json(snapshot.campaign) | waits_json
         if campaign_json != self._printed:
             self._printed = campaign_json
             rate_json = {"rate": round(snapshot.rate, 1), "seconds_left": snapshot.seconds_left}
@@ -108,8 +111,8 @@ def _follow(
         began = time.monotonic()
         campaign = campaigns.show(session.engine, campaign_id)
         rate = rate_meter.add_sample(began, campaign.total - campaign.open)
-        waits_for = () if rate else tuple(waiting_reasons.reasons_of(session, campaign))
-        show(CampaignSnapshot(campaign, rate, waits_for))
+        reasons = [] if rate else waits.of_campaign(session.engine, session.settings, campaign)
+        show(CampaignSnapshot(campaign, rate, reasons))
         if campaign.state in CAMPAIGN_END_STATES:
             return campaign
         # A reading is work for the database too, more for a campaign of many submissions.
@@ -125,7 +128,7 @@ class CampaignSnapshot:
 
     campaign: CampaignProgress
     rate: float
-    waits_for: Sequence[str] = ()
+    waits_for: Sequence[WaitCause] = ()
 
     @property
     def done_of_total(self) -> str:
@@ -155,7 +158,8 @@ class CampaignSnapshot:
         progress = (
             f"{self.campaign.state.value}: {self.done_of_total} ({states}), {self.rate:.0f}/s"
         )
-        return "; ".join([f"{progress}, {self.time_left} left", *self.waits_for])
+        waiting = wait_reasons.sentences(self.waits_for)
+        return "; ".join(filter(None, [f"{progress}, {self.time_left} left", waiting]))
 
     def as_display(self) -> Group:
         """Return the progress as a table of facts above a bar."""
@@ -166,7 +170,7 @@ class CampaignSnapshot:
             "done": self.done_of_total,
             "rate": f"{self.rate:.0f}/s",
             "time left": self.time_left,
-            "waits": "; ".join(self.waits_for),
+            "waits": wait_reasons.sentences(self.waits_for),
         } | {f"  {state}": count for state, count in sorted(self.campaign.states.items())}
         bar = ProgressBar(total=total, completed=total - open_count, width=60)
         return Group(output.facts_table(facts), bar)

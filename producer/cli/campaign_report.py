@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from producer.cli import output
+from producer.waiting import wait_reasons
 
 if TYPE_CHECKING:
+    from producer.waiting.wait_reasons import WaitCause
     from worker.store.intake.campaign_progress import CampaignProgress
 
 
@@ -13,14 +15,14 @@ def print_campaign(
     campaign: "CampaignProgress",
     *,
     as_json: bool,
-    waits_for: Sequence[str] | None = None,
+    waits_for: "Sequence[WaitCause] | None" = None,
     **extra_json: Any,
 ) -> None:
     """Print a campaign and what it waits for; `extra_json` is added to its JSON."""
     from worker.intake import lookup
 
     if as_json:
-        waits = {} if waits_for is None else {"waits_for": list(waits_for)}
+        waits = {} if waits_for is None else {"waits_for": wait_reasons.as_json(waits_for)}
         output.print_json(lookup.campaign_json(campaign) | waits | extra_json)
         return
     output.print_facts(
@@ -36,7 +38,7 @@ def print_campaign(
             **{f"  row {sample['row']}": sample["text"] for sample in campaign.samples},
             "segments": segments_line(campaign.segments),
             "retry of": campaign.retry_of,
-            "waits": "; ".join(waits_for or ()),
+            "waits": wait_reasons.sentences(waits_for or ()),
             "not before": campaign.not_before,
             "valid until": campaign.not_after,
             "created": campaign.created_at,

@@ -12,11 +12,12 @@ from producer.cli import (
     output,
     server_deeds,
     stop_notices,
-    tick_delay,
     troubles,
 )
-from producer.cli.account_report import hold_advice, hold_reason
+from producer.cli.account_report import hold_advice
 from producer.cli.session import Session, schema_problem
+from producer.waiting import worker_delay
+from producer.waiting.account_words import hold_words
 from worker.config import secret_places
 from worker.config.settings import Settings
 from worker.domain.errors import ConfigurationError, XinshiError
@@ -174,11 +175,11 @@ def _check_schema(session: Session) -> Check:
 
 def _check_worker(session: Session) -> Check:
     with database.reading(session.engine) as connection:
-        delay = tick_delay.read_delay(connection)
+        delay = worker_delay.read_delay(connection)
     advice = "run `xinshi up`, or a worker for each class"
     if delay is None:
         return Check("worker", "none has run on this database yet", advice)
-    if delay > tick_delay.MAX_DELAY:
+    if delay > worker_delay.MAX_DELAY:
         return Check("worker", f"none has looked for {delay:.0f} s", advice)
     return Check("worker")
 
@@ -258,9 +259,13 @@ def _check_account(
         since = output.local_time(state.held_since)
         return Check(
             subject,
-            f"held since {since}: {hold_reason(state)}",
+            f"held since {since}: {hold_words(state)}",
             hold_advice(account, state),
         )
+    if state and state.probe_at is not None:
+        asks_at = output.local_time(state.probe_at)
+        advice = f"in doubt: its last calls have no known outcome; a submission asks at {asks_at}"
+        return Check(subject, advice=advice)
     if answer and answer.failed and not answer.lacks_secret:
         return Check(subject, answer.problem, _account_advice(name, answer.problem or ""))
     pools = (state and state.balance and state.balance.get("pools")) or ()

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from producer.cli.account_report import hold_reason
+from producer.waiting.account_words import doubt_words, hold_words
 
 if TYPE_CHECKING:
     from worker.domain.enums import MessageClass
@@ -28,7 +28,7 @@ def exclusion_reason(
         if named_account
         else f"does not serve {message_class.value}",
         Exclusion.CANNOT: "; ".join(problem.what for problem in option.problems),
-        Exclusion.HELD: f"held: {hold_reason(state)}" if state else "held",
+        Exclusion.HELD: f"held: {hold_words(state)}" if state else "held",
         Exclusion.HOURS: f"its sending hours begin in {_hours_and_minutes(option.wait_seconds)}",
         Exclusion.FULL: "; ".join(filter(None, ["as much is under way as may be", reduction])),
     }
@@ -37,7 +37,7 @@ def exclusion_reason(
 
 def doubt_reason(*, unproven: bool, probe: bool) -> str:
     """Say why an account is doubtful, and whether the next submission is its probe."""
-    reason = "its login was not accepted yet" if unproven else "its last calls ended in doubt"
+    reason = doubt_words(unproven=unproven)
     return f"{reason}: {'the next one is its probe' if probe else 'it waits for its probe'}"
 
 

@@ -7,9 +7,10 @@ longer than allowed while no submission of the class was called: a long queue th
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 
-from producer.cli import stop_notices, tick_delay, troubles
+from producer.cli import stop_notices, troubles
 from producer.cli.doctor_checks import Check
 from producer.cli.session import Session
+from producer.waiting import worker_delay
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Unavailable
 from worker.store import accounts, backlog
@@ -56,7 +57,7 @@ def _probe(
         stopped_classes = stops.current(connection)
         for work in probed_work:
             if work is ProbedWork.TICKS:
-                yield _check_ticks(tick_delay.read_delay(connection), max_delay)
+                yield _check_ticks(worker_delay.read_delay(connection), max_delay)
             elif MessageClass(work) in stopped_classes:
                 yield Check(
                     work.value, advice=stop_notices.reason(stopped_classes[MessageClass(work)])

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from producer.cli import output
 from producer.cli.session import Session
 
 if TYPE_CHECKING:
@@ -34,16 +33,20 @@ def notices(
 
 def sentence(stop: "Stop") -> str:
     """Say that a class is stopped, and how it goes on."""
-    return f"{reason(stop)}; {advice(stop)}"
+    from producer.waiting import stop_words
+
+    return stop_words.stop_reason(stop).sentence()
 
 
 def reason(stop: "Stop") -> str:
     """Say that a class is stopped, since when, by whom and why."""
-    why = f": {stop.why}" if stop.why else ""
-    since = output.local_time(stop.since)
-    return f"{stop.message_class.value} is stopped since {since} by {stop.who}{why}"
+    from producer.waiting import stop_words
+
+    return stop_words.stop_reason(stop).why
 
 
 def advice(stop: "Stop") -> str:
     """Say how a class goes on."""
-    return f"`xinshi resume {stop.message_class.value}` lets it go on"
+    from producer.waiting import stop_words
+
+    return f"{stop_words.stop_reason(stop).advice} lets it go on"

@@ -61,6 +61,7 @@ def _wait(session: Session, ids: list[str], seconds: float) -> "list[Message]":
 def _fail_unless_all_went_well(session: Session, messages: "list[Message]") -> None:
     """Print how many messages are still open, and exit with 1 unless all went well."""
     from producer.cli import message_wait
+    from producer.waiting import wait_reasons, waits
 
     open_messages = [
         message for message in messages if not message_wait.is_settled(message, session.settings)
@@ -69,6 +70,9 @@ def _fail_unless_all_went_well(session: Session, messages: "list[Message]") -> N
         summary = message_wait.state_summary(open_messages)
         continuation = _continuation_notice([open_messages[0].id])
         output.print_hint(f"the time is over: {summary}; {continuation}")
+        reasons = waits.of_message(session.engine, session.settings, open_messages[0])
+        if reasons:
+            output.print_hint(f"{open_messages[0].id} waits: {wait_reasons.sentences(reasons)}")
     if not message_wait.all_went_well(messages, session.settings):
         raise typer.Exit(failures.FAILED)
 

@@ -30,6 +30,8 @@ class AccountState:
     health: Health = HEALTHY
     #: The fingerprint of the login that it was held for; None when the login is not at fault.
     held_login: str | None = None
+    #: When a submission may ask whether the account works again, where it is in doubt.
+    probe_at: datetime | None = None
 
 
 _still_held = account_state.c.held_since.is_not(None) & or_(
@@ -114,6 +116,7 @@ def _state(row: Any, *, held: bool) -> AccountState:
         row.balance_at,
         account_health.health_from_json(row.health),
         row.held_login if held else None,
+        row.probe_at if row.doubts else None,
     )
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from producer.cli import failures, options, output, pace_report, stop_notices
-from producer.cli.account_report import hold_advice, hold_reason, share_notice
+from producer.cli.account_report import hold_advice, share_notice
 from producer.cli.groups import account_group
 from producer.cli.session import Session, open_session, operator_name
+from producer.waiting.account_words import hold_words
 
 if TYPE_CHECKING:
     from producer.cli.account_calls import AccountAnswer
@@ -150,7 +151,7 @@ def _confirm_release(state: "AccountState", *, is_known: bool) -> None:
         else "whether it has another one now cannot be known here; else the next call is refused"
     )
     output.print_error(
-        f"{state.account}: the gateway refused its login ({hold_reason(state)}), and"
+        f"{state.account}: the gateway refused its login ({hold_words(state)}), and"
         f" {login_now}, and repeats may lock the account"
     )
     if not typer.confirm("Release it all the same?"):
@@ -185,7 +186,7 @@ def _account_json(account: "Account", state: "AccountState | None") -> dict[str,
         "classes": _classes(account),
         "reports": account.reports.value,
         "held": held,
-        "why": hold_reason(state) if state and held else None,
+        "why": hold_words(state) if state and held else None,
         "since": iso_time(state.held_since) if state else None,
         "until": iso_time(state.held_until) if state else None,
         "advice": hold_advice(account, state) if state and held else None,
@@ -209,12 +210,21 @@ def _account_row(account: "Account", state: "AccountState | None") -> Sequence[A
         account.name,
         account.gateway.name,
         classes,
-        f"held: {hold_reason(state)}" if state.held else "ok",
+        _status(state),
         output.short_local_time(state.held_since),
         until,
         f"{state.health.share:.0%}",
         _remaining(state.balance),
     )
+
+
+def _status(state: "AccountState") -> str:
+    """Say in words whether an account takes anything now."""
+    if state.held:
+        return f"held: {hold_words(state)}"
+    if state.probe_at is not None:
+        return f"in doubt: the next submission asks at {output.short_local_time(state.probe_at)}"
+    return "ok"
 
 
 def _remaining(balance: Mapping[str, Any] | None) -> str | None:

@@ -208,7 +208,7 @@ def _default_name(recipients: str) -> str:
 
 
 def _print_loaded(session: Session, loaded: "Loaded", *, as_json: bool) -> None:
-    from producer.cli import waiting_reasons
+    from producer.waiting import waits
     from worker.intake import campaigns
 
     if not as_json:
@@ -223,7 +223,7 @@ def _print_loaded(session: Session, loaded: "Loaded", *, as_json: bool) -> None:
     print_campaign(
         campaign,
         as_json=as_json,
-        waits_for=waiting_reasons.reasons_of(session, campaign),
+        waits_for=waits.of_campaign(session.engine, session.settings, campaign),
         **extra_json,
     )
     list_options.print_facts(loaded.file)

@@ -78,13 +78,16 @@ def show(
     something has changed.
     """
     with open_session(config) as session:
-        from producer.cli import campaign_progress, waiting_reasons
+        from producer.cli import campaign_progress
+        from producer.waiting import waits
         from worker.intake import campaigns
 
         if not watch:
             campaign = campaigns.show(session.engine, campaign_id)
             print_campaign(
-                campaign, as_json=as_json, waits_for=waiting_reasons.reasons_of(session, campaign)
+                campaign,
+                as_json=as_json,
+                waits_for=waits.of_campaign(session.engine, session.settings, campaign),
             )
             return
         with failures.interruptible(lambda: f"campaign {campaign_id} goes on without this view"):
@@ -141,12 +144,14 @@ def resume(
     """
     valid_until = times.parse_future(until, "--until")
     with open_session(config) as session:
-        from producer.cli import waiting_reasons
+        from producer.waiting import waits
 
         campaign = _run_campaign(session, campaign_id, valid_until)
         session.ring(MessageClass(campaign.message_class), "started")
         print_campaign(
-            campaign, as_json=as_json, waits_for=waiting_reasons.reasons_of(session, campaign)
+            campaign,
+            as_json=as_json,
+            waits_for=waits.of_campaign(session.engine, session.settings, campaign),
         )
 
 

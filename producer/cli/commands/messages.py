@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from producer.cli import options, output, parsing, stop_notices, times
+from producer.cli import options, output, parsing, times
 from producer.cli.session import open_session, operator_name
 from worker.domain.enums import MessageState
 
@@ -29,19 +29,17 @@ def register(app: typer.Typer) -> None:
 def show(message_id: _Id, *, as_json: options.Json = False, config: options.Config = None) -> None:
     """Show a message and all that happened to it: submissions, reports, events."""
     with open_session(config) as session:
+        from producer.waiting import wait_reasons, waits
         from worker.intake import lookup
 
         history = lookup.history(session.engine, message_id)
         text = lookup.shown_text(session.engine, message_id)
-        waits = history.message.state is MessageState.QUEUED
-        stop = stop_notices.read_stops(session).get(history.message.message_class)
+        reasons = waits.of_message(session.engine, session.settings, history.message)
     if as_json:
-        stop_json = {"stopped": stop.as_json()} if stop and waits else {}
-        output.print_json(history.as_json() | {"text": text} | stop_json)
+        waits_json = {"waits_for": wait_reasons.as_json(reasons)}
+        output.print_json(history.as_json() | {"text": text} | waits_json)
     else:
-        _print_history(history, text)
-        if stop and waits:
-            output.print_line(stop_notices.sentence(stop))
+        _print_history(history, text, wait_reasons.sentences(reasons))
 
 
 def cancel(
@@ -133,13 +131,14 @@ def _print_messages(matches: "list[Message]") -> None:
     output.print_table(headers, rows)
 
 
-def _print_history(history: "History", text: str | None) -> None:
+def _print_history(history: "History", text: str | None, waits: str) -> None:
     message = history.message
     output.print_facts(
         {
             "message": message.id,
             "to": message.to,
             "state": message.state.value,
+            "waits": waits,
             "class": message.message_class.value,
             "text": text,
             "account": message.account,

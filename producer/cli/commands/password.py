@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from producer.cli import failures, options, output
-from producer.cli.account_report import hold_reason
 from producer.cli.groups import account_group
 from producer.cli.session import Session, open_session, operator_name
+from producer.waiting.account_words import hold_words
 
 if TYPE_CHECKING:
     import httpx
@@ -56,7 +56,7 @@ def _refuse_if_impossible(session: Session, account: "Account") -> None:
         state = accounts.states(connection, session.settings.logins).get(account.name)
     if state and state.held and state.held_code != manual_hold.HAND_HOLD_CODE:
         _fail(
-            f"{account.name} is held ({hold_reason(state)}) and is asked for nothing;"
+            f"{account.name} is held ({hold_words(state)}) and is asked for nothing;"
             f" `xinshi account release {account.name}` first"
         )
 

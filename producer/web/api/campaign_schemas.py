@@ -13,6 +13,7 @@ from producer.web.api.schemas import (
     Plain,
     Strict,
     Time,
+    WaitReason,
 )
 from worker.domain.enums import CampaignState, MessageClass
 from worker.intake.value_rules import OddValue
@@ -112,6 +113,12 @@ class Campaign(BaseModel):
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
+
+
+class ShownCampaign(Campaign):
+    """A campaign as it stands, and why it does not move."""
+
+    waits_for: list[WaitReason] = Field(description="Empty while it moves, and when it has ended.")
 
 
 class BadRow(BaseModel):

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import StreamingResponse
 
+from producer.waiting import wait_reasons, waits
 from producer.web.api import campaign_schemas, ownership
 from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
@@ -60,13 +61,20 @@ async def list_campaigns(
 
 @router.get(
     "/{campaign_id}",
-    response_model=campaign_schemas.Campaign,
+    response_model=campaign_schemas.ShownCampaign,
     summary="Look at one of your campaigns",
     responses=responses(401, 403, 404, 422, 429, 503),
 )
 async def show_campaign(campaign_id: CampaignId, context: Context, caller: Runner) -> Any:
-    """Return a campaign with its messages counted by state."""
-    return await _apply(context, caller, campaign_id, campaigns.show)
+    """Return a campaign with its messages counted by state, and why it does not move."""
+
+    def read() -> dict[str, Any]:
+        ownership.check(context, caller, campaign_id, f"campaign {campaign_id}")
+        campaign = campaigns.show(context.engine, campaign_id)
+        reasons = waits.of_campaign(context.engine, context.settings, campaign)
+        return lookup.campaign_json(campaign) | {"waits_for": wait_reasons.as_json(reasons)}
+
+    return await context.run(read)
 
 
 @router.post(

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
 
+from producer.waiting import wait_reasons, waits
 from producer.web.api import enqueue, message_dry_run, ownership, schemas
 from producer.web.api.api_route import ApiRoute
 from producer.web.api.authentication import Caller, RequireScope
@@ -135,10 +136,11 @@ async def show_message(message_id: MessageId, context: Context, caller: Reader) 
 
     def read_history() -> dict[str, Any]:
         ownership.check_message(context, caller, message_id)
-        history = lookup.history(context.engine, message_id).as_json()
+        history = lookup.history(context.engine, message_id)
         may_read_texts = caller.may(Scope.OPERATE)
         text = lookup.shown_text(context.engine, message_id) if may_read_texts else None
-        return history | {"text": text}
+        reasons = waits.of_message(context.engine, context.settings, history.message)
+        return history.as_json() | {"text": text, "waits_for": wait_reasons.as_json(reasons)}
 
     return await context.run(read_history)
 

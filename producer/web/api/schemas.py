@@ -15,6 +15,7 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType
 
+from producer.waiting.wait_reasons import WaitKind
 from producer.web.problems import FieldError
 from worker.domain.enums import (
     MessageClass,
@@ -208,12 +209,22 @@ class Report(BaseModel):
     received_at: Time
 
 
+class WaitReason(BaseModel):
+    """A reason why something waits."""
+
+    kind: WaitKind
+    account: str | None = Field(description="The account that it is about.")
+    until: Time | None = Field(description="When it ends by itself, where that is known.")
+    what: str = Field(examples=["not before 2026-11-28 08:00:00"])
+
+
 class History(Message):
     """A message with what was tried and what was reported, in order."""
 
     text: str | None = Field(
         description="For keys that may `operate`; never a code's (otp), which nobody is shown."
     )
+    waits_for: list[WaitReason] = Field(description="Why it waits, while it is queued.")
     submissions: list[Submission]
     reports: list[Report]
 

@@ -3,6 +3,8 @@
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
+from producer.waiting import waits
+from producer.waiting.wait_reasons import WaitCause
 from producer.web.api.campaigns import csv_response
 from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
@@ -40,7 +42,7 @@ async def show(
     request: Request, context: Context, person: Looking, campaign_id: page_routes.Id
 ) -> Response:
     """Draw one campaign; its block `now` is drawn again every two seconds."""
-    progress, text = await context.run(_campaign_and_text, context, campaign_id)
+    progress, text, reasons = await context.run(_facts, context, campaign_id)
     moves = CAMPAIGN_MOVES[progress.state]
     if progress.state is CampaignState.SCHEDULED:
         # It begins by itself.
@@ -53,19 +55,21 @@ async def show(
         campaign=progress,
         acts=acts,
         text=text if person.operates else None,
+        waits_for=reasons,
     )
 
 
-def _campaign_and_text(
+def _facts(
     context: AppContext, campaign_id: int
-) -> tuple[CampaignProgress, str | None]:
-    """Return a campaign with its text; the text of codes is not shown to anybody."""
+) -> tuple[CampaignProgress, str | None, list[WaitCause]]:
+    """Return a campaign, its text and why it waits; the text of codes is shown to nobody."""
     progress = campaigns.show(context.engine, campaign_id)
+    reasons = waits.of_campaign(context.engine, context.settings, progress)
     if progress.message_class == MessageClass.OTP:
-        return progress, None
+        return progress, None, reasons
     with database.reading(context.engine) as connection:
         row = requests.by_id(connection, campaign_id)
-    return progress, row.content.text if row else None
+    return progress, row.content.text if row else None, reasons
 
 
 @router.get("/{campaign_id}/export")

@@ -1,11 +1,13 @@
 """The pages of messages: searched by number, state or account, and each with its history."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Form as Field
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
+from producer.waiting import waits
+from producer.waiting.wait_reasons import WaitCause
 from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
@@ -83,18 +85,33 @@ async def _draw_search(
 @router.get("/{message_id}")
 async def show(request: Request, context: Context, person: Looking, message_id: str) -> Response:
     """Draw a message and its history."""
-    history, text = await context.run(_history_and_text, context, message_id)
-    shown_text = text if person.operates else None
+    facts = await context.run(_facts, context, message_id)
+    shown_text = facts.text if person.operates else None
     return draw(
-        request, "message.html", person, history=history, message=history.message, text=shown_text
+        request,
+        "message.html",
+        person,
+        history=facts.history,
+        message=facts.history.message,
+        text=shown_text,
+        waits_for=facts.waits_for,
     )
 
 
-def _history_and_text(context: AppContext, message_id: str) -> tuple[History, str | None]:
-    """Return a message with its text; the text of a code is not shown to anybody."""
-    return (
-        lookup.history(context.engine, message_id),
+class _Facts(NamedTuple):
+    """What the page of a message shows; the text of a code is shown to nobody."""
+
+    history: History
+    text: str | None
+    waits_for: list[WaitCause]
+
+
+def _facts(context: AppContext, message_id: str) -> _Facts:
+    history = lookup.history(context.engine, message_id)
+    return _Facts(
+        history,
         lookup.shown_text(context.engine, message_id),
+        waits.of_message(context.engine, context.settings, history.message),
     )
 
 

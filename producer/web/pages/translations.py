@@ -96,6 +96,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "loading": ("导入中", "Loading"),
     "ready": ("就绪", "Ready"),
     "running": ("发送中", "Running"),
+    "waits": ("等待", "Waits"),
     "scheduled": ("已定时", "Scheduled"),
     "paused": ("已暂停", "Paused"),
     "done": ("已完成", "Done"),

@@ -74,6 +74,7 @@ class DueRequest:
     personal: bool
     #: Whether its validity is over.
     expired: bool
+    not_before: datetime | None
     not_after: datetime | None
 
     @property
@@ -127,6 +128,7 @@ def _due_request(row: Any) -> DueRequest:
         row.next_n,
         bool(row.personal),
         bool(row.expired),
+        row.not_before,
         row.not_after,
     )
 

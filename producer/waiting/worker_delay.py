@@ -13,3 +13,9 @@ MAX_DELAY = 30.0
 def read_delay(connection: Connection) -> float | None:
     """Return for how many seconds the tick has been due; None when no worker ever ran."""
     return ticks.late_seconds(connection, TICK)
+
+
+def runs(connection: Connection) -> bool:
+    """Tell whether a worker runs."""
+    delay = read_delay(connection)
+    return delay is not None and delay <= MAX_DELAY
