@@ -14,6 +14,7 @@ from producer.cli.commands import (
     demo,
     doctor,
     events,
+    init,
     keys,
     messages,
     migrate,
@@ -87,7 +88,7 @@ def _root(
 
 #: In the order of `xinshi --help`.
 COMMANDS = (
-    *(up, web, demo, migrate, sandbox),
+    *(init, up, web, demo, migrate, sandbox),
     *(send, messages, campaigns, campaign_create, collect, opt_outs),
     *(accounts, password, push_url, route, keys, secret),
     *(stops, settle, verify, events, callbacks, doctor),
