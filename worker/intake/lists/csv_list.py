@@ -91,10 +91,10 @@ class _TextList:
             line = self._rows.line - 1
         yield from self._rest(line)
 
-    def _rest(self, lines_before: int) -> Iterator[Row]:
+    def _rest(self, lines_before: int) -> Iterator[Row | PlainRows]:
         return self._read(self._lines(), lines_before)
 
-    def _read(self, lines: Iterator[str], lines_before: int) -> Iterator[Row]:
+    def _read(self, lines: Iterator[str], lines_before: int) -> Iterator[Row | PlainRows]:
         reader = csv.reader(
             lines,
             delimiter=self._dialect.delimiter,

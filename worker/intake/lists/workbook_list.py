@@ -37,7 +37,7 @@ def open_workbook(
         yield facts, line_count, _rows(workbook.read(sheet), rows, head.last_line)
 
 
-def _rows(reader: CellReader, rows: RowReader, lines_above: int) -> Iterator[Row]:
+def _rows(reader: CellReader, rows: RowReader, lines_above: int) -> Iterator[Row | PlainRows]:
     """Yield the recipients below the head; a reader counts its rows from the first one on."""
     for _ in range(lines_above):
         next(reader, None)
