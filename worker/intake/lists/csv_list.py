@@ -146,6 +146,7 @@ def _facts_of(found_dialect: Dialect, head: Head, encoding: TextEncoding) -> Lis
         header_line=head.header.first_line if head.header else None,
         columns=tuple(head.columns),
         number_column=head.layout.number_column,
+        variable_columns=head.layout.variable_columns,
     )
     for record in head.others:
         facts.skip(record.first_line, record.last_line, "above the header")

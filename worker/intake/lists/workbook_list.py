@@ -63,6 +63,7 @@ def _facts_of(sheet: str, other_sheets: Collection[str], head: Head) -> ListFact
         header_line=head.header.first_line if head.header else None,
         columns=tuple(head.columns),
         number_column=head.layout.number_column,
+        variable_columns=head.layout.variable_columns,
         other_sheets=tuple(other_sheets),
     )
     for record in head.others:
