@@ -154,6 +154,7 @@ def test_an_upload_says_how_it_was_read_and_can_be_told(served: Served) -> None:
         "columns": ["Kunde", "Nummer"],
         "column": "Nummer",
         "column_position": 2,
+        "variables": {"Kunde": 1},
         "skipped_lines": 0,
         "skipped": [],
     }

@@ -9,9 +9,10 @@ CLASS = (
     "\U000e0000-\U000e0fff"
 )
 _INVISIBLE = re.compile(f"[{CLASS}]+")
-#: Blanks, byte order marks and spaces of no width: what stands around a text and is no part of it.
+#: Blanks, byte order marks, spaces of no width, and the mark by which DOS ends a file: what stands
+#: around a text and is no part of it.
 #: Variation selectors and joiners are part of the character before them.
-AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u00ad\u200b\u2060\ufeff"
+AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u00ad\u200b\u2060\ufeff\x1a"
 
 
 def remove(text: str) -> str:

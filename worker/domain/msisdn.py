@@ -14,6 +14,7 @@ from worker.domain import number_marks
 from worker.domain.enums import NumberKind
 
 _COUNTRY_CODE = re.compile(r"^(?:\+|00)?86(?=1\d{10}$|10\d{11}$|14\d{11}$|0\d{9,11}$)")
+_ANY_COUNTRY_CODE = re.compile(r"^(?:\+|00)86")
 _TRUNK_ZERO = re.compile(r"^0(?=1[3-9]\d{9}$)")
 _OTHER_KINDS = (
     (re.compile(r"0(?:10|[2-9]\d)\d{7,9}"), NumberKind.LANDLINE),
@@ -95,6 +96,7 @@ def matches(masked: str, msisdn: str) -> bool:
 
 
 def _problem(digits: str) -> str:
+    digits = _ANY_COUNTRY_CODE.sub("", digits)
     shown = mask(digits)
     if digits.startswith(("+", "00")):
         return f"{shown} is a number abroad; only mainland numbers can be sent to"

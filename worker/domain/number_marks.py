@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from worker.domain import invisible, number_names
 
-_IGNORABLE = re.compile(f"[{invisible.CLASS}\u20e3]")
+#: Pictures of telephones, which address books put before numbers.
+_TELEPHONES = "☎☏✆📞📱📲🤙"
+_IGNORABLE = re.compile(f"[{invisible.CLASS}\u20e3{_TELEPHONES}]")
 _SEPARATOR_CATEGORIES = frozenset({"Pd", "Ps", "Pe", "Pi", "Pf", "Pc", "Zs", "Zl", "Zp"})
 #: Dots, and dashes that are no punctuation by Unicode's word.
 _DOTS = ".·‧•∙⋅・･。｡．․·᛫⸰⸱⸳﹒ꞏ"

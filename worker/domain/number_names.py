@@ -32,8 +32,8 @@ _ENGLISH = re.compile(
     r"(?:number|num|no|nr)?s?"
 )
 _PINYIN = frozenset({"shouji", "shoujihao", "shoujihaoma", "dianhua", "dianhuahaoma", "haoma"})
-#: A name that is a telephone number's where no other column has one: our exports write it.
-_WEAK_NAMES = frozenset({"number", "numbers", "to"})
+#: Names of a telephone number where no other column has one: our exports write `number`.
+_WEAK_NAMES = frozenset({"number", "numbers", "to", "contactnumber", "contactno"})
 
 
 def plain_name(name: str) -> str:
@@ -45,7 +45,7 @@ def plain_name(name: str) -> str:
 
 def names_number(name: str) -> bool:
     """Tell whether a name is a telephone number's: in Chinese, English, both, or pinyin."""
-    plain = plain_name(name).translate(_TRADITIONAL).lstrip("0123456789")
+    plain = plain_name(name).translate(_TRADITIONAL).strip("0123456789")
     if _is_known(plain):
         return True
     words = re.split(r"[/|\n\r]", name) if len(name) <= 64 else []

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, NumberKind
@@ -59,37 +59,51 @@ def window_findings(
     """
     if request.message_class is not MessageClass.MARKETING:
         return Findings([], [])
+    valid_seconds = settings.valid_seconds(request.message_class)
+    if request.not_before is request.not_after is None and valid_seconds >= _DAY.total_seconds():
+        return Findings([], [])
     now = at or datetime.now(UTC)
     begin = request.not_before or now
-    validity = timedelta(seconds=settings.valid_seconds(request.message_class))
-    end = request.not_after or begin + validity
+    end = request.not_after or begin + timedelta(seconds=valid_seconds)
     if end - max(begin, now) >= _DAY:
         return Findings([], [])
-    accounts = [
-        account
-        for account in eligibility.candidates(
-            settings.accounts.values(), request.message_class, request.account
-        )
-        if not eligibility.problems(account, content, kinds)
-    ]
-    if request.not_before and _is_outside(accounts, begin, end):
-        return Findings([Problem("not_before", _outside(accounts, begin, end))], [])
+    candidates = eligibility.candidates(
+        settings.accounts.values(), request.message_class, request.account
+    )
+    carriers = [_Carrier(account, content, kinds) for account in candidates]
+    if request.not_before and _is_outside(carriers, begin, end):
+        return Findings([Problem("not_before", _outside(carriers, begin, end))], [])
     begin = max(begin, now)
-    if _is_outside(accounts, begin, end):
-        return Findings([], [Problem("not_after", _outside(accounts, begin, end))])
+    if _is_outside(carriers, begin, end):
+        return Findings([], [Problem("not_after", _outside(carriers, begin, end))])
     return Findings([], [])
 
 
-def _is_outside(accounts: Sequence[Account], begin: datetime, end: datetime) -> bool:
-    """Tell whether none of the accounts may send marketing between two times."""
+class _Carrier(NamedTuple):
+    """An account, and what it would have to carry."""
+
+    account: Account
+    content: Content
+    kinds: set[NumberKind]
+
+    @property
+    def is_able(self) -> bool:
+        """Whether it can carry it at all."""
+        return not eligibility.problems(self.account, self.content, self.kinds)
+
+
+def _is_outside(carriers: Sequence[_Carrier], begin: datetime, end: datetime) -> bool:
+    """Tell whether none of those that are able may send marketing between two times."""
     seconds = (end - begin).total_seconds()
-    return seconds > 0 and all(
-        eligibility.seconds_until_open(account, begin) >= seconds for account in accounts
+    return seconds > 0 and not any(
+        eligibility.seconds_until_open(carrier.account, begin) < seconds and carrier.is_able
+        for carrier in carriers
     )
 
 
-def _outside(accounts: Sequence[Account], begin: datetime, end: datetime) -> str:
-    """Say that a window lies outside of the accounts' hours, which it names."""
+def _outside(carriers: Sequence[_Carrier], begin: datetime, end: datetime) -> str:
+    """Say that a window lies outside of the hours of those that are able, which it names."""
+    accounts = [carrier.account for carrier in carriers if carrier.is_able]
     hours = [f"{account.name} {account.settings.sending_hours}" for account in accounts]
     named = ", ".join(hours[:_MAX_NAMED]) + (" and others" if len(hours) > _MAX_NAMED else "")
     return (

@@ -35,6 +35,8 @@ from worker.store.feedback.named_callbacks import NamedCallback
 from worker.store.intake import singles
 from worker.store.intake.new_requests import NewRequest, StoredRequest
 
+#: `json.dumps` would make one for each call.
+_FINGERPRINT_ENCODER = json.JSONEncoder(sort_keys=True)
 #: The pauses between tries to read back what a cut-off commit left, in seconds.
 READ_BACK_PAUSES = (0.1, 0.4, 1.0, 2.0)
 
@@ -268,7 +270,7 @@ def fingerprint(request: EnqueueRequest, content: Content, msisdns: Sequence[str
         identity["callback_url"] = request.callback_url
     if request.metadata:
         identity["metadata"] = dict(request.metadata)
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_FINGERPRINT_ENCODER.encode(identity).encode()).hexdigest()
 
 
 def _normalise_recipients(

@@ -62,6 +62,10 @@ class ListFile(BaseModel):
     columns: list[str]
     column: str | None = Field(description="The header of the numbers.")
     column_position: int
+    variables: dict[str, int] = Field(
+        description="The position of the column of each {name} in the text.",
+        examples=[{"name": 2}],
+    )
     skipped_lines: int
     skipped: list[SkippedLines] = Field(description="The first hundred.")
 

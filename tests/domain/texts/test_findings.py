@@ -157,12 +157,35 @@ def test_what_is_no_link_or_ends_well_is_not(text: str) -> None:
     assert "link" not in warnings(text)
 
 
-@pytest.mark.parametrize("text", ["http：//a.cn", "https:／／a.cn", "https://a。cn"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http：//a.cn",
+        "https:／／a.cn",
+        "https://a。cn",
+        "ｈｔｔｐ://a.cn",
+        "ｈｔｔｐ：／／ａ．ｃｎ",
+    ],
+)
 def test_a_link_in_full_width_marks_is_warned_about(text: str) -> None:
     assert "full-width" in warnings(text)
 
 
-@pytest.mark.parametrize("way", ["退订回T", "回TD退订", "拒收请回复R", "TD退订", "回复“T”退订"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "退订回T",
+        "回TD退订",
+        "拒收请回复R",
+        "TD退订",
+        "回复“T”退订",
+        "T退",
+        "回TD退",
+        "退T",
+        "拒R",
+        "Text STOP to end",
+    ],
+)
 def test_advertising_with_a_way_out_that_is_understood_is_no_fault(way: str) -> None:
     assert warnings(f"{PLAIN} {way}", message_class=MARKETING) == ""
 
@@ -170,6 +193,11 @@ def test_advertising_with_a_way_out_that_is_understood_is_no_fault(way: str) -> 
 def test_advertising_without_a_way_out_is_warned_about_and_a_notice_is_not() -> None:
     assert "way out" in warnings(PLAIN, message_class=MARKETING)
     assert warnings(PLAIN) == ""
+
+
+@pytest.mark.parametrize("way", ["T退货", "T恤可退T恤", "全场退款", "nonSTOP", "卡T退税"])
+def test_what_only_looks_like_a_way_out_is_none(way: str) -> None:
+    assert "way out" in warnings(f"【信使】{way}", message_class=MARKETING)
 
 
 @pytest.mark.parametrize("way", ["退订回XZ", "回66退订", "拒收请回复“QZ”"])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain import placeholders
-from worker.domain.texts import unfilled
+from worker.domain.texts import findings, unfilled
 
 NAMES = st.text(st.sampled_from("abcxyz姓名验证码0_9"), min_size=1, max_size=8)
 #: Text as people write it around placeholders.
@@ -75,6 +75,8 @@ def test_each_name_needs_a_value_and_values_are_not_filled_again() -> None:
             "『name』",
         ),
         *("〔name〕", "〖name〗", "【name】", "*name*", "**name**", "~name~", "^name^", "|name|"),
+        *("（name）", "(name)", "_name_", "&name&", "!name!", "::name::", "--name--", "=name="),
+        *("$name您好", "＄name", "＄{name}", "\\{name\\}", "<?=name?>", "<? name ?>"),
         *("__name__", "＃name＃", "％name％", "[ Name ]", "<NAME>", "[ｎａｍｅ]"),
     ],
 )
@@ -146,6 +148,22 @@ def test_what_other_platforms_write_is_refused_where_no_name_is_known(text: str)
 )
 def test_what_people_mean_as_it_stands_is_not(text: str) -> None:
     assert unfilled.problems(text) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "is_doubtful"), [("#{name}", True), ("@{name}", True), ("订单#{name}", False)]
+)
+def test_a_mark_of_another_platform_before_a_placeholder_of_ours_is_warned_about(
+    written: str, *, is_doubtful: bool
+) -> None:
+    found = findings.lint(f"【信使】{written}您好", given_names=["name"])
+    assert found.problems == []
+    assert bool(found.warnings) is is_doubtful
+
+
+@pytest.mark.parametrize("text", ["（城市）的店", "(A)组", "A-B-C", "见（注）", "a=b=c"])
+def test_marks_around_what_is_no_name_are_no_fault(text: str) -> None:
+    assert unfilled.problems(f"{text}，您好{{name}}", ["name", "A", "B", "b"]) == []
 
 
 def test_a_name_that_the_text_also_gives_in_braces_may_stand_between_marks() -> None:

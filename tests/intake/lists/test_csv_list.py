@@ -2,6 +2,7 @@
 
 import io
 import tracemalloc
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.lists import one_by_one, refusal, rows
 from worker.domain import msisdn
-from worker.intake.lists import csv_list, reader, text_encoding
+from worker.intake.lists import csv_list, reader, row_reader, text_encoding
 from worker.intake.lists.layout import Layout
 from worker.intake.recipient_rows import Row
 from worker.intake.value_rules import OddValue
@@ -182,3 +183,27 @@ def test_a_large_file_takes_no_more_memory_than_a_small_one() -> None:
     assert not raw.closed
     # Two blocks of 50,000 numbers and their texts, not the file, which would be 70 MB.
     assert peak < 25_000_000
+
+
+_TABLE_LINES = [
+    *("13800138000,a,b", "13900139000,a,b", " 13800138001 ,a,b", "138,a,b", "", "  ", ",,"),
+    *(",a,b", '"13800138002","a",b', '13800138003,"a\nb",c', "02187654321,a,b"),
+    *("１３８００１３８００４,a,b", "13800138005,a", "13800138006,a,b,c", "手机号,x,y"),
+    *("合计,2,3", "12345678901,a,b", '138,"a,b'),
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(_TABLE_LINES), max_size=12), st.sampled_from([1, 2, 3, 20_000]))
+def test_rows_are_the_same_whether_the_text_names_a_column_or_none(
+    lines: list[str], block_size: int
+) -> None:
+    content = "\n".join(["手机号,x,y", "13700137000,a,b", *lines, ""])
+    with mock.patch.object(row_reader, "BLOCK_SIZE", block_size):
+        without = rows(content)
+    with_column = rows(content, "{x}")
+    assert [(row.line, row.number, row.lines) for row in without] == [
+        (row.line, row.number, row.lines) for row in with_column
+    ]
+    assert [row.problem for row in without] == [row.problem for row in with_column]
+    assert all(row.variables is None for row in without)

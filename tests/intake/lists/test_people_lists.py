@@ -81,6 +81,22 @@ def test_utf_16_needs_no_mark(encoding: str) -> None:
     assert facts.encoding == encoding
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_utf_8_that_was_read_as_gbk_and_saved_is_refused_with_its_line(encoding: str) -> None:
+    damaged = people().encode().decode("gbk", "replace").encode(encoding)
+    assert "line 2 and others was damaged before" in refusal(damaged, "{name}")
+    rare = people().replace("小明", "灏忔槑").encode(encoding)
+    assert len(rows(rare, "{name}")) == len(NAMES)
+
+
+def test_the_mark_at_the_end_of_old_files_is_no_row() -> None:
+    assert numbers_of(people() + "\x1a") == numbers_of(people())
+
+
+def test_a_header_far_below_blank_lines_is_found() -> None:
+    assert numbers_of("\n" * 80 + people()) == numbers_of(people())
+
+
 def test_big5_is_refused_until_it_is_named() -> None:
     raw = "手機號碼,姓名\n13800138000,陳大文\n13800138001,林志明\n".encode("big5")
     assert "encoding" in refusal(raw, "{姓名}")
@@ -168,7 +184,7 @@ def test_a_line_or_a_header_without_end_is_refused() -> None:
         "\u202a13800138000\u202c", "138\u00ad0013\u20608000", "\ufeff138\u30000013\u20098000",
         "138\U000e00200013\ufe0f8000", "１３８００１３８０００", "𝟏𝟑𝟖𝟎𝟎𝟏𝟑𝟖𝟎𝟎𝟎",
         "(+86)138 0013 8000", "＋８６－13800138000", "13800138000.0", "138_0013_8000",
-        "138・0013・8000", "138•0013•8000",
+        "138・0013・8000", "138•0013•8000", "☎13800138000", "☎️ 138 0013 8000", "📱+86 13800138000",
     ],
 )  # fmt: skip
 def test_what_phones_and_keyboards_put_around_a_number_goes(written: str) -> None:
@@ -189,6 +205,10 @@ def test_what_phones_and_keyboards_put_around_a_number_goes(written: str) -> Non
         ("13800138000÷", r"U\+00F7"),
         ("138****8000", r"U\+002A"),
         ("1380013800O", r"U\+004F"),
+        ("+86 1380013800", "10 digits"),
+        ("0086-138001380000", "12 digits"),
+        ("+86 95588", "neither"),
+        ("+852 9123 4567", "abroad"),
     ],
 )
 def test_what_is_left_is_named_and_extensions_are_refused(written: str, said: str) -> None:
@@ -203,6 +223,7 @@ def test_what_is_left_is_named_and_extensions_are_refused(written: str, said: st
         "cell-no.", "联系电话", "电话号码", "移动电话", "手机 号", "手机号码", "*手机号（必填）",
         "【手机号】", "手机号：", "ｍｏｂｉｌｅ", "手機號碼", "聯絡電話", "手机号/Mobile",
         "收货人电话", "\ufeff手机号", "客户手机号", "联系方式", "手机号 (11位)", "Contact Phone",
+        "联系电话1", "手机2", "phone1", "Contact Number", "to",
     ],
 )  # fmt: skip
 def test_headers_are_known_as_people_write_them(header: str) -> None:

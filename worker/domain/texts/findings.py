@@ -43,7 +43,7 @@ def lint(
     """
     sent_text = text if sent_text is None else sent_text
     problems = [] if _is_plain(text, given_names) else unfilled.problems(text, given_names)
-    warnings: list[Problem] = []
+    warnings = list(unfilled.warnings(text)) if "#{" in text or "@{" in text else []
     if not _PLAIN.fullmatch(sent_text):
         problems += characters.problems(sent_text)
         warnings += lookalikes.warnings(sent_text)

@@ -17,10 +17,10 @@ _NEXT_TO_NAMED_LINK = re.compile(
 )
 #: A link whose punctuation is full-width is none to a handset.
 _WIDE_LINK = re.compile(
-    r"https?(?:：[/／]{2}|:／[/／]|:/／)|(?:https?://|www\.)[a-z0-9.-]{0,300}+[。．][a-z0-9]",
+    r"https?(?:：[/／]{2}|:／[/／]|:/／)|ｈｔｔｐ|(?:https?://|www\.)[a-z0-9.-]{0,300}+[。．][a-z0-9]",
     re.IGNORECASE,
 )
-_WIDE_MARK = re.compile("[：／。．]")
+_WIDE_MARK = re.compile("[：／。．ｈ]")
 _MAIL_BEFORE = re.compile(r"@[A-Za-z0-9.-]*\Z")
 #: How far before its last dot a mail address may begin its domain.
 _MAX_DOMAIN = 64
@@ -31,7 +31,7 @@ def warnings(text: str) -> Iterator[Problem]:
     for at in sorted(_positions_behind_links(text)):
         what = f"has “{text[at]}” directly behind a link, at character {at + 1}"
         yield Problem("text", f"{what}: handsets may take it to the link; put a blank between")
-    if ("http" in text or "www" in text or "HTTP" in text) and _WIDE_MARK.search(text):
+    if _WIDE_MARK.search(text) and any(sign in text for sign in ("http", "www", "HTTP", "ｈｔｔ")):
         for match in _WIDE_LINK.finditer(text):
             what = f"has full-width marks in a link, at character {match.start() + 1}"
             yield Problem("text", f"{what}; write them in ASCII")

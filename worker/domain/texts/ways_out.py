@@ -8,7 +8,8 @@ from worker.domain.errors import Problem
 from worker.domain.texts.reply_words import ReplyWords
 
 _WAY_OUT = re.compile(
-    r"退订|退訂|拒收|退阅|取消订阅|[Uu]nsubscribe|UNSUBSCRIBE|[Oo]pt.?out|退回[A-Za-z]"
+    r"退订|退訂|拒收|退阅|取消订阅|[Uu]nsubscribe|UNSUBSCRIBE|[Oo]pt.?out|退回[A-Za-z]|\bSTOP\b"
+    r"|(?<![A-Za-z])(?:[TtRrNn]|TD|td)退(?![货款票房税])|[退拒](?:[TtRrNn]|TD|td)(?![A-Za-z恤])"
 )
 _MARKS = r"[\s“”\"'‘’「」【】\[\]()（）:：]{0,6}"
 #: The word that a footer says to answer with: `回T退订`, `拒收请回复R`, `TD退订`.

@@ -9,6 +9,8 @@ from worker.domain.errors import Problem, Refused
 
 #: As many as a spreadsheet has.
 MAX_COLUMNS = 16_384
+#: So many blank rows may stand above and among the first rows.
+MAX_BLANK_ROWS = 1000
 #: No telephone number has fewer; a sum below a column of numbers mostly has.
 MIN_DIGITS = 10
 
@@ -36,11 +38,15 @@ class Record(NamedTuple):
 
 
 def first_records(reader: CellReader, count: int) -> list[Record]:
-    """Return the first rows of a reader, blank ones among them."""
+    """Return rows of a reader up to the `count`th that holds something, blank ones among them."""
     records: list[Record] = []
-    for cells in islice(reader, count):
+    filled_count = 0
+    for cells in islice(reader, MAX_BLANK_ROWS + count):
         first_line = records[-1].last_line + 1 if records else 1
         records.append(Record(first_line, reader.line_num, without_empty_end(cells)))
+        filled_count += bool(records[-1].cells)
+        if filled_count == count:
+            break
     return records
 
 

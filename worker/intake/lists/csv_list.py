@@ -91,10 +91,10 @@ class _TextList:
             line = self._rows.line - 1
         yield from self._rest(line)
 
-    def _rest(self, lines_before: int) -> Iterator[Row]:
+    def _rest(self, lines_before: int) -> Iterator[Row | PlainRows]:
         return self._read(self._lines(), lines_before)
 
-    def _read(self, lines: Iterator[str], lines_before: int) -> Iterator[Row]:
+    def _read(self, lines: Iterator[str], lines_before: int) -> Iterator[Row | PlainRows]:
         reader = csv.reader(
             lines,
             delimiter=self._dialect.delimiter,
@@ -146,6 +146,7 @@ def _facts_of(found_dialect: Dialect, head: Head, encoding: TextEncoding) -> Lis
         header_line=head.header.first_line if head.header else None,
         columns=tuple(head.columns),
         number_column=head.layout.number_column,
+        variable_columns=head.layout.variable_columns,
     )
     for record in head.others:
         facts.skip(record.first_line, record.last_line, "above the header")

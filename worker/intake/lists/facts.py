@@ -42,6 +42,8 @@ class ListFacts:
     columns: Sequence[str] = ()
     #: The index of the column of the numbers.
     number_column: int = 0
+    #: The index of the column of each variable that the text names.
+    variable_columns: Mapping[str, int] = field(default_factory=dict)
     #: The first 100 of them.
     skipped: list[SkippedLines] = field(default_factory=list)
     #: How many lines were skipped in all.
@@ -73,6 +75,12 @@ class ListFacts:
         else:
             name = shown_name(self.columns[self.number_column])
             parts += [f"header in line {self.header_line}", f"numbers in {name}, column {position}"]
+        if self.variable_columns:
+            columns = [
+                f"{{{shown_name(name)}}} in column {index + 1}"
+                for name, index in self.variable_columns.items()
+            ]
+            parts.append(", ".join(columns))
         if self.other_sheets:
             parts.append(f"not read: sheet {shown(self.other_sheets)}")
         return "; ".join(parts)
@@ -89,6 +97,7 @@ class ListFacts:
             "columns": list(self.columns),
             "column": self.columns[self.number_column] if self.columns else None,
             "column_position": self.number_column + 1,
+            "variables": {name: index + 1 for name, index in self.variable_columns.items()},
             "skipped_lines": self.skipped_lines,
             "skipped": [
                 {"first": lines.first, "last": lines.last, "reason": lines.reason}

@@ -1,9 +1,10 @@
 """Make recipients of rows of cells; what cannot be one is handed on as bad, or noted as skipped."""
 
 import csv
+import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from worker.domain import invisible, number_names
+from worker.domain import invisible, msisdn, number_names
 from worker.domain.errors import Refused
 from worker.intake.lists.cells import (
     MIN_DIGITS,
@@ -17,7 +18,7 @@ from worker.intake.lists.head import Head
 from worker.intake.lists.layout import Layout, find_layout
 from worker.intake.lists.options import ListOptions
 from worker.intake.lists.table_ends import is_end
-from worker.intake.recipient_rows import Row
+from worker.intake.recipient_rows import BLOCK_SIZE, PlainRows, Row
 from worker.intake.value_rules import OddValue
 
 #: Longer ones are no numbers, and a block of rows is in memory.
@@ -48,35 +49,22 @@ class RowReader:
         #: The last line of the sum or note that was read last.
         self._sum_end = -1
         self._table_problem = ""
+        #: Numbers alone, of lines that follow each other up to the one that is read now.
+        self._gathered: list[str] = []
 
     def read(
         self, reader: CellReader, lines_before: int, last_line: Callable[[], int | None]
-    ) -> Iterator[Row]:
-        """Yield the recipients, from the line `line` on.
+    ) -> Iterator[Row | PlainRows]:
+        """Yield the recipients, from the line `line` on; many together where numbers suffice.
 
         `lines_before` is how many lines the reader does not count; `last_line` returns the line
         that an unclosed quote goes on to, where that is not the reader's last one.
         """
-        layout = None
         while True:
             try:
-                for cells in reader:
-                    line, last_read = self.line, lines_before + reader.line_num
-                    self.line = last_read + 1
-                    if layout is not self.layout:
-                        layout = self.layout
-                        width, number_column, columns = layout.unpacked()
-                    # Most rows hold a number, and values, without anything around them.
-                    number = cells[number_column] if len(cells) == width else ""
-                    if line == last_read and len(number) >= MIN_DIGITS and number.isdigit():
-                        variables = _plain_values(cells, columns) if columns else None
-                        if variables or not columns:
-                            yield Row(line, number, variables)
-                            continue
-                    row = self._read_row(line, last_read, [invisible.strip(cell) for cell in cells])
-                    if row is not None:
-                        yield row
+                yield from self._read_rows(reader, lines_before)
             except csv.Error as error:
+                yield from self._plain_rows(self.line)
                 last = last_line() or lines_before + reader.line_num
                 reason = f"its quotes are not closed, or not doubled, up to line {last}"
                 if "field larger" in str(error):
@@ -84,7 +72,49 @@ class RowReader:
                 yield Row(self.line, "", None, reason, last - self.line + 1)
                 self.line = last + 1
                 continue
+            except Refused:
+                yield from self._plain_rows(self.line)
+                raise
+            yield from self._plain_rows(self.line)
             return
+
+    def _read_rows(self, reader: CellReader, lines_before: int) -> Iterator[Row | PlainRows]:
+        """Yield the recipients but for the last of those that are gathered."""
+        layout, gathered = None, self._gathered
+        for cells in reader:
+            line, last_read = self.line, lines_before + reader.line_num
+            self.line = last_read + 1
+            if layout is not self.layout:
+                layout = self.layout
+                width, number_column, columns = layout.unpacked()
+            # Most rows hold a number, and values, without anything around them.
+            number = cells[number_column] if len(cells) == width else ""
+            if line == last_read and len(number) >= MIN_DIGITS and number.isdigit():
+                if not columns:
+                    gathered.append(number)
+                    if len(gathered) == BLOCK_SIZE:
+                        yield from self._plain_rows(self.line)
+                    continue
+                variables = _plain_values(cells, columns)
+                if variables:
+                    yield Row(line, number, variables)
+                    continue
+            if gathered:
+                yield from self._plain_rows(line)
+            row = self._read_row(line, last_read, [invisible.strip(cell) for cell in cells])
+            if row is not None:
+                yield row
+
+    def _plain_rows(self, line: int) -> Iterator[Row | PlainRows]:
+        """Yield the recipients that were gathered, who stand on the lines before `line`."""
+        numbers = self._gathered.copy()
+        self._gathered.clear()
+        first_line = line - len(numbers)
+        if msisdn.are_mobile(numbers):
+            if numbers:
+                yield PlainRows(first_line, numbers)
+        else:
+            yield from itertools.starmap(Row, enumerate(numbers, first_line))
 
     def _read_row(self, line: int, last_line: int, cells: Sequence[str]) -> Row | None:
         """Return the recipient of a row, with its problem where there is one; None for no row."""

@@ -30,6 +30,8 @@ _UTF_8_WORD = re.compile(
 )
 _LINE_END = re.compile(rb"\r\n?|\n")
 _WIDE = re.compile("[\u0800-\U0010ffff]")
+#: In how many lines it is looked for whether a list was damaged before.
+_LINES_LOOKED_AT = 500
 _ADVICE = "save it as CSV UTF-8, or say its encoding"
 
 
@@ -63,9 +65,10 @@ def detect(file: BinaryIO, encoding: ListEncoding | None = None) -> TextEncoding
     head = file.read(4096)
     codec = _given_codec(head, ListEncoding(encoding)) if encoding else _marked_codec(head)
     try:
-        if codec:
-            return _require(file, codec, strict=encoding is None)
-        return _detect_unmarked(file)
+        found = _require(file, codec, strict=encoding is None) if codec else _detect_unmarked(file)
+        if encoding is None and found.codec == "utf-8":
+            _refuse_damaged_before(file)
+        return found
     finally:
         file.seek(0)
 
@@ -225,6 +228,30 @@ def _is_gb2312(word: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _refuse_damaged_before(file: BinaryIO) -> None:
+    """Refuse a file of UTF-8 that was read as GBK once, and saved.
+
+    Its characters, as bytes of GBK, are Chinese in UTF-8. What was Chinese from the beginning
+    hardly ever is: a third of the first lines that hold more than ASCII is beyond chance.
+    """
+    file.seek(0)
+    lines = file.read(_BLOCK_BYTES).split(b"\n")[:_LINES_LOOKED_AT]
+    wide_lines = [nth for nth, line in enumerate(lines, 1) if not line.isascii()]
+    damaged = [nth for nth in wide_lines if _is_damaged(lines[nth - 1])]
+    if damaged and len(damaged) * 3 >= len(wide_lines):
+        _refuse(
+            f"the text of line {damaged[0]} and others was damaged before: it is UTF-8 that was"
+            f" read as GBK once; export it again"
+        )
+
+
+def _is_damaged(line: bytes) -> bool:
+    try:
+        return _WIDE.search(line.decode().encode("gbk").decode()) is not None
+    except UnicodeError:
+        return False
 
 
 def _head_beyond_ascii(file: BinaryIO) -> bytes:

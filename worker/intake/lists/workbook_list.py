@@ -37,7 +37,7 @@ def open_workbook(
         yield facts, line_count, _rows(workbook.read(sheet), rows, head.last_line)
 
 
-def _rows(reader: CellReader, rows: RowReader, lines_above: int) -> Iterator[Row]:
+def _rows(reader: CellReader, rows: RowReader, lines_above: int) -> Iterator[Row | PlainRows]:
     """Yield the recipients below the head; a reader counts its rows from the first one on."""
     for _ in range(lines_above):
         next(reader, None)
@@ -63,6 +63,7 @@ def _facts_of(sheet: str, other_sheets: Collection[str], head: Head) -> ListFact
         header_line=head.header.first_line if head.header else None,
         columns=tuple(head.columns),
         number_column=head.layout.number_column,
+        variable_columns=head.layout.variable_columns,
         other_sheets=tuple(other_sheets),
     )
     for record in head.others:
