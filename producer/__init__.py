@@ -11,7 +11,8 @@ costs latency, never an error and never a message.
 
 import importlib
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -95,6 +96,19 @@ def configure(path: str | Path | None = None) -> "Producer":
     with _lock:
         _default = producer
     return producer
+
+
+@contextmanager
+def replaced_default(producer: "Producer") -> Iterator[None]:
+    """Have the functions of this module use another producer while the block runs."""
+    global _default  # noqa: PLW0603 - it is put back
+    with _lock:
+        previous, _default = _default, producer
+    try:
+        yield
+    finally:
+        with _lock:
+            _default = previous
 
 
 def _producer() -> "Producer":

@@ -74,7 +74,7 @@ class Producer:
         **message_options: Unpack[MessageOptions],
     ) -> Enqueued:
         """Accept messages; `producer.enqueue` describes the details."""
-        request = _build_request(to, text, message_options)
+        request = build_request(to, text, message_options)
         checked = enqueue.check(self.settings, request)
         if session is not None:
             return self._store_in_session(session, checked, self.ring)
@@ -99,7 +99,7 @@ class Producer:
         """Do as `enqueue` does, without blocking the event loop."""
         if session is None:
             return await asyncio.to_thread(self.enqueue, to, text, **message_options)
-        checked = enqueue.check(self.settings, _build_request(to, text, message_options))
+        checked = enqueue.check(self.settings, build_request(to, text, message_options))
         loop = asyncio.get_running_loop()
 
         def ring(message_class: MessageClass) -> None:
@@ -123,7 +123,7 @@ class Producer:
         **message_options: Unpack[MessageOptions],
     ) -> Loaded:
         """Load a campaign and start it; `producer.enqueue_campaign` describes the details."""
-        request = _build_request(
+        request = build_request(
             (), text, {"message_class": MessageClass.MARKETING, **message_options}
         )
         allowed = parse_allowed(allow)
@@ -193,7 +193,7 @@ class Producer:
         classes_to_ring.add(message_class)
 
 
-def _build_request(
+def build_request(
     to: str | Sequence[str], text: str, message_options: MessageOptions
 ) -> EnqueueRequest:
     """Build the request for `to`, one number or several. Raises `Refused` for an unknown class."""

@@ -1,9 +1,9 @@
 """Run all processes of Xinshi on one machine, as `xinshi up` does.
 
-These are the embedded server (if that is the broker), a worker for each class, beat and the web
-process. Each is started again when it dies. Ctrl-C or TERM lets all of them finish what is under
-way. The supervisor holds the web process's socket: while the web process is started again, callers
-wait.
+These are the embedded server (if that is the broker), a worker for each class, beat, the web
+process, and the sandbox where it is asked for. Each is started again when it dies. Ctrl-C or TERM
+lets all of them finish what is under way. The supervisor holds the web process's socket: while the
+web process is started again, callers wait.
 """
 
 import http.client
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import FrameType
@@ -65,6 +65,7 @@ class Supervisor:
         output: IO[bytes] | None = None,
         *,
         web: socket.socket | None = None,
+        sandbox: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._config = config
@@ -73,6 +74,8 @@ class Supervisor:
         self._processes = [
             SupervisedProcess(name, arguments) for name, arguments in PROCESS_ARGUMENTS.items()
         ]
+        if sandbox:
+            self._processes.insert(0, SupervisedProcess("sandbox", ("worker.sandbox", *sandbox)))
         #: The socket of the web process; None: there is no web process.
         self._web_socket = web
         if web is not None:

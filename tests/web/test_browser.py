@@ -24,7 +24,7 @@ SCREEN = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 #: What keeps somebody from using a page.
 SERIOUS = {"serious", "critical"}
-PAGES = ["/sign-in", "/", "/campaigns", "/messages", "/replies", "/unknown"]
+PAGES = ["/sign-in", "/docs", "/", "/campaigns", "/messages", "/replies", "/unknown"]
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def test_another_metadata_is_another_request(stage: Stage) -> None:
         ({"a": {"b": "c"}}, "must be a text"),
         ("a", "must be a table of names and values"),
     ],
-    ids=str,
+    ids=["entries", "bytes", "bytes of Chinese", "NUL", "number", "nested", "no table"],
 )
 def test_metadata_is_texts_and_bounded(served: Served, metadata: Any, what: str) -> None:
     body = {"to": TO, "text": TEXT, "metadata": metadata}
@@ -85,7 +85,11 @@ def test_metadata_is_texts_and_bounded(served: Served, metadata: Any, what: str)
     assert error["what"].startswith(what)
 
 
-@pytest.mark.parametrize("metadata", [{"a": "x" * 1015}, {str(nth): "y" for nth in range(16)}])
+@pytest.mark.parametrize(
+    "metadata",
+    [{"a": "x" * 1015}, {str(nth): "y" for nth in range(16)}],
+    ids=["bytes", "entries"],
+)
 def test_what_fits_is_kept(served: Served, metadata: dict[str, str]) -> None:
     body = {"to": TO, "text": TEXT, "metadata": metadata}
     made = served.client().post("/v1/messages", json=body)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from worker.sandbox.config import Config
 from worker.sandbox.running import RunningSandbox, serve
+from worker.sandbox.text_printer import print_texts
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         help="ihuyi's limits per number (4080, 4082)",
     )
     add_option("--seed", type=int, default=standard.seed)
+    add_option("--show-texts", action="store_true", help="print each text that is taken")
     add_option("--quiet", action="store_true", help="do not print the base URL")
     return parser
 
@@ -74,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         latency=options.latency,
         limits=options.limits,
         seed=options.seed,
+        on_taken=print_texts if options.show_texts else None,
     )
     # Little here is ever garbage: looking for it less often is worth a tenth of the speed.
     gc.set_threshold(50_000, 20, 20)

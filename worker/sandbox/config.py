@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from worker.sandbox.exchange import TakenSubmission
+
 #: When a ledger line that takes messages is forced to the disk: for each request, once for all
 #: requests of one turn of the loop, or never (only to measure how fast the server can be).
 Fsync = Literal["each", "group", "none"]
@@ -35,3 +37,5 @@ class Config:
     #: The seed of random choices and identifiers.
     seed: int = 0
     clock: Callable[[], float] = time.time
+    #: Is told of each submission that was taken, with its gateway.
+    on_taken: Callable[[str, TakenSubmission], None] | None = None

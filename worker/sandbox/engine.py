@@ -124,6 +124,8 @@ class SandboxEngine:
         if answer.submission is not None:
             self.world.tally(side.name, call.account, answer.submission)
             side.remember(call.account, answer.submission, call.at)
+            if self.config.on_taken is not None:
+                self.config.on_taken(side.name, answer.submission)
         self.ledger.append(side.name, call, answer, misbehaviour, proceed)
 
     def _misbehave(

@@ -41,6 +41,9 @@ def sandbox(
         bool, typer.Option(help="Limits per number, where a gateway has them.")
     ] = True,
     seed: Annotated[int, typer.Option(help="Chance and identifiers follow from it.")] = 0,
+    show_texts: Annotated[
+        bool, typer.Option("--show-texts", help="Print each text that is taken.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Run the server side of every gateway on loopback, until Ctrl-C.
@@ -51,6 +54,7 @@ def sandbox(
     import asyncio
 
     from worker.sandbox import Config
+    from worker.sandbox.text_printer import print_texts
 
     if fsync not in {"each", "group", "none"}:
         msg = "--fsync: choose each, group or none"
@@ -66,6 +70,7 @@ def sandbox(
         "latency": latency,
         "limits": limits,
         "seed": seed,
+        "on_taken": print_texts if show_texts else None,
     }
     if asyncio.run(_run(Config(**setup), as_json=as_json)) is signal.SIGINT:
         output.print_hint("the sandbox has stopped" + (f"; {ledger} is whole" if ledger else ""))

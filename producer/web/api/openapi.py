@@ -4,14 +4,17 @@ A call is named as its function is (`send_message` is `sendMessage`), and genera
 name over.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from producer.web import problems
 from producer.web.api import upload_schemas, webhook_schemas
+from producer.web.api.authentication import RequireScope
 from producer.web.api.campaign_schemas import NewCampaign
 from producer.web.api.upload_schemas import UploadTerms
 
@@ -40,6 +43,17 @@ def install(app: FastAPI) -> None:
     app.openapi = openapi_document  # type: ignore[method-assign]
 
 
+def _name_scopes(paths: dict[str, Any], routes: Iterable[APIRoute]) -> None:
+    """Say with each call which scopes its key needs: one of them, where there are several."""
+    for route in routes:
+        for dependant in route.dependant.dependencies:
+            if isinstance(dependant.call, RequireScope):
+                needed = [{"key": [scope.value]} for scope in sorted(dependant.call.scopes)]
+                for method in route.methods or ():
+                    if route.include_in_schema:
+                        paths[route.path][method.lower()]["security"] = needed
+
+
 def _complete(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
@@ -51,6 +65,7 @@ def _complete(app: FastAPI) -> dict[str, Any]:
         # Relative to where it is read: behind a proxy too, and without a word of where that is.
         servers=[{"url": "/"}],
     )
+    _name_scopes(document["paths"], app.state.routes)
     _, models = models_json_schema([(model, "validation") for model in _NAMED], ref_template=_REF)
     components = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in models.get("$defs", {}).items():

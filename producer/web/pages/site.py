@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from producer.web.context import Context
 from producer.web.pages import (
+    api_docs,
     campaigns,
     messages,
     overview,
@@ -27,7 +28,7 @@ from worker.config.settings import Settings
 router = page_routes.router()
 
 #: The modules of the pages; each has a `router`.
-PAGE_MODULES = (overview, campaigns, messages, replies, unknown)
+PAGE_MODULES = (overview, campaigns, messages, replies, unknown, api_docs)
 
 
 @router.get("/sign-in")

@@ -151,6 +151,27 @@ WORDS: dict[str, tuple[str, str]] = {
     "resent": ("已再发一次", "sent once more"),
     "wrong": ("出错了", "Something is wrong"),
     "back": ("返回", "Back"),
+    "api": ("HTTP 接口", "HTTP API"),
+    "api_hint": (
+        "每个错误都是 application/problem+json。机器可读的描述：",
+        "Every error is application/problem+json. Described for machines:",
+    ),
+    "kind": ("类型", "Kind"),
+    "limits": ("限制", "Limits"),
+    "required": ("必填", "required"),
+    "needs_scope": ("需要密钥具有权限", "Needs a key with the scope"),
+    "needs_no_key": ("不需要密钥", "Needs no key"),
+    "parameters": ("参数", "Parameters"),
+    "body": ("请求内容", "Body"),
+    "answers": ("应答", "Answers"),
+    "errors": ("错误", "Errors"),
+    "fields": ("字段", "Fields"),
+    "schemas": ("数据结构", "Schemas"),
+    "webhooks": ("回调", "Callbacks"),
+    "webhooks_hint": (
+        "我们向您的地址发送的请求，按 Standard Webhooks 签名。",
+        "What is sent to a URL of yours, signed as Standard Webhooks says.",
+    ),
 }
 
 
