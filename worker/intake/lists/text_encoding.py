@@ -65,10 +65,13 @@ def detect(file: BinaryIO, encoding: ListEncoding | None = None) -> TextEncoding
     head = file.read(4096)
     codec = _given_codec(head, ListEncoding(encoding)) if encoding else _marked_codec(head)
     try:
-        found = _require(file, codec, strict=encoding is None) if codec else _detect_unmarked(file)
-        if encoding is None and found.codec == "utf-8":
+        if codec:
+            text_encoding = _require(file, codec, strict=encoding is None)
+        else:
+            text_encoding = _detect_unmarked(file)
+        if encoding is None and text_encoding.codec == "utf-8":
             _refuse_damaged_before(file)
-        return found
+        return text_encoding
     finally:
         file.seek(0)
 
