@@ -58,7 +58,7 @@ def test_whoever_shows_no_key_learns_no_name(served: Served) -> None:
         ({"class": "opt"}, "class", "must be otp, notice or marketing"),
         ({"variables": ["a"]}, "variables", "must be a table of names and values"),
         ({"variables": {"a": 1}}, "variables.a", "must be a text, in quotes"),
-        ({"client": ""}, "client", "has fewer than 1 characters"),
+        ({"client": ""}, "client", "is empty"),
         ({"text": "\0"}, "text", "has a character that may not stand there"),
         ({"txt": "x"}, "txt", "is unknown"),
     ],

@@ -49,6 +49,8 @@ def sentence(fault: Mapping[str, Any]) -> str:
     `fault` is one of `ValidationError.errors()`.
     """
     context = {name: _written(limit) for name, limit in (fault.get("ctx") or {}).items()}
+    if context.get("min_length") == "1":
+        return "is empty"
     own_words = _SENTENCES.get(str(fault["type"]))
     if own_words is not None:
         return own_words.format_map(context)
