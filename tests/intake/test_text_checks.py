@@ -82,7 +82,7 @@ def test_a_warning_holds_nothing_up_and_is_returned_again_for_the_same_key(
     accepted = producer.enqueue(mobiles(1), text, account="v1", variables={"x": "1"}, key="k")
     said = [str(warning) for warning in accepted.warnings]
     assert [warning.split("; ")[0] for warning in said] == [
-        "text: has no signature 【…】, and v1 adds none that is known",
+        "text: has no signature 【…】, and none is known that v1 would add",
         "text: has “，” directly behind a link, at character 17: handsets may take it to the link",
         "variables.x: the text names it nowhere",
     ]

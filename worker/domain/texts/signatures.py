@@ -87,7 +87,7 @@ def _missing(text: str, accounts: list[str]) -> Problem:
     if _OTHER_BRACKETS.match(text):
         return Problem("text", "has its signature in other brackets; write it in 【…】")
     names = ", ".join(filter(None, accounts[:3])) + (" and others" if len(accounts) > 3 else "")
-    adds_none = f", and {names} adds none that is known" if names else ""
+    adds_none = f", and none is known that {names} would add" if names else ""
     advice = "begin the text with it, or set added_signature"
     return Problem("text", f"has no signature 【…】{adds_none}; {advice}")
 
