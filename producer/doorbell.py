@@ -9,13 +9,10 @@ import threading
 import time
 from typing import Any
 
-import structlog
-
+from worker import outages
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.runtime import broker, pending_doorbells
-
-log = structlog.get_logger()
 
 #: How long this process does not ring after a ring that failed.
 QUIET_SECONDS = 10.0
@@ -52,8 +49,9 @@ class Doorbell:
                 self._publish(queue, task, args)
         except Exception as error:  # noqa: BLE001 - whatever a broker raises, the message is stored
             self._quiet_until = time.monotonic() + QUIET_SECONDS
-            log.warning("doorbell.failed", why=type(error).__name__, quiet_for=QUIET_SECONDS)
+            outages.BROKER.failed(type(error).__name__)
             return False
+        outages.BROKER.answered()
         return True
 
     def _publish(self, queue: str, task: str, args: tuple[str, ...]) -> None:

@@ -12,13 +12,20 @@ from celery.exceptions import SecurityWarning
 
 from worker.celery import application
 from worker.config.settings import load
+from worker.domain.errors import ConfigurationError
 
 
 def main(arguments: list[str]) -> None:
     """Run beat, or a worker of one process for the queues that are named."""
     # On a developer's machine, or in a container, it may be root; `xinshi doctor` is there to warn.
     warnings.simplefilter("ignore", SecurityWarning)
-    app = application(load())
+    try:
+        app = application(load())
+    except ConfigurationError as error:
+        sys.stderr.write(
+            "".join(f"error: configuration: {problem}\n" for problem in error.problems)
+        )
+        sys.exit(2)
     if arguments == ["beat"]:
         app.start(["--quiet", "beat", "--loglevel", "WARNING"])
         return

@@ -10,6 +10,7 @@ from typing import Any
 from celery import Celery, signals
 from celery.signals import Signal
 
+from worker import outages
 from worker.config import secret_places
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
@@ -93,6 +94,7 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
         logs.configure(settings.top.log_level)
         logs.warn_of_variables(settings.warnings)
 
+    _connect(signals.after_task_publish, _note_publish)
     _connect(signals.setup_logging, log_setup)
     _connect(signals.task_failure, task_failures.log_failure)
     _connect(signals.worker_process_init, start)
@@ -100,6 +102,11 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
     _connect(signals.worker_ready, start_unless_forking)
     _connect(signals.worker_shutting_down, halt)
     _connect(signals.worker_shutdown, stop)
+
+
+def _note_publish(**_: Any) -> None:
+    """Note that the broker took a doorbell: beat does not say that it is connected again."""
+    outages.BROKER.answered()
 
 
 def _connect(signal: Signal, receiver: Any) -> None:

@@ -23,7 +23,7 @@ from worker.config.settings import Settings
 from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
 from worker.runtime import broker, socket_folder
-from worker.store import accounts, events
+from worker.store import accounts, events, migrations
 from worker.store.db import database, pooler_probe
 from worker.store.delivery import batch_split
 from worker.store.intake import requests
@@ -78,7 +78,7 @@ def run_checks(session: Session) -> Iterator[Check]:
     for run_check in (_check_database, _check_schema):
         check = run_check(session)
         yield check
-        if check.problem is not None:
+        if check.state == "wrong":
             return
     yield from _check_pooler(session)
     yield _check_worker(session)
@@ -170,6 +170,9 @@ def _check_pooler(session: Session) -> Iterator[Check]:
 
 def _check_schema(session: Session) -> Check:
     problem = schema_problem(session.engine)
+    if problem and migrations.is_newer(migrations.revision(session.engine)):
+        advice = "install that version, or see in CHANGELOG.md whether this one may run beside it"
+        return Check("migrations", problem, advice, is_warning=True)
     return Check("migrations", problem, "run `xinshi migrate`" if problem else None)
 
 

@@ -146,11 +146,13 @@ def schema_problem(engine: "Engine") -> str | None:
     current, newest = migrations.revision(engine), migrations.newest_revision()
     if current == newest:
         return None
+    if migrations.is_newer(current):
+        return f"the database's schema is at {current}, and a newer version than this one made it"
     if current is None:
         return "the database has no tables of Xinshi yet; run `xinshi migrate`"
     return (
         f"the database's schema is at {current} and this version needs {newest};"
-        " run `xinshi migrate`, or install the version that made it"
+        " run `xinshi migrate`"
     )
 
 

@@ -111,7 +111,7 @@ def with_evidence(
     from worker.domain import msisdn
     from worker.store import events
     from worker.store.db import database
-    from worker.store.settlement import unknown
+    from worker.store.settlement import unknown_messages
 
     with database.reading(session.engine) as connection:
         return [
@@ -119,7 +119,9 @@ def with_evidence(
                 submission,
                 [
                     msisdn.mask(number)
-                    for number in unknown.first_numbers(connection, submission.id, SHOWN_NUMBERS)
+                    for number in unknown_messages.first_numbers(
+                        connection, submission.id, SHOWN_NUMBERS
+                    )
                 ],
                 events.of_submission(connection, submission.id),
             )

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from producer.web.problems import HANDLED_ERRORS, HttpProblem, problem_of
+from worker import outages
 from worker.config import schema_faults
 from worker.domain.errors import Problem
 
@@ -29,7 +30,7 @@ def install(app: FastAPI) -> None:
 
 def _handle_known(request: Request, error: Exception) -> JSONResponse:
     problem = problem_of(error)
-    if problem.status_code >= 500:
+    if problem.status_code >= 500 and not outages.DATABASE.is_away:
         log.warning("web.unavailable", route=_route_path(request), why=type(error).__name__)
     return problem.response()
 

@@ -197,6 +197,15 @@ def wrong(place: Place) -> dict[str, dict[str, Any]]:
     return {one["what"]: one for one in found if not one["ok"]}
 
 
+def test_a_schema_of_a_newer_version_is_a_warning(place: Place) -> None:
+    with place.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE xinshi_alembic_version SET version_num = '9999'")
+    checks = {check["what"]: check for check in place.data("doctor", code=1)}
+    assert checks["migrations"]["ok"] is True
+    assert "newer version" in checks["migrations"]["problem"]
+    assert "account jzy" in checks, "and the checks go on"
+
+
 def test_the_doctor_finds_nothing_where_everything_runs(place: Place) -> None:
     with EmbeddedServer(settings.load()), place.working():
         # A worker is only seen once it has looked.

@@ -1,8 +1,12 @@
 """A shell without the gateways' secrets: what reads the database works, what calls says why not."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.cli.conftest import TEXT, Place
+from tests.support import documents
 from worker.config import settings
 from worker.store import accounts
 from worker.store.db import database
@@ -74,6 +78,25 @@ def test_what_runs_refuses_to_start_and_names_all(plain: Place, words: list[str]
     said = plain.fails(*words, code=2)
     assert "accounts.mass.password" in said
     assert "accounts.v2.password" in said
+
+
+@pytest.mark.parametrize("role", ["notice", "beat"])
+def test_a_worker_and_beat_refuse_to_start_and_name_all_in_a_line_each(
+    plain: Place, role: str
+) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "worker", role],
+        cwd=plain.folder,
+        env={"PYTHONPATH": str(documents.ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert process.returncode == 2
+    mass, v2 = process.stderr.splitlines()
+    assert "accounts.mass.password: the environment variable MASS_PASSWORD is not set" in mass
+    assert "accounts.v2.password" in v2
 
 
 def test_a_hold_of_a_login_that_cannot_be_known_here_stands(

@@ -95,7 +95,7 @@ def lines(page: str) -> Iterator[list[str]]:
     for block in documents.blocks(documents.read(page)):
         if block.language in {"sh", "bash", "console", ""}:
             for line in block.text.splitlines():
-                for part in line.removeprefix("$ ").split(" && "):
+                for part in re.split(r" && | \| ", line.removeprefix("$ ")):
                     try:
                         words = shlex.split(part, comments=True)
                     except ValueError:

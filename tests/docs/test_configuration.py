@@ -14,6 +14,7 @@ from worker.config.web_settings import WebSettings
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.code_table import CodeMeaning
 from worker.gateways.registry import gateway_classes
+from worker.runtime import broker
 
 PAGE = documents.read("docs/configuration.md")
 #: What a required field is given where another one is looked at.
@@ -97,10 +98,12 @@ def test_every_gateway_has_its_section_and_is_named_as_a_choice() -> None:
         assert f'`"{name}"`' in choice[2]
 
 
-def test_the_example_is_a_configuration(tmp_path: Path) -> None:
+def test_each_example_is_a_configuration(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "bulk").write_text("9999\n", "utf-8")
     for block in documents.blocks(PAGE):
         if block.language == "toml":
             made = parse(tomllib.loads(block.text), tmp_path, {"IHUYI_API_KEY": "0" * 32})
-            assert set(made.accounts) == {"codes", "bulk"}
+            if made.accounts:
+                assert set(made.accounts) == {"codes", "bulk"}
+            broker.check(made)

@@ -1,14 +1,19 @@
 """docs/operating.md has every event that the program logs or stores, and its SQL runs."""
 
 import ast
+import re
+import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, insert, select, text, update
 
+from tests.docs.test_commands import check
 from tests.support import documents
 from worker.domain.enums import Outcome
 from worker.store.db import database
+from worker.store.schema import tables as schema
 
 PAGE = documents.read("docs/operating.md")
 #: Loggers are called `log` everywhere; `say` is one of its methods.
@@ -69,6 +74,22 @@ def test_every_stored_event_is_described_and_no_other() -> None:
     assert len(stored()) >= 5
 
 
+def first_table(page: str) -> list[list[str]]:
+    """Return the rows of the table that a page begins with."""
+    return documents.rows(documents.read(page).partition("\n## ")[0])
+
+
+def test_the_first_screen_has_ten_symptoms_each_with_one_command_in_both_languages() -> None:
+    english, chinese = first_table("docs/operating.md"), first_table("docs/operating.zh-CN.md")
+    assert len(english) == len(chinese) == 10
+    for row, chinese_row in zip(english, chinese, strict=True):
+        command = documents.coded(row[2])
+        assert row[2] == f"`{command}`"
+        assert command.startswith("xinshi ")
+        assert documents.coded(chinese_row[2]) == command
+        check(shlex.split(command))
+
+
 @pytest.mark.parametrize(
     "block",
     [block.text for block in documents.blocks(PAGE) if block.language == "sql"],
@@ -80,18 +101,42 @@ def test_statements_run(engine: Engine, block: str) -> None:
             connection.execute(text(statement))
 
 
-def test_retention_forgets_what_has_ended_and_nothing_that_waits(migrated: Engine) -> None:
-    """An old request that has ended goes with all its rows; an old one that waits stays."""
-    (block,) = [one.text for one in documents.blocks(documents.section(PAGE, "Retention"))]
+#: Old requests: the state of the submission, the idempotency key, whether the page's SQL keeps it.
+OLD_REQUESTS = {
+    1: ("accepted", None, False),
+    2: ("planned", None, True),
+    3: ("in_flight", None, True),
+    4: ("unknown", None, True),
+    5: ("accepted", "order 4711", True),
+    6: ("rejected", None, False),
+    7: ("accepted", None, True),
+    8: ("accepted", None, True),
+}
+
+
+def test_no_statement_of_the_page_loses_what_is_unknown_waits_or_has_a_key(
+    migrated: Engine,
+) -> None:
+    """An old request that has ended goes with all its rows; 8 was gathered into one of 7's."""
+    written = [
+        block.text
+        for block in documents.blocks(PAGE)
+        if block.language == "sql" and re.search("DELETE|UPDATE", block.text)
+    ]
+    assert written
     with database.writing(migrated) as connection:
-        for one, state in ((1, "accepted"), (2, "planned")):
+        for one, (state, key, _) in OLD_REQUESTS.items():
             connection.execute(
-                text(
-                    "INSERT INTO xinshi_request (id, sender, class, text, personal, kinds, total,"
-                    " next_n, rest, created_at) VALUES (:one, '', 'notice', 'x', 0, 'mobile', 1,"
-                    " 1, 'queued', '2020-01-01 00:00:00.000000')"
-                ),
-                {"one": one},
+                insert(schema.request).values(
+                    id=one,
+                    message_class="notice",
+                    key=key,
+                    text="x",
+                    kinds="mobile",
+                    total=1,
+                    next_n=1,
+                    created_at=datetime(2020, 1, 1, tzinfo=UTC),
+                )
             )
             connection.execute(
                 text(
@@ -105,9 +150,21 @@ def test_retention_forgets_what_has_ended_and_nothing_that_waits(migrated: Engin
                 text("INSERT INTO xinshi_message (request_id, n, msisdn) VALUES (:one, 0, 'x')"),
                 {"one": one},
             )
-        for statement in block.split(";\n"):
-            connection.execute(text(statement))
+        connection.execute(
+            update(schema.message)
+            .where(schema.message.c.request_id == 8)
+            .values(submission_id=select_submission_of(connection, 7))
+        )
+        for block in written:
+            for statement in block.split(";\n"):
+                connection.execute(text(statement))
+        kept = [one for one, (_, _, stays) in OLD_REQUESTS.items() if stays]
         for table in ("request", "submission", "message"):
             column = "id" if table == "request" else "request_id"
-            left = connection.execute(text(f"SELECT {column} FROM xinshi_{table}"))
-            assert left.scalars().all() == [2]
+            left = connection.execute(text(f"SELECT {column} FROM xinshi_{table} ORDER BY 1"))
+            assert left.scalars().all() == kept
+
+
+def select_submission_of(connection: Connection, request_id: int) -> int:
+    query = select(schema.submission.c.id).where(schema.submission.c.request_id == request_id)
+    return int(connection.execute(query).scalar_one())

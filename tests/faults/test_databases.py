@@ -167,7 +167,7 @@ def test_fault_17_read_only(build: Build, own_postgresql: PostgreSQL, postgresql
         worker = house.worker("marketing")
         with pytest.raises(Unavailable):
             house.producer.enqueue(mobiles(1, 50), TEXT)
-        eventually(lambda: house.log.exists() and "lane.claim_failed" in house.log.read_text())
+        eventually(lambda: house.log.exists() and "database.away" in house.log.read_text())
         assert worker.is_alive()
         assert not house.taken()
     house.quiet()

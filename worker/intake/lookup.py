@@ -19,7 +19,7 @@ from worker.store.db import database
 from worker.store.feedback import reports
 from worker.store.intake import campaign_progress, campaigns, requests
 from worker.store.intake.campaign_progress import CampaignProgress
-from worker.store.settlement import unknown
+from worker.store.settlement import unknown_messages
 
 #: The form of a message's id; the databases have no integers of more digits.
 _MESSAGE_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
@@ -255,7 +255,9 @@ def _unknown_messages(
     connection: Connection, limit: int, filters: Mapping[str, Any]
 ) -> list[Message]:
     """Return the messages that the newest unknown submissions carry, the newest first."""
-    keys = unknown.message_keys(connection, limit, filters.get("account"), filters.get("since"))
+    keys = unknown_messages.message_keys(
+        connection, limit, filters.get("account"), filters.get("since")
+    )
     rows = messages.view_rows(connection, keys)
     newest_first = sorted(rows, key=lambda row: (-row.request_id, row.n))
     return [message_from_row(row) for row in newest_first]

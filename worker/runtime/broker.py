@@ -172,7 +172,9 @@ def _queue(name: str, *, amqp: bool) -> Any:
 def check(settings: Settings) -> None:
     """Raise `ConfigurationError` when accounts have to be paced and there is no Redis to do it."""
     if settings.accounts and redis_url(settings) is None:
-        broker = settings.top.broker_url.partition(":")[0]
-        advice = "name a Redis, as redis://127.0.0.1:6379/1"
-        problem = f"is missing: {broker} cannot pace accounts; {advice}"
+        problem = (
+            "is missing: the pace of accounts is kept in a Redis, and broker_url names none"
+            f" ({settings.top.broker_url.partition(':')[0]}); write its address beside it, as"
+            ' redis_url = "redis://127.0.0.1:6379/0"'
+        )
         raise ConfigurationError([Problem("redis_url", problem)])

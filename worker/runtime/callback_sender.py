@@ -15,6 +15,7 @@ from typing import cast
 import structlog
 from sqlalchemy import Engine
 
+from worker import outages
 from worker.config.settings import Settings
 from worker.domain.errors import Unavailable, XinshiError
 from worker.feedback import callback_attempt
@@ -68,7 +69,8 @@ class CallbackSender(BackgroundService):
             turns = await self._in_thread(threads, self._read_turns)
             taken = await self._take(threads, self._reserve(turns))
         except XinshiError as error:
-            log.warning("callback.look_failed", why=str(error))
+            if not outages.DATABASE.is_away:
+                log.warning("callback.look_failed", why=str(error))
             await self._wait(RETRY_SECONDS)
             return True
         for event, place in taken:

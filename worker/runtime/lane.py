@@ -16,7 +16,7 @@ from typing import cast
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import failpoints
+from worker import failpoints, outages
 from worker.config.settings import Settings
 from worker.delivery import permits, record, submit
 from worker.delivery.account_choice import CROWDED_WAIT
@@ -113,7 +113,8 @@ class Lane(BackgroundService):
         try:
             submissions = await self._in_thread(threads, self._claim)
         except XinshiError as error:
-            log.warning("lane.claim_failed", lane=self.message_class.value, why=str(error))
+            if not outages.DATABASE.is_away:
+                log.warning("lane.claim_failed", lane=self.message_class.value, why=str(error))
             await self._wait(RETRY_SECONDS)
             return True
         except Exception as error:
@@ -211,7 +212,9 @@ class Lane(BackgroundService):
         """Write outcomes until the database takes them; meanwhile they are on the disk."""
         outcomes = [record.outcome_of(answer) for answer in answers]
         spooled = False
-        while not await self._in_thread(threads, partial(self._write_outcomes, outcomes)):
+        while not await self._in_thread(
+            threads, partial(self._write_outcomes, outcomes, spooled=spooled)
+        ):
             if not spooled:
                 spooled = await self._in_thread(threads, partial(self._spool_outcomes, outcomes))
             await asyncio.sleep(RETRY_SECONDS)
@@ -220,8 +223,11 @@ class Lane(BackgroundService):
         for answer in answers:
             _log(answer)
 
-    def _write_outcomes(self, outcomes: Sequence[CallOutcome]) -> bool:
-        """Write outcomes; False when the database has to be tried again."""
+    def _write_outcomes(self, outcomes: Sequence[CallOutcome], *, spooled: bool = False) -> bool:
+        """Write outcomes; False when the database has to be tried again.
+
+        That is logged once: not of those that are `spooled` already.
+        """
         try:
             failpoints.reach("record.before")
             with database.writing(self.engine) as connection:
@@ -229,7 +235,8 @@ class Lane(BackgroundService):
             failpoints.reach("record.after")
             self._throttle.release(permits.redis_slots_of(outcome.lease for outcome in outcomes))
         except (XinshiError, OSError) as error:
-            log.warning("lane.record_failed", lane=self.message_class.value, why=str(error))
+            if not spooled:
+                log.warning("lane.record_failed", lane=self.message_class.value, why=str(error))
             return False
         except Exception as error:
             # A fault of ours: the sweep will show the call as unknown, and no other call.

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from worker.domain.errors import Problem
+from worker.runtime import library_logs
 
 log = structlog.get_logger()
 
@@ -52,9 +53,10 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-            foreign_pre_chain=processors,
+            foreign_pre_chain=[*processors, library_logs.name_event],
         )
     )
+    library_logs.tell_broker_outages()
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

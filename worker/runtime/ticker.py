@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Engine
 
+from worker import outages
 from worker.config.settings import Settings
 from worker.delivery import health_monitor
 from worker.domain.enums import Reports
@@ -103,7 +104,8 @@ class Ticker(BackgroundService):
         try:
             await look
         except XinshiError as error:
-            log.warning("tick.look_failed", why=str(error))
+            if not outages.DATABASE.is_away:
+                log.warning("tick.look_failed", why=str(error))
         except Exception as error:
             # A fault of ours, or of this machine's disk: the next look may do better.
             log.exception("tick.look_failed", why=type(error).__name__)
@@ -129,7 +131,8 @@ class Ticker(BackgroundService):
             await tick.run()
         except XinshiError as error:
             problem = f"{type(error).__name__}: {error}"
-            log.warning("tick.failed", tick=name, why=str(error))
+            if not outages.DATABASE.is_away:
+                log.warning("tick.failed", tick=name, why=str(error))
         except Exception as error:
             # A fault of ours in one tick must not end the others.
             problem = type(error).__name__

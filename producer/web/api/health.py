@@ -32,7 +32,7 @@ async def show_health(context: Context) -> Health:
 
 @router.get("/readyz", summary="Can it serve?", responses=responses(503))
 async def show_readiness(context: Context) -> Health:
-    """Answer when the database does, and its schema is this version's."""
+    """Answer when the database does, and its schema is this version's or a newer one's."""
     try:
         async with asyncio.timeout(DATABASE_TIMEOUT):
             problem = await context.probe(lambda: _schema_problem(context))
@@ -45,6 +45,6 @@ async def show_readiness(context: Context) -> Health:
 
 def _schema_problem(context: AppContext) -> str | None:
     revision, newest = migrations.revision(context.engine), migrations.newest_revision()
-    if revision == newest:
+    if revision == newest or migrations.is_newer(revision):
         return None
     return "the database's schema is not this version's; run `xinshi migrate`"

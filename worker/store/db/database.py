@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, Transaction, create_engine, even
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from worker import failpoints
+from worker import failpoints, outages
 from worker.domain.errors import CommitUnknown, Unavailable
 from worker.store.db import failures, pg_session
 from worker.store.db.sqlite_lock import FairFileLock
@@ -130,6 +130,7 @@ def _commit(transaction: Transaction) -> None:
         if not error.connection_invalidated:
             raise
         msg = "the database was cut off while it committed"
+        outages.DATABASE.failed(msg)
         raise CommitUnknown(msg) from error
 
 
@@ -142,9 +143,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def _errors_translated() -> Iterator[None]:
-    """Raise `Unavailable` for what the database or its driver raises in the block."""
+    """Raise `Unavailable` for what the database or its driver raises in the block.
+
+    Whether it answered is noted, for the log.
+    """
     try:
         yield
+        outages.DATABASE.answered()
     except (IntegrityError, DataError):
         # The values that were to be written are wrong, not the database.
         raise
@@ -152,7 +157,9 @@ def _errors_translated() -> Iterator[None]:
         msg = "all connections to the database are in use"
         raise Unavailable(msg) from error
     except DBAPIError as error:
-        raise Unavailable(failures.explain(error)) from error
+        words = failures.explain(error)
+        outages.DATABASE.failed(words)
+        raise Unavailable(words) from error
 
 
 @contextlib.contextmanager
