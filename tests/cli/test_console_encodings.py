@@ -157,7 +157,7 @@ def test_utf_8_on_a_locale_that_is_none_is_refused_and_what_is_the_locales_own_i
         ended = python(filled, *words, f"--text={text}".encode(charset), **setup)
         assert ended.returncode == 0, ended.stderr
         stored = filled.data("show", "2-0")
-        assert stored["msisdn"] == "13800138001"
+        assert stored["to"] == "13800138001"
 
 
 def test_an_argument_is_named_and_never_shown() -> None:

@@ -56,7 +56,7 @@ def test_a_person_decides_on_replies_that_are_near_to_an_opt_out(place: Place) -
     )
     assert "gets no more advertising" in place.done("opt-outs", "add", ids[2])
     assert place.data("inbound", "--unclear") == []
-    assert [row["msisdn"] for row in place.data("opt-outs", "list")] == [mobiles(4)[2]]
+    assert [row["to"] for row in place.data("opt-outs", "list")] == [mobiles(4)[2]]
     counts = place.data("opt-outs", "reread")
     assert counts == {"read": 1, "out": 0, "in": 0, "near": 0, "opted_out": 0, "dry_run": False}
     assert "1 read: 0 ask for no more" in place.done("opt-outs", "reread", "--dry-run")

@@ -21,11 +21,14 @@ from tests.support.stage import (
 from tests.support.web_process import live
 from tests.web.conftest import Served, make_key
 from worker.domain.enums import Carrier, MessageClass, Scope
+from worker.feedback import inbound
+from worker.gateways.results import InboundMessage
 from worker.policy.account_health import Health
 from worker.sandbox import Sandbox
 from worker.store import accounts, keys, sessions
 from worker.store.db import database
 from worker.store.delivery import stops
+from worker.store.feedback import opt_outs
 from worker.store.settlement import unknown
 
 ADDRESSES = ["/", "/campaigns", "/messages", "/replies", "/unknown"]
@@ -340,6 +343,28 @@ def test_replies_are_a_conversation_with_what_we_said(
     talk = operator.get(address[1]).text
     assert "&lt;b&gt;谢谢" in talk
     assert TEXT in talk
+
+
+def test_a_reply_that_is_near_to_an_opt_out_has_two_buttons(
+    served: Served, operator: httpx.Client
+) -> None:
+    engine, settings = served.stage.engine, served.stage.settings
+    texts = {"13800138001": "我要退订", "13800138002": "别发了", "13800138003": "T恤有货吗"}
+    with database.writing(engine) as connection:
+        replies = [(1, InboundMessage(number, text)) for number, text in texts.items()]
+        inbound.take_pages(connection, settings, "v1", replies)
+    page = operator.get("/replies").text
+    dismissals = sorted(re.findall(r'action="(/replies/\d+)/dismiss"', page))
+    assert len(dismissals) == 2
+    first, second = dismissals
+    data = {"token": token(page)}
+    assert operator.post(f"{first}/opt-out", data=data).status_code == 303
+    assert operator.post(f"{second}/dismiss", data=data).status_code == 303
+    assert operator.post(f"{second}/dismiss", data=data).status_code == 422
+    assert operator.post(f"{second}/nonsense", data=data).status_code == 404
+    assert "/dismiss" not in operator.get("/replies").text
+    with database.reading(engine) as connection:
+        assert opt_outs.find(connection, list(texts)) == {"13800138001"}
 
 
 def test_what_is_not_there_is_a_page_that_says_so(operator: httpx.Client) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, NumberKind
@@ -12,12 +12,25 @@ from worker.domain.timezone import SHANGHAI
 from worker.gateways.base import Account, Content
 from worker.policy import eligibility
 
-if TYPE_CHECKING:
-    from worker.intake.enqueue import EnqueueRequest
-
 #: How many accounts are named with their hours.
 _MAX_NAMED = 3
 _DAY = timedelta(days=1)
+
+
+class _TimedRequest(Protocol):
+    """A request, as far as its time and its accounts go."""
+
+    @property
+    def message_class(self) -> MessageClass: ...
+
+    @property
+    def account(self) -> str | None: ...
+
+    @property
+    def not_before(self) -> datetime | None: ...
+
+    @property
+    def not_after(self) -> datetime | None: ...
 
 
 def account_problems(
@@ -46,7 +59,7 @@ def account_problems(
 
 def window_findings(
     settings: Settings,
-    request: "EnqueueRequest",
+    request: _TimedRequest,
     content: Content,
     kinds: set[NumberKind],
     at: datetime | None = None,

@@ -6,14 +6,15 @@ from typing import Any
 
 from fastapi import Request
 from sqlalchemy import Row
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from producer.web.context import AppContext, Context
 from producer.web.pages import page_routes
 from producer.web.pages.rendering import draw
-from producer.web.pages.sign_in import Looking
+from producer.web.pages.sign_in import Looking, Operating
 from worker.domain.enums import MessageClass
 from worker.domain.errors import NotFound
+from worker.feedback import reply_senders
 from worker.store import messages
 from worker.store.db import database
 from worker.store.feedback.inbound import find_reply, newest_replies
@@ -22,6 +23,8 @@ from worker.store.intake import requests
 router = page_routes.router("/replies")
 
 MAX_REPLIES = 100
+#: What a person may do with a reply that is near to an opt-out.
+_ACTS = ("opt-out", "dismiss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,26 @@ async def conversation(
     """
     msisdn, lines = await context.run(_conversation_lines, context, inbound_id)
     return draw(request, "conversation.html", person, msisdn=msisdn, lines=lines)
+
+
+@router.post("/{inbound_id}/{act}")
+async def decide(
+    context: Context, inbound_id: page_routes.Id, act: str, person: Operating
+) -> Response:
+    """Opt out who wrote a reply that is near to that, or say that it asks for nothing."""
+    if act not in _ACTS:
+        msg = "a reply can be taken as an opt-out, or dismissed"
+        raise NotFound(msg)
+    await context.run(_decide, context, inbound_id, act, person.name)
+    return RedirectResponse("/replies", 303)
+
+
+def _decide(context: AppContext, inbound_id: int, act: str, who: str) -> None:
+    with database.writing(context.engine) as connection:
+        if act == "dismiss":
+            reply_senders.dismiss(connection, inbound_id, who=who)
+        else:
+            reply_senders.opt_out_sender(connection, inbound_id, None, who=who)
 
 
 def _conversation_lines(context: AppContext, inbound_id: int) -> tuple[str, list[ConversationLine]]:
