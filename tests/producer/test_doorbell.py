@@ -84,7 +84,7 @@ def _forget_ids(envelope: dict[str, Any]) -> None:
         ("embedded", True),
         ("redis+socket:///a/b?virtual_host=1", True),
         ("rediss://h/1?ssl_cert_reqs=none", True),
-        ("sentinel://h", False),
+        ("sentinel://h?master_name=m", False),
         ("amqp://h//", False),
     ],
 )
@@ -151,7 +151,7 @@ def test_rabbitmq_alone_cannot_pace_accounts() -> None:
     [
         ("redis://h/1", "redis://h/1"),
         ("redis+socket:///a/b", "unix:///a/b"),
-        ("sentinel://h", None),
+        ("sentinel://h?master_name=m", None),
     ],
 )
 def test_the_throttle_s_redis_is_the_broker_s_where_that_is_one(

@@ -63,6 +63,7 @@ def celery_options(settings: Settings) -> dict[str, Any]:
     """Return the Celery settings that both ends of a doorbell share."""
     address = url(settings)
     amqp = address.startswith("amqp")
+    master = server_urls.sentinel_master(address)
     transport_options: dict[str, Any] = {
         "socket_timeout": 5.0,
         "socket_connect_timeout": DOORBELL_TIMEOUT,
@@ -74,6 +75,9 @@ def celery_options(settings: Settings) -> dict[str, Any]:
     if amqp:
         # Without confirmation a publish into a dying connection is lost, and nobody is told.
         transport_options = {"confirm_publish": True}
+    if master is not None:
+        address = address.partition("?")[0]
+        transport_options["master_name"] = master
     return {
         "broker_url": address,
         "broker_transport_options": transport_options,
