@@ -102,7 +102,7 @@ def test_sentinel_is_asked_for_its_master(place: Place, server: servers.Redis) -
         sentinel.kill()
     assert found["broker"]["ok"], found["broker"]
     with server.client() as client:
-        assert client.llen("notice") == 1
+        assert client.llen("xinshi.notice") == 1
 
 
 def test_a_wrong_password_and_a_server_that_takes_no_writes(

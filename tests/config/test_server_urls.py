@@ -107,4 +107,4 @@ def test_both_clients_mean_the_same_database(tmp_path: Path, query: str) -> None
         made = parsed(broker_url=f"{server.url}{query}")
         assert Doorbell(made).ring(MessageClass.NOTICE)
         with Connection(broker.url(made)) as connection:
-            assert connection.default_channel._size("notice") == 1
+            assert connection.default_channel._size("xinshi.notice") == 1
