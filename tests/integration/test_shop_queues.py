@@ -40,32 +40,33 @@ def shop(tmp_path: Path, broker_urls: dict[str, str]) -> Path:
     return folder
 
 
-def app_of(broker_url: str) -> Celery:
-    app = Celery("shop", broker=broker_url, set_as_current=False)
-    # No shared connection: it would take the queues of the test before for its own.
-    app.conf.update(task_default_queue="notice", broker_pool_limit=0)
-    return app
+def send(broker_url: str, task: str, *arguments: object) -> None:
+    """Send a task to the queue `notice`, for each of its arguments."""
+    with Celery("shop", broker=broker_url, set_as_current=False) as app:
+        app.conf.update(task_default_queue="notice")
+        # No shared connection: it would take the queues of the test before for its own.
+        with app.connection_for_write() as connection:
+            for argument in arguments:
+                app.send_task(task, args=[argument], queue="notice", connection=connection)
 
 
 def test_a_shop_s_tasks_are_left_to_it_and_ours_are_heard(
     stage: Stage, configured: Write, broker_urls: dict[str, str], shop: Path
 ) -> None:
     config = configured({"bulk": {}}, look_every="30s", **broker_urls)
-    with app_of(broker_urls["broker_url"]) as app:
-        for number in range(20):
-            app.send_task("shop.mail", args=[number], queue="notice")
-        with running(WORKER, config) as ours:
-            eventually(lambda: ours.said("broker.queue_left"))
-            stage.enqueue("13800000001", TEXT)
-            eventually(lambda: len(stage.taken()) == 1, within=15)
-            command = ["-m", "celery", "-A", "shop", "worker", "-Q", "notice", "-P", "solo"]
-            (shop / "xinshi.toml").touch()
-            with running(command, shop / "xinshi.toml", name="shop", ready=False, path=shop):
-                eventually(lambda: len(done(shop)) == 20)
-            stage.enqueue("13800000002", TEXT)
-            eventually(lambda: len(stage.taken()) == 2, within=15)
-            assert not ours.said("broker.foreign_message")
-        eventually(lambda: Counter(done(shop)) == Counter(map(str, range(20))))
+    send(broker_urls["broker_url"], "shop.mail", *range(20))
+    with running(WORKER, config) as ours:
+        eventually(lambda: ours.said("broker.queue_left"))
+        stage.enqueue("13800000001", TEXT)
+        eventually(lambda: len(stage.taken()) == 1, within=15)
+        command = ["-m", "celery", "-A", "shop", "worker", "-Q", "notice", "-P", "solo"]
+        (shop / "xinshi.toml").touch()
+        with running(command, shop / "xinshi.toml", name="shop", ready=False, path=shop):
+            eventually(lambda: len(done(shop)) == 20)
+        stage.enqueue("13800000002", TEXT)
+        eventually(lambda: len(stage.taken()) == 2, within=15)
+        assert not ours.said("broker.foreign_message")
+    assert Counter(done(shop)) == Counter(map(str, range(20)))
 
 
 def done(shop: Path) -> list[str]:
@@ -77,7 +78,6 @@ def test_what_the_door_was_given_under_an_old_name_is_taken(
 ) -> None:
     config = configured({"bulk": {}}, celery_door=True, look_every="30s", **broker_urls)
     payload = {"version": 1, "key": "order-1", "to": ["13800000001"], "text": TEXT}
-    with app_of(broker_urls["broker_url"]) as app:
-        app.send_task("xinshi.enqueue", args=[payload], queue="notice")
-        with running(WORKER, config):
-            eventually(lambda: len(stage.taken()) == 1)
+    send(broker_urls["broker_url"], "xinshi.enqueue", payload)
+    with running(WORKER, config):
+        eventually(lambda: len(stage.taken()) == 1)
