@@ -145,7 +145,11 @@ def schema_problem(engine: "Engine") -> str | None:
 
     current, newest = migrations.revision(engine), migrations.newest_revision()
     if current == newest:
-        return None
+        if migrations.has_view(engine):
+            return None
+        return (
+            "the view xinshi_messages is missing; run `xinshi migrate` as a user with CREATE VIEW"
+        )
     if current is None:
         return "the database has no tables of Xinshi yet; run `xinshi migrate`"
     return (
@@ -160,13 +164,14 @@ def _explained_failure(session: Session, error: Exception) -> Unavailable:
 
     from worker.store.db import failures
 
+    cause = error if isinstance(error, DBAPIError) else error.__cause__
+    if not isinstance(cause, DBAPIError):
+        return Unavailable(str(error))
     with contextlib.suppress(Exception):
-        problem = schema_problem(session.engine)
+        problem = schema_problem(session.engine) if failures.is_schema_missing(cause) else None
         if problem:
             return Unavailable(problem)
-    if isinstance(error, DBAPIError):
-        return Unavailable(failures.explain(error))
-    return Unavailable(str(error))
+    return Unavailable(failures.explain(cause))
 
 
 def _log_errors_only() -> None:

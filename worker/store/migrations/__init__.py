@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from worker.store.schema import views
 
@@ -19,10 +19,12 @@ VERSION_TABLE = "xinshi_alembic_version"
 def migrate(engine: Engine) -> None:
     """Bring the database's schema to this version; do nothing when it has it already.
 
-    The view `xinshi_messages` has no history: it is dropped and created by each migration.
+    The view `xinshi_messages` has no history: it is dropped and created by each migration, and by
+    the next one if the database's user may not create it.
     """
     with engine.begin() as connection:
-        if _context(connection).get_current_revision() == newest_revision():
+        is_newest = _context(connection).get_current_revision() == newest_revision()
+        if is_newest and _has_view(connection):
             return
         connection.execute(text(f"DROP VIEW IF EXISTS {views.VIEW_NAME}"))
         config = _config()
@@ -34,6 +36,12 @@ def migrate(engine: Engine) -> None:
         connection.exec_driver_sql(f"CREATE VIEW {views.VIEW_NAME} AS {query}".replace("%", "%%"))
 
 
+def has_view(engine: Engine) -> bool:
+    """Tell whether the view is there; MySQL keeps the tables of a migration that ended before."""
+    with engine.connect() as connection:
+        return _has_view(connection)
+
+
 def revision(engine: Engine) -> str | None:
     """Return the schema's revision in the database; None when there is no schema yet."""
     with engine.connect() as connection:
@@ -43,6 +51,10 @@ def revision(engine: Engine) -> str | None:
 def newest_revision() -> str | None:
     """Return the revision that this version of Xinshi needs."""
     return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _has_view(connection: Connection) -> bool:
+    return views.VIEW_NAME in inspect(connection).get_view_names()
 
 
 def _config() -> Config:
