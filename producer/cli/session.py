@@ -59,8 +59,6 @@ class Session:
             problem = "is no URL of a database that can be read; see docs/configuration.md"
         except ValueError as error:
             problem = str(error)
-        except OSError as error:
-            problem = f"its folder cannot be made: {error.strerror}"
         raise ConfigurationError([Problem("database_url", problem)])
 
     def ring(self, message_class: "MessageClass", what_happened: str) -> None:
