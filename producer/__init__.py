@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from producer import namesakes  # noqa: F401 - before `worker`: says what hides it
 from producer.options import MessageOptions
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import (

@@ -5,10 +5,12 @@ that has more than one configuration, or settings that are not read from a file.
 """
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
+from weakref import WeakSet
 
 from sqlalchemy import Engine, event
 
@@ -32,13 +34,26 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
+_producers: "WeakSet[Producer]" = WeakSet()
+
+
 class Producer:
-    """Enqueues for one configuration. Threads may share it; make one after a fork, not before."""
+    """Enqueues for one configuration. Threads may share it; after a fork it connects anew."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._doorbell = Doorbell(settings)
         self._engine: Engine | None = None
+        #: Connections of the process that this one was forked from: they are never used nor closed.
+        self._inherited: list[Engine] = []
+        self._connect_anew()
+        _producers.add(self)
+
+    def _connect_anew(self) -> None:
+        """Leave connections and locks to the process that made them."""
+        if self._engine is not None:
+            self._inherited.append(self._engine)
+        self._engine = None
+        self._doorbell = Doorbell(self.settings)
         self._lock = threading.Lock()
 
     @classmethod
@@ -191,6 +206,15 @@ class Producer:
             event.listen(session, "after_commit", ring_classes)
             event.listen(session, "after_rollback", forget_classes)
         classes_to_ring.add(message_class)
+
+
+def _renew_after_fork() -> None:
+    """Let every producer connect anew in a child: its parent uses the connections that are open."""
+    for producer in _producers:
+        producer._connect_anew()  # noqa: SLF001 - of this module
+
+
+os.register_at_fork(after_in_child=_renew_after_fork)
 
 
 def build_request(

@@ -36,16 +36,17 @@ class Doorbell:
         """Ring for the ticks, because something came in to be read; returns as `ring` does."""
         return self._ring(broker.TICKS_QUEUE, broker.TICK_TASK, ())
 
-    def _ring(self, queue: str, task: str, args: tuple[str, ...]) -> bool:
+    def _ring(self, kind: str, task: str, args: tuple[str, ...]) -> bool:
         """Put a doorbell into a queue that has none yet; False when it could not be put."""
+        queue = broker.queue_name(kind)
         if time.monotonic() < self._quiet_until:
             return False
         try:
             if pending_doorbells.can_ring(self._settings):
                 pending_doorbells.ring(
-                    self._settings, queue, broker.encode_doorbell(task, queue, args)
+                    self._settings, kind, broker.encode_doorbell(task, queue, args)
                 )
-            elif pending_doorbells.set_mark(self._settings, queue):
+            elif pending_doorbells.set_mark(self._settings, kind):
                 self._publish(queue, task, args)
         except Exception as error:  # noqa: BLE001 - whatever a broker raises, the message is stored
             self._quiet_until = time.monotonic() + QUIET_SECONDS

@@ -14,7 +14,7 @@ from worker import outages
 from worker.config import secret_places
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
-from worker.runtime import broker, gc_tuning, logs, socket_folder, task_failures
+from worker.runtime import broker, gc_tuning, logs, old_queues, socket_folder, task_failures
 from worker.runtime.process import WorkerProcess
 from worker.runtime.tasks import CurrentWorker, register
 
@@ -46,7 +46,7 @@ def application(settings: Settings) -> Celery:
             "ticks": {
                 "task": broker.TICK_TASK,
                 "schedule": BEAT_SECONDS,
-                "options": {"queue": broker.TICKS_QUEUE, "expires": 900},
+                "options": {"queue": broker.queue_name(broker.TICKS_QUEUE), "expires": 900},
             }
         },
     )
@@ -57,8 +57,8 @@ def application(settings: Settings) -> Celery:
 
 def classes_of(queues: Iterable[str]) -> list[MessageClass]:
     """Return the classes whose queues a worker serves."""
-    names = set(queues)
-    return [message_class for message_class in MessageClass if message_class.value in names]
+    kinds = set(map(broker.kind_of, queues))
+    return [message_class for message_class in MessageClass if message_class.value in kinds]
 
 
 def _connect_signals(app: Celery, settings: Settings) -> None:
@@ -95,6 +95,7 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
         logs.warn_of_variables(settings.warnings)
 
     _connect(signals.after_task_publish, _note_publish)
+    _connect(signals.celeryd_after_setup, lambda **_: old_queues.hear(app))
     _connect(signals.setup_logging, log_setup)
     _connect(signals.task_failure, task_failures.log_failure)
     _connect(signals.worker_process_init, start)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import false, update
+
 from producer.cli import (
     account_calls,
     callback_checks,
@@ -27,6 +29,7 @@ from worker.store import accounts, events, migrations
 from worker.store.db import database, pooler_probe
 from worker.store.delivery import batch_split
 from worker.store.intake import requests
+from worker.store.schema.tables import tick
 
 #: How long a server may take to answer, in seconds.
 SERVER_TIMEOUT = 3.0
@@ -72,10 +75,10 @@ def configuration_checks(error: ConfigurationError) -> list[Check]:
 
 
 def run_checks(session: Session) -> Iterator[Check]:
-    """Run all checks; those after the schema only on a database that has it."""
+    """Run all checks; those after the schema only on a database that has it and takes writes."""
     yield from _check_configuration(session)
     yield from _check_servers(session)
-    for run_check in (_check_database, _check_schema):
+    for run_check in (_check_database, _check_schema, _check_writing):
         check = run_check(session)
         yield check
         if check.state == "wrong":
@@ -156,6 +159,16 @@ def _check_database(session: Session) -> Check:
     except XinshiError as error:
         return Check("database", str(error), "start it, or mend database_url")
     return Check("database")
+
+
+def _check_writing(session: Session) -> Check:
+    """Check that a transaction may write, by one that changes no row."""
+    try:
+        with database.writing(session.engine) as connection:
+            connection.execute(update(tick).where(false()).values(name=tick.c.name))
+    except XinshiError as error:
+        return Check("writing", str(error), "nothing is accepted nor sent until it is mended")
+    return Check("writing")
 
 
 def _check_pooler(session: Session) -> Iterator[Check]:

@@ -44,7 +44,8 @@ def use_queue(settings: Settings) -> None:
 
 def ring(settings: Settings) -> None:
     """Ring for the ticks: one doorbell more does no harm."""
-    doorbell = broker.encode_doorbell(broker.TICK_TASK, broker.TICKS_QUEUE, ())
+    queue = broker.queue_name(broker.TICKS_QUEUE)
+    doorbell = broker.encode_doorbell(broker.TICK_TASK, queue, ())
     pending_doorbells.ring(settings, broker.TICKS_QUEUE, doorbell)
 
 

@@ -59,8 +59,6 @@ class Session:
             problem = "is no URL of a database that can be read; see docs/configuration.md"
         except ValueError as error:
             problem = str(error)
-        except OSError as error:
-            problem = f"its folder cannot be made: {error.strerror}"
         raise ConfigurationError([Problem("database_url", problem)])
 
     def ring(self, message_class: "MessageClass", what_happened: str) -> None:
@@ -145,7 +143,11 @@ def schema_problem(engine: "Engine") -> str | None:
 
     current, newest = migrations.revision(engine), migrations.newest_revision()
     if current == newest:
-        return None
+        if migrations.has_view(engine):
+            return None
+        return (
+            "the view xinshi_messages is missing; run `xinshi migrate` as a user with CREATE VIEW"
+        )
     if migrations.is_newer(current):
         return f"the database's schema is at {current}, and a newer version than this one made it"
     if current is None:
@@ -162,13 +164,14 @@ def _explained_failure(session: Session, error: Exception) -> Unavailable:
 
     from worker.store.db import failures
 
+    cause = error if isinstance(error, DBAPIError) else error.__cause__
+    if not isinstance(cause, DBAPIError):
+        return Unavailable(str(error))
     with contextlib.suppress(Exception):
-        problem = schema_problem(session.engine)
+        problem = schema_problem(session.engine) if failures.is_schema_missing(cause) else None
         if problem:
             return Unavailable(problem)
-    if isinstance(error, DBAPIError):
-        return Unavailable(failures.explain(error))
-    return Unavailable(str(error))
+    return Unavailable(failures.explain(cause))
 
 
 def _log_errors_only() -> None:

@@ -12,7 +12,10 @@ from tests.support.faults import servers
 class Cluster(servers.Redis):
     """A Redis Cluster of one server."""
 
-    more = ("--cluster-enabled", "yes")
+    def command(self) -> list[str]:
+        """With a port for its bus that is free, too."""
+        bus = str(servers.free_port())
+        return [*super().command(), "--cluster-enabled", "yes", "--cluster-port", bus]
 
 
 @pytest.fixture
@@ -71,6 +74,35 @@ def test_a_user_without_some_rights_is_refused_that_part(
     assert wrong(found) == missing
     assert all("refuses: " in found[name]["problem"] for name in missing)
     assert "hunter2" not in str(found)
+
+
+class Sentinel(servers.Redis):
+    """A Sentinel that watches one master."""
+
+    def command(self) -> list[str]:
+        """As its configuration says, which it writes itself."""
+        return [super().command()[0], str(self.folder / "sentinel.conf"), "--sentinel"]
+
+
+def test_sentinel_is_asked_for_its_master(place: Place, server: servers.Redis) -> None:
+    with servers.folder() as folder:
+        sentinel = Sentinel(folder)
+        (folder / "sentinel.conf").write_text(
+            f"port {sentinel.port}\nbind 127.0.0.1\n"
+            f"sentinel monitor shop 127.0.0.1 {server.port} 1\n"
+        )
+        sentinel.start()
+        place.configure(
+            "bulk",
+            broker_url=f"sentinel://127.0.0.1:{sentinel.port}/0?master_name=shop",
+            redis_url=f"redis://127.0.0.1:{server.port}/1",
+        )
+        found = {check["what"]: check for check in place.data("doctor", code=1)}
+        place.done("send", "--to", "13800138000", "--text", "【信使】您好")
+        sentinel.kill()
+    assert found["broker"]["ok"], found["broker"]
+    with server.client() as client:
+        assert client.llen("xinshi.notice") == 1
 
 
 def test_a_wrong_password_and_a_server_that_takes_no_writes(

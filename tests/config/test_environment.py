@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from producer import ConfigurationError, Producer
 from tests.support import service_links
@@ -133,12 +134,10 @@ def faults_without_file(folder: Path, **environ: str) -> list[str]:
     return list(map(str, refused.value.problems))
 
 
-def test_python_is_warned_and_goes_on(
-    file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_python_is_warned_and_goes_on(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in {**service_links.of_manifests(), "XINSHI_HOME": "/"}.items():
         monkeypatch.setenv(variable, value)
-    producer = Producer.from_file(file)
-    printed = "".join(capfd.readouterr())
-    assert printed.count("environment.not_read") == 2
+    with capture_logs() as logged:
+        producer = Producer.from_file(file)
+    assert [entry["event"] for entry in logged] == ["environment.not_read"] * 2
     assert producer.settings.top.web.port == 8000

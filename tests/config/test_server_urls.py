@@ -41,7 +41,7 @@ def fault(**top: str) -> str:
         "redis://127.0.0.1/hunter2",
         "amqp://u:p@hunter2@h:5672/v",
         "amqp://u:hunter2#b@h:5672/v",
-        "sentinel://:p@hunter2@h:26379",
+        "sentinel://:p@hunter2@h:26379?master_name=shop",
     ],
 )
 def test_a_password_that_is_not_encoded_is_refused_and_not_repeated(url: str) -> None:
@@ -71,6 +71,8 @@ def test_a_database_s_password_likewise(scheme: str) -> None:
         ("rediss://127.0.0.1/0?ssl_cert_reqs=never", "has to be one of required"),
         ("redis://a/0;redis://b/0", "names several servers"),
         ("redis+socket:///a?db=1", "?virtual_host=1"),
+        ("sentinel://a:26379/0", "?master_name="),
+        ("sentinel://a:26379;sentinel://b:26379/0?master=x", "?master_name="),
     ],
 )
 def test_what_the_clients_would_read_differently_is_refused(url: str, reason: str) -> None:
@@ -105,4 +107,4 @@ def test_both_clients_mean_the_same_database(tmp_path: Path, query: str) -> None
         made = parsed(broker_url=f"{server.url}{query}")
         assert Doorbell(made).ring(MessageClass.NOTICE)
         with Connection(broker.url(made)) as connection:
-            assert connection.default_channel._size("notice") == 1
+            assert connection.default_channel._size("xinshi.notice") == 1

@@ -65,9 +65,9 @@ def doorbells(house: House) -> Celery:
 def ring(app: Celery, name: str) -> None:
     """Ring for a class, or for the ticks."""
     if name == broker.TICKS_QUEUE:
-        app.send_task(broker.TICK_TASK, queue=name)
+        app.send_task(broker.TICK_TASK, queue=broker.queue_name(name))
     else:
-        app.send_task(broker.RING_TASK, args=(name,), queue=name)
+        app.send_task(broker.RING_TASK, args=(name,), queue=broker.queue_name(name))
 
 
 def test_fault_09_redis_killed_and_emptied(build: Build, own_redis: Redis) -> None:
@@ -92,13 +92,13 @@ def test_fault_10_redis_comes_back_as_a_stale_replica(build: Build, own_redis: R
         assert kept
         house.command(*REAL)
         all_submitted(house, 1)
-        eventually(lambda: not client.llen("notice"))
+        eventually(lambda: not client.llen("xinshi.notice"))
         client.flushall()
         for key, value in kept.items():
             client.restore(key, 0, value)
         load(house, 1)
         all_submitted(house, 2)
-        eventually(lambda: not client.llen("notice"))
+        eventually(lambda: not client.llen("xinshi.notice"))
 
 
 def test_fault_11_redis_half_open(build: Build, own_redis: Redis) -> None:
@@ -247,7 +247,7 @@ def test_fault_13_doorbells_five_times_reordered_and_late(build: Build, own_redi
     for name in rings:
         ring(app, name)
     with own_redis.client() as client:
-        eventually(lambda: not any(client.llen(name) for name in {*rings}))
+        eventually(lambda: not any(client.llen(broker.queue_name(name)) for name in {*rings}))
     all_submitted(house, 1)
     assert len(house.submissions()) == before
     app.close()

@@ -13,6 +13,7 @@ from producer.doorbell import Doorbell
 from tests.support.stage import TEXT, Stage, eventually
 from tests.support.worker_processes import Process, running
 from worker.domain.enums import MessageClass
+from worker.runtime.broker import queue_name
 from worker.store import migrations
 from worker.store.db import database
 
@@ -21,7 +22,7 @@ SOLO = ["-m", "worker", "otp", "notice", "marketing", "ticks"]
 PREFORK = ["-m", "celery", "-A", "worker", "worker", "-Q", "notice", "-c", "2", "-l", "DEBUG"]
 NUMBER, CONTENT = "13800000001", "【信使】独一无二的正文"
 PAYLOAD = {"version": 1, "key": f"code-{NUMBER}", "to": [NUMBER], "text": CONTENT}
-QUEUE = MessageClass.NOTICE.value
+QUEUE = queue_name(MessageClass.NOTICE)
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("kind", ["sqlite"])]
 

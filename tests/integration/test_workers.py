@@ -19,6 +19,7 @@ from tests.support.stage import (
 from tests.support.worker_processes import OwnRedis, running
 from worker.domain.enums import CampaignState, MessageClass, MessageState
 from worker.intake import campaigns
+from worker.runtime.broker import queue_name
 
 Write = Callable[..., Path]
 M = MessageState
@@ -154,7 +155,7 @@ def test_the_celery_door_makes_one_message_of_a_task_that_is_delivered_twice(
         app.conf.update(broker_url=broker_urls["broker_url"], task_create_missing_queues=False)
         app.conf.task_queues = Doorbell(stage.settings)._celery_app().conf.task_queues
         for one in (payload, payload, bad, last):
-            app.send_task("xinshi.enqueue", args=[one], queue=MessageClass.NOTICE.value)
+            app.send_task("xinshi.enqueue", args=[one], queue=queue_name(MessageClass.NOTICE))
         eventually(lambda: len(stage.taken()) == 2, within=15)
         eventually(lambda: process.said("door.refused"))
         log = process.log.read_text("utf-8")

@@ -32,12 +32,12 @@ def test_many_enqueues_ring_once_until_somebody_hears_it() -> None:
         doorbell = Doorbell(configured)
         for _ in range(5):
             assert doorbell.ring(MessageClass.OTP)
-        assert look.llen("otp") == 1
+        assert look.llen("xinshi.otp") == 1
         assert doorbell.ring(MessageClass.NOTICE)
-        assert look.llen("notice") == 1
+        assert look.llen("xinshi.notice") == 1
         pending_doorbells.clear_mark(configured, "otp")
         assert doorbell.ring(MessageClass.OTP)
-        assert look.llen("otp") == 2
+        assert look.llen("xinshi.otp") == 2
         pending_doorbells.redis_client(url).close()
         pending_doorbells.redis_client.cache_clear()
 
@@ -48,8 +48,8 @@ def test_a_doorbell_is_what_celery_itself_would_write() -> None:
         configured = made(broker_url=url)
         doorbell = Doorbell(configured)
         assert doorbell.ring(MessageClass.OTP)
-        doorbell._publish("otp", broker.RING_TASK, ("otp",))
-        theirs, ours = (_opened(one) for one in look.lrange("otp", 0, -1))
+        doorbell._publish("xinshi.otp", broker.RING_TASK, ("otp",))
+        theirs, ours = (_opened(one) for one in look.lrange("xinshi.otp", 0, -1))
         doorbell._celery_app().close()
         pending_doorbells.redis_client(url).close()
         pending_doorbells.redis_client.cache_clear()
@@ -84,7 +84,7 @@ def _forget_ids(envelope: dict[str, Any]) -> None:
         ("embedded", True),
         ("redis+socket:///a/b?virtual_host=1", True),
         ("rediss://h/1?ssl_cert_reqs=none", True),
-        ("sentinel://h", False),
+        ("sentinel://h?master_name=m", False),
         ("amqp://h//", False),
     ],
 )
@@ -130,7 +130,7 @@ class _Closing:
 def test_both_ends_share_queues_and_nothing_waits_for_ever() -> None:
     options = broker.celery_options(made(broker_url="redis://127.0.0.1:6379/9"))
     names = [queue.name for queue in options["task_queues"]]
-    assert names == [*MessageClass, broker.TICKS_QUEUE]
+    assert names == [*map(broker.queue_name, broker.KINDS), *broker.KINDS]
     assert not options["task_create_missing_queues"]
     assert 0 < options["broker_pool_acquire_timeout"] <= 1
     assert 0 < options["broker_transport_options"]["socket_timeout"] <= 5
@@ -151,7 +151,7 @@ def test_rabbitmq_alone_cannot_pace_accounts() -> None:
     [
         ("redis://h/1", "redis://h/1"),
         ("redis+socket:///a/b", "unix:///a/b"),
-        ("sentinel://h", None),
+        ("sentinel://h?master_name=m", None),
     ],
 )
 def test_the_throttle_s_redis_is_the_broker_s_where_that_is_one(

@@ -117,12 +117,23 @@ def test_a_key_conflict_in_a_session_leaves_its_transaction_usable(
     theirs.dispose()
 
 
-@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize(
+    ("kind", "driver"),
+    [
+        ("sqlite", "sqlite+aiosqlite"),
+        ("postgresql", "postgresql+psycopg"),
+        ("postgresql", "postgresql+asyncpg"),
+        ("mysql", "mysql+asyncmy"),
+        ("mysql", "mysql+aiomysql"),
+    ],
+)
 def test_an_async_session_s_transaction_is_the_callers(
-    producer: Listening, engine: Engine, hand: Hand
+    producer: Listening, engine: Engine, hand: Hand, driver: str
 ) -> None:
+    pytest.importorskip(driver.partition("+")[2], reason=f"{driver} is not installed")
+
     async def work() -> None:
-        theirs = create_async_engine(str(engine.url).replace("sqlite://", "sqlite+aiosqlite://"))
+        theirs = create_async_engine(engine.url.set(drivername=driver))
         async with AsyncSession(theirs) as session:
             await producer.enqueue_async(mobiles(2), TEXT, session=session)
             await session.rollback()

@@ -1,5 +1,6 @@
 """Writers at one SQLite file take turns, in the order of the queue; nobody waits for ever."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -99,3 +100,26 @@ def test_of_all_who_give_way_one_at_most_stands_before_another(tmp_path: Path) -
     holder.dispose()
     assert sorted(order) == ["behind"] * 4 + ["in front"]
     assert order.index("in front") <= 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_another_system_user_is_told_in_words(tmp_path: Path) -> None:
+    """Whoever made the file first has it: a second user of the machine gets words, no traceback."""
+    url = f"sqlite:///{tmp_path / 'xinshi.db'}"
+    database.connect(url).dispose()
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(65534)
+        try:
+            database.connect(url)
+        except Unavailable as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        words = said.read()
+    os.waitpid(pid, 0)
+    assert "cannot be written" in words
+    assert "system user" in words

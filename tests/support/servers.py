@@ -187,12 +187,11 @@ def _remove_queues(url: str) -> None:
     from amqp.exceptions import NotFound
     from kombu import Connection
 
-    from worker.domain.enums import MessageClass
     from worker.runtime import broker
 
     with Connection(url) as connection:
-        for queue in (*MessageClass, broker.TICKS_QUEUE):
+        for queue in (*broker.KINDS, *map(broker.queue_name, broker.KINDS)):
             try:
-                connection.channel().queue_delete(str(queue))
+                connection.channel().queue_delete(queue)
             except NotFound:
                 continue

@@ -41,11 +41,13 @@ def _toml(value: Any) -> str:
 class Process:
     """A process that the test started; `log` is what it wrote to standard error."""
 
-    def __init__(self, arguments: list[str], config: Path, log: Path) -> None:
+    def __init__(
+        self, arguments: list[str], config: Path, log: Path, path: Path | None = None
+    ) -> None:
         self.log = log
         environment = {
             "PATH": os.environ.get("PATH", ""),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(path or ROOT),
             "PYTHONUNBUFFERED": "1",
             "XINSHI_CONFIG": str(config),
         }
@@ -82,13 +84,19 @@ class Process:
 
 @contextmanager
 def running(
-    arguments: list[str], config: Path, *, name: str = "worker", ready: bool = True
+    arguments: list[str],
+    config: Path,
+    *,
+    name: str = "worker",
+    ready: bool = True,
+    path: Path | None = None,
 ) -> Iterator[Process]:
     """Run a worker until the block ends; it begins when the worker hears its broker.
 
-    Without `ready` it begins at once: where there is no broker no worker ever hears it.
+    Without `ready` it begins at once: where there is no broker no worker ever hears it. `path` is
+    where it imports from, if not our own folder.
     """
-    made = Process(arguments, config, config.parent / f"{name}.log")
+    made = Process(arguments, config, config.parent / f"{name}.log", path)
     try:
         eventually(lambda: not ready or made.said(" ready."), within=60)
         yield made

@@ -14,6 +14,7 @@ DATABASE_BACKENDS = ("sqlite", "postgresql", "mysql", "mariadb")
 _ENCODING = "percent-encode user and password: @ is %40, # is %23, / is %2F, ? is %3F, % is %25"
 #: What both clients of Redis read in a query, in the spelling that both know.
 _TLS_KEYS = ("ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_MASTER = re.compile(r"master_name=([\w.-]+)")
 _CERTIFICATE_CHECKS = ("required", "optional", "none")
 
 
@@ -29,9 +30,21 @@ def broker(url: str) -> str:
         return _socket(url)
     if scheme in REDIS_SCHEMES:
         return redis(url)
-    for address in url.split(";"):
+    addresses, _, query = url.partition("?")
+    for address in addresses.split(";"):
         _check_authority(address)
+    if scheme == "sentinel" and not _MASTER.fullmatch(query):
+        msg = (
+            "Sentinel has to be asked for a master: add ?master_name=NAME, behind the last address"
+        )
+        raise ValueError(msg)
     return url
+
+
+def sentinel_master(url: str) -> str | None:
+    """Return the name of the master that an address of Sentinel ends with; None for others."""
+    match = _MASTER.fullmatch(url.partition("?")[2]) if url.startswith("sentinel://") else None
+    return match[1] if match else None
 
 
 def redis(url: str) -> str:

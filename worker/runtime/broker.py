@@ -21,12 +21,24 @@ from worker.domain.errors import ConfigurationError, Problem
 RING_TASK = "xinshi.ring"
 TICK_TASK = "xinshi.tick"
 ENQUEUE_TASK = "xinshi.enqueue"
-#: The queue of the ticks; each class has one under its own name.
+#: What the queue of the ticks is for; the others are for a class each.
 TICKS_QUEUE = "ticks"
+KINDS = (*(message_class.value for message_class in MessageClass), TICKS_QUEUE)
+_QUEUE_PREFIX = "xinshi."
 #: The longest path that a Unix socket may have.
 MAX_SOCKET_PATH_BYTES = 107
 #: How long a doorbell may take, in seconds.
 DOORBELL_TIMEOUT = 1.0
+
+
+def queue_name(kind: str) -> str:
+    """Return the name of the queue of a class or of the ticks: no other application has it."""
+    return f"{_QUEUE_PREFIX}{kind}"
+
+
+def kind_of(queue: str) -> str:
+    """Return what a queue is for, by its name or by the one that it had at first."""
+    return queue.removeprefix(_QUEUE_PREFIX)
 
 
 def url(settings: Settings) -> str:
@@ -63,6 +75,7 @@ def celery_options(settings: Settings) -> dict[str, Any]:
     """Return the Celery settings that both ends of a doorbell share."""
     address = url(settings)
     amqp = address.startswith("amqp")
+    master = server_urls.sentinel_master(address)
     transport_options: dict[str, Any] = {
         "socket_timeout": 5.0,
         "socket_connect_timeout": DOORBELL_TIMEOUT,
@@ -74,6 +87,9 @@ def celery_options(settings: Settings) -> dict[str, Any]:
     if amqp:
         # Without confirmation a publish into a dying connection is lost, and nobody is told.
         transport_options = {"confirm_publish": True}
+    if master is not None:
+        address = address.partition("?")[0]
+        transport_options["master_name"] = master
     return {
         "broker_url": address,
         "broker_transport_options": transport_options,
@@ -83,8 +99,11 @@ def celery_options(settings: Settings) -> dict[str, Any]:
         # A Redis that is full refuses the queues: the worker goes on without, and tries again.
         "broker_channel_error_retry": True,
         "broker_pool_acquire_timeout": DOORBELL_TIMEOUT,
-        "task_queues": [_queue(name, amqp=amqp) for name in (*MessageClass, TICKS_QUEUE)],
-        "task_default_queue": MessageClass.NOTICE.value,
+        "task_queues": [
+            *(_queue(queue_name(kind), amqp=amqp) for kind in KINDS),
+            *(_queue(kind, amqp=amqp, no_declare=True) for kind in KINDS),
+        ],
+        "task_default_queue": queue_name(MessageClass.NOTICE),
         "task_create_missing_queues": False,
         "task_serializer": "json",
         "accept_content": ["json"],
@@ -157,7 +176,7 @@ def _template(task: str, queue: str, args: tuple[str, ...]) -> str:
     return json.dumps(envelope)
 
 
-def _queue(name: str, *, amqp: bool) -> Any:
+def _queue(name: str, *, amqp: bool, no_declare: bool = False) -> Any:
     """Return a queue of the broker; with AMQP a short quorum queue."""
     # Imported here, because a process that never rings need not pay for it.
     from kombu.entity import Queue
@@ -165,7 +184,7 @@ def _queue(name: str, *, amqp: bool) -> Any:
     # A queue of doorbells need not be long: the database knows what there is to do.
     arguments = {"x-queue-type": "quorum", "x-max-length": 100} if amqp else None
     return Queue(  # type: ignore[no-untyped-call]
-        str(name), routing_key=str(name), queue_arguments=arguments
+        name, routing_key=name, queue_arguments=arguments, no_declare=no_declare
     )
 
 

@@ -41,13 +41,14 @@ def can_ring(settings: Settings) -> bool:
     return broker.client_url(settings) is not None
 
 
-def ring(settings: Settings, queue: str, doorbell: str) -> None:
-    """Put a doorbell into a queue, unless one is pending there.
+def ring(settings: Settings, kind: str, doorbell: str) -> None:
+    """Put a doorbell into the queue of a class or of the ticks, unless one is pending there.
 
     Raises `redis.RedisError` when Redis does not answer: then nobody knows whether it rang.
     """
-    address = str(broker.client_url(settings))
-    redis_client(address).eval(_RING_SCRIPT, 2, _key(queue), queue, str(MARK_SECONDS), doorbell)
+    client = redis_client(str(broker.client_url(settings)))
+    keys = _key(kind), broker.queue_name(kind)
+    client.eval(_RING_SCRIPT, 2, *keys, str(MARK_SECONDS), doorbell)
 
 
 def set_mark(settings: Settings, message_class: str) -> bool:

@@ -12,6 +12,8 @@ import structlog
 from celery.utils.log import get_logger
 from celery.worker.consumer import Consumer
 
+from worker.runtime import old_queues
+
 log = structlog.get_logger()
 
 #: The form of a task's name; anything else in its place is not logged.
@@ -19,7 +21,10 @@ _TASK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 
 
 class DiscreetConsumer(Consumer):  # type: ignore[misc]
-    """Celery's consumer, which drops a message that is no task of ours and does not print it."""
+    """Celery's consumer, which drops a message that is no task of ours and does not print it.
+
+    What came under an old name of a queue goes back to its owner (`old_queues`).
+    """
 
     def on_unknown_message(self, body: object, message: Any) -> None:
         """Drop a message that is no task."""
@@ -38,6 +43,8 @@ class DiscreetConsumer(Consumer):  # type: ignore[misc]
         self._drop(message, "it cannot be decoded")
 
     def _drop(self, message: Any, why: str) -> None:
+        if old_queues.leave(self, message):
+            return
         headers = message.headers if isinstance(message.headers, dict) else {}
         log.error("broker.foreign_message", why=why, task=_shown_name(headers.get("task")))
         message.reject_log_error(get_logger(__name__), self.connection_errors)

@@ -43,7 +43,7 @@ def connect(
     others. `pooler` says that a transaction pooler stands before PostgreSQL.
 
     Raises `ValueError`, which is an error of the configuration, when the URL's driver is not
-    installed or an SQLite URL names no file.
+    installed or an SQLite URL names no file; and `Unavailable` when that file cannot be written.
     """
     database_url = make_url(url)
     backend = database_url.get_backend_name()
@@ -171,12 +171,24 @@ def _write_lock(engine: Engine) -> Iterator[None]:
         yield
 
 
+def _make_file(file: Path) -> None:
+    """Make a database's file; raises `Unavailable` where this system user may not."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # The file holds numbers and texts: nobody else may read it.
+        file.touch(mode=0o600)
+    except OSError as error:
+        msg = (
+            f"{file} cannot be written ({error.strerror}): all processes have to run as the system"
+            " user that owns it and its folder"
+        )
+        raise Unavailable(msg) from error
+
+
 def _prepare_sqlite(engine: Engine, *, gives_way: bool) -> None:
     """Create the database's file, give the engine its locks, and set each new connection up."""
     file = Path(engine.url.database or "")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # The file holds numbers and texts: nobody else may read it.
-    file.touch(mode=0o600)
+    _make_file(file)
     suffixes = ["-later", "-turn"] if gives_way else ["-turn"]
     locks = tuple(FairFileLock(Path(f"{file}{suffix}")) for suffix in suffixes)
     engine.update_execution_options(write_locks=locks)

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from worker.store.schema import views
 
@@ -19,11 +19,12 @@ VERSION_TABLE = "xinshi_alembic_version"
 def migrate(engine: Engine) -> None:
     """Bring the database's schema to this version; do nothing when it has it, or a newer one.
 
-    The view `xinshi_messages` has no history: it is dropped and created by each migration.
+    The view `xinshi_messages` has no history: it is dropped and created by each migration, and by
+    the next one if the database's user may not create it.
     """
     with engine.begin() as connection:
         current = _context(connection).get_current_revision()
-        if current == newest_revision() or is_newer(current):
+        if is_newer(current) or (current == newest_revision() and _has_view(connection)):
             return
         connection.execute(text(f"DROP VIEW IF EXISTS {views.VIEW_NAME}"))
         config = _config()
@@ -33,6 +34,12 @@ def migrate(engine: Engine) -> None:
             dialect=connection.dialect, compile_kwargs={"literal_binds": True}
         )
         connection.exec_driver_sql(f"CREATE VIEW {views.VIEW_NAME} AS {query}".replace("%", "%%"))
+
+
+def has_view(engine: Engine) -> bool:
+    """Tell whether the view is there; MySQL keeps the tables of a migration that ended before."""
+    with engine.connect() as connection:
+        return _has_view(connection)
 
 
 def revision(engine: Engine) -> str | None:
@@ -55,6 +62,10 @@ def is_newer(revision: str | None) -> bool:
         return False
     known = ScriptDirectory.from_config(_config()).walk_revisions()
     return revision not in {script.revision for script in known}
+
+
+def _has_view(connection: Connection) -> bool:
+    return views.VIEW_NAME in inspect(connection).get_view_names()
 
 
 def _config() -> Config:
