@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
+from producer.cli import account_report
 from tests.support.by_hand import Hand, answer, settings_of
 from tests.support.dropping_gateway import Failure, gateway
 from tests.support.stage import mobiles
 from tests.support.tunnels import proxy, refusing
-from worker.delivery import submit
+from worker.delivery import account_guard, submit
 from worker.delivery.submit import CallAnswer, PreparedSubmission
 from worker.domain.enums import Fault, Outcome
+from worker.feedback.collector import Collector
+from worker.gateways.results import Result
 from worker.gateways.transport.client import TRANSPORTS, GatewayClient
 from worker.store import accounts
 from worker.store.db.clock import later
@@ -56,11 +59,27 @@ def test_one_foreign_answer_holds_the_account_and_no_other(hand: Hand) -> None:
     (ready,) = hand.take()
     hand.record(answer(ready, Outcome.UNKNOWN, **FOREIGN))
     assert list(held(hand)) == ["v1"]
-    assert held(hand)["v1"].held_why == "a redirect to x"
+    state = held(hand)["v1"]
+    assert state.held_why == "a redirect to x"
+    advice = account_report.hold_advice(hand.settings.accounts["v1"], state)
+    assert "something between here and the gateway answered in its place" in advice
+    assert "goes on by itself at" in advice
     hand.enqueue(mobiles(1, 5), account="v1")
     assert hand.take() == []
     hand.enqueue(mobiles(1, 6))
     assert [prepared.account.name for prepared in hand.take()] == ["bulk"]
+
+
+def test_what_answers_in_the_gateway_s_place_says_nothing_of_the_login(hand: Hand) -> None:
+    """Neither of one that was accepted nor of one that never was, whatever call it answers."""
+    words = "a proxy wants a login, and the account names none"
+    refusal = Result(Outcome.UNKNOWN, "HTTP 407", words, fault=Fault.NETWORK, mapped=False)
+    for proven in (True, False):
+        with writing(hand.engine) as connection:
+            if not proven:
+                connection.execute(update(account_state).values(proven=None))
+            account_guard.note_answer(connection, hand.settings, "v1", refusal, "test")
+        assert held(hand) == {}
 
 
 def test_one_call_asks_after_the_hold_and_each_foreign_answer_doubles_it(hand: Hand) -> None:
@@ -168,6 +187,34 @@ def test_a_proxy_that_refuses_is_not_sent_and_not_asked_by_every_message(
     hand.enqueue(mobiles(1, 5))
     hand.make_due()
     assert hand.take() == []
+
+
+@on_sqlite
+@transports
+def test_a_proxy_s_refusal_of_credentials_holds_whatever_was_asked(
+    engine: Engine, database: str, transport: str
+) -> None:
+    """Reports are asked for every half minute: it would lock the user within the hour."""
+
+    async def ask_balance(hand: Hand) -> None:
+        client = GatewayClient(transport)
+        try:
+            collector = Collector(hand.settings, hand.engine, client, "hand")
+            for _ in range(3):
+                await collector.fetch_balance(hand.settings.accounts["v1"])
+        finally:
+            await client.close()
+
+    with proxy(refusing(407)) as between:
+        hand = Hand(
+            engine, settings_of(database, v1={"proxy": f"http://me:x@127.0.0.1:{between.port}"})
+        )
+        asyncio.run(ask_balance(hand))
+        assert len(between.taken) == 1
+    state = held(hand)["v1"]
+    assert state.held_until is not None
+    assert state.held_since is not None
+    assert (state.held_until - state.held_since).total_seconds() == pytest.approx(600, abs=1)
 
 
 @on_sqlite

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from worker import failpoints
 from worker.config.settings import Settings
-from worker.delivery import recipient_limits
+from worker.delivery import account_guard, recipient_limits
 from worker.delivery.admission import segment_count
 from worker.domain import placeholders
 from worker.domain.enums import Fault, Outcome, SubmissionState
@@ -240,6 +240,7 @@ async def _call_gateway(prepared: PreparedSubmission, send: Send, settings: Sett
     failpoints.reach("call.before")
     began = boot_clock()
     gateway, timeout = prepared.account.gateway, prepared.account.settings.timeout
+    egress = prepared.account.settings.egress
     if began - prepared.written_ahead_at > settings.top.lease:
         # The process slept: somebody may have taken the lease over.
         late = Result(Outcome.NOT_SENT, "late", "the process was stopped before it could send")
@@ -253,7 +254,7 @@ async def _call_gateway(prepared: PreparedSubmission, send: Send, settings: Sett
     failpoints.reach("call.sending")
     try:
         bound = answer_bounds.of_submission(len(prepared.outgoing.msisdns))
-        response = await send(request, timeout, bound, prepared.account.settings.egress)
+        response = await send(request, timeout, bound, egress)
     except WireError as error:
         results = Results(storable.result(_wire_result(error)))
     else:
@@ -267,5 +268,5 @@ async def _call_gateway(prepared: PreparedSubmission, send: Send, settings: Sett
 def _wire_result(error: WireError) -> Result:
     """Return the result of a call that ended without an answer."""
     outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
-    fault = Fault.NETWORK if isinstance(error, ProxyRefusal) else None
-    return Result(outcome, type(error).__name__, str(error), fault=fault)
+    result = Result(outcome, type(error).__name__, str(error))
+    return account_guard.proxy_result(error) if isinstance(error, ProxyRefusal) else result

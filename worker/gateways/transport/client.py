@@ -107,13 +107,16 @@ def _response(answer: RawResponse, bound: AnswerBound) -> httpx.Response:
 
 def _page_response(answer: RawResponse, trace: RequestTrace, bound: AnswerBound) -> httpx.Response:
     """Return a page, marked as cut where it cannot be decoded, or where more came behind it."""
+    if trace.start is not None:
+        return _cut_response(trace.start, _SURPLUS, bound)
     try:
-        if trace.start is not None:
-            return _cut_response(trace.start, _SURPLUS, bound)
-        return _response(answer, bound)
+        response = _response(answer, bound)
     except FAILURES as error:
         start = getattr(error, "start", None) or answer._replace(is_cut=True)
         return _cut_response(start, _label(error), bound)
+    # Only we say so.
+    response.headers.pop(CUT_HEADER, None)
+    return response
 
 
 def _cut_response(start: RawResponse, reason: str, bound: AnswerBound) -> httpx.Response:
@@ -131,8 +134,9 @@ def _failure(
 ) -> NotSent | OutcomeUnknown:
     """Return the error that says what a failed request may have done at the gateway."""
     words = f"{_label(error)} after {time.monotonic() - started_at:.1f} s"
-    if isinstance(error, ProxyRefused) and error.is_final and not write_began:
-        return ProxyRefusal(words)
+    status = error.status if isinstance(error, ProxyRefused) else None
+    if status is not None and status < 500 and not write_began:
+        return ProxyRefusal(words, wants_login=status == 407)
     return OutcomeUnknown(words) if write_began else NotSent(words)
 
 
