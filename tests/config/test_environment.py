@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from producer import ConfigurationError, Producer
 from tests.support import service_links
 from worker.config import settings
+from worker.config.web_settings import WebSettings
 
 FILE = """
 database_url = "sqlite:///xinshi.db"
@@ -140,4 +141,4 @@ def test_python_is_warned_and_goes_on(file: Path, monkeypatch: pytest.MonkeyPatc
     with capture_logs() as logged:
         producer = Producer.from_file(file)
     assert [entry["event"] for entry in logged] == ["environment.not_read"] * 2
-    assert producer.settings.top.web.port == 8000
+    assert producer.settings.top.web.port == WebSettings().port

@@ -6,7 +6,7 @@ The process that moves `next_at` on runs the tick, so two schedulers do no more 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, false, or_, select, update
 
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import insert_if_absent
@@ -121,6 +121,11 @@ def lock_cursor(connection: Connection, name: str) -> Mapping[str, Any]:
 def write_cursor(connection: Connection, name: str, cursor: Mapping[str, Any]) -> None:
     """Store where a tick goes on."""
     connection.execute(update(tick).where(tick.c.name == name).values(cursor=dict(cursor)))
+
+
+def write_nothing(connection: Connection) -> None:
+    """Change no row; raises what the database raises where nothing may be written."""
+    connection.execute(update(tick).where(false()).values(name=tick.c.name))
 
 
 def late_seconds(connection: Connection, name: str) -> float | None:
