@@ -59,7 +59,14 @@ def test_a_person_has_it_sent_once_more_and_only_once(place: Place, doubtful: in
 
 def test_what_is_not_unknown_cannot_be_settled(place: Place) -> None:
     place.done("migrate")
-    assert "is not unknown" in place.fails("settle", "submitted", "4711", "--why", "so")
+    words = ("settle", "submitted", "4711", "--why", "so")
+    assert "there is no submission 4711" in place.fails(*words)
+
+
+def test_what_was_settled_says_how_it_stands(place: Place, doubtful: int) -> None:
+    place.done("settle", "submitted", str(doubtful), "--why", "the console shows it")
+    refusal = place.fails("settle", "not-sent", str(doubtful), "--why", "second thoughts")
+    assert f"submission {doubtful} is accepted, and not unknown" in refusal
 
 
 def test_verify_finds_the_promise_kept(place: Place) -> None:

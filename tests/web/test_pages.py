@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from producer.web.pages import chart, translations
 from tests.support.stage import (
@@ -23,12 +24,14 @@ from tests.web.conftest import Served, make_key
 from worker.domain.enums import Carrier, MessageClass, Scope
 from worker.feedback import inbound
 from worker.gateways.results import InboundMessage
+from worker.intake import campaigns
 from worker.policy.account_health import Health
 from worker.sandbox import Sandbox
 from worker.store import accounts, keys, sessions
 from worker.store.db import database
 from worker.store.delivery import stops
 from worker.store.feedback import opt_outs
+from worker.store.schema.tables import message
 from worker.store.settlement import unknown
 
 ADDRESSES = ["/", "/campaigns", "/messages", "/replies", "/unknown"]
@@ -212,6 +215,24 @@ def test_a_campaign_is_run_paused_and_cancelled_by_its_page(
         assert operator.post(f"{address}/{act}", data={"token": mine}).status_code == 303
         assert f'class="state {state}"' in operator.get(f"{address}?part=now").text
     assert "<html" not in operator.get(f"{address}?part=now").text
+
+
+def test_what_failed_of_a_campaign_is_sent_again_by_its_page(
+    served: Served, operator: httpx.Client
+) -> None:
+    loaded = served.stage.producer.enqueue_campaign("Sale", mobiles(3), TEXT, start=False)
+    address = f"/campaigns/{loaded.id}"
+    assert f"{address}/retry" not in operator.get(address).text
+    with database.writing(served.stage.engine) as connection:
+        failed = message.c.request_id == loaded.id, message.c.n < 2
+        connection.execute(update(message).where(*failed).values(state="rejected"))
+    mine = token(operator.get(address).text)
+    operator.post(f"{address}/cancel", data={"token": mine})
+    assert f"{address}/retry" in operator.get(address).text
+    sent = operator.post(f"{address}/retry", data={"token": mine})
+    assert sent.status_code == 303
+    again = campaigns.show(served.stage.engine, int(sent.headers["location"].rpartition("/")[2]))
+    assert (again.retry_of, again.total) == (loaded.id, 2)
 
 
 def test_the_text_of_a_campaign_of_codes_is_shown_to_nobody(

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Collection
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from worker.config.settings import Settings
 from worker.delivery import recipient_ends
+from worker.domain.enums import SubmissionState
 from worker.store import events
+from worker.store.db import database
 from worker.store.delivery import outcomes
 from worker.store.settlement import unknown
 from worker.store.settlement.restored_backup import RESTORED
@@ -43,6 +45,26 @@ def settle(
             )
             settled_ids.append(submission.id)
     return settled_ids
+
+
+def refusals(engine: Engine, ids: Collection[int]) -> list[str]:
+    """Say of each submission why it could not be settled."""
+    with database.reading(engine) as connection:
+        return [_refusal(connection, submission_id) for submission_id in ids]
+
+
+def _refusal(connection: Connection, submission_id: int) -> str:
+    row = unknown.facts(connection, submission_id)
+    if row is None:
+        return f"there is no submission {submission_id}"
+    if row.state != SubmissionState.UNKNOWN.value:
+        return f"submission {submission_id} is {row.state}, and not unknown"
+    if row.code == RESTORED and row.size > 1:
+        return (
+            f"submission {submission_id} stands for {row.size} messages that a restored backup"
+            " forgot: they were no one submission, and cannot be sent once more together"
+        )
+    return f"submission {submission_id} was sent once more already"
 
 
 def mark_submitted(connection: Connection, _: Settings, submission: UnknownSubmission) -> bool:

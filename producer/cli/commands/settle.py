@@ -287,6 +287,8 @@ def _settle_by_hand(
         msg = "name submissions, or say which by --account, --code, --since, --campaign"
         raise typer.BadParameter(msg)
     with open_session(config) as session:
+        from worker.settlement import manual
+
         if not ids:
             ids = _confirmed_ids(session, wanted, decision, yes=yes, as_json=as_json)
         settled_ids = [
@@ -294,16 +296,14 @@ def _settle_by_hand(
             for start in range(0, len(ids), SETTLED_AT_ONCE)
             for settled_id in _settle(session, ids[start : start + SETTLED_AT_ONCE], decision)
         ]
-    refused_ids = sorted(set(ids) - set(settled_ids))
+        refused_ids = sorted(set(ids) - set(settled_ids))
+        refusals = manual.refusals(session.engine, refused_ids)
     if as_json:
         output.print_json({"settled": settled_ids, "left": refused_ids})
     elif settled_ids:
         output.print_line(f"settled: {', '.join(map(str, settled_ids))}")
-    for submission_id in refused_ids:
-        output.print_error(
-            f"submission {submission_id} is not unknown, was sent once more already, or stands for"
-            " several that a restored backup forgot"
-        )
+    for refusal in refusals:
+        output.print_error(refusal)
     if refused_ids:
         raise typer.Exit(failures.FAILED)
 

@@ -13,8 +13,8 @@ from producer.web.pages.sign_in import Looking, Operating
 from producer.web.problems import HttpProblem
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import NotFound
-from worker.domain.transitions import CAMPAIGN_MOVES
-from worker.intake import campaigns, lookup
+from worker.domain.transitions import CAMPAIGN_MOVES, FAILED_STATES
+from worker.intake import campaign_retry, campaigns, lookup
 from worker.store.db import database
 from worker.store.intake import requests
 from worker.store.intake.campaign_progress import CampaignProgress
@@ -56,6 +56,7 @@ async def show(
         acts=acts,
         text=text if person.operates else None,
         waits_for=reasons,
+        failed=sum(progress.states.get(state.value, 0) for state in FAILED_STATES),
     )
 
 
@@ -79,6 +80,15 @@ async def export(context: Context, person: Looking, campaign_id: page_routes.Id)
         raise HttpProblem(403, "no-scope", "this key may look and not export: it has not operate")
     progress = await context.run(campaigns.show, context.engine, campaign_id)
     return csv_response(context, campaign_id, progress.total)
+
+
+@router.post("/{campaign_id}/retry")
+async def retry(context: Context, campaign_id: page_routes.Id, person: Operating) -> Response:
+    """Send what failed again, as a campaign of its own, and show that; never the unknown."""
+    loaded = await context.run(
+        campaign_retry.retry, context.engine, context.settings, campaign_id, who=person.name
+    )
+    return RedirectResponse(f"/campaigns/{loaded.id if loaded else campaign_id}", 303)
 
 
 @router.post("/{campaign_id}/{act}")

@@ -110,6 +110,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "pause": ("暂停", "Pause"),
     "resume": ("继续", "Resume"),
     "cancel": ("取消", "Cancel"),
+    "retry": ("重发失败的", "Send the failed again"),
+    "retry_sure": (
+        "作为新的群发再发一次；结果未知的不会重发。条数：",
+        "They go out as a new campaign; what is unknown is never sent again. Messages:",
+    ),
     "cancel_sure": (
         "确定取消？未提交的短信将不再发送",
         "Cancel? What was not submitted never goes",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_, update
+from sqlalchemy import Connection, Row, select, tuple_, update
 
 from worker.domain.enums import MessageClass, MessageState, Outcome, SubmissionState
 from worker.gateways.base import Content
@@ -188,6 +188,12 @@ def _as_lease(row: Any) -> Lease:
         "",
         row.resend_of,
     )
+
+
+def facts(connection: Connection, submission_id: int) -> Row[str, str | None, int] | None:
+    """Return state, code and size of a submission; None when there is none."""
+    columns = (submission.c.state, submission.c.code, submission.c.size)
+    return connection.execute(select(*columns).where(submission.c.id == submission_id)).first()
 
 
 def resend(
