@@ -1,12 +1,14 @@
 """Find what the workers could not do by themselves: ticks that fail, pages that were not read."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from producer.cli import output
 from worker.feedback.opt_out_origins import UNUSUAL_COUNT
-from worker.store import ticks
+from worker.store import events, ticks
 from worker.store.feedback import opt_out_origins as origin_store
 from worker.store.feedback import troubled_pages
 from worker.store.feedback.inbox import CUT_PROBLEM
@@ -16,6 +18,9 @@ from worker.store.feedback.troubled_pages import TroubledPages
 MAX_UNREAD_SECONDS = 600.0
 #: For so long a page that was put aside is shown; `xinshi collect reparse` reaches it ever after.
 SHOWN_SECONDS = 7 * 86400.0
+#: The event of refused pushes, and how many of the newest are counted.
+REFUSED_PUSH_EVENT = "push.refused"
+MAX_REFUSALS = 10_000
 
 
 class Trouble(NamedTuple):
@@ -32,6 +37,7 @@ def find(connection: Connection) -> Iterator[Trouble]:
     yield from _put_aside_pages(connection)
     yield from _overdue_pages(connection)
     yield from _strange_opt_outs(connection)
+    yield from _refused_pushes(connection)
 
 
 def _failing_ticks(connection: Connection) -> Iterator[Trouble]:
@@ -86,3 +92,24 @@ def _strange_opt_outs(connection: Connection) -> Iterator[Trouble]:
                 "if its push token leaked, change it, then `xinshi opt-outs remove"
                 f" --account {account} --strange`",
             )
+
+
+def _refused_pushes(connection: Connection) -> Iterator[Trouble]:
+    """Yield the accounts whose pushes were refused lately for where they came from."""
+    rows = events.recent(connection, REFUSED_PUSH_EVENT, SHOWN_SECONDS, MAX_REFUSALS)
+    refusals_by_account = defaultdict(list)
+    for row in rows:
+        refusals_by_account[row.account].append(row)
+    for account, refusals in sorted(refusals_by_account.items()):
+        count = sum(refusal.detail["count"] for refusal in refusals)
+        newest = refusals[0].detail
+        since = output.local_time(refusals[-1].at)
+        forwarded = newest.get("forwarded")
+        unreadable = f"; X-Forwarded-For says {forwarded}, which is no address" if forwarded else ""
+        yield Trouble(
+            f"pushes of {account}",
+            f"{count} or more were refused since {since}, the last from {newest['peer']}"
+            f"{unreadable}",
+            "if that is its gateway, list it in push_from; if it is your proxy, in"
+            " web.trusted_proxies; if you know neither, change push_tokens",
+        )

@@ -13,6 +13,8 @@ import httpx
 import pytest
 from sqlalchemy import Engine, func, select
 
+from producer.web.peers import Peer
+from producer.web.refused_pushes import RefusedPushes
 from tests.support.stage import (
     TEXT,
     Stage,
@@ -24,6 +26,7 @@ from worker.feedback import pushes, raw_pages
 from worker.store.db import database
 from worker.store.feedback.inbox import has_unread_pushes
 from worker.store.schema.tables import (
+    event,
     inbound_message,
     inbox,
     report,
@@ -235,11 +238,25 @@ def test_one_that_cannot_be_stored_holds_up_no_other(
         ({"X-Forwarded-For": "203.0.113.9, 198.51.100.1"}, 404),
         ({"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}, 200),
         ({"X-Forwarded-For": "nonsense"}, 404),
+        ({"X-Forwarded-For": "203.0.113.7:50123"}, 200),
+        ({"X-Forwarded-For": "[2001:db8::1]:443"}, 200),
+        ({"X-Forwarded-For": '"[2001:db8::1]:443"'}, 200),
+        ({"X-Forwarded-For": "[2001:db8::1]"}, 200),
+        ({"X-Forwarded-For": "2001:db8::1"}, 200),
+        ({"X-Forwarded-For": "[::ffff:203.0.113.7]:1"}, 200),
+        ({"X-Forwarded-For": '198.51.100.1 ,\t"203.0.113.7" ,'}, 200),
+        ({"X-Forwarded-For": "203.0.113.7,,"}, 200),
+        ({"X-Forwarded-For": "203.0.113.7, 127.0.0.9:80"}, 200),
+        ({"X-Forwarded-For": "198.51.100.1:203"}, 404),
+        ({"X-Forwarded-For": "203.0.113.7:50123:1"}, 404),
+        ({"X-Forwarded-For": "[203.0.113.7"}, 404),
+        ({"X-Forwarded-For": "203.0.113.7, unknown"}, 404),
     ],
 )
 @pytest.mark.parametrize("web", [{"trusted_proxies": ["127.0.0.0/8"]}])
 @pytest.mark.parametrize(
-    "accounts", [{"v1": {"push_tokens": [TOKEN], "push_from": ["203.0.113.0/24"]}}]
+    "accounts",
+    [{"v1": {"push_tokens": [TOKEN], "push_from": ["203.0.113.0/24", "2001:db8::/32"]}}],
 )
 def test_who_may_push_can_be_listed(served: Served, said: dict[str, str], status: int) -> None:
     answer = CALLER.post(f"{served.url}/push/v1/{TOKEN}", headers=said)
@@ -252,6 +269,33 @@ def test_who_may_push_can_be_listed(served: Served, said: dict[str, str], status
 def test_nobody_is_believed_who_is_no_trusted_proxy(served: Served) -> None:
     said = {"X-Forwarded-For": "203.0.113.9"}
     assert CALLER.post(f"{served.url}/push/v1/{TOKEN}", headers=said).status_code == 404
+
+
+@pytest.mark.parametrize("web", [{"trusted_proxies": ["127.0.0.0/8"]}])
+@pytest.mark.parametrize(
+    "accounts", [{"v1": {"push_tokens": [TOKEN], "push_from": ["203.0.113.0/24"]}}]
+)
+def test_refused_pushes_are_counted_and_written_down_now_and_then(served: Served) -> None:
+    """A wrong token is no push: what anybody may send writes nothing."""
+    for said in ("unknown\t\u00e9" + "x" * 90, "198.51.100.1"):
+        CALLER.post(
+            f"{served.url}/push/v1/{TOKEN}", headers={"X-Forwarded-For": said.encode("utf-8")}
+        )
+    CALLER.post(f"{served.url}/push/v1/wrong-token-0123456789")
+    with database.reading(served.stage.engine) as connection:
+        (refused,) = connection.execute(select(event).where(event.c.name == "push.refused"))
+    assert refused.account == "v1"
+    assert (refused.detail["count"], refused.detail["peer"]) == (1, "127.0.0.1")
+    assert refused.detail["forwarded"].startswith("unknown")
+    assert refused.detail["forwarded"].isascii()
+    assert len(refused.detail["forwarded"]) <= 45
+
+
+def test_refusals_between_two_events_are_counted_in_the_next() -> None:
+    times = iter([0.0, 1.0, 59.0, 60.5, 61.0])
+    refusals = RefusedPushes(lambda: next(times))
+    details = [refusals.note("v1", Peer(None)) for _ in range(5)]
+    assert [detail and detail["count"] for detail in details] == [1, None, None, 3, None]
 
 
 def test_a_push_is_not_read_as_a_page(served: Served) -> None:

@@ -8,6 +8,7 @@ import base64
 import re
 import ssl
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -17,7 +18,7 @@ from pydantic import ValidationInfo
 #: The oldest version of TLS that is spoken.
 TlsVersion = Literal["1.2", "1.3"]
 _PROXY_FORM = 'write it as "http://host:port" or "http://user:password@host:port"'
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?|[0-9A-Fa-f:.]{2,45}")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -59,7 +60,7 @@ def parse_proxy(url: str) -> Proxy:
         host, port = parts.hostname, parts.port
     except ValueError:
         host = port = None
-    if not host or port is None or _HOST.fullmatch(host) is None or parts.path not in {"", "/"}:
+    if not host or port is None or not _is_host(host) or parts.path not in {"", "/"}:
         raise ValueError(_PROXY_FORM)
     if parts.scheme != "http":
         msg = f"is spoken to by http:// only, also for tunnels to https://; {_PROXY_FORM}"
@@ -114,7 +115,15 @@ def _check_authorities(text: str, file: Path) -> None:
 
 def check_server_name(name: str) -> str:
     """Return a name that a certificate can bear, or raise `ValueError`."""
-    if _HOST.fullmatch(name) is None:
+    if not _is_host(name):
         msg = "is a bare name or address, as sms.example.com: no scheme, no port"
         raise ValueError(msg)
     return name
+
+
+def _is_host(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return _NAME.fullmatch(name) is not None
+    return True

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, or_, select
 
-from worker.store.db.clock import now
+from worker.store.db.clock import later, now
 from worker.store.schema.tables import event, submission
 
 #: How far back a search by name goes: there may be one event for each submission.
@@ -76,6 +76,20 @@ def newest(
     if filters.get("since") is not None:
         query = query.where(event.c.at >= filters["since"])
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def recent(connection: Connection, name: str, seconds: float, limit: int) -> list[Row[Any]]:
+    """Return up to `limit` events of a name from the last `seconds`, the newest first.
+
+    Only the last `MAX_SEARCHED_EVENTS` events are searched.
+    """
+    newest = select(func.max(event.c.id)).scalar_subquery()
+    query = select(event.c.account, event.c.at, event.c.detail).where(
+        event.c.name == name,
+        event.c.at >= later(-seconds),
+        event.c.id > newest - MAX_SEARCHED_EVENTS,
+    )
+    return list(connection.execute(query.order_by(event.c.id.desc()).limit(limit)))
 
 
 def of_message(

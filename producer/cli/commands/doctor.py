@@ -1,5 +1,6 @@
 """`xinshi doctor`: report what is wrong and what to do, or probe whether work makes progress."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,7 +49,7 @@ def doctor(
     The configuration, the broker, Redis, the database and its schema, workers, ticks that fail,
     pages that were not read, codes that no table knows, accounts that messages wait for, and each
     account by one balance call, unless it is held. Exit code 1 if anything is wrong; it also warns
-    of what others could read.
+    of what others could read, and of a proxy in the environment, which is not used.
 
     With --probe it looks at nothing but progress: exit code 1 if work of a class has been due for
     longer than --late and nothing of it is called, or no tick was run for so long. Ticks that fail
@@ -83,13 +84,14 @@ def _run_probe(config: "Path | None", classes: list[str], late: str) -> "list[Ch
 
 
 def _run_checks(config: "Path | None") -> "list[Check]":
-    from producer.cli import doctor_checks, secrecy_checks
+    from producer.cli import doctor_checks, environment_checks, secrecy_checks
 
     try:
         with open_session(config) as session:
             return [
                 *doctor_checks.run_checks(session),
                 *secrecy_checks.run_checks(session.settings),
+                *environment_checks.run_checks(session.settings, os.environ),
             ]
     except ConfigurationError as error:
         return doctor_checks.configuration_checks(error)

@@ -4,24 +4,24 @@ A push is not read here, and nothing is sent because of one. Pushes that come at
 a commit.
 """
 
+import contextlib
 import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import structlog
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
-from producer.web import peers
+from producer.web import peers, refused_pushes
 from producer.web.context import AppContext, Context
 from producer.web.problems import HttpProblem
 from producer.web.shared_commit import Bounds, SharedCommit
+from worker.domain.errors import XinshiError
 from worker.feedback.pushes import format_target
 from worker.gateways.base import Account
 from worker.store.db import database
 from worker.store.feedback import inbox
 
-log = structlog.get_logger()
 Row = Mapping[str, Any]
 
 router = APIRouter(prefix="/push", include_in_schema=False)
@@ -41,6 +41,7 @@ def install(app: FastAPI, context: AppContext) -> None:
         return [None] * len(rows)
 
     app.state.letterbox = SharedCommit(keep, COMMIT_BOUNDS)
+    app.state.refused_pushes = refused_pushes.RefusedPushes()
 
 
 def _store(context: AppContext, rows: Sequence[Row]) -> None:
@@ -52,7 +53,9 @@ def _store(context: AppContext, rows: Sequence[Row]) -> None:
 @router.api_route("/{account}/{token}/{_what:path}", methods=["GET", "POST"])
 async def take(account: str, token: str, request: Request, context: Context) -> Response:
     """Keep a push, commit it, and answer; a wrong account or token gets a 404."""
-    receiver = _admitted(context, account, token, request)
+    receiver = _find_account(context, account, token)
+    if not await _comes_from_gateway(context, receiver, request):
+        raise _nothing_here()
     body = await request.body()
     row = {
         "account": account,
@@ -65,7 +68,7 @@ async def take(account: str, token: str, request: Request, context: Context) -> 
     return Response(answer.content, answer.status_code, dict(answer.headers))
 
 
-def _admitted(context: AppContext, name: str, token: str, request: Request) -> Account:
+def _find_account(context: AppContext, name: str, token: str) -> Account:
     """Return the account of a push; raises `HttpProblem` (404) for a wrong name or token."""
     account = context.settings.accounts.get(name)
     secrets = account.settings.push_tokens if account else ()
@@ -73,19 +76,26 @@ def _admitted(context: AppContext, name: str, token: str, request: Request) -> A
     shown_token = token.encode("utf-8", "surrogateescape")
     # A list and no generator: all tokens are compared, so that no answer comes sooner.
     matches = [hmac.compare_digest(known, shown_token) for known in tokens or [_NO_TOKEN]]
-    token_fits = bool(tokens) and any(matches)
-    if account is None or not token_fits or not _comes_from_gateway(context, account, request):
-        raise HttpProblem(404, "not-found", "there is nothing at this address")
+    if account is None or not (bool(tokens) and any(matches)):
+        raise _nothing_here()
     return account
 
 
-def _comes_from_gateway(context: AppContext, account: Account, request: Request) -> bool:
+def _nothing_here() -> HttpProblem:
+    return HttpProblem(404, "not-found", "there is nothing at this address")
+
+
+async def _comes_from_gateway(context: AppContext, account: Account, request: Request) -> bool:
     """Tell whether a push comes from a network of `push_from`, where that is set."""
     networks = account.settings.push_from
     if not networks:
         return True
-    peer = peers.client_address(request, context.settings.top.web.trusted_proxies)
-    if peer is not None and peers.is_inside(peer, networks):
+    peer = peers.client_peer(request, context.settings.top.web.trusted_proxies)
+    if peer.address is not None and peers.is_inside(peer.address, networks):
         return True
-    log.warning("push.refused", account=account.name, peer=str(peer))
+    detail = request.app.state.refused_pushes.note(account.name, peer)
+    if detail is not None:
+        # Without the database it is in the log alone; the push is answered all the same.
+        with contextlib.suppress(XinshiError):
+            await context.run(refused_pushes.write, context.engine, account.name, detail)
     return False
