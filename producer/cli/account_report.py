@@ -34,7 +34,13 @@ def _remedy(account: "Account | None", state: "AccountState") -> str:
     if account is None:
         return ""
     table = account.gateway.table
-    if not table.read(code, words).mapped:
+    is_mapped = table.read(code, words).mapped
+    if not is_mapped and state.held_until is not None:
+        return (
+            "something between here and the gateway answered in its place: look where it points,"
+            f" and at proxy and base_url in [accounts.{account.name}]"
+        )
+    if not is_mapped:
         return (
             "the gateway refuses the login, in words that no table has: mend the login and restart,"
             f" or say under [accounts.{account.name}.codes] what they mean"

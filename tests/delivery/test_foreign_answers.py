@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
+from producer.cli import account_report
 from tests.support.by_hand import Hand, answer, settings_of
 from tests.support.dropping_gateway import Failure, gateway
 from tests.support.stage import mobiles
@@ -56,7 +57,11 @@ def test_one_foreign_answer_holds_the_account_and_no_other(hand: Hand) -> None:
     (ready,) = hand.take()
     hand.record(answer(ready, Outcome.UNKNOWN, **FOREIGN))
     assert list(held(hand)) == ["v1"]
-    assert held(hand)["v1"].held_why == "a redirect to x"
+    state = held(hand)["v1"]
+    assert state.held_why == "a redirect to x"
+    advice = account_report.hold_advice(hand.settings.accounts["v1"], state)
+    assert "something between here and the gateway answered in its place" in advice
+    assert "goes on by itself at" in advice
     hand.enqueue(mobiles(1, 5), account="v1")
     assert hand.take() == []
     hand.enqueue(mobiles(1, 6))
