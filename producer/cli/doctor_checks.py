@@ -1,11 +1,13 @@
 """Run the checks of `xinshi doctor`; each says what is wrong and what to do about it."""
 
+import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from sqlalchemy import false, update
 
 from producer.cli import (
@@ -24,6 +26,8 @@ from worker.config import secret_places
 from worker.config.settings import Settings
 from worker.domain.errors import ConfigurationError, XinshiError
 from worker.gateways.base import Account
+from worker.gateways.transport import certificate_names, tls
+from worker.gateways.transport.client import FAILURES
 from worker.runtime import broker, socket_folder
 from worker.store import accounts, events, migrations
 from worker.store.db import database, pooler_probe
@@ -283,7 +287,7 @@ def _check_account(
         advice = f"in doubt: its last calls have no known outcome; a submission asks at {asks_at}"
         return Check(subject, advice=advice)
     if answer and answer.failed and not answer.lacks_secret:
-        return Check(subject, answer.problem, _account_advice(name, answer.problem or ""))
+        return Check(subject, answer.problem, _account_advice(account, answer.problem or ""))
     pools = (state and state.balance and state.balance.get("pools")) or ()
     for pool in pools:
         if pool["used"] and not pool["postpaid"] and pool["remaining"] == 0:
@@ -291,8 +295,27 @@ def _check_account(
     return Check(subject)
 
 
-def _account_advice(name: str, problem: str) -> str:
+def _account_advice(account: Account, problem: str) -> str:
     """Return what to do when an account refused its balance call or did not answer it."""
+    section = f"[accounts.{account.name}]"
     if problem.startswith("refused"):
-        return f"mend what it complains of: the login in [accounts.{name}], funds, permission"
-    return f"check the network, and base_url in [accounts.{name}]"
+        return f"mend what it complains of: the login in {section}, funds, permission"
+    names = _certificate_names(account) if tls.OTHER_NAME in problem else ()
+    if names:
+        return (
+            f"its certificate is for {', '.join(names)}: where that is your gateway, set"
+            f" server_name to one of them in {section}"
+        )
+    return f"check the network, and base_url, proxy and ca_file in {section}"
+
+
+def _certificate_names(account: Account) -> Sequence[str]:
+    """Return the names in the certificate of an account's gateway, where it shows them."""
+    settings = account.settings
+    reading = certificate_names.read(
+        httpx.URL(settings.base_url), settings.egress, settings.timeout
+    )
+    try:
+        return asyncio.run(reading)
+    except (*FAILURES, TimeoutError):
+        return ()

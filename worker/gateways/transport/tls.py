@@ -10,6 +10,8 @@ from worker.gateways.egress import DIRECT, Egress
 _UNTRUSTED = {2, 18, 19, 20, 21, 24}
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _OTHER_NAME = {62, 64}
+#: How the words begin for a certificate that is for other names.
+OTHER_NAME = "its certificate is for another name than"
 _OLD_PROTOCOL = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE"}
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}
 
@@ -69,7 +71,7 @@ def _certificate_words(error: ssl.SSLCertVerificationError) -> str:
         return "its certificate is signed by nobody that is trusted: set ca_file"
     if code in _OTHER_NAME:
         name = error.verify_message.partition("'")[2].rstrip("'.")
-        return f"its certificate is for another name than {name}: set server_name"
+        return f"{OTHER_NAME} {name}: set server_name"
     if code == _EXPIRED:
         return "its certificate has expired"
     if code == _NOT_YET_VALID:
