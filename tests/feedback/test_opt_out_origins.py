@@ -1,5 +1,7 @@
 """Opt-outs are heeded at once; those of numbers never written to are marked, and can be undone."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from sqlalchemy import Engine, select
 
@@ -8,6 +10,7 @@ from tests.support.stage import mobiles
 from worker.domain.enums import Outcome
 from worker.feedback import inbound, opt_out_origins, opt_out_removal
 from worker.gateways.results import InboundMessage
+from worker.store import ticks
 from worker.store.db.database import reading, writing
 from worker.store.feedback import inbox as inbox_store
 from worker.store.feedback import opt_outs
@@ -95,6 +98,16 @@ def test_many_opt_outs_of_strangers_are_one_event(hand: Hand) -> None:
     reply(hand, *STRANGERS[22:])
     look_up(hand)
     assert len(events(hand, "opt_outs.strange")) == 1
+
+
+def test_a_warning_that_a_clock_wrote_which_was_ahead_keeps_no_other_back(hand: Hand) -> None:
+    with writing(hand.engine) as connection:
+        ticks.ensure(connection, {opt_out_origins.TICK_NAME})
+        ahead = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+        ticks.write_cursor(connection, opt_out_origins.TICK_NAME, {"v1": ahead})
+    reply(hand, *STRANGERS[:22])
+    look_up(hand)
+    assert events(hand, "opt_outs.strange") == [("v1", {"numbers": 22})]
 
 
 def test_what_strangers_opted_out_is_taken_back_together(hand: Hand) -> None:
