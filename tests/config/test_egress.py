@@ -53,6 +53,16 @@ def test_a_proxy_is_a_secret_in_all_its_forms(tmp_path: Path, form: str) -> None
     assert "p%40ss" not in shown
 
 
+def test_a_proxy_whose_variable_is_not_here_is_missed_by_who_calls_alone(tmp_path: Path) -> None:
+    """As any other secret: a command that reads tables goes on."""
+    raw = {"accounts": {"v1": {**LOGINS["v1"], **HTTPS, "proxy": {"env": "PROXY"}}}}
+    made = settings.parse(raw, tmp_path, {})
+    (missing,) = secret_places.missing_secrets(made)
+    assert missing.where == "accounts.v1.proxy"
+    with pytest.raises(ConfigurationError, match=r"accounts\.v1\.proxy"):
+        _ = made.accounts["v1"].settings.egress
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -121,8 +131,8 @@ def test_an_authority_s_file_that_is_none_is_refused(
         ({"server_name": "https://x"}, "accounts.v1.server_name: is a bare name"),
         ({"server_name": "ab:443"}, "accounts.v1.server_name: is a bare name"),
         ({"server_name": ""}, "accounts.v1.server_name: is a bare name"),
-        ({"tls_minimum": "off"}, "accounts.v1.tls_minimum: '1.2' or '1.3'"),
-        ({"tls_minimum": "1.1"}, "accounts.v1.tls_minimum: '1.2' or '1.3'"),
+        ({"tls_minimum": "off"}, "accounts.v1.tls_minimum: must be 1.2 or 1.3"),
+        ({"tls_minimum": "1.1"}, "accounts.v1.tls_minimum: must be 1.2 or 1.3"),
         ({"server_name": "x", "base_url": "http://x"}, "accounts.v1: server_name is about TLS"),
         ({"tls_minimum": "1.3", "base_url": "http://x"}, "accounts.v1: tls_minimum is about TLS"),
     ],

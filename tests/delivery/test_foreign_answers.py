@@ -12,9 +12,10 @@ from tests.support.by_hand import Hand, answer, settings_of
 from tests.support.dropping_gateway import Failure, gateway
 from tests.support.stage import mobiles
 from tests.support.tunnels import proxy, refusing
-from worker.delivery import submit
+from worker.delivery import account_guard, submit
 from worker.delivery.submit import CallAnswer, PreparedSubmission
 from worker.domain.enums import Fault, Outcome
+from worker.gateways.results import Result
 from worker.gateways.transport.client import TRANSPORTS, GatewayClient
 from worker.store import accounts
 from worker.store.db.clock import later
@@ -66,6 +67,18 @@ def test_one_foreign_answer_holds_the_account_and_no_other(hand: Hand) -> None:
     assert hand.take() == []
     hand.enqueue(mobiles(1, 6))
     assert [prepared.account.name for prepared in hand.take()] == ["bulk"]
+
+
+def test_what_answers_in_the_gateway_s_place_says_nothing_of_the_login(hand: Hand) -> None:
+    """Neither of one that was accepted nor of one that never was, whatever call it answers."""
+    words = "a proxy wants a login, and the account names none"
+    refusal = Result(Outcome.UNKNOWN, "HTTP 407", words, fault=Fault.NETWORK, mapped=False)
+    for proven in (True, False):
+        with writing(hand.engine) as connection:
+            if not proven:
+                connection.execute(update(account_state).values(proven=None))
+            account_guard.note_answer(connection, hand.settings, "v1", refusal, "test")
+        assert held(hand) == {}
 
 
 def test_one_call_asks_after_the_hold_and_each_foreign_answer_doubles_it(hand: Hand) -> None:

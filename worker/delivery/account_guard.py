@@ -232,6 +232,7 @@ def _is_unmapped_refusal(refusal: Result) -> bool:
     return (
         refusal.outcome is Outcome.UNKNOWN
         and not refusal.mapped
+        and refusal.fault is not Fault.NETWORK
         and _FOREIGN_CODE.fullmatch(refusal.code) is None
     )
 

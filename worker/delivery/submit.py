@@ -240,6 +240,7 @@ async def _call_gateway(prepared: PreparedSubmission, send: Send, settings: Sett
     failpoints.reach("call.before")
     began = boot_clock()
     gateway, timeout = prepared.account.gateway, prepared.account.settings.timeout
+    egress = prepared.account.settings.egress
     if began - prepared.written_ahead_at > settings.top.lease:
         # The process slept: somebody may have taken the lease over.
         late = Result(Outcome.NOT_SENT, "late", "the process was stopped before it could send")
@@ -253,7 +254,7 @@ async def _call_gateway(prepared: PreparedSubmission, send: Send, settings: Sett
     failpoints.reach("call.sending")
     try:
         bound = answer_bounds.of_submission(len(prepared.outgoing.msisdns))
-        response = await send(request, timeout, bound, prepared.account.settings.egress)
+        response = await send(request, timeout, bound, egress)
     except WireError as error:
         results = Results(storable.result(_wire_result(error)))
     else:

@@ -167,7 +167,7 @@ class AccountSettings(BaseModel):
     @field_validator("proxy")
     @classmethod
     def _check_proxy(cls, proxy: Secret | None) -> Secret | None:
-        if proxy is not None:
+        if proxy is not None and not isinstance(proxy, MissingSecret):
             parse_proxy(proxy.get_secret_value())
         return proxy
 
