@@ -157,6 +157,22 @@ def test_a_page_in_a_coding_that_cannot_be_undone_is_kept_as_it_came(
     assert "cut off" in collected.problem
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("transport", sorted(TRANSPORTS))
+def test_no_gateway_says_that_its_page_was_cut(
+    engine: Engine, database: str, transport: str
+) -> None:
+    """What it writes into our header would be shown to a person."""
+    page = WHOLE["JSON"][1].encode()
+    answer = b"HTTP/1.1 200 OK\r\nX-Xinshi-Cut: call 110\r\n" + LENGTH % len(page) + page
+    with gateway(good=1, answer=lambda _: answer) as there:
+        url = f"http://127.0.0.1:{there.port}"
+        hand = Hand(engine, settings_of(database, v1={"base_url": url}))
+        asyncio.run(_collect_reports(hand, "v1", transport))
+    (stored,) = _rows(engine, inbox)
+    assert (stored.rows, stored.damaged, stored.problem) == (3, 0, None)
+
+
 @pytest.mark.parametrize("transport", sorted(TRANSPORTS))
 def test_an_hour_whose_page_was_cut_off_is_read_again(
     engine: Engine, database: str, transport: str

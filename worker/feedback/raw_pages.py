@@ -38,14 +38,15 @@ def read_page(account: Account, kind: str, response: httpx.Response) -> PageCont
     cut = cut_reason(response)
     if not cut:
         return contents
-    refusal = contents.refusal
-    if response.is_success:
-        refusal = (
-            None
-            if contents.rows
-            else Result(Outcome.UNKNOWN, UNREADABLE, f"cut off: {cut}", mapped=False)
-        )
+    refusal = _cut_refusal(contents, cut) if response.is_success else contents.refusal
     return replace(contents, damaged=max(contents.damaged, 1), refusal=refusal, cut=cut)
+
+
+def _cut_refusal(contents: PageContents, cut: str) -> Result | None:
+    """Return what is noted of a cut page: nothing where it has rows, else that it says nothing."""
+    if contents.rows:
+        return None
+    return Result(Outcome.UNKNOWN, UNREADABLE, f"cut off: {cut}", mapped=False)
 
 
 def kept_headers(response: httpx.Response) -> dict[str, str]:

@@ -107,13 +107,16 @@ def _response(answer: RawResponse, bound: AnswerBound) -> httpx.Response:
 
 def _page_response(answer: RawResponse, trace: RequestTrace, bound: AnswerBound) -> httpx.Response:
     """Return a page, marked as cut where it cannot be decoded, or where more came behind it."""
+    if trace.start is not None:
+        return _cut_response(trace.start, _SURPLUS, bound)
     try:
-        if trace.start is not None:
-            return _cut_response(trace.start, _SURPLUS, bound)
-        return _response(answer, bound)
+        response = _response(answer, bound)
     except FAILURES as error:
         start = getattr(error, "start", None) or answer._replace(is_cut=True)
         return _cut_response(start, _label(error), bound)
+    # Only we say so.
+    response.headers.pop(CUT_HEADER, None)
+    return response
 
 
 def _cut_response(start: RawResponse, reason: str, bound: AnswerBound) -> httpx.Response:
