@@ -15,6 +15,7 @@ from tests.support.tunnels import proxy, refusing
 from worker.delivery import account_guard, submit
 from worker.delivery.submit import CallAnswer, PreparedSubmission
 from worker.domain.enums import Fault, Outcome
+from worker.feedback.collector import Collector
 from worker.gateways.results import Result
 from worker.gateways.transport.client import TRANSPORTS, GatewayClient
 from worker.store import accounts
@@ -186,6 +187,34 @@ def test_a_proxy_that_refuses_is_not_sent_and_not_asked_by_every_message(
     hand.enqueue(mobiles(1, 5))
     hand.make_due()
     assert hand.take() == []
+
+
+@on_sqlite
+@transports
+def test_a_proxy_s_refusal_of_credentials_holds_whatever_was_asked(
+    engine: Engine, database: str, transport: str
+) -> None:
+    """Reports are asked for every half minute: it would lock the user within the hour."""
+
+    async def ask_balance(hand: Hand) -> None:
+        client = GatewayClient(transport)
+        try:
+            collector = Collector(hand.settings, hand.engine, client, "hand")
+            for _ in range(3):
+                await collector.fetch_balance(hand.settings.accounts["v1"])
+        finally:
+            await client.close()
+
+    with proxy(refusing(407)) as between:
+        hand = Hand(
+            engine, settings_of(database, v1={"proxy": f"http://me:x@127.0.0.1:{between.port}"})
+        )
+        asyncio.run(ask_balance(hand))
+        assert len(between.taken) == 1
+    state = held(hand)["v1"]
+    assert state.held_until is not None
+    assert state.held_since is not None
+    assert (state.held_until - state.held_since).total_seconds() == pytest.approx(600, abs=1)
 
 
 @on_sqlite

@@ -27,7 +27,7 @@ from worker.domain.enums import (
     Outcome,
     SubmissionState,
 )
-from worker.domain.errors import NotAsked
+from worker.domain.errors import NotAsked, ProxyRefusal
 from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.gateways.transport import answer_bounds
@@ -98,7 +98,7 @@ def note_outcomes(
         if result.advice is Advice.ONCE_MORE and call.lease.attempts > 1:
             result = replace(result, outcome=Outcome.ACCOUNT_HELD, hold=ONCE_MORE_FAILED_HOLD)
         if result.fault is Fault.NETWORK and result.outcome in _FOREIGN_OUTCOMES:
-            seconds = notes.foreign_hold(call.lease.account)
+            seconds = result.hold or notes.foreign_hold(call.lease.account)
             result = replace(result, outcome=Outcome.ACCOUNT_HELD, hold=seconds)
         notes.hold_if_at_fault(call.lease.account, result)
 
@@ -112,6 +112,26 @@ def note_answer(
         notes.prove_login(account)
     elif not notes.hold_if_at_fault(account, refusal) and notes.is_unproven(account):
         account_doubts.release_probe(connection, settings.logins.keeper(account))
+
+
+def proxy_result(refusal: ProxyRefusal) -> Result:
+    """Return the result of a call that the account's own proxy refused.
+
+    Credentials that it refuses are not shown to it again for as long as may be: that would lock
+    their user.
+    """
+    hold = MAX_FOREIGN_HOLD if refusal.wants_login else None
+    code = type(refusal).__name__
+    return Result(Outcome.NOT_SENT, code, str(refusal), fault=Fault.NETWORK, hold=hold)
+
+
+def note_proxy_refusal(
+    connection: Connection, settings: Settings, account: str, refusal: ProxyRefusal, owner: str
+) -> None:
+    """Hold an account whose proxy refused its credentials to a call that submits nothing."""
+    notes = _AccountNotes(connection, settings, {account}, owner)
+    result = replace(proxy_result(refusal), outcome=Outcome.ACCOUNT_HELD)
+    notes.hold_if_at_fault(account, result)
 
 
 class _AccountNotes:
@@ -285,8 +305,10 @@ class GuardedClient:
             await asyncio.sleep(PROOF_CHECK_INTERVAL)
         try:
             return await self._client.call(request, timeout, bound, account.settings.egress)
-        except BaseException:
+        except BaseException as error:
             await asyncio.to_thread(self._give_probe_back, account)
+            if isinstance(error, ProxyRefusal) and error.wants_login:
+                await asyncio.to_thread(self._hold, account, error)
             raise
 
     def _may_ask(self, account: Account) -> bool:
@@ -305,6 +327,11 @@ class GuardedClient:
             # The call, and what is written of its answer.
             seconds = account.settings.timeout + self._settings.top.lease
             return account_doubts.take_probe(connection, keeper, seconds, login, counts=False)
+
+    def _hold(self, account: Account, refusal: ProxyRefusal) -> None:
+        """Hold an account whose proxy refuses its credentials."""
+        with database.writing(self._engine) as connection:
+            note_proxy_refusal(connection, self._settings, account.name, refusal, "proxy")
 
     def _give_probe_back(self, account: Account) -> None:
         """Let the next call prove the login, unless it is proven by now."""

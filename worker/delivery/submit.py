@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from worker import failpoints
 from worker.config.settings import Settings
-from worker.delivery import recipient_limits
+from worker.delivery import account_guard, recipient_limits
 from worker.delivery.admission import segment_count
 from worker.domain import placeholders
 from worker.domain.enums import Fault, Outcome, SubmissionState
@@ -268,5 +268,5 @@ async def _call_gateway(prepared: PreparedSubmission, send: Send, settings: Sett
 def _wire_result(error: WireError) -> Result:
     """Return the result of a call that ended without an answer."""
     outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.UNKNOWN
-    fault = Fault.NETWORK if isinstance(error, ProxyRefusal) else None
-    return Result(outcome, type(error).__name__, str(error), fault=fault)
+    result = Result(outcome, type(error).__name__, str(error))
+    return account_guard.proxy_result(error) if isinstance(error, ProxyRefusal) else result

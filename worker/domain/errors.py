@@ -98,7 +98,14 @@ class NotAsked(NotSent):
 
 
 class ProxyRefusal(NotSent):
-    """The account's own proxy refuses to open a tunnel, as it will again: nothing was sent."""
+    """The account's own proxy refuses to open a tunnel, as it will again: nothing was sent.
+
+    With `wants_login` it refused the account's credentials: shown often, they lock their user.
+    """
+
+    def __init__(self, words: str, *, wants_login: bool = False) -> None:
+        self.wants_login = wants_login
+        super().__init__(words)
 
 
 class OutcomeUnknown(WireError):

@@ -134,8 +134,9 @@ def _failure(
 ) -> NotSent | OutcomeUnknown:
     """Return the error that says what a failed request may have done at the gateway."""
     words = f"{_label(error)} after {time.monotonic() - started_at:.1f} s"
-    if isinstance(error, ProxyRefused) and error.is_final and not write_began:
-        return ProxyRefusal(words)
+    status = error.status if isinstance(error, ProxyRefused) else None
+    if status is not None and status < 500 and not write_began:
+        return ProxyRefusal(words, wants_login=status == 407)
     return OutcomeUnknown(words) if write_began else NotSent(words)
 
 

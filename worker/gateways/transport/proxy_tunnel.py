@@ -32,13 +32,13 @@ Read = Callable[[], Awaitable[bytes]]
 class ProxyRefused(ConnectionBroken):
     """The proxy that the account names opened no tunnel.
 
-    With `is_final` it refused by itself, and will again: not because the gateway is away.
+    With a `status` below 500 it refused by itself, and will again: not because the gateway is away.
     """
 
     label: ClassVar[str] = "ProxyRefused"
 
-    def __init__(self, detail: str, *, is_final: bool = False) -> None:
-        self.is_final = is_final
+    def __init__(self, detail: str, status: int | None = None) -> None:
+        self.status = status
         super().__init__(detail)
 
 
@@ -119,7 +119,7 @@ def _check_answer(head: bytes) -> None:
     words = "it wants other credentials (407): see proxy"
     if status != 407:
         words = f"it opens no tunnel to this gateway ({status})"
-    raise ProxyRefused(words, is_final=status < 500)
+    raise ProxyRefused(words, status)
 
 
 def _refuse(why: str) -> NoReturn:
