@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from sqlalchemy import false, update
 
 from producer.cli import (
     account_calls,
@@ -29,11 +28,10 @@ from worker.gateways.base import Account
 from worker.gateways.transport import certificate_names, tls
 from worker.gateways.transport.client import FAILURES
 from worker.runtime import broker, socket_folder
-from worker.store import accounts, events, migrations
+from worker.store import accounts, events, migrations, ticks
 from worker.store.db import database, pooler_probe
 from worker.store.delivery import batch_split
 from worker.store.intake import requests
-from worker.store.schema.tables import tick
 
 #: How long a server may take to answer, in seconds.
 SERVER_TIMEOUT = 3.0
@@ -169,7 +167,7 @@ def _check_writing(session: Session) -> Check:
     """Check that a transaction may write, by one that changes no row."""
     try:
         with database.writing(session.engine) as connection:
-            connection.execute(update(tick).where(false()).values(name=tick.c.name))
+            ticks.try_write(connection)
     except XinshiError as error:
         return Check("writing", str(error), "nothing is accepted nor sent until it is mended")
     return Check("writing")

@@ -6,7 +6,7 @@ The process that moves `next_at` on runs the tick, so two schedulers do no more 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, false, or_, select, update
 
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import insert_if_absent
@@ -127,3 +127,8 @@ def late_seconds(connection: Connection, name: str) -> float | None:
     """Return for how many seconds a tick has been due, negative before; None without a row."""
     row = connection.execute(select(tick.c.next_at, now()).where(tick.c.name == name)).first()
     return None if row is None else float((row[1] - row[0]).total_seconds())
+
+
+def try_write(connection: Connection) -> None:
+    """Write and change no row: it fails where nothing may be written."""
+    connection.execute(update(tick).where(false()).values(name=tick.c.name))
