@@ -4,6 +4,7 @@ The work is done by threads that each worker process starts after its fork; Cele
 and keeps the processes alive.
 """
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -95,7 +96,7 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
         logs.warn_of_variables(settings.warnings)
 
     _connect(signals.after_task_publish, _note_publish)
-    _connect(signals.celeryd_after_setup, lambda **_: old_queues.hear(app))
+    _connect(signals.celeryd_after_setup, _after_setup)
     _connect(signals.setup_logging, log_setup)
     _connect(signals.task_failure, task_failures.log_failure)
     _connect(signals.worker_process_init, start)
@@ -113,6 +114,20 @@ def _note_publish(**_: Any) -> None:
 def _connect(signal: Signal, receiver: Any) -> None:
     # Celery would forget a local function if it held it weakly.
     signal.connect(receiver, weak=False)
+
+
+def _after_setup(instance: Any, **_: Any) -> None:
+    _refuse_green_pool(instance)
+    old_queues.hear(instance.app)
+
+
+def _refuse_green_pool(worker: Any) -> None:
+    """End a worker whose threads would be none: a code would wait for whatever else is done."""
+    pool = worker.pool_cls.__module__.rpartition(".")[2]
+    if pool in {"gevent", "eventlet"}:
+        sys.exit(
+            f"error: --pool {pool}: use solo, prefork or threads; lanes are threads of their own"
+        )
 
 
 def _forks(consumer: Any) -> bool:

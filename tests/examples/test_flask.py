@@ -1,12 +1,15 @@
 """The Flask example."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 
 import producer
+from tests.support import documents
 
 from .conftest import Shop
 
@@ -50,3 +53,31 @@ def test_what_fails_after_the_text_was_enqueued_leaves_neither(shop: Shop, app: 
     with pytest.raises(RuntimeError):
         fail()
     assert shop.together() == before
+
+
+def proposed(app: Any, **options: Any) -> set[str]:
+    """Return what the shop's Alembic would change in the database that both use."""
+    with app.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        return {change[0] for change in flatten(compare_metadata(context, app.Base.metadata))}
+
+
+def flatten(changes: Any) -> Iterator[tuple[Any, ...]]:
+    for change in changes:
+        if isinstance(change, list):
+            yield from flatten(change)
+        else:
+            yield change
+
+
+def test_the_shop_s_alembic_leaves_our_tables_alone(app: Any) -> None:
+    """With what docs/producer.md shows; without it all of them would be dropped."""
+    (block,) = [
+        block.text
+        for block in documents.blocks(documents.read("docs/producer.md"))
+        if "include_name" in block.text
+    ]
+    names: dict[str, Any] = {}
+    exec(compile(block, "docs/producer.md", "exec"), names)
+    assert "remove_table" in proposed(app)
+    assert not proposed(app, include_name=names["include_name"])

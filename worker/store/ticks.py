@@ -123,12 +123,12 @@ def write_cursor(connection: Connection, name: str, cursor: Mapping[str, Any]) -
     connection.execute(update(tick).where(tick.c.name == name).values(cursor=dict(cursor)))
 
 
-def write_nothing(connection: Connection) -> None:
-    """Change no row; raises what the database raises where nothing may be written."""
-    connection.execute(update(tick).where(false()).values(name=tick.c.name))
-
-
 def late_seconds(connection: Connection, name: str) -> float | None:
     """Return for how many seconds a tick has been due, negative before; None without a row."""
     row = connection.execute(select(tick.c.next_at, now()).where(tick.c.name == name)).first()
     return None if row is None else float((row[1] - row[0]).total_seconds())
+
+
+def try_write(connection: Connection) -> None:
+    """Write and change no row: it fails where nothing may be written."""
+    connection.execute(update(tick).where(false()).values(name=tick.c.name))
