@@ -218,6 +218,7 @@ def test_no_transaction_takes_in_more_than_so_many_rows(
     from worker.gateways.page_contents import PageContents
 
     monkeypatch.setattr(page_intake, "MAX_ROWS", 10)
+    monkeypatch.setattr(page_intake, "MAX_ROWS_IN_FILE", 10)
     page = PageContents(tuple(delivered(number, number) for number in mobiles(35)), damaged=1)
     with writing(hand.engine) as connection:
         inbox_id = inbox_store.add_page(connection, "jzy", "reports", b"")

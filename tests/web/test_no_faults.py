@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producer.web.api.schemas import NewCampaign, Resumed
+from producer.web.api.campaign_schemas import NewCampaign, Resumed
 from producer.web.app import API_MODULES
 from producer.web.pages import site
 from producer.web.pages.sessions import COOKIE
