@@ -16,7 +16,8 @@ class PortTaken(XinshiError):
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens; raises `PortTaken` saying which port and what to do."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # By the protocol asyncio knows that small answers must not wait for each other (TCP_NODELAY).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

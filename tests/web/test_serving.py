@@ -1,8 +1,10 @@
 """The web process itself: it says where it listens, ends when told, and keeps what it answered."""
 
+import statistics
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 import httpx
@@ -18,7 +20,7 @@ from tests.support.stage import (
     section,
 )
 from tests.support.web_process import ROOT, live
-from tests.web.conftest import make_key
+from tests.web.conftest import Served, make_key
 from worker.store.db import database
 from worker.store.schema.tables import message
 
@@ -42,6 +44,22 @@ def test_a_taken_port_is_said_in_words() -> None:
     with pytest.raises(listener.PortTaken, match=r"web\.host"):
         listener.listen("192.0.2.1", port)
     bound.close()
+
+
+def test_a_call_on_a_kept_connection_takes_no_longer_than_one_on_a_new_one(
+    served: Served,
+) -> None:
+    """Head and body of an answer do not wait for each other's acknowledgement (Nagle)."""
+
+    def seconds(client: httpx.Client) -> float:
+        started_at = time.perf_counter()
+        assert client.get("/healthz").status_code == 200
+        return time.perf_counter() - started_at
+
+    with httpx.Client(base_url=served.url) as kept:
+        on_kept = statistics.median(seconds(kept) for _ in range(30))
+    on_new = statistics.median(seconds(served.client()) for _ in range(30))
+    assert on_kept < 2 * on_new
 
 
 def test_told_to_end_it_answers_what_is_under_way_and_ends_well(stage: Stage) -> None:

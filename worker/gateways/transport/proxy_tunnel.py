@@ -90,7 +90,7 @@ async def _connect_to_proxy(proxy: Proxy) -> socket.socket:
 
 
 async def _connect_to_address(family: int, address: Any) -> socket.socket:
-    connection = socket.socket(family, socket.SOCK_STREAM)
+    connection = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         connection.settimeout(0)
         await asyncio.get_running_loop().sock_connect(connection, address)
