@@ -137,5 +137,5 @@ def _started(config: Path, log: Path, files: int) -> subprocess.Popen[bytes]:
 def _port(log: Path, process: subprocess.Popen[bytes]) -> int | None:
     written = log.read_text("utf-8")
     assert process.poll() is None, written[-2000:]
-    found = re.search(r"HTTP on http://127\.0\.0\.1:(\d+)", written)
+    found = re.search(r"API +http://127\.0\.0\.1:(\d+)", written)
     return int(found[1]) if found and "web.listening" in written else None
