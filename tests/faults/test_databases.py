@@ -260,7 +260,7 @@ def test_fault_17_no_room_for_sqlite(house: House) -> None:
         limited, house.log, "", house.config, 8192, forked_processes.work, ["marketing"]
     )
     house.forks.append(full)
-    eventually(lambda: "failed" in house.log.read_text())
+    eventually(lambda: "database.away" in house.log.read_text())
     time.sleep(0.5)
     assert not house.taken()
     os.kill(full.pid or 0, signal.SIGKILL)
