@@ -40,6 +40,7 @@ def test_whoever_looks_or_waits_is_told_that_a_class_is_stopped(place: Place) ->
     (reason,) = place.data("show", message["id"])["waits_for"]
     assert reason["kind"] == "stopped"
     assert WHY in reason["what"]
+    assert WHY in place.run("messages").stderr
     assert WHY in place.done("accounts")
     assert place.data("accounts")[0]["stopped"] == ["notice"]
     checks = {check["what"]: check for check in place.data("doctor", code=1)}

@@ -87,6 +87,16 @@ def test_reading_twice_as_much_takes_twice_as_long(name: str) -> None:
     assert long < 2.8 * short + 0.002
 
 
+@pytest.mark.parametrize("odd", [{"x": []}, {"mobile": [[]]}, {"mobile": "1", "deep": {"x": {}}}])
+def test_a_long_row_with_more_in_it_than_fields_costs_no_other(odd: dict[str, Any]) -> None:
+    long = odd | {"content": "x" * (json_rows.MAX_ENVELOPE_LENGTH + 1)}
+    rows = [{"mobile": "1", "nth": 1}, long, long, {"mobile": "2", "nth": 2}]
+    page = json_rows.read(json.dumps({"code": "00", "data": rows}), "mobile", dict)
+    assert [row["nth"] for row in page.items if "nth" in row] == [1, 2]
+    assert page.envelope is None
+    assert page.damaged >= 1
+
+
 def test_of_a_page_with_more_rows_than_a_page_can_have_the_first_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

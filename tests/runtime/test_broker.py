@@ -14,7 +14,9 @@ from worker.runtime import broker
 ACCOUNTS = {"v1": {**LOGINS["v1"], "base_url": "http://127.0.0.1:9"}}
 
 
-@pytest.mark.parametrize("url", ["amqp://guest@127.0.0.1//", "sentinel://127.0.0.1:26379?master_name=m"])
+@pytest.mark.parametrize(
+    "url", ["amqp://guest@127.0.0.1//", "sentinel://127.0.0.1:26379?master_name=m"]
+)
 def test_a_redis_that_is_missing_beside_the_broker_is_said_with_an_example(url: str) -> None:
     raw = {"broker_url": url, "accounts": ACCOUNTS}
     with pytest.raises(ConfigurationError) as error:

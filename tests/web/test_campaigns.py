@@ -250,3 +250,20 @@ def test_the_same_text_and_list_within_a_day_is_said_and_nobody_elses(served: Se
     body = {"name": "x", "text": TEXT, "recipients": [{"to": mobiles(1)[0], "name": "甲"}]}
     (*_, oldest) = client.post("/v1/campaigns", json=body, headers=key).json()["warnings"]
     assert f"campaign {first['id']} " in oldest["what"]
+
+
+def test_one_for_later_is_scheduled_says_so_and_is_moved(served: Served) -> None:
+    client = served.client()
+    at, later = "2030-01-01T02:00:00+00:00", "2030-01-02T02:00:00+00:00"
+    text = "【信使】春装上新，回T退订"
+    body = {"name": "x", "text": text, "recipients": mobiles(2), "not_before": at}
+    campaign = client.post("/v1/campaigns", json=body).json()
+    assert (campaign["state"], campaign["not_before"]) == ("scheduled", at)
+    address = f"/v1/campaigns/{campaign['id']}"
+    (reason,) = client.get(address).json()["waits_for"]
+    assert (reason["kind"], reason["until"]) == ("not_before", at)
+    moved = client.post(f"{address}/reschedule", json={"not_before": later})
+    assert moved.status_code == 200
+    assert moved.json()["not_before"] == later
+    assert client.post(f"{address}/cancel").status_code == 200
+    assert client.post(f"{address}/reschedule", json={"not_before": at}).status_code == 409

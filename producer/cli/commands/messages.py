@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from producer.cli import options, output, parsing, times
-from producer.cli.session import open_session, operator_name
+from producer.cli.session import Session, open_session, operator_name
 from worker.domain.enums import MessageState
 
 if TYPE_CHECKING:
@@ -101,16 +101,35 @@ def messages(
         if campaign is not None:
             campaigns.show(session.engine, campaign)
         matches = lookup.search(session.engine, limit, filters)
+        waiting = [] if as_json else _wait_lines(session, matches)
     if as_json:
         output.print_json([message.as_json() for message in matches])
     elif matches:
         _print_messages(matches)
+        for line in waiting:
+            output.print_hint(line)
         if len(matches) == limit:
             output.print_hint(f"these are the newest {limit}; --limit shows more")
     else:
         output.print_hint(
             "no message fits" + ("" if campaign else "; --campaign ID looks into one")
         )
+
+
+def _wait_lines(session: Session, matches: "list[Message]") -> list[str]:
+    """Say why the newest message of each class waits, where one does."""
+    from producer.waiting import wait_reasons, waits
+
+    newest = {
+        message.message_class: message
+        for message in reversed(matches)
+        if message.state is MessageState.QUEUED
+    }
+    reasons = {
+        message.id: waits.of_message(session.engine, session.settings, message)
+        for message in newest.values()
+    }
+    return [f"{name} waits: {wait_reasons.sentences(why)}" for name, why in reasons.items() if why]
 
 
 def _print_messages(matches: "list[Message]") -> None:

@@ -110,6 +110,8 @@ class Campaign(BaseModel):
     )
     samples: list[SampleText] = Field(description="The first three texts, where rows have values.")
     retry_of: int | None
+    not_before: Time | None = Field(description="It is `scheduled` until then.")
+    not_after: Time | None = Field(description="What waits then is `expired`.")
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
@@ -133,6 +135,15 @@ class Campaigns(BaseModel):
 
     campaigns: list[Campaign]
     before: int | None = Field(description="Ask with it for the next page; null: there is none.")
+
+
+class Rescheduled(Strict):
+    """When a campaign is sent instead."""
+
+    not_before: Moment = Field(examples=["2026-11-29T10:00:00+08:00"])
+    not_after: Moment | None = Field(
+        None, description="The end of its validity; else that moves as far as the beginning."
+    )
 
 
 class Resumed(Strict):

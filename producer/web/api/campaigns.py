@@ -121,6 +121,25 @@ async def pause_campaign(campaign_id: CampaignId, context: Context, caller: Runn
 
 
 @router.post(
+    "/{campaign_id}/reschedule",
+    response_model=campaign_schemas.Campaign,
+    summary="Move the time of a campaign that has not begun",
+    responses=_ERRORS,
+)
+async def reschedule_campaign(
+    campaign_id: CampaignId, context: Context, caller: Runner, terms: campaign_schemas.Rescheduled
+) -> Any:
+    """Send it from another time on; its validity moves with it, unless `not_after` ends it."""
+    move = partial(
+        campaigns.reschedule,
+        not_before=terms.not_before,
+        not_after=terms.not_after,
+        who=caller.sender,
+    )
+    return await _apply(context, caller, campaign_id, move)
+
+
+@router.post(
     "/{campaign_id}/cancel",
     response_model=campaign_schemas.Campaign,
     summary="End a campaign",

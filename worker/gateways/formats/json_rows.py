@@ -20,6 +20,8 @@ ReadRow = Callable[[Mapping[str, Any]], Item | None]
 #: The most rows of a page that are read, damaged ones too. An honest row has 80 bytes or more, so
 #: no honest page within the bound of pages has as many; a damaged row costs more than a whole one.
 MAX_ROWS = 100_000
+#: The most pieces that a text is cut into: an envelope has one for each character at the most.
+MAX_PIECES = 2 * MAX_ROWS
 #: The longest row that is read, in characters: a reply's text is a small part of that.
 MAX_ROW_LENGTH = 64 * 1024
 #: The longest envelope, in characters. What is no row shares it, up to the half of it.
@@ -60,13 +62,17 @@ class JsonPage(Generic[Item]):
 def read(text: str, key: str, read_row: ReadRow[Item]) -> JsonPage[Item]:
     """Return what `read_row` makes of each row that has the field `key`, and the envelope.
 
-    Rows with objects or lists in them are left in the envelope. Where that grows too long, or after
-    `MAX_ROWS` rows, the rest of the text is not read. Never raises.
+    Rows with objects or lists in them are left in the envelope. Where that grows too long it is
+    None, and the rows behind are read all the same. After `MAX_ROWS` rows or `MAX_PIECES` pieces of
+    the text the rest is not read. Never raises.
     """
     page: JsonPage[Item] = JsonPage()
     envelope = _Envelope()
     position = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=len(text))
-    while envelope.is_whole and not page.is_full and (piece := _PIECE.match(text, position)):
+    for _ in range(MAX_PIECES):
+        piece = None if page.is_full else _PIECE.match(text, position)
+        if piece is None:
+            break
         position = piece.end()
         row = _read_flat(piece, key)
         if row is not None:
