@@ -21,13 +21,13 @@ def reasons(connection: Connection, settings: Settings, query: RoutingQuery) -> 
     """Return why each account of a class takes nothing of it; none when one of them takes it."""
     selector = begin_claim(connection, settings, query.message_class, "").selector
     states = accounts.states(connection, settings.logins)
-    found_reasons: list[WaitCause] = []
+    causes: list[WaitCause] = []
     for option in selector.options(query):
         if _takes(option, selector):
             return []
         if option.exclusion is not Exclusion.CLASS:
-            found_reasons.append(_reason(option, selector, states.get(option.account.name)))
-    return found_reasons or [WaitCause(WaitKind.NO_ACCOUNT)]
+            causes.append(_reason(option, selector, states.get(option.account.name)))
+    return causes or [WaitCause(WaitKind.NO_ACCOUNT)]
 
 
 def _takes(option: AccountOption, selector: "AccountSelector") -> bool:

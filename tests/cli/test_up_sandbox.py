@@ -20,6 +20,7 @@ from tests.support.stage import eventually
 from worker.config.settings import Settings, parse
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Refused
+from worker.sandbox import configuration as sandbox_configuration
 from worker.sandbox.exchange import TakenSubmission
 from worker.sandbox.text_printer import text_line
 
@@ -42,17 +43,17 @@ def test_the_written_configuration_has_an_account_for_each_class_at_the_sandbox(
         accounts = settings.accounts.values()
         assert [account for account in accounts if account.settings.serves(message_class)]
     port = sandbox_setup.listening_port(settings, beside_real_accounts=False)
-    assert port == sandbox_setup.PORT
+    assert port == sandbox_configuration.PORT
     assert sandbox_setup.write_configuration(tmp_path) is None
 
 
 def test_a_sandbox_is_refused_beside_a_real_account_unless_it_is_meant() -> None:
-    raw = tomllib.loads(sandbox_setup.CONFIGURATION)
+    raw = tomllib.loads(sandbox_configuration.CONFIGURATION)
     raw["accounts"]["real"] = REAL
     with pytest.raises(Refused, match="real is no sandbox's"):
         sandbox_setup.listening_port(settings_of(raw), beside_real_accounts=False)
     port = sandbox_setup.listening_port(settings_of(raw), beside_real_accounts=True)
-    assert port == sandbox_setup.PORT
+    assert port == sandbox_configuration.PORT
 
 
 def at(base_url: str) -> Settings:
@@ -134,7 +135,7 @@ def running(folder: Path) -> Iterator[Path]:
 @pytest.mark.slow
 def test_in_an_empty_folder_texts_arrive_and_are_printed_where_it_runs(tmp_path: Path) -> None:
     port = free_port()
-    text = sandbox_setup.CONFIGURATION.replace(str(sandbox_setup.PORT), str(port))
+    text = sandbox_configuration.CONFIGURATION.replace(str(sandbox_configuration.PORT), str(port))
     (tmp_path / "xinshi.toml").write_text(text, "utf-8")
     with running(tmp_path) as printed:
         wait_for(printed, "Xinshi is up")

@@ -157,11 +157,13 @@ def reschedule(
 
 def _check_waits(progress: CampaignProgress, row: DueRequest) -> None:
     """Raise `TooLate` unless a campaign was loaded and nothing of it was handed out."""
+    if row.next_n:
+        msg = f"campaign {progress.id} has begun and cannot be moved; `campaign pause` stops it"
+        raise TooLate(msg)
     waiting = (CampaignState.READY, CampaignState.SCHEDULED, CampaignState.PAUSED)
-    if progress.state not in waiting or row.next_n:
-        has_begun = "has begun" if row.next_n else f"is {progress.state.value}"
-        msg = f"campaign {progress.id} {has_begun} and cannot be moved; `campaign pause` stops it"
-        raise TooLate(msg if row.next_n else msg.partition(";")[0])
+    if progress.state not in waiting:
+        msg = f"campaign {progress.id} is {progress.state.value} and cannot be moved"
+        raise TooLate(msg)
 
 
 def _moved_end(progress: CampaignProgress, not_before: datetime) -> datetime:
