@@ -228,22 +228,23 @@ def test_a_limit_at_the_top_level_is_for_all_accounts_and_campaigns(
     assert list(rows(hand)) == [("", number[0])]
 
 
-@pytest.mark.parametrize("advice", [Advice.RECIPIENT_SECOND, Advice.RECIPIENT_DAY])
+@pytest.mark.parametrize("wait", [1.0, None])
 def test_what_the_gateway_says_of_a_number_holds_for_all_messages_to_it(
-    hand: Hand, advice: Advice
+    hand: Hand, wait: float | None
 ) -> None:
     number = mobiles(1)
     late = datetime.now(UTC) + timedelta(days=3)
     first = hand.enqueue(number, not_after=late)
     (ready,) = hand.take()
-    hand.record(answer(ready, Outcome.THROTTLED, code="4080", advice=advice))
+    until = Advice.RECIPIENT_UNTIL
+    hand.record(answer(ready, Outcome.THROTTLED, code="4080", advice=until, wait=wait))
     second = hand.enqueue([*number, *mobiles(1, 5)], not_after=late)
     ready = hand.take()
     assert called(ready) == mobiles(1, 5)
     for made in (first, second):
         shown = lookup.get(hand.engine, made.ids[0])
         assert (shown.state, shown.attempts) == ("queued", 0)
-    if advice is Advice.RECIPIENT_SECOND:
+    if wait is not None:
         eventually(lambda: called(hand.take()) == number)
     else:
         (waits,) = [one for one in hand.submissions(first.request_id) if one.state == "planned"]
@@ -253,7 +254,7 @@ def test_what_the_gateway_says_of_a_number_holds_for_all_messages_to_it(
 def test_a_number_that_had_enough_today_is_rejected_if_tomorrow_is_too_late(hand: Hand) -> None:
     made = hand.enqueue(mobiles(1), not_after=datetime.now(UTC) + timedelta(milliseconds=900))
     (ready,) = hand.take()
-    said = answer(ready, Outcome.THROTTLED, code="4082", advice=Advice.RECIPIENT_DAY)
+    said = answer(ready, Outcome.THROTTLED, code="4082", advice=Advice.RECIPIENT_UNTIL)
     hand.record(said)
     hand.record(said)
     shown = lookup.get(hand.engine, made.ids[0])

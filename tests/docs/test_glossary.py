@@ -18,6 +18,8 @@ VOCABULARIES: dict[str, type[StrEnum]] = {
     "Outcomes": enums.Outcome,
     "Faults": enums.Fault,
     "Advice": enums.Advice,
+    "States of a registration": enums.RegistrationState,
+    "Plans": enums.PlanKind,
     "Report statuses": enums.ReportStatus,
     "Meanings of replies": enums.ReplyMeaning,
     "Ways of reports": enums.Reports,

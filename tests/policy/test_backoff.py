@@ -21,7 +21,7 @@ def test_every_pause_is_bounded(
     outcome: Outcome, advice: Advice | None, attempts: int, at: datetime, draw: float
 ) -> None:
     pause = backoff.pause(Result(outcome, advice=advice), attempts, at, lambda: draw)
-    bound = 86_460 if advice is Advice.RECIPIENT_DAY else backoff.MAX_PAUSE
+    bound = 86_460 if advice is Advice.RECIPIENT_UNTIL else backoff.MAX_PAUSE
     assert 0 <= pause <= bound
 
 
@@ -43,7 +43,7 @@ def test_pauses_of_counted_tries_never_shrink_and_are_spread_over_half_of_them(
 def test_a_recipient_who_had_enough_today_waits_for_the_next_day_in_shanghai(
     at: datetime, draw: float
 ) -> None:
-    said = Result(Outcome.THROTTLED, advice=Advice.RECIPIENT_DAY)
+    said = Result(Outcome.THROTTLED, advice=Advice.RECIPIENT_UNTIL)
     then = at + timedelta(seconds=backoff.pause(said, 1, at, lambda: draw))
     first, second = at.astimezone(SHANGHAI), then.astimezone(SHANGHAI)
     # A microsecond may be lost where floats meet datetimes.

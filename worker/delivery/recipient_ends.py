@@ -5,7 +5,7 @@ number has had enough counts like a call, until the moment that it names.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,21 +18,19 @@ from worker.domain import recipient_windows
 from worker.domain.enums import Advice, Outcome, SubmissionState
 from worker.domain.recipient_windows import CountedCall
 from worker.domain.transitions import NOT_TAKEN_SUBMISSION_STATES
+from worker.gateways.results import Result
 from worker.store.delivery import recipient_calls, recipient_waits
 from worker.store.delivery.outcomes import CallOutcome
 from worker.store.settlement.unknown import UnknownSubmission
 
-#: Until when a recipient that had enough has to wait, by the gateway's advice, in milliseconds.
-_WAITS_UNTIL: Mapping[Advice, Callable[[int], int]] = {
-    Advice.RECIPIENT_SECOND: lambda at: at + 1_000,
-    Advice.RECIPIENT_DAY: recipient_windows.next_day_begins,
-}
 
-
-def _advised_wait_end(call: CallOutcome, at: int) -> int | None:
-    """Return until when a gateway lets the recipient of a call wait; None if it says nothing."""
-    waits_until = _WAITS_UNTIL.get(call.result.advice) if call.result.advice else None
-    return None if waits_until is None else waits_until(at)
+def _advised_wait_end(result: Result, at: int) -> int | None:
+    """Return until when a gateway lets a recipient wait, in milliseconds; None if not at all."""
+    if result.advice is not Advice.RECIPIENT_UNTIL:
+        return None
+    if result.wait is None:
+        return recipient_windows.next_day_begins(at)
+    return at + int(result.wait * 1000)
 
 
 def reject_overlong_waits(
@@ -42,7 +40,7 @@ def reject_overlong_waits(
     request_ids = {
         call.lease.request_id
         for call in calls
-        if call.result.advice in _WAITS_UNTIL and call.lease.size == 1
+        if call.result.advice is Advice.RECIPIENT_UNTIL and call.lease.size == 1
     }
     if not request_ids:
         return list(calls)
@@ -50,7 +48,7 @@ def reject_overlong_waits(
     at = recipient_windows.epoch_milliseconds(datetime.now(UTC))
     outcomes = []
     for call in calls:
-        wait_end = _advised_wait_end(call, at)
+        wait_end = _advised_wait_end(call.result, at)
         single = call.lease.size == 1
         valid_for = valid_for_by_request.get(call.lease.request_id) if single else None
         if wait_end is not None and valid_for is not None and wait_end - at >= valid_for:
@@ -147,7 +145,7 @@ def _end_call(
             for counted_call in counted
         ]
     others = [counted_call for counted_call in counted if counted_call.submission != call.lease.id]
-    wait_end = _advised_wait_end(call, at) if advised else None
+    wait_end = _advised_wait_end(call.result, at) if advised else None
     return others if wait_end is None else [*others, CountedCall(0, at, wait_end)]
 
 

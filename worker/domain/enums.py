@@ -116,6 +116,10 @@ class Fault(StrEnum):
     NUMBER = "number"
     #: The text, the same for all: never split.
     TEXT = "text"
+    #: The values or the text in this form: another account's template may take the message.
+    RENDERING = "rendering"
+    #: The account's signature or template: its binding is paused, and the message goes elsewhere.
+    BINDING = "binding"
     #: The form of the request: ours to mend.
     REQUEST = "request"
     #: The login: the same one once more is refused once more, and may lock the account.
@@ -135,14 +139,43 @@ class Advice(StrEnum):
     SLOW_DOWN = "slow_down"
     #: Too many single submissions: gather equal texts into fewer.
     GATHER = "gather"
-    #: This recipient has to wait for the next second.
-    RECIPIENT_SECOND = "recipient_second"
-    #: This recipient has to wait for the next day.
-    RECIPIENT_DAY = "recipient_day"
+    #: This recipient has to wait at this account: for `Result.wait` seconds, or for the next day.
+    RECIPIENT_UNTIL = "recipient_until"
     #: Vague: send again only after the sent counter proved that nothing was taken.
     ASK_COUNTER = "ask_counter"
     #: Once more at once with a fresh request; if that fails too, the account is at fault.
     ONCE_MORE = "once_more"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Advice | None":
+        """Read the two words that `recipient_until` has replaced."""
+        is_old = value in ("recipient_second", "recipient_day")
+        return cls.RECIPIENT_UNTIL if is_old else None
+
+
+class RegistrationState(StrEnum):
+    """Whether a signature, or an account's binding of a template, may be used."""
+
+    #: Not approved yet by its vendor.
+    DRAFT = "draft"
+    APPROVED = "approved"
+    #: Its vendor refused it.
+    REFUSED = "refused"
+    #: A person paused it, or the gateway's answers and reports did.
+    PAUSED = "paused"
+
+
+class PlanKind(StrEnum):
+    """How an account takes the values of a template."""
+
+    #: By the vendor's names, as an object.
+    OBJECT = "object"
+    #: In the vendor's order, as an array.
+    POSITIONS = "positions"
+    #: In the vendor's order, beside a text with the vendor's own placeholders.
+    GROUPS = "groups"
+    #: Filled in here: the account takes whole texts.
+    TEXT = "text"
 
 
 class ReportStatus(StrEnum):

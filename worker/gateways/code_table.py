@@ -8,6 +8,7 @@ A table is a TOML file in `worker/gateways/adapters/codes/` with one section for
     fault = "number"               # optional: a worker.domain.enums.Fault
     advice = "slow_down"           # optional: a worker.domain.enums.Advice
     hold = "10m"                   # optional, with account_held: absent means until released
+    wait = "1m"                    # optional, with recipient_until: absent means the next day
     remedy = "…"                   # optional: what a person does about it, in plain words
     source = "001 §4"              # document and section
 
@@ -21,8 +22,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from worker.domain.durations import Duration
 from worker.domain.enums import Advice, Fault, Outcome
@@ -42,8 +44,17 @@ class CodeMeaning(BaseModel):
     fault: Fault | None = None
     advice: Advice | None = None
     hold: Duration | None = None
+    wait: Duration | None = None
     remedy: str = ""
     source: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_advice(cls, fields: Any) -> Any:
+        """Read `recipient_second`, as configurations may still have it, as a wait of one second."""
+        if isinstance(fields, Mapping) and fields.get("advice") == "recipient_second":
+            return {**fields, "wait": 1.0}
+        return fields
 
     @field_validator("outcome")
     @classmethod
@@ -88,6 +99,7 @@ class CodeTable:
             meaning.fault,
             meaning.advice,
             meaning.hold,
+            wait=meaning.wait,
         )
 
     def remedy(self, code: str, words: str = "") -> str:

@@ -34,6 +34,8 @@ class Result:
     mapped: bool = True
     #: For so many seconds the gateway wants no further call, where it says so.
     retry_after: float | None = None
+    #: With `recipient_until`: for how many seconds the recipient waits; None: for the next day.
+    wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def result(answer: Result) -> Result:
         gateway_id=fields.name(answer.gateway_id, fields.MAX_ID),
         hold=fields.seconds(answer.hold),
         retry_after=fields.seconds(answer.retry_after),
+        wait=fields.seconds(answer.wait),
     )
 
 

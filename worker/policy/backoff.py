@@ -29,9 +29,9 @@ def pause(result: Result, attempts: int, at: datetime, draw: Callable[[], float]
     `attempts` counts the attempts so far, this one included; `draw` gives a number in [0, 1) and
     spreads the tries, so that what failed together does not come back together.
     """
-    if result.advice is Advice.RECIPIENT_SECOND:
-        return 1.0 + 0.1 * draw()
-    if result.advice is Advice.RECIPIENT_DAY:
+    if result.advice is Advice.RECIPIENT_UNTIL and result.wait is not None:
+        return result.wait + min(60.0, 0.1 * result.wait) * draw()
+    if result.advice is Advice.RECIPIENT_UNTIL:
         return _seconds_until_tomorrow(at) + 60.0 * draw()
     if result.outcome is Outcome.ACCOUNT_HELD:
         return 0.0

@@ -21,9 +21,19 @@ _WIDE_LINK = re.compile(
     re.IGNORECASE,
 )
 _WIDE_MARK = re.compile("[：／。．ｈ]")
+#: What makes a text hold a link, of which no value of a template may be a part.
+_LINK = re.compile(r"://|www\.", re.IGNORECASE)
+_DOMAIN_END = re.compile(r"\.([A-Za-z]{2,5})(?![A-Za-z0-9-])")
 _MAIL_BEFORE = re.compile(r"@[A-Za-z0-9.-]*\Z")
 #: How far before its last dot a mail address may begin its domain.
 _MAX_DOMAIN = 64
+
+
+def contains(text: str) -> bool:
+    """Tell whether a text holds a link: one with a scheme, or a name under a common domain."""
+    if _LINK.search(text):
+        return True
+    return any(match[1].lower() in _DOMAIN_SET for match in _DOMAIN_END.finditer(text))
 
 
 def warnings(text: str) -> Iterator[Problem]:

@@ -97,6 +97,9 @@ request = Table(
     Column("callback_id", _ID),
     #: What its application wants to find again: {name: value}, both texts.
     Column("metadata", JSON(none_as_null=True)),
+    #: The version of the registered template that it was accepted with; NULL: `template` is a
+    #: gateway's own, or there is none.
+    Column("template_version", Integer),
     UniqueConstraint("sender", "key"),
     **_MYSQL,
 )
@@ -204,7 +207,7 @@ submission = Table(
     Column("hi", Integer),
     #: How many messages it carries; fixed by the write-ahead.
     Column("size", Integer, nullable=False),
-    #: Billed parts of each of its messages.
+    #: Billed parts of each of its messages that has no others in its detail.
     Column("segments", SmallInteger, nullable=False, default=1),
     #: Grows with each lease; the holder of an older lease may not write.
     Column("fence", Integer, nullable=False, default=0),
@@ -233,6 +236,12 @@ submission = Table(
     Column("answered_at", Instant()),
     #: When we stopped to wait for the reports of its messages; says nothing of their fate.
     Column("closed_at", Instant()),
+    #: Billed parts of all of its messages, where they differ; NULL: `size` times `segments`.
+    Column("segment_sum", Integer),
+    #: The binding by which its template is rendered; NULL: its text goes as it is.
+    Column("binding_id", _ID),
+    #: What cannot carry its messages in the form that it has: bindings by id, accounts by name.
+    Column("barred", JSON(none_as_null=True)),
     **_MYSQL,
 )
 Index("ix_xinshi_submission_range", submission.c.request_id, submission.c.lo)
@@ -293,6 +302,92 @@ _partial_index(
     "account",
     "id",
     where=submission.c.gateway_id.is_(None) & submission.c.state.in_(["unknown", "accepted"]),
+)
+
+#: What differs among the messages of one submission, in one row.
+submission_detail = Table(
+    "xinshi_submission_detail",
+    metadata,
+    Column("submission_id", _ID, primary_key=True, autoincrement=False),
+    #: {message id: segments}, of the messages that have others than the submission's `segments`.
+    Column("segments", JSON(none_as_null=True)),
+    #: The gateway's ids of its messages, packed: {"of": ranges of messages, "ids": […]}.
+    Column("gateway_ids", JSON(none_as_null=True)),
+    **_MYSQL,
+)
+
+#: The gateway's ids of single messages, where its reports name nothing else.
+message_gateway_id = Table(
+    "xinshi_message_gateway_id",
+    metadata,
+    Column("submission_id", _ID, primary_key=True, autoincrement=False),
+    Column("request_id", _ID, primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("gateway_id", String(64), nullable=False),
+    Index("ix_xinshi_message_gateway_id_gateway_id", "gateway_id"),
+    **_MYSQL,
+)
+
+#: A text with named values that senders call by its key. A version never changes.
+template = Table(
+    "xinshi_template",
+    metadata,
+    _id(),
+    Column("key", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("class", String(16), nullable=False, key="message_class"),
+    #: The text without its signature, with `{name}` for each value.
+    Column("body", _LONG, nullable=False),
+    #: What each value may be: {name: {"max_length": …, "digits": …, "links": …}}.
+    Column("limits", JSON(none_as_null=True)),
+    Column("created_at", Instant(), nullable=False),
+    Column("who", String(64), nullable=False),
+    UniqueConstraint("key", "version"),
+    **_MYSQL,
+)
+
+signature = Table(
+    "xinshi_signature",
+    metadata,
+    _id(),
+    Column("account", String(64), nullable=False),
+    #: The brand, without 【】.
+    Column("name", String(64), nullable=False),
+    #: What the vendor calls it in its API, where that is not the name.
+    Column("vendor_id", String(64)),
+    #: draft, approved, refused or paused.
+    Column("state", String(16), nullable=False),
+    #: Since when it is in that state, by whom and why.
+    Column("since", Instant(), nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("why", String(200)),
+    UniqueConstraint("account", "name"),
+    **_MYSQL,
+)
+
+#: How an account sends a version of a template. Nothing of it changes but its state.
+binding = Table(
+    "xinshi_binding",
+    metadata,
+    _id(),
+    Column("template_id", _ID, nullable=False),
+    Column("account", String(64), nullable=False),
+    #: The vendor's id of its template; NULL where the account takes whole texts.
+    Column("vendor_id", String(64)),
+    #: The plan of its parameters: {"kind": …, "names": [[the vendor's, the template's], …]}.
+    Column("plan", JSON(none_as_null=True), nullable=False),
+    Column("signature_id", _ID),
+    #: What the vendor takes as each value, beyond the template's own limits.
+    Column("limits", JSON(none_as_null=True)),
+    #: draft, approved, refused or paused; since when, by whom and why.
+    Column("state", String(16), nullable=False),
+    Column("since", Instant(), nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("why", String(200)),
+    #: When the last reports came that call it unregistered, in milliseconds since 1970.
+    Column("refusals", JSON(none_as_null=True)),
+    Index("ix_xinshi_binding_template_id", "template_id"),
+    **_MYSQL,
 )
 
 inbox = Table(
