@@ -149,8 +149,10 @@ def gatherer_for(message_class: MessageClass, account_rows: Sequence[Any]) -> Si
 
 def _is_gatherable(due_work: DueWork) -> bool:
     """Whether it is one message alone: without values of its own, and no resend."""
+    if due_work.template is not None:
+        return False
     if isinstance(due_work, PlannedSubmission):
-        return due_work.size == 1 and due_work.resend_of is None
+        return due_work.size == 1 and due_work.resend_of is None and not due_work.barred
     return due_work.total == 1 and due_work.next_n == 0 and not due_work.personal
 
 

@@ -187,6 +187,8 @@ def _as_lease(row: Any) -> Lease:
         Content(""),
         "",
         row.resend_of,
+        binding_id=row.binding_id,
+        barred=tuple(row.barred or ()),
     )
 
 
