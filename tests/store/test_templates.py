@@ -196,6 +196,24 @@ def test_the_newest_version_that_some_account_may_send_is_sent(engine: Engine) -
         assert usable.newest_usable(connection, "logon") is None
 
 
+def test_accounts_that_may_not_carry_it_bring_no_version_into_use(engine: Engine) -> None:
+    with writing(engine) as connection:
+        first, second = (registry.add_version(connection, f"{n}{{code}}") for n in (1, 2))
+        registry.bind(connection, first)
+        only = registry.bind(connection, second, "sandbox")
+        for accounts, version in ((None, 2), (["main"], 1), (["main", "sandbox"], 2)):
+            registered = usable.newest_usable(connection, "login", accounts)
+            assert registered is not None
+            assert (registered.template.version, len(registered.renderings)) == (version, 1)
+            assert usable.usable_keys(connection, accounts) == {"login": version}
+        assert usable.usable_versions(connection, "login", ["main"]) == [1]
+        assert usable.usable(connection, "login", 2, ["main"]) == []
+        assert usable.usable_keys(connection, []) == {}
+        registered = usable.newest_usable(connection, "login", [])
+    assert registered is not None
+    assert registered.obstacles == (f"binding {only.id} is at sandbox, which may not carry it",)
+
+
 def test_where_nothing_may_be_sent_it_is_told_why(engine: Engine) -> None:
     with writing(engine) as connection:
         version = registry.add_version(connection)

@@ -1,5 +1,6 @@
 """Read which versions of a template may be sent now, and how each account sends them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from worker.domain.enums import RegistrationState
 from worker.domain.renderings import ParameterPlan, Rendering
 from worker.store.schema.tables import binding, signature, template
 from worker.store.templates import bindings, versions
+from worker.store.templates.bindings import Binding
 from worker.store.templates.versions import TemplateVersion
 
 _APPROVED = RegistrationState.APPROVED.value
@@ -52,31 +54,39 @@ class RegisteredTemplate:
         return f"template {self.template.key} is registered, and no account may send it now"
 
 
-def usable(connection: Connection, key: str, version: int) -> list[Rendering]:
+def usable(
+    connection: Connection, key: str, version: int, accounts: Collection[str] | None = None
+) -> list[Rendering]:
     """Return how accounts may send a version now, in the order of their bindings' ids.
 
-    Those are the approved bindings whose signature is approved, or that have none. Whether an
-    account is still configured is for the caller to see.
+    Those are the approved bindings whose signature is approved, or that have none. `accounts` are
+    those that may carry it (configured, and not the one for tests); None is any.
     """
-    query = _renderings().where(template.c.key == key, template.c.version == version)
+    query = _renderings(accounts).where(template.c.key == key, template.c.version == version)
     return [_rendering(row) for row in connection.execute(query)]
 
 
-def usable_versions(connection: Connection, key: str) -> list[int]:
+def usable_versions(
+    connection: Connection, key: str, accounts: Collection[str] | None = None
+) -> list[int]:
     """Return the versions of a template that some account may send now, the newest first."""
-    query = _usable_bindings(select(template.c.version).distinct())
+    query = _usable_bindings(select(template.c.version).distinct(), accounts)
     query = query.where(template.c.key == key)
     return sorted(connection.execute(query).scalars(), reverse=True)
 
 
-def newest_usable(connection: Connection, key: str) -> RegisteredTemplate | None:
+def newest_usable(
+    connection: Connection, key: str, accounts: Collection[str] | None = None
+) -> RegisteredTemplate | None:
     """Return the version of a template to send now, with its renderings; None: no such key.
 
-    When no version may be sent, the newest is returned with what stands in the way.
+    When no version may be sent, the newest is returned with what stands in the way. `accounts` are
+    those that may carry it: a version that only others may send, as the account for tests or one
+    that was removed from the configuration, takes no older version's place. None is any.
     """
-    usable_of_key = _usable_bindings(select(func.max(template.c.version)))
+    usable_of_key = _usable_bindings(select(func.max(template.c.version)), accounts)
     newest = usable_of_key.where(template.c.key == key).scalar_subquery()
-    query = _renderings().where(template.c.key == key, template.c.version == newest)
+    query = _renderings(accounts).where(template.c.key == key, template.c.version == newest)
     rows = connection.execute(query).all()
     if rows:
         return RegisteredTemplate(versions.version_from(rows[0]), tuple(map(_rendering, rows)))
@@ -84,12 +94,27 @@ def newest_usable(connection: Connection, key: str) -> RegisteredTemplate | None
     if latest is None:
         return None
     stored = bindings.list_bindings(connection, [latest.id])
-    obstacles = tuple(words for row in stored if (words := row.obstacle) is not None)
-    return RegisteredTemplate(latest, obstacles=obstacles)
+    obstacles = (_obstacle(row, accounts) for row in stored)
+    return RegisteredTemplate(latest, obstacles=tuple(filter(None, obstacles)))
 
 
-def _usable_bindings(query: Select[Any]) -> Select[Any]:
+def _obstacle(stored: Binding, accounts: Collection[str] | None) -> str | None:
+    """Return why a binding cannot be used; None when it can."""
+    if accounts is not None and stored.terms.account not in accounts:
+        return f"binding {stored.id} is at {stored.terms.account}, which may not carry it"
+    return stored.obstacle
+
+
+def usable_keys(connection: Connection, accounts: Collection[str] | None = None) -> dict[str, int]:
+    """Return the newest version that may be sent now of each template that has one."""
+    query = _usable_bindings(select(template.c.key, func.max(template.c.version)), accounts)
+    return {key: version for key, version in connection.execute(query.group_by(template.c.key))}
+
+
+def _usable_bindings(query: Select[Any], accounts: Collection[str] | None) -> Select[Any]:
     """Return a query of the templates' table that is joined to the bindings that may be used."""
+    if accounts is not None:
+        query = query.where(binding.c.account.in_(sorted(accounts)))
     return (
         query.select_from(template)
         .join(binding, binding.c.template_id == template.c.id)
@@ -101,7 +126,7 @@ def _usable_bindings(query: Select[Any]) -> Select[Any]:
     )
 
 
-def _renderings() -> Select[Any]:
+def _renderings(accounts: Collection[str] | None) -> Select[Any]:
     """Return the query of the bindings that may be used, with what a rendering needs of each."""
     columns = (
         template,
@@ -113,7 +138,7 @@ def _renderings() -> Select[Any]:
         signature.c.name.label("signature_name"),
         signature.c.vendor_id.label("vendor_signature_id"),
     )
-    return _usable_bindings(select(*columns)).order_by(binding.c.id)
+    return _usable_bindings(select(*columns), accounts).order_by(binding.c.id)
 
 
 def _rendering(row: Row[Any]) -> Rendering:
