@@ -16,6 +16,11 @@ def names(text: str) -> frozenset[str]:
     return frozenset(name.strip() for name in _TOKEN.findall(text) if name)
 
 
+def ordered_names(text: str) -> list[str]:
+    """Return the names of the placeholders in `text`, each once, in the order it has them."""
+    return list(dict.fromkeys(name.strip() for name in _TOKEN.findall(text) if name))
+
+
 def fill(text: str, variables: Mapping[str, str]) -> str:
     """Put each variable's value in its place, and a brace for `{{`.
 

@@ -353,15 +353,15 @@ signature = Table(
     Column("account", String(64), nullable=False),
     #: The brand, without 【】.
     Column("name", String(64), nullable=False),
-    #: What the vendor calls it in its API, where that is not the name.
-    Column("vendor_id", String(64)),
+    #: What the vendor calls it in its API, where that is not the name; "" where it is.
+    Column("vendor_id", String(64), nullable=False, default="", server_default=""),
     #: draft, approved, refused or paused.
     Column("state", String(16), nullable=False),
     #: Since when it is in that state, by whom and why.
     Column("since", Instant(), nullable=False),
     Column("who", String(64), nullable=False),
     Column("why", String(200)),
-    UniqueConstraint("account", "name"),
+    UniqueConstraint("account", "name", "vendor_id"),
     **_MYSQL,
 )
 

@@ -78,13 +78,15 @@ def _create_templates() -> None:
         sa.Column("id", _ID, autoincrement=True, nullable=False),
         sa.Column("account", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("vendor_id", sa.String(length=64), nullable=True),
+        sa.Column("vendor_id", sa.String(length=64), server_default="", nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("since", Instant(), nullable=False),
         sa.Column("who", sa.String(length=64), nullable=False),
         sa.Column("why", sa.String(length=200), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_xinshi_signature")),
-        sa.UniqueConstraint("account", "name", name=op.f("uq_xinshi_signature_account_name")),
+        sa.UniqueConstraint(
+            "account", "name", "vendor_id", name=op.f("uq_xinshi_signature_account_name_vendor_id")
+        ),
         **_MYSQL,
     )
     op.create_table(

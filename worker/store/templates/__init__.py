@@ -1,0 +1,1 @@
+"""Read and write the registry: templates, signatures, and how accounts send templates."""
