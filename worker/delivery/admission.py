@@ -1,16 +1,15 @@
 """Admit due work: choose an account for it, and take the permits for what may begin there now."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait, WaitReason
-from worker.domain import carriers, placeholders, segments
+from worker.domain import carriers
 from worker.domain.enums import Carrier, NumberKind
 from worker.domain.renderings import Rendering
-from worker.gateways import rendered
+from worker.gateways import contents
 from worker.gateways.base import Account, Content
 from worker.policy.eligibility import RoutingQuery
 from worker.policy.gcra import Cost
@@ -98,20 +97,7 @@ def personal_segments(
     values: Mapping[str, str] | None,
 ) -> int:
     """Count the segments of a message that has values of its own, as an account sends it."""
-    return segment_count(account, personal_content(content, rendering, values))
-
-
-def personal_content(
-    content: Content, rendering: Rendering | None, values: Mapping[str, str] | None
-) -> Content:
-    """Return a content with the values of one message put in."""
-    if not values:
-        return content
-    if rendering is not None:
-        return rendered.content_of(content, rendering, values)
-    if content.template:
-        return replace(content, variables=values)
-    return replace(content, text=placeholders.fill(content.text, values))
+    return contents.segment_count(account, contents.with_values(content, rendering, values))
 
 
 def request_query(
@@ -185,12 +171,3 @@ def _carrier(
 def number_kinds(stored_kinds: str) -> list[NumberKind]:
     """Return the kinds of a request's numbers as its row has them."""
     return [NumberKind(kind) for kind in stored_kinds.split(",") if kind]
-
-
-def segment_count(account: Account, content: Content) -> int:
-    """Count the segments of a content as an account sends it.
-
-    The platform adds no signature to a rendering that has its own.
-    """
-    text = content.text if content.rendered else account.gateway.body(content)
-    return segments.count(text, "" if content.signature else account.settings.added_signature)

@@ -15,7 +15,6 @@ from worker.delivery.admission import (
     personal_costs,
     planned_query,
     request_query,
-    segment_count,
 )
 from worker.delivery.gather import DueWork, SinglesGatherer
 from worker.delivery.new_leases import (
@@ -29,6 +28,7 @@ from worker.delivery.single_leases import lease_singles
 from worker.delivery.throttle import Throttle
 from worker.domain.enums import MessageClass, MessageState, SubmissionState
 from worker.domain.message_ranges import MessageKey
+from worker.gateways import contents
 from worker.policy.eligibility import can_carry
 from worker.policy.gcra import Cost
 from worker.store import accounts
@@ -161,7 +161,7 @@ class Claim:
             connection,
             planned,
             account.name,
-            segment_count(account, choice.content),
+            contents.segment_count(account, choice.content),
             new_reference(account),
             seconds=self.selector.in_flight_seconds(account),
             owner=self.owner,
@@ -236,7 +236,7 @@ class Claim:
                 request_lease(choice, due_request, bounds, receipt, message_class)
                 for bounds, receipt in zip(ranges, receipts, strict=True)
             ],
-            segments=[segment_count(account, choice.content)] * len(ranges),
+            segments=[contents.segment_count(account, choice.content)] * len(ranges),
             valid_until=[due_request.not_after] * len(ranges),
             seconds=self.selector.in_flight_seconds(account),
             owner=self.owner,
@@ -259,7 +259,7 @@ class Claim:
             self.gatherer.dissolve_group()
         else:
             sizes = self.gatherer.sizes(connection, choice.account, choice.batch_cap, due_work)
-        segments = segment_count(choice.account, choice.content)
+        segments = contents.segment_count(choice.account, choice.content)
         return [Cost(size, size * segments) for size in (ungathered if sizes is None else sizes)]
 
     def _lease_gathered(
@@ -277,7 +277,7 @@ class Claim:
             connection,
             singles,
             gathered_lease(account, singles, content, receipt, self.selector.message_class),
-            segments=segment_count(account, content),
+            segments=contents.segment_count(account, content),
             seconds=self.selector.in_flight_seconds(account),
             owner=self.owner,
         )

@@ -33,7 +33,11 @@ DueWork = DueRequest | PlannedSubmission
 
 def note_advice(connection: Connection, calls: Iterable[CallOutcome]) -> None:
     """Remember which accounts were told to send fewer submissions."""
-    advised = {call.lease.account for call in calls if call.result.advice is Advice.GATHER}
+    advised = {
+        call.lease.account
+        for call in calls
+        if any(result.advice is Advice.GATHER for result in call.verdicts)
+    }
     for account_name in sorted(advised):
         accounts.ensure(connection, account_name)
         gather.start_gathering(connection, account_name, GATHER_SECONDS)

@@ -21,11 +21,11 @@ from sqlalchemy import Connection
 from worker import failpoints
 from worker.config.settings import Settings
 from worker.delivery import account_guard, recipient_limits, unrenderable
-from worker.delivery.admission import personal_content, personal_segments, segment_count
+from worker.delivery.admission import personal_segments
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, ProxyRefusal, WireError
 from worker.domain.message_ranges import MessageRange, joined
-from worker.gateways import reading, storable
+from worker.gateways import contents, reading, storable
 from worker.gateways.base import Account, OutgoingSubmission
 from worker.gateways.egress import Egress
 from worker.gateways.results import Result, Results
@@ -163,7 +163,7 @@ def _size(submission: PreparedSubmission) -> SubmissionSize:
     outgoing, account = submission.outgoing, submission.account
     count = len(outgoing.msisdns)
     if not outgoing.values or submission.carried is None:
-        return SubmissionSize(count, segment_count(account, outgoing.content))
+        return SubmissionSize(count, contents.segment_count(account, outgoing.content))
     content, rendering = submission.lease.content, submission.lease.rendering
     by_message = {
         submission_details.message_id((message.request_id, message.n)): personal_segments(
@@ -237,7 +237,7 @@ def _prepare_messages(
             numbers, lease.content, lease.reference, values, lease.rendering
         )
     else:
-        content = personal_content(lease.content, lease.rendering, variables)
+        content = contents.with_values(lease.content, lease.rendering, variables)
         outgoing = OutgoingSubmission(numbers, content, lease.reference, rendering=lease.rendering)
     account = settings.accounts[lease.account]
     return PreparedSubmission(lease, account, outgoing, written_ahead_at, carried)

@@ -11,7 +11,7 @@ from worker.domain.errors import Problem
 from worker.domain.renderings import Rendering
 from worker.domain.texts import emoji, lookalikes
 from worker.domain.timezone import SHANGHAI
-from worker.gateways import rendered
+from worker.gateways import contents
 from worker.gateways.base import Account, Capabilities, Content
 from worker.policy.account_health import HEALTHY, Health
 
@@ -143,7 +143,7 @@ def sent_content(account: Account, query: RoutingQuery) -> Content:
     if rendering is None:
         return query.content
     values = None if query.personal else query.content.variables
-    return rendered.content_of(query.content, rendering, values)
+    return contents.rendered(query.content, rendering, values)
 
 
 def can_carry(accounts: Iterable[Account], query: RoutingQuery) -> bool:

@@ -81,12 +81,19 @@ def submissions_of(connection: Connection, request_id: int, n: int) -> list[Row[
 
 
 def content_of(connection: Connection, request_id: int, n: int) -> Any:
-    """Return what a message says: its class, text and template, and its own variables as pairs.
+    """Return what a message says: its class, text and template, and its values as pairs.
 
-    None when there is no such message.
+    Of a registered template, which has a `template_version`, the text is the body, and the values
+    are its own or those of its request. None when there is no such message.
     """
     query = (
-        select(request.c.message_class, request.c.text, request.c.template, message.c.variables)
+        select(
+            request.c.message_class,
+            request.c.text,
+            request.c.template,
+            request.c.template_version,
+            func.coalesce(message.c.variables, request.c.variables).label("variables"),
+        )
         .join(message, message.c.request_id == request.c.id)
         .where(message.c.request_id == request_id, message.c.n == n)
     )

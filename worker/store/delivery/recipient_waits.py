@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, and_, select, union_all, update
 
 from worker.domain.enums import SubmissionState as S
-from worker.domain.message_ranges import MessageKey
+from worker.domain.message_ranges import MessageKey, MessageRange
 from worker.domain.recipient_windows import epoch_milliseconds
 from worker.store.db.clock import later, now
 from worker.store.delivery import submission_messages
@@ -41,6 +41,22 @@ def numbers_by_submission(connection: Connection, ids: Collection[int]) -> dict[
     for submission_id, msisdn in rows:
         numbers.setdefault(submission_id, []).append(msisdn)
     return dict(numbers)
+
+
+def numbers_in(connection: Connection, ranges: Sequence[MessageRange]) -> list[str]:
+    """Return the numbers of the messages of ranges, in their order."""
+    numbers: list[str] = []
+    for message_range in ranges:
+        numbers += connection.execute(
+            select(message.c.msisdn)
+            .where(
+                message.c.request_id == message_range.request_id,
+                message.c.n >= message_range.lo,
+                message.c.n < message_range.hi,
+            )
+            .order_by(message.c.n)
+        ).scalars()
+    return numbers
 
 
 def remaining_validity(connection: Connection, request_ids: Collection[int]) -> dict[int, int]:

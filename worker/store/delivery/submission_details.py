@@ -119,6 +119,24 @@ def _others_of(connection: Connection, submission_id: int) -> Mapping[str, int]:
     return dict(stored or {})
 
 
+def other_segments(connection: Connection, ids: Collection[int]) -> dict[MessageKey, int]:
+    """Return the segments of the messages of submissions that have others than their submission."""
+    if not ids:
+        return {}
+    rows = connection.execute(
+        select(submission_detail.c.segments).where(
+            is_any_of(connection, submission_detail.c.submission_id, list(ids)),
+            submission_detail.c.segments.is_not(None),
+        )
+    ).scalars()
+    return {_key(name): segments for others in rows for name, segments in others.items()}
+
+
+def _key(name: str) -> MessageKey:
+    request_id, _, n = name.partition("-")
+    return int(request_id), int(n)
+
+
 def _forget_segments(connection: Connection, submission_id: int) -> None:
     connection.execute(
         update(submission_detail)
