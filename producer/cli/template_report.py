@@ -18,7 +18,7 @@ def record_json(record: "TemplateRecord", previews: "Sequence[BindingPreview]") 
 
     newest = record.versions[0]
     return {
-        "key": newest.key,
+        "template": newest.key,
         "usable_version": record.usable_version,
         "versions": [template_lookup.template_json(version) for version in record.versions],
         "bindings": [template_lookup.binding_json(binding) for binding in record.bindings],

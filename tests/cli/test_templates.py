@@ -22,7 +22,7 @@ def login(place: Place) -> Place:
 def test_a_template_is_added_once_and_a_change_is_a_version(place: Place) -> None:
     limits = ("--limit", "code=4-6,digits", "--limit", "minutes=-2")
     first = place.data(*ADD, *limits)
-    assert (first["key"], first["version"], first["class"]) == ("login", 1, "otp")
+    assert (first["template"], first["version"], first["class"]) == ("login", 1, "otp")
     assert first["values"] == ["code", "minutes"]
     assert first["limits"]["code"] == {
         "max_length": 6,
@@ -41,7 +41,7 @@ def test_a_template_is_added_once_and_a_change_is_a_version(place: Place) -> Non
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("log in", "--text", "{code}"), "key: may have letters"),
+        (("log in", "--text", "{code}"), "template: may have letters"),
         (("login", "--text", " "), "body: is empty"),
         (("login", "--text", "【云雀】{code}"), "body: holds 【 or 】"),
         (("login", "--text", "验证码${code}"), "body: holds “${code}”"),

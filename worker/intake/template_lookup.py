@@ -42,6 +42,46 @@ class BindingPreview:
     problems: list[Problem]
 
 
+@dataclass(frozen=True, slots=True)
+class TemplateSummary:
+    """A template as senders see it: the version that is sent now, else the newest."""
+
+    template: TemplateVersion
+    is_usable: bool
+
+
+def summaries(
+    connection: Connection, accounts: Collection[str] | None = None
+) -> list[TemplateSummary]:
+    """Return all templates as senders see them, in the order of their keys.
+
+    `accounts` are those that may carry them; None is any.
+    """
+    sent_versions = usable.usable_keys(connection, accounts)
+    return [
+        _summary(connection, newest, sent_versions.get(newest.key))
+        for newest in versions.list_newest(connection)
+    ]
+
+
+def summary(
+    connection: Connection, key: str, accounts: Collection[str] | None = None
+) -> TemplateSummary:
+    """Return one template as senders see it. Raises `NotFound`, naming near keys."""
+    newest = find_version(connection, key, None)
+    sendable = usable.usable_versions(connection, key, accounts)
+    return _summary(connection, newest, sendable[0] if sendable else None)
+
+
+def _summary(
+    connection: Connection, newest: TemplateVersion, sent_version: int | None
+) -> TemplateSummary:
+    if sent_version is None or sent_version == newest.version:
+        return TemplateSummary(newest, sent_version is not None)
+    sent = versions.find(connection, newest.key, sent_version)
+    return TemplateSummary(sent or newest, is_usable=True)
+
+
 def find_template(
     connection: Connection, key: str, accounts: Collection[str] | None = None
 ) -> TemplateRecord:
@@ -104,7 +144,7 @@ def _preview(
 def template_json(template: TemplateVersion) -> dict[str, Any]:
     """Return a version as JSON shows it."""
     return {
-        "key": template.key,
+        "template": template.key,
         "version": template.version,
         "class": template.message_class.value,
         "body": template.body,
