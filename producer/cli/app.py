@@ -26,7 +26,9 @@ from producer.cli.commands import (
     secret,
     send,
     settle,
+    signatures,
     stops,
+    templates,
     up,
     verify,
     web,
@@ -90,6 +92,7 @@ def _root(
 COMMANDS = (
     *(init, up, web, demo, migrate, sandbox),
     *(send, messages, campaigns, campaign_create, collect, opt_outs),
+    *(templates, signatures),
     *(accounts, password, push_url, route, keys, secret),
     *(stops, settle, verify, events, callbacks, doctor),
 )

@@ -17,6 +17,7 @@ from producer.web.api import (
     messages,
     openapi,
     pushes,
+    templates,
 )
 from producer.web.api.api_route import operation_id
 from producer.web.api.keyring import Keyring
@@ -26,7 +27,9 @@ from producer.web.pages import site as pages
 from worker.config.settings import Settings
 
 #: The modules of the API; each has a `router`.
-API_MODULES = (messages, campaign_upload, campaigns, lookups, callbacks, pushes, health)
+API_MODULES = (
+    *(messages, campaign_upload, campaigns, lookups, templates, callbacks, pushes, health),
+)
 
 
 def create(settings: Settings) -> FastAPI:

@@ -74,7 +74,9 @@ class Registry:
         """Bind the template to an account, with a signature of its own."""
         with writing(self.stage.engine) as connection:
             approved = RegistrationState.APPROVED
-            signature, _ = signatures.add(connection, account, f"信{account}", None, approved, "test")
+            signature, _ = signatures.add(
+                connection, account, f"信{account}", None, approved, "test"
+            )
             terms = BindingTerms(account, plan, vendor_id, signature.id, limits or {})
             stored, _ = bindings.add(connection, self.version.id, terms, approved, "test")
         self.bindings[account] = stored.id
@@ -90,9 +92,7 @@ class Registry:
         """Load and start a campaign with these values."""
         rows = (
             Row(n, msisdn, row)
-            for n, (msisdn, row) in enumerate(
-                zip(mobiles(len(values)), values, strict=True), 1
-            )
+            for n, (msisdn, row) in enumerate(zip(mobiles(len(values)), values, strict=True), 1)
         )
         request = EnqueueRequest((), template="code", message_class=NOTICE)
         loaded = campaigns.create(

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.support import registry
 from tests.support.servers import missing
 from tests.support.stage import TEXT, eventually, mobiles
 from tests.web.conftest import Served
 from worker.domain.enums import Scope
+from worker.store.db import database
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 playwright = pytest.importorskip("playwright.sync_api")
@@ -24,7 +26,9 @@ SCREEN = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 #: What keeps somebody from using a page.
 SERIOUS = {"serious", "critical"}
-PAGES = ["/sign-in", "/docs", "/", "/campaigns", "/messages", "/replies", "/unknown"]
+PAGES = [
+    *("/sign-in", "/docs", "/", "/campaigns", "/messages", "/replies", "/templates", "/unknown"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +134,14 @@ def test_no_page_is_wider_than_its_window_and_all_can_use_it(browser: Browser) -
     with stage.working():
         eventually(lambda: stage.states(sent) == {"delivered": 2})
         eventually(lambda: stage.producer.get(f"{loaded.id}-399").state != "queued")
+    with database.writing(stage.engine) as connection:
+        signature = registry.add_signature(connection, account="v1")
+        version = registry.add_version(connection)
+        registry.bind(connection, version, "v1", signature=signature)
     browser.sign_in(Scope.OPERATE)
-    addresses = (*PAGES, f"/campaigns/{loaded.id}", f"/messages/{sent.ids[0]}")
+    addresses = (
+        *(*PAGES, f"/campaigns/{loaded.id}", f"/messages/{sent.ids[0]}", "/templates/login"),
+    )
     for language, size in (("zh", PHONE), ("zh", SCREEN), ("en", PHONE), ("en", SCREEN)):
         page.set_viewport_size(size)
         browser.open(f"/language/{language}")

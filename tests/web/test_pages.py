@@ -34,7 +34,7 @@ from worker.store.feedback import opt_outs
 from worker.store.schema.tables import message
 from worker.store.settlement import unknown
 
-ADDRESSES = ["/", "/campaigns", "/messages", "/replies", "/unknown"]
+ADDRESSES = ["/", "/campaigns", "/messages", "/replies", "/templates", "/unknown"]
 NUMBER = "13800138000"
 
 

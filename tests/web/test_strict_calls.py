@@ -30,7 +30,7 @@ def test_no_call_overlooks_a_query_parameter(served: Served) -> None:
     for path, method in calls:
         if path.startswith("/v1/"):
             address = path.replace("{message_id}", "1-0")
-            for name in ("campaign_id", "callback_id"):
+            for name in ("campaign_id", "callback_id", "template", "binding_id", "signature_id"):
                 address = address.replace(f"{{{name}}}", "1")
             answer = client.request(method, address, params={"nonsense": "1"})
             assert (path, method, answer.status_code) == (path, method, 422)

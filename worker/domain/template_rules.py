@@ -19,16 +19,17 @@ MAX_BODY_LENGTH = 1000
 MAX_VENDOR_ID_LENGTH = 64
 #: The most values that a body may have: no vendor takes more.
 MAX_VALUES = 32
-_KEY = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_KEY_LENGTH}}}")
+#: The form of a key.
+KEY_PATTERN = rf"^[A-Za-z0-9._-]{{1,{MAX_KEY_LENGTH}}}$"
 _NAME = re.compile(rf"\w[\w.-]{{0,{MAX_NAME_LENGTH - 1}}}")
 
 
 def key_problems(key: str) -> list[Problem]:
     """Return what is wrong with a template's key."""
-    if _KEY.fullmatch(key):
+    if re.fullmatch(KEY_PATTERN, key):
         return []
     what = f"may have letters a to z, digits and . _ -, {MAX_KEY_LENGTH} at the most"
-    return [Problem("key", what)]
+    return [Problem("template", what)]
 
 
 def check_body(

@@ -48,7 +48,7 @@ class NewBinding:
     version: int | None = None
     vendor_id: str | None = None
     #: None: `text`, where the vendor has no id of its own.
-    kind: PlanKind | None = None
+    plan: PlanKind | None = None
     #: As `worker.domain.parameter_plans` reads it; None: the body's names in their order.
     parameters: str | None = None
     #: A signature's name, with or without 【】, or its id.
@@ -230,10 +230,10 @@ def _account_problems(settings: Settings, account: str) -> list[Problem]:
 
 def _plan(new_binding: NewBinding, body: str) -> ParameterPlan:
     """Return the plan of a binding. Raises `Refused`."""
-    kind, vendor_id = new_binding.kind, new_binding.vendor_id
+    kind, vendor_id = new_binding.plan, new_binding.vendor_id
     if kind is None and vendor_id is not None:
         what = "is missing: say how the vendor takes values, as object, positions, groups or text"
-        raise Refused([Problem("kind", what)])
+        raise Refused([Problem("plan", what)])
     kind = kind or PlanKind.TEXT
     if kind in {PlanKind.OBJECT, PlanKind.POSITIONS} and vendor_id is None:
         what = f"is missing: by the plan {kind.value} the vendor fills in a template of its own"

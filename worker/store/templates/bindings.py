@@ -113,6 +113,11 @@ def list_bindings(connection: Connection, template_ids: Collection[int]) -> list
     return _select(connection, binding.c.template_id.in_(list(template_ids)))
 
 
+def with_signature(connection: Connection, signature_id: int) -> list[Binding]:
+    """Return the bindings that a signature goes with, in the order of their ids."""
+    return _select(connection, binding.c.signature_id == signature_id)
+
+
 def set_state(
     connection: Connection,
     binding_id: int,

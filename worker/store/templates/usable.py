@@ -107,8 +107,11 @@ def _obstacle(stored: Binding, accounts: Collection[str] | None) -> str | None:
 
 def usable_keys(connection: Connection, accounts: Collection[str] | None = None) -> dict[str, int]:
     """Return the newest version that may be sent now of each template that has one."""
-    query = _usable_bindings(select(template.c.key, func.max(template.c.version)), accounts)
-    return dict(connection.execute(query.group_by(template.c.key)).all())
+    query = _usable_bindings(
+        select(template.c.key, func.max(template.c.version).label("version")), accounts
+    )
+    rows = connection.execute(query.group_by(template.c.key))
+    return {row.key: row.version for row in rows}
 
 
 def all_renderings(connection: Connection) -> dict[int, Rendering]:
