@@ -67,9 +67,9 @@ def check_ledger(stage: Stage) -> None:
 @pytest.mark.parametrize("bring", ["id", "reference"])
 def test_each_message_of_a_call_has_its_own_fate_id_and_report(stage: Stage, bring: str) -> None:
     """30 bad numbers are rejected alone, 20 limited ones go later, each report finds its own."""
-    count = 10_000
+    count = 10_000 if stage.engine.dialect.name == "sqlite" else 2000
     numbers = mobiles(count)
-    refused, waiting = numbers[5:3005:100], numbers[7:2007:100]
+    refused, waiting = numbers[5 : count : count // 30][:30], numbers[7 : count : count // 20][:20]
     stage.configure(accounts={"one": section(stage, reports_bring=bring)})
     stage.prove()
     stage.sandbox.control.options(roster.NAME, refused=refused, waiting=waiting, page=1000)
@@ -79,7 +79,7 @@ def test_each_message_of_a_call_has_its_own_fate_id_and_report(stage: Stage, bri
         eventually(lambda: states(stage, campaign_id) == wanted, within=120)
     rows = rows_of(stage, campaign_id)
     first = [row for row in rows if row.parent_id is None]
-    assert [row.state for row in first] == ["accepted"] * 10
+    assert [row.state for row in first] == ["accepted"] * (count // 1000)
     assert sum(row.size for row in first) == count - len(refused) - len(waiting)
     # No submission for an id or a refusal: only what went on got one, together.
     later = [row for row in rows if row.parent_id is not None]

@@ -190,7 +190,7 @@ def test_what_every_account_refuses_in_its_form_is_rejected(registry: Registry) 
         paused = RegistrationState.PAUSED
         bindings.set_state(connection, registry.bindings["text"], paused, "test", "no text")
     stage.sandbox.control.options(roster.NAME, forbidden="禁")
-    made = stage.enqueue(mobiles(1), template="code", variables={"name": "禁", "code": "1234"})
+    made = stage.enqueue(mobiles(1), "", template="code", variables={"name": "禁", "code": "1234"})
     with stage.working():
         eventually(lambda: stage.states(made) == {"rejected": 1})
     assert stage.message(made).code == "form"
@@ -203,7 +203,7 @@ def test_a_message_waits_for_a_paused_binding_and_goes_when_it_is_resumed(
     stage = registry.stage
     stage.sandbox.control.options(roster.NAME, faulty=["SMS_1"])
     made = stage.enqueue(
-        mobiles(1), account="one", template="code", variables={"name": "客", "code": "1"}
+        mobiles(1), "", account="one", template="code", variables={"name": "客", "code": "1"}
     )
     with stage.working():
         eventually(lambda: registry.state("one") is RegistrationState.PAUSED)
@@ -218,7 +218,7 @@ def test_a_message_waits_for_a_paused_binding_and_goes_when_it_is_resumed(
 
 def test_singles_of_a_template_are_sent_with_their_values(registry: Registry) -> None:
     stage = registry.stage
-    made = stage.enqueue(mobiles(1), template="code", variables={"name": "客", "code": "77"})
+    made = stage.enqueue(mobiles(1), "", template="code", variables={"name": "客", "code": "77"})
     with stage.working():
         eventually(lambda: stage.states(made) == {"submitted": 1})
     assert texts_taken(stage) == {mobiles(1)[0]: "【信one】客，您的验证码是77"}
@@ -239,7 +239,7 @@ def test_what_does_not_fit_the_template_is_refused_in_words(
     registry: Registry, more: dict[str, Any], where: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        registry.stage.enqueue(mobiles(1), **more)
+        registry.stage.enqueue(mobiles(1), **{"text": "", **more})
     assert where in {problem.where for problem in refused.value.problems}
     assert "客" not in str(refused.value)
 
@@ -248,11 +248,11 @@ def test_a_repeated_call_is_the_same_one_after_a_new_version(registry: Registry)
     """The key of the template and the values make the request, not the version."""
     stage = registry.stage
     call: dict[str, Any] = {"template": "code", "variables": {"name": "客", "code": "1"}}
-    first = stage.enqueue(mobiles(1), key="k", **call)
+    first = stage.enqueue(mobiles(1), "", key="k", **call)
     with writing(stage.engine) as connection:
         registry.version, _ = versions.add(connection, "code", NOTICE, f"新{BODY}", {}, "test")
     registry.bind("text", TEXT)
-    again = stage.enqueue(mobiles(1), key="k", **call)
+    again = stage.enqueue(mobiles(1), "", key="k", **call)
     assert (again.request_id, again.repeated) == (first.request_id, True)
-    fresh = stage.enqueue(mobiles(1), **call)
+    fresh = stage.enqueue(mobiles(1), "", **call)
     assert lookup.shown_text(stage.engine, fresh.ids[0]) == "新客，您的验证码是1"
