@@ -12,6 +12,7 @@ import httpx
 
 from worker.domain.enums import Advice, Fault, Outcome, Reports, ReportStatus
 from worker.domain.errors import Problem
+from worker.domain.secret_fields import Secret
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.base import Capabilities, Content, Gateway, OutgoingSubmission
 from worker.gateways.code_table import CodeMeaning, CodeTable
@@ -51,7 +52,7 @@ class RosterSettings(AccountSettings):
     LOGIN_FIELD: ClassVar[str] = "account"
 
     account: str
-    key: str
+    key: Secret
     #: What reports bring.
     reports_bring: Literal["id", "reference"] = "id"
     #: Whether it takes templates only.
@@ -171,7 +172,7 @@ class Roster(Gateway):
         return Balance((Pool("texts", remaining),))
 
     def _request(self, endpoint: Endpoint, call: dict[str, Any]) -> httpx.Request:
-        login = {"account": self.settings.account, "key": self.settings.key}
+        login = {"account": self.settings.account, "key": self.settings.key.get_secret_value()}
         body = json.dumps(login | call, ensure_ascii=False)
         return httpx.Request(
             "POST",
