@@ -137,7 +137,7 @@ def read(of: Gateway, reader: str, answer: httpx.Response) -> Any:
 
 def readers(of: Gateway) -> list[str]:
     """Name the reads that a gateway has."""
-    names = ("results", "reports", "inbound", "balance", "sent_count", "password")
+    names = ("results", "reports", "inbound", "balance", "sent_count", "query", "password")
     kind = type(of)
     return [n for n in names if getattr(kind, f"read_{n}") is not getattr(Gateway, f"read_{n}")]
 

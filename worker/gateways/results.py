@@ -104,6 +104,20 @@ class InboundMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class SentRow:
+    """A message that the gateway says it was given, as it shows it when asked by number and time.
+
+    `reference` is ours as it was sent, of the submission or of the message; `text` the whole text,
+    where the gateway shows it.
+    """
+
+    msisdn: str
+    reference: str | None = None
+    text: str | None = None
+    gateway_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
     """The page that one read returned: its items, or why the gateway refused.
 
