@@ -152,6 +152,16 @@ class Redis(Server):
         return redis.Redis(port=self.port, socket_timeout=2.0)
 
 
+class RedisBeforeHello(Redis):
+    """A Redis that knows HELLO no more than 5.0 did."""
+
+    more = ("--rename-command", "HELLO", "")
+
+    def client(self) -> redis.Redis:
+        """Return a client that speaks as those of its time did."""
+        return redis.Redis(port=self.port, socket_timeout=2.0, protocol=2)
+
+
 class PostgreSQL(Server):
     """A cluster made for the suite; commits outlive a kill of it, not of the machine."""
 
