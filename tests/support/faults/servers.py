@@ -261,6 +261,8 @@ def _descendants(pid: int) -> list[int]:
 class MariaDB(Server):
     """A MariaDB made for the suite."""
 
+    more: tuple[str, ...] = ()
+
     def prepare(self) -> None:
         """Make its data and a database with our tables."""
         self.user = _somebody()
@@ -287,6 +289,7 @@ class MariaDB(Server):
             *("--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}"),
             *("--bind-address=127.0.0.1", f"--socket={self.folder / 'sock'}"),
             *("--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=2"),
+            *self.more,
         ]
 
     def ready(self) -> bool:
