@@ -11,7 +11,6 @@ from worker.domain.enums import LeftOutReason, NumberKind
 from worker.gateways.base import Content
 from worker.intake import campaign_loader, campaign_twins, enqueue, left_out
 from worker.intake.campaign_loader import Loaded
-from worker.intake.campaign_writer import number_kinds
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.number_set import NumberSet
 from worker.intake.recipient_rows import PlainRows, RecipientsHash, Row, checked_blocks, peek_names
@@ -28,7 +27,7 @@ class CampaignPreview:
     loaded: Loaded
     content: Content
     #: The kinds of the numbers that would be sent to.
-    kinds: Collection[str]
+    kinds: Collection[NumberKind]
     #: `segments` and `samples`, as a campaign has them.
     texts: dict[str, Any]
 
@@ -51,7 +50,7 @@ def preview(
         rows, given_names = peek_names(iter(rows))
     checker, warnings = campaign_loader.check(settings, request, given_names, allowed)
     loaded = Loaded(0, warnings=warnings)
-    numbers, kinds, tally = NumberSet(), set[str](), checker.tally()
+    numbers, kinds, tally = NumberSet(), set[NumberKind](), checker.tally()
     heeds_opt_outs = request.message_class in settings.opt_out_classes
     new_request = enqueue.request_row(settings, request, checker.content, set(), ())
     recipients_hash = RecipientsHash(new_request.fingerprint)
@@ -65,7 +64,7 @@ def preview(
         suppressed = left_out.opted_out_positions(engine, msisdns) if heeds_opt_outs else []
         good = good.leave_out(suppressed, LeftOutReason.SUPPRESSED)
         tally.add(good, checker.texts_of(good.good))
-        kinds |= number_kinds(good.good.msisdns)
+        kinds |= good.kinds()
         loaded.total += len(good.lines)
         loaded.repeated += len(repeated)
         loaded.suppressed += len(suppressed)
@@ -104,11 +103,10 @@ def _accounts_json(
         states = accounts.states(connection, settings.logins)
     all_accounts = settings.accounts.values()
     serving = eligibility.candidates(all_accounts, request.message_class, request.account)
-    kinds = [NumberKind(kind) for kind in preview.kinds]
     accounts_json = []
     for account in sorted(all_accounts, key=lambda account: -account.settings.priority):
         if account in serving:
-            faults = eligibility.problems(account, preview.content, kinds)
+            faults = eligibility.problems(account, preview.content, preview.kinds)
             reasons = [problem.what for problem in faults]
         elif request.account:
             reasons = [f"{request.account} was named"]
