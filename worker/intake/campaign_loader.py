@@ -17,7 +17,7 @@ from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaign_twins, enqueue
-from worker.intake.account_checks import account_problems, window_findings
+from worker.intake.account_checks import account_findings
 from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.checked_block import CheckedBlock
 from worker.intake.enqueue import EnqueueRequest
@@ -220,12 +220,8 @@ def check(
     problems += class_problems(request.message_class) + enqueue.terms_problems(request)
     problems += enqueue.callback_problems(settings, request.callback_url)
     if not problems:
-        problems += account_problems(
-            settings, request.message_class, request.account, content, set()
-        )
-    if not problems:
-        window = window_findings(settings, request, content, set())
-        problems, warnings = window.problems, (*warnings, *window.warnings)
+        problems, account_warnings = account_findings(settings, request, content, set())
+        warnings = (*warnings, *account_warnings)
     if problems:
         raise Refused(problems)
     candidates = eligibility.candidates(

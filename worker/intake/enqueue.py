@@ -26,7 +26,7 @@ from worker.domain.errors import (
     Unavailable,
 )
 from worker.gateways.base import Content
-from worker.intake.account_checks import account_problems, window_findings
+from worker.intake.account_checks import account_findings
 from worker.intake.label_rules import label_problems
 from worker.intake.text_checks import lint_content, unused_value_warnings
 from worker.store.db import database
@@ -97,12 +97,8 @@ def check(settings: Settings, request: EnqueueRequest) -> CheckedRequest:
     kinds = {kind for kind in map(numbers.kind, msisdns) if kind}
     problems += terms_problems(request) + callback_problems(settings, request.callback_url)
     if not problems:
-        problems += account_problems(
-            settings, request.message_class, request.account, content, kinds
-        )
-    if not problems:
-        window = window_findings(settings, request, content, kinds)
-        problems, warnings = window.problems, (*warnings, *window.warnings)
+        problems, account_warnings = account_findings(settings, request, content, kinds)
+        warnings = (*warnings, *account_warnings)
     if problems:
         raise Refused(problems)
     new_request = request_row(settings, request, content, kinds, msisdns)
