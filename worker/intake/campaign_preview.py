@@ -108,10 +108,8 @@ def _accounts_json(
         if account in serving:
             faults = eligibility.problems(account, preview.content, preview.kinds)
             reasons = [problem.what for problem in faults]
-        elif request.account:
-            reasons = [f"{request.account} was named"]
         else:
-            reasons = [f"does not serve {request.message_class.value}"]
+            reasons = [eligibility.candidacy_problem(request.message_class, request.account)]
         state = states.get(account.name)
         if state and state.held:
             reasons.append("held")
