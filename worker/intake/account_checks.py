@@ -34,20 +34,30 @@ class _TimedRequest(Protocol):
     def not_after(self) -> datetime | None: ...
 
 
-class _Carrier:
-    """An account, and what it would have to carry."""
+class _Carriers:
+    """The accounts that come into question for a content; each is asked once if it can carry it."""
 
-    def __init__(self, account: Account, content: Content, kinds: set[NumberKind]) -> None:
-        self.account = account
+    def __init__(
+        self, accounts: Sequence[Account], content: Content, kinds: set[NumberKind]
+    ) -> None:
+        self.accounts = accounts
         self._content, self._kinds = content, kinds
-        self._problems: list[Problem] | None = None
+        self._problems: dict[str, list[Problem]] = {}
 
-    @property
-    def problems(self) -> list[Problem]:
-        """Why it cannot carry it; [] when it can. Found when it is asked for, and once."""
-        if self._problems is None:
-            self._problems = eligibility.problems(self.account, self._content, self._kinds)
-        return self._problems
+    def problems(self, account: Account) -> list[Problem]:
+        """Return why an account cannot carry it; [] when it can."""
+        problems = self._problems.get(account.name)
+        if problems is None:
+            problems = eligibility.problems(account, self._content, self._kinds)
+            self._problems[account.name] = problems
+        return problems
+
+    def any_is_able(self) -> bool:
+        """Tell whether one of them can carry it."""
+        for account in self.accounts:  # noqa: SIM110 - for each call: a generator is slower
+            if not self.problems(account):
+                return True
+        return False
 
 
 def account_findings(
@@ -63,15 +73,13 @@ def account_findings(
         names = ", ".join(settings.accounts) or "none is configured"
         return _refusal("account", f"there is no {name!r}; the accounts are: {names}")
     message_class = request.message_class
-    carriers = [
-        _Carrier(account, content, kinds)
-        for account in eligibility.candidates(settings.accounts.values(), message_class, name)
-    ]
-    if not carriers:
+    candidates = eligibility.candidates(settings.accounts.values(), message_class, name)
+    if not candidates:
         reason = f"no account serves {message_class}; name one, or add it to an account's classes"
         return _refusal("message_class", reason)
-    if all(carrier.problems for carrier in carriers):
-        problems = [problem for carrier in carriers for problem in carrier.problems]
+    carriers = _Carriers(candidates, content, kinds)
+    if not carriers.any_is_able():
+        problems = [problem for account in candidates for problem in carriers.problems(account)]
         return Findings(list(dict.fromkeys(problems)), [])
     if message_class is MessageClass.MARKETING:
         return _window_findings(settings, request, carriers, at)
@@ -81,7 +89,7 @@ def account_findings(
 def _window_findings(
     settings: Settings,
     request: _TimedRequest,
-    carriers: Sequence[_Carrier],
+    carriers: _Carriers,
     at: datetime | None,
 ) -> Findings:
     """Return what is wrong with the time in which marketing may be sent: it would expire unsent.
@@ -109,18 +117,18 @@ def _refusal(where: str, what: str) -> Findings:
     return Findings([Problem(where, what)], [])
 
 
-def _is_outside(carriers: Sequence[_Carrier], begin: datetime, end: datetime) -> bool:
+def _is_outside(carriers: _Carriers, begin: datetime, end: datetime) -> bool:
     """Tell whether none of those that are able may send marketing between two times."""
     seconds = (end - begin).total_seconds()
     return seconds > 0 and not any(
-        eligibility.seconds_until_open(carrier.account, begin) < seconds and not carrier.problems
-        for carrier in carriers
+        eligibility.seconds_until_open(account, begin) < seconds and not carriers.problems(account)
+        for account in carriers.accounts
     )
 
 
-def _outside(carriers: Sequence[_Carrier], begin: datetime, end: datetime) -> str:
+def _outside(carriers: _Carriers, begin: datetime, end: datetime) -> str:
     """Say that a window lies outside of the hours of those that are able, which it names."""
-    accounts = [carrier.account for carrier in carriers if not carrier.problems]
+    accounts = [account for account in carriers.accounts if not carriers.problems(account)]
     hours = [f"{account.name} {account.settings.sending_hours}" for account in accounts]
     named = ", ".join(hours[:_MAX_NAMED]) + (" and others" if len(hours) > _MAX_NAMED else "")
     return (
