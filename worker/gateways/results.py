@@ -85,6 +85,8 @@ class Report:
     gateway_id: str | None = None
     words: str = ""
     reported_at: datetime | None = None
+    #: `binding` where the status says that the signature or template is not registered.
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)

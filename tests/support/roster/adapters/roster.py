@@ -240,11 +240,16 @@ def _report(row: Any) -> Report | None:
     msisdn, status = read_msisdn(row.get("to")), read_word(row.get("status"))
     if msisdn is None or not status:
         return None
-    fate = {"delivered": ReportStatus.DELIVERED, "failed": ReportStatus.UNDELIVERED}
+    fate = {
+        "delivered": ReportStatus.DELIVERED,
+        "failed": ReportStatus.UNDELIVERED,
+        "unregistered": ReportStatus.UNDELIVERED,
+    }
     return Report(
         msisdn,
         fate.get(status, ReportStatus.UNKNOWN),
         status,
+        fault=Fault.BINDING if status == "unregistered" else None,
         reference=read_word(row.get("reference")) or None,
         gateway_id=read_word(row.get("id")) or None,
     )
