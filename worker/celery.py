@@ -15,7 +15,15 @@ from worker import outages
 from worker.config import secret_places
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
-from worker.runtime import broker, gc_tuning, logs, old_queues, socket_folder, task_failures
+from worker.runtime import (
+    broker,
+    gc_tuning,
+    logs,
+    old_queues,
+    socket_folder,
+    task_failures,
+    thread_switches,
+)
 from worker.runtime.process import WorkerProcess
 from worker.runtime.tasks import CurrentWorker, register
 
@@ -76,6 +84,7 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
         CurrentWorker.process = WorkerProcess(settings, classes_of(app.amqp.queues.consume_from))
         CurrentWorker.process.start()
         gc_tuning.tune()
+        thread_switches.tune()
 
     def start_unless_forking(sender: Any, **_: Any) -> None:
         if not _forks(sender):
