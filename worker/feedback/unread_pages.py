@@ -4,7 +4,6 @@ from collections.abc import Collection
 from functools import partial
 from time import monotonic
 
-import structlog
 from sqlalchemy import Engine
 
 from worker.config.settings import Settings
@@ -12,8 +11,6 @@ from worker.domain.errors import Unavailable
 from worker.feedback import page_intake, raw_pages
 from worker.store.db import database
 from worker.store.feedback import inbox, page_pieces
-
-log = structlog.get_logger()
 
 #: How many unread pages one run reads at the most.
 MAX_PAGES = 100
@@ -39,7 +36,6 @@ def _release_abandoned(engine: Engine) -> None:
     for inbox_id in ids:
         with database.writing(engine) as connection:
             page_pieces.release(connection, inbox_id)
-        log.warning("page.abandoned", inbox=inbox_id)
 
 
 def read_apart(engine: Engine, settings: Settings, ids: Collection[int], deadline: float) -> None:
