@@ -19,7 +19,6 @@ from pathlib import Path
 
 from worker.domain.errors import Unavailable
 
-
 #: How long a writer that gives way waits at the most until nobody else does. Where others wait all
 #: the time it writes so often all the same.
 MAX_GIVEN_SECONDS = 0.1
