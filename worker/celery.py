@@ -25,6 +25,7 @@ from worker.runtime import (
     redis_server,
     socket_folder,
     task_failures,
+    thread_switches,
 )
 from worker.runtime.process import WorkerProcess
 from worker.runtime.tasks import CurrentWorker, register
@@ -86,6 +87,7 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
         CurrentWorker.process = WorkerProcess(settings, classes_of(app.amqp.queues.consume_from))
         CurrentWorker.process.start()
         gc_tuning.tune()
+        thread_switches.tune()
 
     def start_unless_forking(sender: Any, **_: Any) -> None:
         if not _forks(sender):

@@ -16,8 +16,9 @@ from worker.sandbox import read
 from worker.settlement import invariants
 from worker.settlement import ledger as ledger_module
 from worker.store.db.database import reading
+from worker.store.feedback import inbox as inbox_store
 from worker.store.messages import message_view
-from worker.store.schema.tables import inbox, opt_out
+from worker.store.schema.tables import opt_out
 
 #: The most codes that one number may be sent in an hour, and the seconds that lie between two, as
 #: `[web]` has them by default.
@@ -68,8 +69,10 @@ def of_opt_outs(engine: Engine, numbers: list[str]) -> list[Bound]:
     """Hold the house to every opt-out that a gateway handed over among odd rows."""
     with reading(engine) as connection:
         missing = set(numbers) - set(connection.execute(select(opt_out.c.msisdn)).scalars())
-        pages = list(connection.execute(select(inbox.c.body))) if missing else []
-    stored = {number for number in missing if any(number.encode() in page.body for page in pages)}
+        ids = inbox_store.find_ids(connection) if missing else []
+        pages = [inbox_store.find(connection, inbox_id) for inbox_id in ids]
+    bodies = [page.body for page in pages if page is not None]
+    stored = {number for number in missing if any(number.encode() in body for body in bodies)}
     return [
         Bound("opt-outs that were stored and not heeded", len(stored), 0),
         Bound("opt-outs that were handed over and not stored", len(missing - stored), 0),

@@ -194,7 +194,9 @@ def test_three_reports_that_call_it_unregistered_pause_a_binding(registry: Regis
     }
     one = {**QUICK, **roster.LOGIN, **accounts["one"], "templates_only": True}
     stage.configure(accounts={"one": one})
-    stage.sandbox.control.rule("report_status", gateway=roster.NAME, args={"status": "unregistered"})
+    stage.sandbox.control.rule(
+        "report_status", gateway=roster.NAME, args={"status": "unregistered"}
+    )
     values = {"name": "客", "code": "1"}
     with stage.working():
         for number in mobiles(2):

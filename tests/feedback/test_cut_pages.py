@@ -15,6 +15,7 @@ from worker.gateways.transport import answer_bounds
 from worker.gateways.transport.client import TRANSPORTS, GatewayClient
 from worker.store import ticks
 from worker.store.db.database import reading, writing
+from worker.store.feedback import inbox as inbox_store
 from worker.store.schema.tables import inbound_message, inbox, report
 
 ROW = '{"sendId":"%d","status":"DELIVRD","times":"2026-01-02 03:04:05","mobile":"1380000000%d"}'
@@ -46,7 +47,10 @@ def test_the_start_of_a_page_that_is_too_long_is_stored_and_its_whole_rows_count
     assert collected.problem is None
     whole = page.encode()[: answer_bounds.PAGE.max_bytes]
     (stored,) = _rows(engine, inbox)
-    assert stored.body == whole
+    with reading(engine) as connection:
+        page_read = inbox_store.find(connection, stored.id)
+    assert page_read is not None
+    assert page_read.body == whole
     assert stored.headers[CUT_HEADER] == "TooLong"
     assert (stored.rows, stored.damaged) == (3 if form == "JSON" else 1, 1)
     assert len(_rows(engine, report)) == stored.rows

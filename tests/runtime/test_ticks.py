@@ -2,8 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from sqlalchemy import Engine, update
 
+from tests.support.by_hand import settings_of
+from worker.domain.enums import MessageClass
+from worker.runtime.process import TICK_LOOKS, WorkerProcess
 from worker.store import accounts, ticks
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
@@ -48,6 +52,24 @@ def test_a_tick_whose_holder_fell_silent_is_free_when_its_lease_is_over(engine: 
     with reading(engine) as connection:
         assert ticks.due_and_missing(connection, {"t", "new"}) == (["t"], {"new"})
     assert take(engine, "b")
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("column", ["next_at", "lease_until"])
+def test_a_process_for_codes_alone_takes_the_ticks_that_no_other_takes(
+    engine: Engine, database: str, column: str
+) -> None:
+    """To read a long page would take the time in which codes are sent."""
+    settings = settings_of(database, v1={})
+    head_start = TICK_LOOKS * settings.top.look_every
+    classes = {"codes alone": {MessageClass.OTP}, "more": {MessageClass.OTP, MessageClass.NOTICE}}
+    tickers = {name: WorkerProcess(settings, served).ticker for name, served in classes.items()}
+    _ensure(engine)
+    for seconds, expected in ((0.0, ["more"]), (head_start + 0.1, ["codes alone", "more"])):
+        with writing(engine) as connection:
+            long_ago = {"next_at": later(-60), "lease_until": None}
+            connection.execute(update(tick).values({**long_ago, column: later(-seconds)}))
+        assert [name for name, ticker in tickers.items() if ticker._due({"t"})] == expected
 
 
 def test_an_account_is_held_until_its_time_or_a_person_and_released_once(engine: Engine) -> None:

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from worker.store import spool_entries
-from worker.store.db.database import reading, writing
-from worker.store.schema.tables import inbox
+from worker.store.feedback.page_pieces import RawPage
 from worker.store.spool import (
     Spool,
     SpoolFileKind,
@@ -78,15 +76,13 @@ def test_a_disk_that_takes_nothing_says_so(tmp_path: Path) -> None:
         write_free_file(tmp_path, SpoolFileKind.PAGE, PAGE)
 
 
-def test_a_page_comes_back_as_the_gateway_wrote_it(engine: Any) -> None:
+def test_a_page_comes_back_as_the_gateway_wrote_it() -> None:
     body = bytes(range(256))
-    row = spool_entries.page_row("bulk", "reports", body, 200, {"content-type": "text/xml"})
-    with writing(engine) as connection:
-        assert spool_entries.keep_page(connection, json.loads(json.dumps(row)))
-        for wrong in ({}, {**row, "body": "?"}, [], {**row, "body": None}):
-            assert not spool_entries.keep_page(connection, wrong)  # type: ignore[arg-type]
-    with reading(engine) as connection:
-        (kept,) = connection.execute(select(inbox)).all()
-    assert (kept.body, kept.account, kept.kind) == (body, "bulk", "reports")
-    assert (kept.status, kept.headers, kept.parsed_at) == (200, row["headers"], None)
+    page = RawPage("bulk", "reports", body, status=200, headers={"content-type": "text/xml"})
+    row = spool_entries.page_row(page, 17)
+    wrong_rows: list[Any] = [{}, {**row, "body": "?"}, [], {**row, "body": None}]
+    rows = json.loads(json.dumps([*wrong_rows, row]))
+    assert list(spool_entries.read_pages(rows)) == [(page, 17)]
+    of_version_before = {name: value for name, value in row.items() if name != "begun"}
+    assert list(spool_entries.read_pages([of_version_before])) == [(page, None)]
     assert base64.b64decode(row["body"]) == body

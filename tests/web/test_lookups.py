@@ -16,6 +16,7 @@ from worker.store import accounts
 from worker.store.db import database
 from worker.store.feedback import inbox
 from worker.store.feedback.inbound import add_replies
+from worker.store.feedback.page_pieces import RawPage
 
 
 def test_a_hold_and_its_reason_are_seen_by_who_operates(served: Served) -> None:
@@ -114,8 +115,7 @@ def test_pages_of_replies_miss_none_however_few_are_one_s_own(
 @pytest.mark.parametrize("web", [{"test_account": "v1"}])
 def test_test_keys_and_others_do_not_see_each_other_s_replies(served: Served) -> None:
     with database.writing(served.stage.engine) as connection:
-        row = {"account": "x", "target": "POST", "headers": {}, "body": b""}
-        inbox.add_pushes(connection, [row])
+        inbox.add_pushes(connection, [RawPage("x", "push", b"", target="POST")])
         for account in ("v1", "bulk"):
             add_replies(connection, [_reply(account, account)])
     for test, sees in ((True, "v1"), (False, "bulk")):

@@ -23,6 +23,7 @@ from worker.delivery.account_guard import GuardedClient
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotAsked, WireError, XinshiError
 from worker.feedback import page_intake, raw_pages
+from worker.feedback.page_writer import PageWriter
 from worker.gateways import reading
 from worker.gateways.base import Account
 from worker.gateways.page_contents import TOO_LONG
@@ -38,7 +39,7 @@ from worker.store import (
     ticks,
 )
 from worker.store.db import clock, database
-from worker.store.feedback import inbox
+from worker.store.feedback.page_pieces import RawPage
 
 log = structlog.get_logger()
 Out = TypeVar("Out")
@@ -231,20 +232,22 @@ class Collector:
         database's error is raised then. While the disk does not take it either, both are tried
         again.
         """
-        headers = raw_pages.kept_headers(response)
-        body, status = response.content, response.status_code
+        page = RawPage(
+            account,
+            kind,
+            response.content,
+            status=response.status_code,
+            headers=raw_pages.kept_headers(response),
+        )
+        writer = PageWriter(self.engine, page)
 
         def spool_page() -> None:
-            row = spool_entries.page_row(account, kind, body, status, headers)
+            row = spool_entries.page_row(page, writer.begun_id)
             spool.write_free_file(spool.folder(self.settings), spool.SpoolFileKind.PAGE, row)
 
         while True:
             try:
-                return await self._in_transaction(
-                    lambda connection: inbox.add_page(
-                        connection, account, kind, body, status=status, headers=headers
-                    )
-                )
+                return await asyncio.to_thread(writer.write)
             except XinshiError:
                 try:
                     await asyncio.to_thread(spool_page)

@@ -6,10 +6,9 @@ pages that are read again after a fix of their reader.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import httpx
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from worker.config.settings import Settings
 from worker.domain.enums import Outcome
@@ -19,7 +18,7 @@ from worker.gateways.base import Account
 from worker.gateways.formats.non_answers import UNREADABLE
 from worker.gateways.page_contents import CUT_HEADER, PageContents, cut_reason
 from worker.gateways.results import Result
-from worker.store.feedback.inbox import PUSH_KIND
+from worker.store.feedback.inbox import PUSH_KIND, StoredPage
 
 #: What `kind` says of a page of reports; one of inbound messages is "inbound".
 REPORTS = "reports"
@@ -58,23 +57,26 @@ def kept_headers(response: httpx.Response) -> dict[str, str]:
     return headers
 
 
-def read_stored(account: Account, row: Row[Any]) -> PageContents:
+def read_stored(account: Account, page: StoredPage) -> PageContents:
     """Return what a page or push of the inbox holds."""
-    if row.kind == PUSH_KIND:
-        return reading.read_push(account.gateway, stored_request(row))
-    return read_page(account, row.kind, stored_response(row))
+    if page.kind != PUSH_KIND:
+        return read_page(account, page.kind, stored_response(page))
+    contents = reading.read_push(account.gateway, stored_request(page))
+    # The header is ours: of a push's own only the type is stored.
+    cut = page.headers.get(CUT_HEADER, "")
+    return replace(contents, damaged=max(contents.damaged, 1), cut=cut) if cut else contents
 
 
-def stored_response(row: Row[Any]) -> httpx.Response:
+def stored_response(page: StoredPage) -> httpx.Response:
     """Return the gateway's answer that a page of the inbox was."""
-    return httpx.Response(row.status or 200, headers=row.headers or {}, content=row.body)
+    return httpx.Response(page.status or 200, headers=page.headers, content=page.body)
 
 
-def stored_request(row: Row[Any]) -> httpx.Request:
+def stored_request(page: StoredPage) -> httpx.Request:
     """Return the gateway's request that a push of the inbox was, as its reader takes it."""
-    method, _, query = (row.target or "POST").partition(" ?")
+    method, _, query = (page.target or "POST").partition(" ?")
     url = httpx.URL("http://push/", query=query.encode("ascii"))
-    return httpx.Request(method, url, headers=row.headers or {}, content=bytes(row.body))
+    return httpx.Request(method, url, headers=page.headers, content=page.body)
 
 
 def take(

@@ -7,9 +7,8 @@ the same guards as at any other time.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 
 from worker.config.settings import Settings
 from worker.domain.enums import ReplyMeaning
@@ -21,6 +20,7 @@ from worker.store.db import database
 from worker.store.feedback import inbox
 from worker.store.feedback import reports as report_store
 from worker.store.feedback.inbound import correct_replies
+from worker.store.feedback.inbox import StoredPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def reparse_pages(
             yield page
 
 
-def _read_raw(settings: Settings, raw: Row[Any]) -> PageContents | str:
+def _read_raw(settings: Settings, raw: StoredPage) -> PageContents | str:
     """Return what a page holds, or why it cannot be read."""
     account = settings.accounts.get(raw.account)
     if account is None:
@@ -82,7 +82,7 @@ def _read_raw(settings: Settings, raw: Row[Any]) -> PageContents | str:
 def _take_page(
     engine: Engine,
     settings: Settings,
-    raw: Row[Any],
+    raw: StoredPage,
     contents: PageContents,
     *,
     who: str,
@@ -110,7 +110,7 @@ def _take_page(
 
 
 def _correct(
-    connection: Connection, settings: Settings, raw: Row[Any], contents: PageContents
+    connection: Connection, settings: Settings, raw: StoredPage, contents: PageContents
 ) -> int:
     """Correct the stored rows of a page that are read otherwise now; return how many they were."""
     account, inbox_id = raw.account, raw.id

@@ -10,7 +10,7 @@ from worker.config.settings import Settings
 from worker.domain.errors import Unavailable
 from worker.feedback import page_intake, raw_pages
 from worker.store.db import database
-from worker.store.feedback import inbox
+from worker.store.feedback import inbox, page_pieces
 
 #: How many unread pages one run reads at the most.
 MAX_PAGES = 100
@@ -23,9 +23,19 @@ def read_waiting(engine: Engine, settings: Settings) -> None:
 
     Pages of accounts that are not configured wait until they are.
     """
+    _release_abandoned(engine)
     with database.reading(engine) as connection:
         ids = inbox.unread_page_ids(connection, list(settings.accounts), MAX_PAGES)
     read_apart(engine, settings, ids, monotonic() + page_intake.MAX_SECONDS)
+
+
+def _release_abandoned(engine: Engine) -> None:
+    """Let pages be read of which a process that died has stored a part alone, as far as it goes."""
+    with database.reading(engine) as connection:
+        ids = page_pieces.abandoned_ids(connection)
+    for inbox_id in ids:
+        with database.writing(engine) as connection:
+            page_pieces.release(connection, inbox_id)
 
 
 def read_apart(engine: Engine, settings: Settings, ids: Collection[int], deadline: float) -> None:

@@ -10,6 +10,8 @@ from worker.gateways.results import InboundMessage, Report, Result
 CUT_HEADER = "X-Xinshi-Cut"
 #: The reason of a page that is longer than any that is read; it would be so again.
 TOO_LONG = "TooLong"
+#: The reason of a page of which we have stored the start alone.
+NOT_STORED = "NotStored"
 
 
 def cut_reason(response: httpx.Response) -> str:

@@ -12,6 +12,7 @@ from worker import failpoints
 from worker.config.settings import Settings
 from worker.delivery import account_guard, record
 from worker.domain.enums import SubmissionState
+from worker.feedback.page_writer import PageWriter
 from worker.intake import campaigns
 from worker.store import (
     messages,
@@ -92,10 +93,11 @@ def drain_spools(engine: Engine, settings: Settings, owner: str) -> None:
                 record.record(connection, calls, settings, owner, current_settings=False)
             log.warning("spool.drained", outcomes=len(calls))
     with spool.abandoned_rows(folder, spool.SpoolFileKind.PAGE) as rows:
+        pages = list(spool_entries.read_pages(rows))
+        for page, begun_id in pages:
+            PageWriter(engine, page, begun_id).write()
         if rows:
-            with database.writing(engine) as connection:
-                stored_pages = sum(spool_entries.keep_page(connection, row) for row in rows)
-            log.warning("spool.drained", pages=stored_pages)
+            log.warning("spool.drained", pages=len(pages))
 
 
 def close_out(engine: Engine, settings: Settings, account: str) -> None:

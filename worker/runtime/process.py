@@ -23,6 +23,9 @@ from worker.store.spool import Spool
 
 log = structlog.get_logger()
 
+#: How often other processes look for a due tick before one that serves codes alone takes it.
+TICK_LOOKS = 2.0
+
 
 class WorkerProcess:
     """The services of a worker process, each a thread. Made and started after a fork, never before.
@@ -48,7 +51,11 @@ class WorkerProcess:
             for message_class in MessageClass
             if message_class in classes
         }
-        self.ticker = Ticker(settings, self._connect(), self.owner)
+        # Reading a long page takes a second of this process's only turn to run: where somebody
+        # waits for codes, that is left to the other processes as long as one of them does it.
+        codes_alone = set(self.lanes) == {MessageClass.OTP}
+        head_start = TICK_LOOKS * settings.top.look_every if codes_alone else 0.0
+        self.ticker = Ticker(settings, self._connect(), self.owner, head_start=head_start)
         # Without a secret nothing could be signed, and no callback can have been named.
         can_sign = bool(settings.top.callback_secrets)
         self.callback_senders = [CallbackSender(settings, self._connect())] if can_sign else []

@@ -63,11 +63,15 @@ class Tick:
 class Ticker(BackgroundService):
     """Looks for due ticks and runs them until it is stopped."""
 
-    def __init__(self, settings: Settings, engine: Engine, owner: str) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, owner: str, *, head_start: float = 0.0
+    ) -> None:
+        """Make it; other processes have a `head_start`, in seconds, to take what is due."""
         super().__init__("ticks")
         self.settings = settings
         self.engine = engine
         self.owner = owner
+        self._head_start = head_start
         self._running: set[asyncio.Task[None]] = set()
 
     async def _drive(self) -> None:
@@ -113,9 +117,9 @@ class Ticker(BackgroundService):
             log.exception("tick.look_failed", why=type(error).__name__)
 
     def _due(self, names: set[str]) -> list[str]:
-        """Return the names of the ticks that are due; those without a row yet are given one."""
+        """Return the names of the ticks that are to be taken; those without a row are given one."""
         with database.reading(self.engine) as connection:
-            due, missing = ticks.due_and_missing(connection, names)
+            due, missing = ticks.due_and_missing(connection, names, self._head_start)
         if missing:
             with database.writing(self.engine) as connection:
                 ticks.ensure(connection, missing)

@@ -7,9 +7,7 @@ the call. Raw pages are kept whole.
 import base64
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
-from sqlalchemy import Connection
+from typing import Any, NamedTuple
 
 from worker.domain.enums import (
     Advice,
@@ -23,7 +21,7 @@ from worker.gateways.base import Content
 from worker.gateways.results import Result
 from worker.store.delivery.claims import Lease
 from worker.store.delivery.outcomes import CallOutcome, Fates, RecipientGroup
-from worker.store.feedback import inbox
+from worker.store.feedback.page_pieces import RawPage
 
 #: The content of a lease that was read from a spool: to record an outcome needs none.
 _NO_CONTENT = Content("")
@@ -128,26 +126,35 @@ def _outcome(row: Mapping[str, Any]) -> CallOutcome:
     return CallOutcome(lease, fates, ranges, row.get("gateway_ids", ()))
 
 
-def page_row(
-    account: str, kind: str, body: bytes, status: int, headers: Mapping[str, str]
-) -> dict[str, Any]:
-    """Return the row of a raw page; its fields are the arguments of `inbox.add_page`."""
+def page_row(page: RawPage, begun_id: int | None = None) -> dict[str, Any]:
+    """Return the row of a raw page, and of the id under which a part of it is stored already."""
     return {
-        "account": account,
-        "kind": kind,
-        "status": status,
-        "headers": dict(headers),
-        "body": base64.b64encode(body).decode("ascii"),
+        "account": page.account,
+        "kind": page.kind,
+        "status": page.status,
+        "headers": dict(page.headers),
+        "body": base64.b64encode(page.body).decode("ascii"),
+        "begun": begun_id,
     }
 
 
-def keep_page(connection: Connection, row: Mapping[str, Any]) -> bool:
-    """Store the raw page of a row in the inbox, to be read with the next sweep.
+class SpooledPage(NamedTuple):
+    """A raw page of a spool, and the id under which a part of it is stored; None when none is."""
 
-    False when the row is of another version.
-    """
-    with contextlib.suppress(*_FOREIGN_ROW_ERRORS):
-        fields = {name: row[name] for name in ("account", "kind", "status", "headers")}
-        inbox.add_page(connection, **fields, body=base64.b64decode(row["body"], validate=True))
-        return True
-    return False
+    page: RawPage
+    begun_id: int | None
+
+
+def read_pages(rows: Iterable[Any]) -> Iterator[SpooledPage]:
+    """Yield the raw pages of rows; rows of another version are left out."""
+    for row in rows:
+        with contextlib.suppress(*_FOREIGN_ROW_ERRORS):
+            yield _page(row)
+
+
+def _page(row: Mapping[str, Any]) -> SpooledPage:
+    body = base64.b64decode(row["body"], validate=True)
+    headers = dict(row["headers"])
+    page = RawPage(row["account"], row["kind"], body, status=row["status"], headers=headers)
+    begun_id = row.get("begun")
+    return SpooledPage(page, None if begun_id is None else int(begun_id))

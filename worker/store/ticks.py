@@ -31,9 +31,16 @@ def missing_names(connection: Connection, names: set[str]) -> set[str]:
     return names - set(existing)
 
 
-def due_and_missing(connection: Connection, names: set[str]) -> tuple[list[str], set[str]]:
-    """Return the ticks that are due and that nobody runs, and those that have no row yet."""
-    is_due = and_(tick.c.next_at <= now(), _is_free).label("due")
+def due_and_missing(
+    connection: Connection, names: set[str], seconds: float = 0.0
+) -> tuple[list[str], set[str]]:
+    """Return the ticks that are due and that nobody runs, and those that have no row yet.
+
+    With `seconds` those that have been due, and free, for so long.
+    """
+    since = later(-seconds)
+    is_free = or_(tick.c.lease_until.is_(None), tick.c.lease_until <= since)
+    is_due = and_(tick.c.next_at <= since, is_free).label("due")
     rows = connection.execute(select(tick.c.name, is_due).where(tick.c.name.in_(names))).all()
     return [row.name for row in rows if row.due], names - {row.name for row in rows}
 

@@ -6,8 +6,7 @@ a commit.
 
 import contextlib
 import hmac
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
@@ -17,17 +16,19 @@ from producer.web.context import AppContext, Context
 from producer.web.problems import HttpProblem
 from producer.web.shared_commit import Bounds, SharedCommit
 from worker.domain.errors import XinshiError
+from worker.feedback.page_writer import PageWriter
 from worker.feedback.pushes import format_target
 from worker.gateways.base import Account
 from worker.store.db import database
 from worker.store.feedback import inbox
-
-Row = Mapping[str, Any]
+from worker.store.feedback.inbox import PUSH_KIND
+from worker.store.feedback.page_pieces import RawPage
 
 router = APIRouter(prefix="/push", include_in_schema=False)
 
-#: Pushes in one commit, and their bytes; commits at one time; pushes that may wait.
-COMMIT_BOUNDS = Bounds(parts=500, size=8 * 1024 * 1024, groups=1, waiting=5000)
+#: Pushes in one commit, and their bytes, for which others that write wait; commits at one time;
+#: pushes that may wait.
+COMMIT_BOUNDS = Bounds(parts=500, size=512 * 1024, groups=1, waiting=5000)
 #: Compared with the token of an unknown account, so that it takes as long as a wrong token.
 _NO_TOKEN = b"x" * 32
 
@@ -35,18 +36,24 @@ _NO_TOKEN = b"x" * 32
 def install(app: FastAPI, context: AppContext) -> None:
     """Give an application its letterbox: pushes that come at the same time share a commit."""
 
-    async def keep(rows: Sequence[Row]) -> Sequence[None]:
-        await context.run(_store, context, rows)
+    async def keep(pushes: Sequence[RawPage]) -> Sequence[None]:
+        await context.run(_store, context, pushes)
         context.tick()
-        return [None] * len(rows)
+        return [None] * len(pushes)
 
     app.state.letterbox = SharedCommit(keep, COMMIT_BOUNDS)
     app.state.refused_pushes = refused_pushes.RefusedPushes()
 
 
-def _store(context: AppContext, rows: Sequence[Row]) -> None:
-    with database.writing(context.engine) as connection:
-        inbox.add_pushes(connection, rows)
+def _store(context: AppContext, pushes: Sequence[RawPage]) -> None:
+    """Store pushes: short ones in one transaction, each long one in pieces."""
+    short = [push for push in pushes if not push.is_long]
+    if short:
+        with database.writing(context.engine) as connection:
+            inbox.add_pushes(connection, short)
+    for push in pushes:
+        if push.is_long:
+            PageWriter(context.engine, push).write()
 
 
 @router.api_route("/{account}/{token}", methods=["GET", "POST"])
@@ -57,13 +64,14 @@ async def take(account: str, token: str, request: Request, context: Context) -> 
     if not await _comes_from_gateway(context, receiver, request):
         raise _nothing_here()
     body = await request.body()
-    row = {
-        "account": account,
-        "target": format_target(request.method, request.scope["query_string"]),
-        "headers": {"content-type": request.headers.get("content-type", "")[:200]},
-        "body": body,
-    }
-    await request.app.state.letterbox.do(row, len(body))
+    push = RawPage(
+        account,
+        PUSH_KIND,
+        body,
+        target=format_target(request.method, request.scope["query_string"]),
+        headers={"content-type": request.headers.get("content-type", "")[:200]},
+    )
+    await request.app.state.letterbox.do(push, len(body))
     answer = receiver.gateway.push_answer()
     return Response(answer.content, answer.status_code, dict(answer.headers))
 

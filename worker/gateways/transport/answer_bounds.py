@@ -19,8 +19,7 @@ class AnswerBound(NamedTuple):
 #: A balance, a counter, a change of the password: some hundred bytes, or a front end's page.
 STATUS = AnswerBound(1_000_000)
 #: A page of reports or replies: 60,000 rows of JSON, 45,000 of XML. No document limits a page, but
-#: this is what each database takes in one statement by its defaults: MariaDB takes 16 MiB of it,
-#: and its driver writes a byte as two.
+#: a process reads all of it in its memory and its time, and this takes a second.
 PAGE = AnswerBound(8_000_000, keeps_start=True)
 _SUBMISSION_BYTES = 64 * 1024
 _MESSAGE_BYTES = 512

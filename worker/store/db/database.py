@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from worker import failpoints, outages
 from worker.domain.errors import CommitUnknown, Unavailable
 from worker.store.db import failures, pg_session
-from worker.store.db.sqlite_lock import FairFileLock
+from worker.store.db.sqlite_lock import FairFileLock, WaiterMark
 
 #: How long it may take to make a connection, to get one from the pool, or to get SQLite's own lock.
 CONNECT_SECONDS = 5
@@ -189,9 +189,12 @@ def _prepare_sqlite(engine: Engine, *, gives_way: bool) -> None:
     """Create the database's file, give the engine its locks, and set each new connection up."""
     file = Path(engine.url.database or "")
     _make_file(file)
-    suffixes = ["-later", "-turn"] if gives_way else ["-turn"]
-    locks = tuple(FairFileLock(Path(f"{file}{suffix}")) for suffix in suffixes)
-    engine.update_execution_options(write_locks=locks)
+    turn, mark = Path(f"{file}-turn"), WaiterMark(Path(f"{file}-waiting"))
+    if gives_way:
+        locks = [FairFileLock(Path(f"{file}-later")), mark, FairFileLock(turn)]
+    else:
+        locks = [FairFileLock(turn, mark)]
+    engine.update_execution_options(write_locks=tuple(locks))
 
     @event.listens_for(engine, "connect")
     def set_pragmas(raw: Any, _record: Any) -> None:

@@ -1,12 +1,13 @@
 """Read and write the inbox: raw pages and pushes as gateways gave them, before and after reading.
 
-A page is stored alone, as a collector gets it; pushes are stored and read many at a time.
+A page is stored alone, as a collector gets it, a long one in pieces (`page_pieces`); pushes are
+stored and read many at a time.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -21,12 +22,27 @@ from sqlalchemy import (
 
 from worker.store.db.clock import now
 from worker.store.db.dialects import inserted_id
+from worker.store.feedback import page_pieces
+from worker.store.feedback.page_pieces import RawPage
 from worker.store.schema.tables import inbox
 
 #: What the column `kind` says of a push.
 PUSH_KIND = "push"
 #: How the column `problem` begins for a page that was cut off on its way, and read up to there.
 CUT_PROBLEM = "cut off"
+
+
+class StoredPage(NamedTuple):
+    """A raw page or push of the inbox, with all bytes of it that are stored."""
+
+    id: int
+    account: str
+    kind: str
+    body: bytes
+    status: int | None
+    target: str | None
+    headers: Mapping[str, str]
+
 
 _is_unread_push = (inbox.c.kind == PUSH_KIND) & inbox.c.parsed_at.is_(None)
 
@@ -41,7 +57,10 @@ def add_page(
     target: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> int:
-    """Store a raw page or push before anything is read from it; return its id."""
+    """Store a raw page or push in one transaction, however long it is; return its id.
+
+    Who writes beside waits for all of it: `worker.feedback.page_writer` stores long ones in pieces.
+    """
     insertion = insert(inbox).values(
         account=account,
         kind=kind,
@@ -69,9 +88,26 @@ def unread_page_ids(connection: Connection, accounts: Collection[str], limit: in
     return list(connection.execute(query).scalars())
 
 
-def find(connection: Connection, inbox_id: int) -> Row[Any] | None:
+def find(connection: Connection, inbox_id: int) -> StoredPage | None:
     """Return a raw page or push; None when it does not exist any more."""
-    return connection.execute(select(inbox).where(inbox.c.id == inbox_id)).first()
+    rows = connection.execute(select(inbox).where(inbox.c.id == inbox_id)).all()
+    return next(iter(_stored_pages(connection, rows)), None)
+
+
+def _stored_pages(connection: Connection, rows: Sequence[Row[Any]]) -> list[StoredPage]:
+    bodies = page_pieces.whole_bodies(connection, rows)
+    return [
+        StoredPage(
+            row.id,
+            row.account,
+            row.kind,
+            bodies[row.id],
+            row.status,
+            row.target,
+            row.headers or {},
+        )
+        for row in rows
+    ]
 
 
 def lock_unread(connection: Connection, inbox_id: int) -> int | None:
@@ -154,10 +190,19 @@ def lock(connection: Connection, inbox_id: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def add_pushes(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store raw pushes: each row has `account`, `target`, `headers` and `body`."""
+def add_pushes(connection: Connection, pushes: Sequence[RawPage]) -> None:
+    """Store raw pushes together."""
     insertion = insert(inbox).values({inbox.c.kind: PUSH_KIND, inbox.c.received_at: now()})
-    connection.execute(insertion, list(rows))
+    rows = [
+        {
+            "account": push.account,
+            "target": push.target,
+            "headers": dict(push.headers),
+            "body": push.body,
+        }
+        for push in pushes
+    ]
+    connection.execute(insertion, rows)
 
 
 def has_unread_pushes(connection: Connection, accounts: Collection[str]) -> bool:
@@ -174,20 +219,22 @@ def next_pushes(
     The first one is returned alone when it is longer.
     """
     sizes = connection.execute(
-        select(inbox.c.id, func.length(inbox.c.body).label("size"))
+        select(
+            inbox.c.id, func.coalesce(inbox.c.size, func.length(inbox.c.body)).label("total_bytes")
+        )
         .where(_is_unread_push, inbox.c.account.in_(list(accounts)))
         .order_by(inbox.c.id)
         .limit(limit)
     ).all()
-    totals = accumulate(row.size for row in sizes)
+    totals = accumulate(row.total_bytes for row in sizes)
     ids = [row.id for row, total in zip(sizes, totals, strict=True) if total <= max_bytes]
     return ids or [row.id for row in sizes[:1]]
 
 
-def unread_pushes(connection: Connection, ids: Collection[int]) -> list[Row[Any]]:
+def unread_pushes(connection: Connection, ids: Collection[int]) -> list[StoredPage]:
     """Return the pushes of `ids` that were not read yet, the oldest first."""
     query = select(inbox).where(_is_unread_push, inbox.c.id.in_(list(ids))).order_by(inbox.c.id)
-    return list(connection.execute(query))
+    return _stored_pages(connection, connection.execute(query).all())
 
 
 def lock_unread_pushes(connection: Connection, ids: Collection[int]) -> set[int]:

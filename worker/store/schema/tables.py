@@ -402,18 +402,31 @@ inbox = Table(
     #: The push's method and query; NULL for a page that was collected.
     Column("target", _LONG),
     Column("headers", JSON(none_as_null=True)),
+    #: The bytes; of a page in pieces the first one.
     Column("body", _RAW, nullable=False),
     Column("received_at", Instant(), nullable=False),
-    #: NULL until it was read without an error.
+    #: NULL until it was read without an error; of a page in pieces only once all of them are there.
     Column("parsed_at", Instant()),
     Column("rows", Integer),
     Column("damaged", Integer),
     #: Why it was put aside: it cannot be read until its reader is mended.
     Column("problem", String(200)),
+    #: How many bytes a page in pieces has; NULL where `body` has all of them.
+    Column("size", Integer),
     **_MYSQL,
 )
 _partial_index("ix_xinshi_inbox_waiting", inbox, "account", "id", where=inbox.c.parsed_at.is_(None))
 _partial_index("ix_xinshi_inbox_aside", inbox, "problem", where=inbox.c.problem.is_not(None))
+
+inbox_piece = Table(
+    "xinshi_inbox_piece",
+    metadata,
+    Column("inbox_id", _ID, ForeignKey("xinshi_inbox.id", ondelete="CASCADE"), primary_key=True),
+    #: From 1 on: the first piece is the page's own `body`.
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("body", _RAW, nullable=False),
+    **_MYSQL,
+)
 
 report = Table(
     "xinshi_report",
