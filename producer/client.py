@@ -21,7 +21,7 @@ from producer.recipients import Recipients, open_recipients
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
-from worker.intake import campaigns, enqueue, lookup
+from worker.intake import campaigns, enqueue, lookup, template_choice
 from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import CheckedRequest, Enqueued, EnqueueRequest
 from worker.intake.lists.options import ListOptions, parse_allowed
@@ -90,7 +90,7 @@ class Producer:
     ) -> Enqueued:
         """Accept messages; `producer.enqueue` describes the details."""
         request = build_request(to, text, message_options)
-        checked = enqueue.check(self.settings, request)
+        checked = self._check(request)
         if session is not None:
             return self._store_in_session(session, checked, self.ring)
         if connection is not None:
@@ -114,7 +114,8 @@ class Producer:
         """Do as `enqueue` does, without blocking the event loop."""
         if session is None:
             return await asyncio.to_thread(self.enqueue, to, text, **message_options)
-        checked = enqueue.check(self.settings, build_request(to, text, message_options))
+        request = build_request(to, text, message_options)
+        checked = await asyncio.to_thread(self._check, request)
         loop = asyncio.get_running_loop()
 
         def ring(message_class: MessageClass) -> None:
@@ -124,6 +125,13 @@ class Producer:
         return await session.run_sync(
             lambda sync_session: self._store_in_session(sync_session, checked, ring)
         )
+
+    def _check(self, request: EnqueueRequest) -> CheckedRequest:
+        """Check a request; only one that names a template asks the database."""
+        registered = None
+        if request.template is not None:
+            registered = template_choice.look_up(self.engine, self.settings, request)
+        return enqueue.check(self.settings, request, registered)
 
     def enqueue_campaign(
         self,

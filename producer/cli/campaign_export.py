@@ -16,7 +16,7 @@ import typer
 from sqlalchemy import Engine
 
 from producer.cli import failures, output
-from worker.intake import campaigns, lookup
+from worker.intake import campaign_rows, campaigns
 
 #: The mark at the begin of a file by which spreadsheets know UTF-8.
 BYTE_ORDER_MARK = "\ufeff"
@@ -41,9 +41,9 @@ def export(
     ):
         file.write(BYTE_ORDER_MARK if byte_order_mark else "")
         writer = csv.writer(file)
-        writer.writerow(lookup.EXPORT_COLUMNS)
+        writer.writerow(campaign_rows.EXPORT_COLUMNS)
         count = 0
-        for rows in lookup.export_parts(engine, campaign_id, campaign.total):
+        for rows in campaign_rows.export_parts(engine, campaign_id, campaign.total):
             writer.writerows(rows)
             count += len(rows)
             show_progress(count)

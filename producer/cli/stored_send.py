@@ -18,9 +18,10 @@ def store_and_wait(
     session: Session, request: "EnqueueRequest", wait: float | None, *, as_json: bool
 ) -> None:
     """Store the messages and ring; with `wait` also wait that many seconds for their ends."""
-    from worker.intake import enqueue, lookup
+    from worker.intake import enqueue, lookup, template_choice
 
-    checked = enqueue.check(session.settings, request)
+    registered = template_choice.look_up(session.engine, session.settings, request)
+    checked = enqueue.check(session.settings, request, registered)
     enqueued = enqueue.commit(
         session.engine, lambda connection, again: enqueue.store(connection, checked, again)
     )

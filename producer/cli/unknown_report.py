@@ -79,7 +79,7 @@ class ShownSubmission:
             "request": submission.request_id,
             "messages": submission.size,
             "numbers": list(self.numbers),
-            "segments": submission.size * submission.segments,
+            "segments": submission.segment_sum,
             "called_at": submission.called_at and submission.called_at.isoformat(),
             "code": submission.code,
             "code_text": submission.words,

@@ -19,7 +19,7 @@ from tests.cli.conftest import Place
 from tests.support.stage import eventually, mobiles, section
 from worker.config import settings
 from worker.domain.errors import Unavailable
-from worker.intake import campaign_writer, lookup
+from worker.intake import campaign_rows, campaign_writer
 from worker.store import accounts
 from worker.store.db import database
 from worker.store.db.clock import later, now
@@ -284,7 +284,7 @@ def test_an_export_that_breaks_off_leaves_the_old_file(
         yield [["13800000001"]]
         raise fault
 
-    monkeypatch.setattr(lookup, "export_parts", broken)
+    monkeypatch.setattr(campaign_rows, "export_parts", broken)
     words = ["campaign", "export", "1", "--output", "result.csv"]
     assert said in place.fails(*words, code=code)
     assert (place.folder / "result.csv").read_text() == "old"

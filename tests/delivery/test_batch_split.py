@@ -1,5 +1,6 @@
 """A batch refused for one number: the good ones arrive once, the bad one is found, none is lost."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -37,7 +38,7 @@ from worker.gateways.results import Result, Results
 from worker.intake import campaigns
 from worker.store import spool_entries
 from worker.store.db.database import reading, writing
-from worker.store.delivery import batch_split
+from worker.store.delivery import batch_split, submission_details
 from worker.store.schema.tables import (
     account_state,
     event,
@@ -344,7 +345,9 @@ def test_a_gateway_that_tells_of_each_number_is_believed_of_each(
     )
     made = hand.enqueue(numbers)
     (ready,) = hand.take()
-    each = {number: Result(outcome, outcome.value) for number, outcome in told.items()}
+    each = {
+        numbers.index(number): Result(outcome, outcome.value) for number, outcome in told.items()
+    }
     hand.record(CallAnswer(ready, Results(Result(rest, rest.value), each), 0.0))
     ends = {
         Outcome.ACCEPTED: "submitted",
@@ -366,13 +369,24 @@ def test_a_gateway_that_tells_of_each_number_is_believed_of_each(
 
 
 @on_sqlite
-def test_an_answer_for_each_number_leaves_no_number_on_the_disk(hand: Hand, tmp_path: Path) -> None:
-    """If its process dies before the database takes it, it is unknown: never a guess."""
-    hand.enqueue(mobiles(2))
+def test_what_each_number_got_survives_the_disk_and_no_number_stands_there(
+    hand: Hand, tmp_path: Path
+) -> None:
+    """If its process dies before the database takes it, each message still gets its own end."""
+    numbers = mobiles(4)
+    made = hand.enqueue(numbers)
     (ready,) = hand.take()
-    each = {mobiles(1)[0]: Result(Outcome.REJECTED, "112")}
-    answered = CallAnswer(ready, Results(Result(Outcome.ACCEPTED, "100"), each), 0.0)
+    each = {1: Result(Outcome.REJECTED, "112"), 2: Result(Outcome.THROTTLED, "107")}
+    answered = CallAnswer(ready, Results(Result(Outcome.ACCEPTED, "100"), each, list("abcd")), 0.0)
     Spool(tmp_path, "it").add([spool_entries.outcome_row(record.outcome_of(answered))])
     (file,) = tmp_path.iterdir()
-    assert mobiles(1)[0] not in file.read_text("utf-8")
-    assert '"unknown"' in file.read_text("utf-8")
+    written = file.read_text("utf-8")
+    assert not any(number in written for number in numbers)
+    calls = list(spool_entries.read_outcomes([json.loads(written)]))
+    with writing(hand.engine) as connection:
+        record.record(connection, calls, hand.settings, "another", current_settings=False)
+    seen = hand.seen(made.request_id)
+    assert seen == {0: "submitted", 1: "rejected", 2: "queued", 3: "submitted"}
+    with reading(hand.engine) as connection:
+        kept = submission_details.gateway_ids_of(connection, [ready.lease.id])
+    assert kept == {(made.request_id, 0): "a", (made.request_id, 3): "d"}

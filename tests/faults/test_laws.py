@@ -31,7 +31,7 @@ from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
 from worker.store.delivery import claims
 from worker.store.delivery.claims import Lease
-from worker.store.delivery.outcomes import CallOutcome
+from worker.store.delivery.outcomes import CallOutcome, Fates
 from worker.store.schema.tables import request, submission
 from worker.store.settlement import unknown
 
@@ -70,7 +70,7 @@ def called(house: House, message_class: MessageClass) -> Lease:
 def ended(house: House, lease: Lease, state: SubmissionState, outcome: Outcome) -> None:
     """Record how a call ended, in time or late."""
     with writing(house.engine) as connection:
-        call = CallOutcome(lease, state, Result(outcome, "a code"))
+        call = CallOutcome(lease, Fates(state, Result(outcome, "a code")))
         record.record(connection, [call], house.settings, "a test")
 
 

@@ -13,12 +13,12 @@ import pytest
 from tests.feedback.test_callbacks import ALLOWED, application, waiting
 from tests.support.stage import Stage, eventually, mobiles
 from worker.domain.errors import Refused
+from worker.domain.message_ranges import MessageRange
 from worker.feedback import callback_attempt, callback_retry
 from worker.runtime import callback_sender
 from worker.runtime.callback_places import MAX_POSTS_PER_CALLBACK, MAX_POSTS_PER_KIND
 from worker.runtime.callback_sender import CallbackSender
 from worker.store import callback_outbox
-from worker.store.callback_outbox import MessageRange
 from worker.store.db import database
 from worker.store.feedback import callback_turns
 

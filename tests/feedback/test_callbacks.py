@@ -22,11 +22,11 @@ from tests.support.stage import (
     section,
 )
 from worker.domain.errors import Refused
+from worker.domain.message_ranges import MessageRange
 from worker.feedback import callback_retry, callback_signatures
 from worker.feedback.callback_client import PostResult
 from worker.runtime import callback_places, callback_sender
 from worker.store import callback_outbox
-from worker.store.callback_outbox import MessageRange
 from worker.store.db import database
 from worker.store.feedback import callback_turns, callbacks
 from worker.store.feedback.callback_turns import CallbackEvent

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from sqlalchemy import Connection, Engine, insert, select
 
+from worker.domain.message_ranges import MessageRange
 from worker.store import callback_outbox
-from worker.store.callback_outbox import MessageRange
 from worker.store.db import database as databases
 from worker.store.feedback import callback_turns, callbacks
 from worker.store.schema.tables import callback, callback_event, request

@@ -140,7 +140,7 @@ def test_an_older_fence_records_nothing(hand: Hand) -> None:
     (ready,) = hand.take()
     written = record.outcome_of(answer(ready, Outcome.ACCEPTED))
     late = replace(ready.lease, fence=ready.lease.fence - 1)
-    stale_call = outcomes.CallOutcome(late, written.state, written.result)
+    stale_call = outcomes.CallOutcome(late, written.fates)
     with writing(hand.engine) as connection:
         record.record(connection, [stale_call], hand.settings, "late")
     assert hand.count(accepted.request_id) == {"submitting": 2}

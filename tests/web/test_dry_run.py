@@ -30,7 +30,9 @@ def test_it_stores_nothing_and_says_what_the_call_would_come_to(served: Served) 
 def test_its_figures_are_the_command_line_s(served: Served) -> None:
     body = {"to": TO, "text": f"{TEXT}{'长' * 100}见 https://a.cn/x，谢谢"}
     said = served.client().post("/v1/messages?dry_run=true", json=body).json()
-    preview = preview_request(served.stage.settings, EnqueueRequest([TO], str(body["text"])))
+    preview = preview_request(
+        served.stage.engine, served.stage.settings, EnqueueRequest([TO], str(body["text"]))
+    )
     assert [(one["name"], one["segments"]) for one in said["accounts"]] == [
         (carrier.account.name, carrier.segments)
         for carrier in preview.accounts

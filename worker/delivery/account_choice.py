@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple
@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 from worker.config.settings import Settings
 from worker.delivery import permits
 from worker.delivery.permits import Permits
+from worker.delivery.template_forms import TemplateForms
 from worker.domain.enums import MessageClass
-from worker.gateways.base import Account
-from worker.policy import routing
+from worker.domain.renderings import Rendering
+from worker.gateways.base import Account, Content
+from worker.policy import eligibility, routing
 from worker.policy.account_health import HEALTHY, Health
 from worker.policy.eligibility import (
     AccountOption,
@@ -65,10 +67,18 @@ class AccountChoice:
     batch_cap: int
     #: Whether the submission asks a doubtful account if it works.
     probe: bool
+    #: The content as the account is sent it, and the rendering of its template, if it has one.
+    content: Content
+    rendering: Rendering | None = None
     #: What it was chosen from.
     options: Sequence[AccountOption] = ()
     #: How many more submissions may begin there now.
     further_slots: int = 0
+
+    @property
+    def binding_id(self) -> int | None:
+        """The binding by which a template is rendered; None where there is none."""
+        return None if self.rendering is None else self.rendering.binding_id
 
 
 @dataclass
@@ -91,6 +101,8 @@ class AccountSelector:
     healths: Mapping[str, Health] = field(default_factory=dict)
     #: True when due work waits for nothing but a free slot: look again soon.
     crowded: bool = False
+    #: The renderings of templates.
+    forms: TemplateForms = field(default_factory=TemplateForms)
 
     @property
     def full(self) -> bool:
@@ -129,17 +141,29 @@ class AccountSelector:
         drawn = routing.pick(options, random.random)
         probed = self._take_due_probe(connection, options, drawn)
         if probed is not None:
-            return AccountChoice(probed, self._probe_cap(probed), probe=True, options=options)
+            return self._choice(probed, self._probe_cap(probed), query, options, probe=True)
         if drawn is None:
             return self._wait(options)
         account = drawn.account
         self.free_slots[account.name] -= 1
+        cap = permits.max_batch_size(account, self.message_class)
+        choice = self._choice(account, cap, query, options, probe=False)
+        return replace(choice, further_slots=drawn.free_slots - 1)
+
+    @staticmethod
+    def _choice(
+        account: Account,
+        cap: int,
+        query: RoutingQuery,
+        options: Sequence[AccountOption],
+        *,
+        probe: bool,
+    ) -> AccountChoice:
+        """Return an account as it was chosen, with the content as it is sent it."""
+        rendering = query.renderings.get(account.name) if query.renderings else None
+        content = eligibility.sent_content(account, query)
         return AccountChoice(
-            account,
-            permits.max_batch_size(account, self.message_class),
-            probe=False,
-            options=options,
-            further_slots=drawn.free_slots - 1,
+            account, cap, probe=probe, content=content, rendering=rendering, options=options
         )
 
     def _wait(self, options: Sequence[AccountOption]) -> Wait:

@@ -38,6 +38,7 @@ from worker.store import accounts, events, ticks
 from worker.store.db import database
 from worker.store.delivery import account_doubts
 from worker.store.delivery.account_doubts import AccountTrust, DoubtCounts
+from worker.store.delivery.claims import Lease
 from worker.store.delivery.outcomes import CallOutcome
 
 log = structlog.get_logger()
@@ -94,13 +95,8 @@ def note_outcomes(
         notes.note_certainty(call)
         if current_settings and call.result.outcome is Outcome.ACCEPTED:
             notes.prove_login(call.lease.account)
-        result = call.result
-        if result.advice is Advice.ONCE_MORE and call.lease.attempts > 1:
-            result = replace(result, outcome=Outcome.ACCOUNT_HELD, hold=ONCE_MORE_FAILED_HOLD)
-        if result.fault is Fault.NETWORK and result.outcome in _FOREIGN_OUTCOMES:
-            seconds = result.hold or notes.foreign_hold(call.lease.account)
-            result = replace(result, outcome=Outcome.ACCOUNT_HELD, hold=seconds)
-        notes.hold_if_at_fault(call.lease.account, result)
+        for result in call.verdicts:
+            notes.note_fault(call.lease, result)
 
 
 def note_answer(
@@ -193,6 +189,15 @@ class _AccountNotes:
             self._connection, keeper, self._logins.fingerprints[account_name]
         ):
             events.add(self._connection, "account.proven", self._owner, account=account_name)
+
+    def note_fault(self, lease: Lease, result: Result) -> None:
+        """Hold the account of a call if it is to blame for a result that the gateway gave."""
+        if result.advice is Advice.ONCE_MORE and lease.attempts > 1:
+            result = replace(result, outcome=Outcome.ACCOUNT_HELD, hold=ONCE_MORE_FAILED_HOLD)
+        if result.fault is Fault.NETWORK and result.outcome in _FOREIGN_OUTCOMES:
+            seconds = result.hold or self.foreign_hold(lease.account)
+            result = replace(result, outcome=Outcome.ACCOUNT_HELD, hold=seconds)
+        self.hold_if_at_fault(lease.account, result)
 
     def foreign_hold(self, account_name: str) -> float:
         """Return for how long an account is held that something else answers for, in seconds."""

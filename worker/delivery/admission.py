@@ -1,13 +1,15 @@
 """Admit due work: choose an account for it, and take the permits for what may begin there now."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait, WaitReason
-from worker.domain import carriers, segments
+from worker.domain import carriers
 from worker.domain.enums import Carrier, NumberKind
+from worker.domain.renderings import Rendering
+from worker.gateways import contents
 from worker.gateways.base import Account, Content
 from worker.policy.eligibility import RoutingQuery
 from worker.policy.gcra import Cost
@@ -28,25 +30,23 @@ def admit(
     connection: Connection,
     selector: AccountSelector,
     query: RoutingQuery,
-    sizes_at: Callable[[AccountChoice], Sequence[int]],
+    costs_at: Callable[[AccountChoice], Sequence[Cost]],
 ) -> Admission | Wait:
     """Choose an account that permits the first submissions of some work to begin.
 
-    `sizes_at` says how many messages each submission would carry at an account that was chosen;
-    none when the work waits for equal messages. An account that permits nothing is closed for this
-    claim, and another one is chosen.
+    `costs_at` says what each submission would cost at an account that was chosen; none when the
+    work waits for equal messages. An account that permits nothing is closed for this claim, and
+    another one is chosen.
     """
     selector.permits.prepare(connection)
     while True:
         choice = selector.choose(connection, query)
         if isinstance(choice, Wait):
             return choice
-        account, sizes = choice.account, sizes_at(choice)
-        if not sizes:
+        account, costs = choice.account, costs_at(choice)
+        if not costs:
             selector.free_slots[account.name] += 1
             return Wait(WaitReason.GATHERING, 0.0)
-        message_segments = segment_count(account, query.content)
-        costs = [Cost(size, size * message_segments) for size in sizes]
         receipts = take_permits(connection, selector, account, costs)
         if len(receipts) == len(costs):
             # The first one took its slot when the account was chosen.
@@ -71,20 +71,55 @@ def take_permits(
     return receipts
 
 
+def personal_costs(
+    connection: Connection,
+    choice: AccountChoice,
+    request_id: int,
+    ranges: Sequence[tuple[int, int]],
+) -> list[Cost]:
+    """Return what ranges of a request cost whose messages have values of their own.
+
+    Each text is counted as it is sent: only for accounts that have a limit of segments.
+    """
+    (first, _), (_, end) = ranges[0], ranges[-1]
+    variables = submission_messages.variables_in(connection, request_id, first, end)
+    segments = [
+        personal_segments(choice.account, choice.content, choice.rendering, values)
+        for values in variables
+    ]
+    return [Cost(hi - lo, sum(segments[lo - first : hi - first])) for lo, hi in ranges]
+
+
+def personal_segments(
+    account: Account,
+    content: Content,
+    rendering: Rendering | None,
+    values: Mapping[str, str] | None,
+) -> int:
+    """Count the segments of a message that has values of its own, as an account sends it."""
+    return contents.segment_count(account, contents.with_values(content, rendering, values))
+
+
 def request_query(
     connection: Connection, selector: AccountSelector, due_request: DueRequest
 ) -> RoutingQuery:
     """Return what decides which account takes the next messages of a request."""
     single = due_request.total == 1
     carrier = _carrier(connection, selector, due_request.id, due_request.next_n) if single else None
+    renderings = None
+    if due_request.template is not None:
+        shared_values = None if due_request.personal else due_request.content.variables
+        renderings = selector.forms.by_account(connection, due_request.template, (), shared_values)
     return RoutingQuery(
         selector.message_class,
         due_request.content,
-        _number_kinds(due_request.kinds),
+        number_kinds(due_request.kinds),
         selector.at,
         due_request.account,
         single=single,
         carrier=carrier,
+        renderings=renderings,
+        personal=due_request.personal,
     )
 
 
@@ -99,15 +134,24 @@ def planned_query(
     carrier = None
     if single and planned.lo is not None:
         carrier = _carrier(connection, selector, planned.request_id, planned.lo)
+    renderings = None
+    if planned.template is not None:
+        shared_values = None if planned.personal else planned.content.variables
+        renderings = selector.forms.by_account(
+            connection, planned.template, planned.barred, shared_values
+        )
     return RoutingQuery(
         selector.message_class,
         planned.content,
-        _number_kinds(planned.kinds),
+        number_kinds(planned.kinds),
         selector.at,
         planned.requested_account,
         single=single,
         carrier=carrier,
         tried_account=planned.account if planned.resend_of else None,
+        renderings=renderings,
+        personal=planned.personal,
+        barred=planned.barred,
     )
 
 
@@ -124,10 +168,6 @@ def _carrier(
     return carriers.carrier(msisdn) if msisdn else None
 
 
-def _number_kinds(stored_kinds: str) -> list[NumberKind]:
+def number_kinds(stored_kinds: str) -> list[NumberKind]:
+    """Return the kinds of a request's numbers as its row has them."""
     return [NumberKind(kind) for kind in stored_kinds.split(",") if kind]
-
-
-def segment_count(account: Account, content: Content) -> int:
-    """Count the segments of a content as an account sends it."""
-    return segments.count(account.gateway.body(content), account.settings.added_signature)

@@ -10,15 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from worker.config.settings import Settings
 from worker.domain.enums import Fault, Outcome, SubmissionState
+from worker.domain.message_ranges import MessageKey
 from worker.gateways.base import Account
 from worker.gateways.results import Result
 from worker.store import events
-from worker.store.delivery import batch_split, new_submissions, submission_messages
+from worker.store.delivery import batch_split, new_submissions
 from worker.store.delivery.claims import Lease
-from worker.store.delivery.outcomes import CallOutcome
-from worker.store.delivery.submission_messages import MessageKey
 from worker.store.settlement import unknown
 
 #: What a submission is after an outcome; `not_sent` after all others.
@@ -52,35 +50,6 @@ def _number_refusal_state(account: Account) -> SubmissionState:
     counted = account.gateway.capabilities.sent_count
     takes_none = account.settings.refusal_takes_none or not counted
     return SubmissionState.NOT_SENT if takes_none else SubmissionState.UNKNOWN
-
-
-def split_off_results(
-    connection: Connection, calls: Sequence[CallOutcome], settings: Settings
-) -> list[CallOutcome]:
-    """Give the numbers that got a result of their own submissions of their own; return these.
-
-    One for all numbers with the same result. The result of the call itself goes for the others.
-    """
-    split_off = []
-    for call in calls:
-        account = settings.accounts.get(call.lease.account)
-        if not call.per_recipient or account is None:
-            continue
-        for result, keys in _keys_by_result(connection, call).items():
-            state = final_state(account, result, len(keys))
-            lease = batch_split.break_off(connection, call.lease, keys, state, result)
-            split_off.append(CallOutcome(lease, state, result))
-    return split_off
-
-
-def _keys_by_result(connection: Connection, call: CallOutcome) -> dict[Result, list[MessageKey]]:
-    """Return the messages of a call that got another result than the call itself, by result."""
-    keys_by_result: dict[Result, list[MessageKey]] = {}
-    for message in submission_messages.of_submissions(connection, [call.lease.id], ()):
-        result = call.per_recipient.get(message.msisdn, call.result)
-        if result != call.result:
-            keys_by_result.setdefault(result, []).append((message.request_id, message.n))
-    return keys_by_result
 
 
 def halves(carried: Sequence[MessageKey]) -> list[Sequence[MessageKey]]:

@@ -8,13 +8,13 @@ from itertools import groupby
 from sqlalchemy import Connection
 
 from worker.config.settings import Settings
-from worker.delivery import gather, permits
+from worker.delivery import gather, permits, rerouting
 from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait
 from worker.delivery.admission import (
     admit,
+    personal_costs,
     planned_query,
     request_query,
-    segment_count,
 )
 from worker.delivery.gather import DueWork, SinglesGatherer
 from worker.delivery.new_leases import (
@@ -27,6 +27,10 @@ from worker.delivery.permits import Permits
 from worker.delivery.single_leases import lease_singles
 from worker.delivery.throttle import Throttle
 from worker.domain.enums import MessageClass, MessageState, SubmissionState
+from worker.domain.message_ranges import MessageKey
+from worker.gateways import contents
+from worker.policy.eligibility import can_carry
+from worker.policy.gcra import Cost
 from worker.store import accounts
 from worker.store.delivery import (
     account_doubts,
@@ -39,6 +43,7 @@ from worker.store.delivery import (
 )
 from worker.store.delivery.claims import Lease, PlannedSubmission
 from worker.store.delivery.gather import WaitingSingle
+from worker.store.delivery.submission_messages import SubmissionMessage
 from worker.store.intake import requests
 from worker.store.intake.requests import DueRequest
 
@@ -134,34 +139,38 @@ class Claim:
     def _lease_planned(self, connection: Connection, planned: PlannedSubmission) -> list[Lease]:
         """Lease a planned submission, alone or with equal singles; [] and postponed if it waits."""
 
-        def sizes_at(choice: AccountChoice) -> list[int]:
+        def costs_at(choice: AccountChoice) -> list[Cost]:
             alone = min(planned.size, choice.batch_cap)
-            return self._sizes(connection, choice, planned, [alone])
+            return self._costs(connection, choice, planned, [alone])
 
         query = planned_query(connection, self.selector, planned)
-        admission = admit(connection, self.selector, query, sizes_at)
+        admission = admit(connection, self.selector, query, costs_at)
         if isinstance(admission, Wait):
-            if admission.seconds:
+            if planned.barred and not can_carry(self.selector.settings.accounts.values(), query):
+                rerouting.end_stranded(connection, planned, self.owner)
+            elif admission.seconds:
                 claims.postpone(connection, planned.id, admission.seconds)
             return []
         choice, (receipt, *_) = admission
         if singles := self.gatherer.take_group():
             return self._lease_gathered(connection, choice, planned, singles, receipt)
-        if choice.batch_cap < planned.size:
+        if _largest(choice, planned) < planned.size:
             planned = self._cut(connection, planned, choice)
         account = choice.account
         lease = claims.write_ahead(
             connection,
             planned,
             account.name,
-            segment_count(account, planned.content),
+            contents.segment_count(account, choice.content),
             new_reference(account),
             seconds=self.selector.in_flight_seconds(account),
             owner=self.owner,
+            binding_id=choice.binding_id,
         )
         if lease is None:
             return []
-        return self._notes.note(choice, [replace(lease, permit=receipt)])
+        lease = replace(lease, permit=receipt, content=choice.content, rendering=choice.rendering)
+        return self._notes.note(choice, [lease])
 
     def _cut(
         self, connection: Connection, planned: PlannedSubmission, choice: AccountChoice
@@ -171,14 +180,13 @@ class Claim:
         Where the first is a probe, all that it does not carry is one piece: another account may
         have a larger cap.
         """
-        carried = batch_split.carried_keys(connection, planned.id)
-        cap = choice.batch_cap
-        if len(carried) <= cap:
+        carried = submission_messages.of_submissions(connection, [planned.id], ())
+        pieces = _pieces(choice, planned, carried)
+        if len(pieces) <= 1:
             return planned
         self.more = True
-        step = len(carried) if choice.probe else cap
-        pieces = [carried[:cap]]
-        pieces += [carried[start : start + step] for start in range(cap, len(carried), step)]
+        if choice.probe:
+            pieces = [pieces[0], [key for piece in pieces[1:] for key in piece]]
         first, *_ = batch_split.split(connection, planned, pieces, planned.attempts)
         outcomes.mark_not_sent(connection, [planned.id], SubmissionState.PLANNED)
         return replace(planned, id=first.id, fence=0, lo=first.lo, hi=first.hi, size=first.size)
@@ -192,12 +200,14 @@ class Claim:
             requests.end_waiting_rest(connection, due_request.id, MessageState.EXPIRED)
             return []
 
-        def sizes_at(choice: AccountChoice) -> list[int]:
+        def costs_at(choice: AccountChoice) -> list[Cost]:
             ranges = _ranges(connection, choice, due_request)
-            return self._sizes(connection, choice, due_request, [hi - lo for lo, hi in ranges])
+            if due_request.personal and choice.account.settings.segments_per_second:
+                return personal_costs(connection, choice, due_request.id, ranges)
+            return self._costs(connection, choice, due_request, [hi - lo for lo, hi in ranges])
 
         query = request_query(connection, self.selector, due_request)
-        admission = admit(connection, self.selector, query, sizes_at)
+        admission = admit(connection, self.selector, query, costs_at)
         if isinstance(admission, Wait):
             if admission.seconds:
                 requests.postpone(connection, [due_request.id], admission.seconds)
@@ -223,32 +233,34 @@ class Claim:
         leases = new_submissions.insert_ranges(
             connection,
             [
-                request_lease(account, due_request, bounds, receipt, message_class)
+                request_lease(choice, due_request, bounds, receipt, message_class)
                 for bounds, receipt in zip(ranges, receipts, strict=True)
             ],
-            segments=[segment_count(account, due_request.content)] * len(ranges),
+            segments=[contents.segment_count(account, choice.content)] * len(ranges),
             valid_until=[due_request.not_after] * len(ranges),
             seconds=self.selector.in_flight_seconds(account),
             owner=self.owner,
         )
         return self._notes.note(choice, leases)
 
-    def _sizes(
+    def _costs(
         self,
         connection: Connection,
         choice: AccountChoice,
         due_work: DueWork,
         ungathered: list[int],
-    ) -> list[int]:
-        """Return the sizes of the submissions that would begin: none when it waits for others.
+    ) -> list[Cost]:
+        """Return the costs of the submissions that would begin: none when it waits for others.
 
-        `ungathered` are those that would begin if it does not go with others.
+        `ungathered` are the sizes of those that would begin if it does not go with others.
         """
+        sizes: list[int] | None = None
         if choice.probe:
             self.gatherer.dissolve_group()
-            return ungathered
-        gathered = self.gatherer.sizes(connection, choice.account, choice.batch_cap, due_work)
-        return ungathered if gathered is None else gathered
+        else:
+            sizes = self.gatherer.sizes(connection, choice.account, choice.batch_cap, due_work)
+        segments = contents.segment_count(choice.account, choice.content)
+        return [Cost(size, size * segments) for size in (ungathered if sizes is None else sizes)]
 
     def _lease_gathered(
         self,
@@ -265,7 +277,7 @@ class Claim:
             connection,
             singles,
             gathered_lease(account, singles, content, receipt, self.selector.message_class),
-            segments=segment_count(account, content),
+            segments=contents.segment_count(account, content),
             seconds=self.selector.in_flight_seconds(account),
             owner=self.owner,
         )
@@ -312,6 +324,33 @@ def begin_claim(
     )
 
 
+def _largest(choice: AccountChoice, due_work: DueWork) -> int:
+    """Return the most messages of some work that a submission may carry, whatever their values."""
+    if not due_work.personal:
+        return choice.batch_cap
+    return min(choice.batch_cap, choice.account.gateway.capabilities.personal_cap)
+
+
+def _pieces(
+    choice: AccountChoice, planned: PlannedSubmission, carried: Sequence[SubmissionMessage]
+) -> list[list[MessageKey]]:
+    """Cut what a submission carries into pieces that an account can take, in their order.
+
+    Where only messages with equal values can share a submission, also where these change.
+    """
+    largest = _largest(choice, planned)
+    cap = largest if largest > 1 else choice.batch_cap
+    pieces: list[list[MessageKey]] = []
+    previous: SubmissionMessage | None = None
+    for message in carried:
+        changes = largest == 1 and previous and message.variables != previous.variables
+        if previous is None or changes or len(pieces[-1]) == cap:
+            pieces.append([])
+        pieces[-1].append((message.request_id, message.n))
+        previous = message
+    return pieces
+
+
 def _ranges(
     connection: Connection, choice: AccountChoice, due_request: DueRequest
 ) -> list[tuple[int, int]]:
@@ -319,8 +358,9 @@ def _ranges(
 
     Where messages have values of their own, also where these change.
     """
-    cap, limit = choice.batch_cap, choice.further_slots + 1
-    if due_request.personal and cap > 1:
+    cap, limit = _largest(choice, due_request), choice.further_slots + 1
+    if due_request.personal and cap == 1 and choice.batch_cap > 1:
+        cap = choice.batch_cap
         bounds = (due_request.next_n, due_request.total)
         return submission_messages.equal_ranges(connection, due_request.id, bounds, cap, limit)
     starts = range(due_request.next_n, due_request.total, cap)[:limit]

@@ -33,7 +33,11 @@ DueWork = DueRequest | PlannedSubmission
 
 def note_advice(connection: Connection, calls: Iterable[CallOutcome]) -> None:
     """Remember which accounts were told to send fewer submissions."""
-    advised = {call.lease.account for call in calls if call.result.advice is Advice.GATHER}
+    advised = {
+        call.lease.account
+        for call in calls
+        if any(result.advice is Advice.GATHER for result in call.verdicts)
+    }
     for account_name in sorted(advised):
         accounts.ensure(connection, account_name)
         gather.start_gathering(connection, account_name, GATHER_SECONDS)
@@ -149,8 +153,10 @@ def gatherer_for(message_class: MessageClass, account_rows: Sequence[Any]) -> Si
 
 def _is_gatherable(due_work: DueWork) -> bool:
     """Whether it is one message alone: without values of its own, and no resend."""
+    if due_work.template is not None:
+        return False
     if isinstance(due_work, PlannedSubmission):
-        return due_work.size == 1 and due_work.resend_of is None
+        return due_work.size == 1 and due_work.resend_of is None and not due_work.barred
     return due_work.total == 1 and due_work.next_n == 0 and not due_work.personal
 
 

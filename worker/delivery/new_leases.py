@@ -1,6 +1,5 @@
 """Build the leases of a claim, and note why their accounts were chosen."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker.delivery.account_choice import AccountChoice
+from worker.domain import references
 from worker.domain.enums import MessageClass
 from worker.gateways.base import Account, Content
 from worker.policy import routing
@@ -37,7 +37,7 @@ class RoutingNotes:
 
 
 def request_lease(
-    account: Account,
+    choice: AccountChoice,
     due_request: DueRequest,
     bounds: tuple[int, int],
     receipt: str,
@@ -48,18 +48,20 @@ def request_lease(
     return Lease(
         id=0,
         fence=1,
-        account=account.name,
+        account=choice.account.name,
         message_class=message_class,
         request_id=due_request.id,
         lo=lo,
         hi=hi,
         size=hi - lo,
         attempts=1,
-        content=due_request.content,
-        reference=new_reference(account),
+        content=choice.content,
+        reference=new_reference(choice.account),
         permit=receipt,
         fresh=True,
         personal=due_request.personal,
+        rendering=choice.rendering,
+        binding_id=choice.binding_id,
     )
 
 
@@ -89,4 +91,4 @@ def gathered_lease(
 
 def new_reference(account: Account) -> str:
     """Return a new reference for a submission; "" where the gateway takes none."""
-    return uuid.uuid4().hex if account.gateway.capabilities.reference else ""
+    return references.new() if account.gateway.capabilities.reference else ""

@@ -47,8 +47,11 @@ def slow_down(
 
 def _is_too_fast(call: CallOutcome) -> bool:
     """Whether a gateway refused a call because of our pace, and wants us to be slower."""
-    wants_slower = call.result.advice is Advice.SLOW_DOWN or call.result.retry_after
-    return call.result.outcome is Outcome.THROTTLED and bool(wants_slower)
+    return any(
+        result.outcome is Outcome.THROTTLED
+        and bool(result.advice is Advice.SLOW_DOWN or result.retry_after)
+        for result in call.verdicts
+    )
 
 
 def _learn(
@@ -65,8 +68,8 @@ def _learn(
     """
     account_name, learned = refused[0].lease.account, pacing.learned
     for call in refused:
-        if call.result.retry_after:
-            learned = adaptive_rate.after_rest_request(learned, pacing.now, call.result.retry_after)
+        if rest := max((result.retry_after or 0.0) for result in call.verdicts):
+            learned = adaptive_rate.after_rest_request(learned, pacing.now, rest)
     latest_begin = max(began_by_id.get(call.lease.id, 0.0) for call in refused)
     if adaptive_rate.is_news(learned, latest_begin):
         measured = float(account_pace.fullest_second_count(connection, accounts_with_login))

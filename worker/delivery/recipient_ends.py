@@ -5,8 +5,8 @@ number has had enough counts like a call, until the moment that it names.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
@@ -16,11 +16,12 @@ from worker.delivery import batch_split
 from worker.delivery.recipient_limits import write_calls
 from worker.domain import recipient_windows
 from worker.domain.enums import Advice, Outcome, SubmissionState
+from worker.domain.message_ranges import keys_in
 from worker.domain.recipient_windows import CountedCall
 from worker.domain.transitions import NOT_TAKEN_SUBMISSION_STATES
 from worker.gateways.results import Result
 from worker.store.delivery import recipient_calls, recipient_waits
-from worker.store.delivery.outcomes import CallOutcome
+from worker.store.delivery.outcomes import CallOutcome, Fates
 from worker.store.settlement.unknown import UnknownSubmission
 
 
@@ -36,27 +37,49 @@ def _advised_wait_end(result: Result, at: int) -> int | None:
 def reject_overlong_waits(
     connection: Connection, calls: Sequence[CallOutcome]
 ) -> list[CallOutcome]:
-    """Return calls, each single message `rejected` that would wait for longer than it is valid."""
+    """Return calls, with those recipients refused that would wait for longer than they are valid.
+
+    Of a batch that was refused as a whole nobody knows which number the advice is about: it waits.
+    """
     request_ids = {
-        call.lease.request_id
+        message_range.request_id if message_range else call.lease.request_id
         for call in calls
-        if call.result.advice is Advice.RECIPIENT_UNTIL and call.lease.size == 1
+        if any(result.advice is Advice.RECIPIENT_UNTIL for result in call.verdicts)
+        for message_range in call.ranges or (None,)
     }
     if not request_ids:
         return list(calls)
-    valid_for_by_request = recipient_waits.remaining_validity(connection, request_ids)
+    valid_for = recipient_waits.remaining_validity(connection, request_ids)
     at = recipient_windows.epoch_milliseconds(datetime.now(UTC))
-    outcomes = []
-    for call in calls:
-        wait_end = _advised_wait_end(call.result, at)
-        single = call.lease.size == 1
-        valid_for = valid_for_by_request.get(call.lease.request_id) if single else None
-        if wait_end is not None and valid_for is not None and wait_end - at >= valid_for:
-            rejection = replace(call.result, outcome=Outcome.REJECTED)
-            outcomes.append(replace(call, state=SubmissionState.REJECTED, result=rejection))
-        else:
-            outcomes.append(call)
-    return outcomes
+    return [replace(call, fates=_without_overlong_waits(call, valid_for, at)) for call in calls]
+
+
+def _without_overlong_waits(call: CallOutcome, valid_for: Mapping[int, int], at: int) -> Fates:
+    """Return the fates of a call once those are refused that would wait for too long."""
+    fates = call.fates
+    if call.lease.size == 1 and _is_overlong(fates.result, call.lease.request_id, valid_for, at):
+        rejection = replace(fates.result, outcome=Outcome.REJECTED)
+        return replace(fates, state=SubmissionState.REJECTED, result=rejection)
+    refused, apart = dict(fates.refused), []
+    keys = list(keys_in(call.ranges)) if fates.apart else []
+    for group in fates.apart:
+        overlong = {
+            position
+            for position in group.positions
+            if _is_overlong(group.result, keys[position][0], valid_for, at)
+        }
+        refused |= dict.fromkeys(overlong, replace(group.result, outcome=Outcome.REJECTED))
+        waiting = [position for position in group.positions if position not in overlong]
+        if waiting:
+            apart.append(replace(group, positions=waiting))
+    return replace(fates, refused=refused, apart=apart)
+
+
+def _is_overlong(result: Result, request_id: int, valid_for: Mapping[int, int], at: int) -> bool:
+    """Whether a recipient would have to wait for longer than its request is valid."""
+    wait_end = _advised_wait_end(result, at)
+    valid = valid_for.get(request_id)
+    return wait_end is not None and valid is not None and wait_end - at >= valid
 
 
 def called_numbers(
@@ -64,15 +87,21 @@ def called_numbers(
 ) -> Mapping[int, Sequence[str]]:
     """Return the numbers of the calls whose outcome changes what counts, by submission.
 
-    To be asked before outcomes are written: what follows from them gives messages other
-    submissions.
+    Where recipients fared differently, they are in the order of the call. To be asked before
+    outcomes are written: what follows from them gives messages other submissions.
     """
     changing = [call for call in calls if _changes_what_counts(settings, call)]
-    known_numbers = {call.lease.id: call.numbers for call in changing if call.numbers}
-    unread_ids = [call.lease.id for call in changing if not call.numbers]
+    numbers: dict[int, Sequence[str]] = {
+        call.lease.id: call.numbers for call in changing if call.numbers
+    }
+    unread = [call for call in changing if not call.numbers]
+    for call in unread:
+        if call.tells_apart:
+            numbers[call.lease.id] = recipient_waits.numbers_in(connection, call.ranges)
+    unread_ids = [call.lease.id for call in unread if not call.tells_apart]
     if not unread_ids:
-        return known_numbers
-    return known_numbers | recipient_waits.numbers_by_submission(connection, unread_ids)
+        return numbers
+    return numbers | recipient_waits.numbers_by_submission(connection, unread_ids)
 
 
 def _changes_what_counts(settings: Settings, call: CallOutcome) -> bool:
@@ -80,8 +109,42 @@ def _changes_what_counts(settings: Settings, call: CallOutcome) -> bool:
     limits = settings.per_msisdn.get(call.lease.account, {})
     return bool(limits) and (
         call.state in NOT_TAKEN_SUBMISSION_STATES
+        or call.tells_apart
         or any(map(recipient_windows.needs_exact_ends, limits.values()))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _CallEnd:
+    """How a call ended for one number."""
+
+    submission_id: int
+    account: str
+    taken: bool
+    #: What the gateway said of this number; None of a batch: it may be about another one.
+    result: Result | None
+
+
+def _call_ends(call: CallOutcome, numbers: Sequence[str]) -> Iterator[tuple[str, _CallEnd]]:
+    """Yield the numbers of a call, each with how the call ended for it."""
+    lease, fates = call.lease, call.fates
+    staying = _CallEnd(
+        lease.id,
+        lease.account,
+        call.state not in NOT_TAKEN_SUBMISSION_STATES,
+        call.result if len(numbers) == 1 or call.tells_apart else None,
+    )
+    apart = {position: group for group in fates.apart for position in group.positions}
+    for position, number in enumerate(numbers):
+        if position in fates.refused:
+            refusal = fates.refused[position]
+            yield number, _CallEnd(lease.id, lease.account, taken=False, result=refusal)
+        elif position in apart:
+            group = apart[position]
+            taken = group.state not in NOT_TAKEN_SUBMISSION_STATES
+            yield number, _CallEnd(lease.id, lease.account, taken, group.result)
+        else:
+            yield number, staying
 
 
 def record_ends(
@@ -95,57 +158,53 @@ def record_ends(
     The numbers are what `called_numbers` returned. To be called last in a transaction: one that
     holds these locks waits for no others.
     """
-    calls_by_key: dict[recipient_calls.RecipientKey, list[CallOutcome]] = defaultdict(list)
+    ends_by_key: dict[recipient_calls.RecipientKey, list[_CallEnd]] = defaultdict(list)
     for call in calls:
-        for scope in settings.per_msisdn.get(call.lease.account, {}):
-            for number in numbers_by_submission.get(call.lease.id, ()):
-                calls_by_key[scope, number].append(call)
+        scopes = settings.per_msisdn.get(call.lease.account, {})
+        for number, end in _call_ends(call, numbers_by_submission.get(call.lease.id, ())):
+            for scope in scopes:
+                ends_by_key[scope, number].append(end)
     only_ended = {
-        key: key_calls[0].lease.id
-        for key, key_calls in calls_by_key.items()
-        if _only_ended(key_calls)
+        key: ends[0].submission_id
+        for key, ends in ends_by_key.items()
+        if len(ends) == 1 and ends[0].taken
     }
     for key in recipient_calls.end_calls(connection, only_ended):
-        del calls_by_key[key]
-    if not calls_by_key:
+        del ends_by_key[key]
+    if not ends_by_key:
         return
-    locked = recipient_calls.lock(connection, calls_by_key, make=False)
+    locked = recipient_calls.lock(connection, ends_by_key, make=False)
     changed = {}
     for key, counted in locked.calls_by_key.items():
         scope, _ = key
         counted_after = counted
-        for call in calls_by_key[key]:
-            # Of a batch nobody knows which number the advice is about.
-            advised = scope != "" and len(numbers_by_submission[call.lease.id]) == 1
-            counted_after = _end_call(counted_after, call, locked.locked_at, advised=advised)
+        for end in ends_by_key[key]:
+            counted_after = _end_call(counted_after, end, locked.locked_at, advised=scope != "")
         if counted_after != counted:
-            account = calls_by_key[key][0].lease.account
+            account = ends_by_key[key][0].account
             changed[key] = (settings.per_msisdn[account][scope], counted_after)
     write_calls(connection, locked.locked_at, changed)
 
 
-def _only_ended(calls: Sequence[CallOutcome]) -> bool:
-    """Whether all that is to be written is that one call has ended, which still counts."""
-    return len(calls) == 1 and calls[0].state not in NOT_TAKEN_SUBMISSION_STATES
-
-
 def _end_call(
-    counted: list[CountedCall], call: CallOutcome, at: int, *, advised: bool
+    counted: list[CountedCall], end: _CallEnd, at: int, *, advised: bool
 ) -> list[CountedCall]:
-    """Return a number's calls as they are once `call` has ended.
+    """Return a number's calls as they are once a call has ended.
 
-    With `advised` the gateway's advice is about this number, and counts.
+    With `advised` the gateway's advice about this number counts.
     """
-    if call.state not in NOT_TAKEN_SUBMISSION_STATES:
+    if end.taken:
         # Rounded up: the moment was rounded down.
         return [
             counted_call._replace(ended=min(counted_call.ended, at + 1))
-            if counted_call.submission == call.lease.id
+            if counted_call.submission == end.submission_id
             else counted_call
             for counted_call in counted
         ]
-    others = [counted_call for counted_call in counted if counted_call.submission != call.lease.id]
-    wait_end = _advised_wait_end(call.result, at) if advised else None
+    others = [
+        counted_call for counted_call in counted if counted_call.submission != end.submission_id
+    ]
+    wait_end = _advised_wait_end(end.result, at) if advised and end.result else None
     return others if wait_end is None else [*others, CountedCall(0, at, wait_end)]
 
 

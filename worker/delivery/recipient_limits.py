@@ -15,12 +15,13 @@ from worker.config.settings import Settings
 from worker.delivery.call_book import CallBook, WindowsByKey
 from worker.domain import recipient_windows
 from worker.domain.enums import MessageState
+from worker.domain.message_ranges import MessageKey
 from worker.domain.recipient_windows import CountedCall, Window
 from worker.store import events, messages
 from worker.store.delivery import recipient_calls, recipient_waits, submission_messages
 from worker.store.delivery.claims import Lease
 from worker.store.delivery.recipient_calls import FirstCall, RecipientKey
-from worker.store.delivery.submission_messages import MessageKey, SubmissionMessage
+from worker.store.delivery.submission_messages import SubmissionMessage
 from worker.store.settlement import unknown
 
 #: The code of what waits for its recipient, or was rejected because it would have to for too long.
@@ -184,7 +185,14 @@ def _take_out(
         if wait is None:
             _reject(connection, lease, waiting)
         else:
-            recipient_waits.plan_apart(connection, lease, waiting, wait / 1000, LIMIT_CODE)
+            recipient_waits.plan_apart(
+                connection,
+                lease,
+                [_key(message) for message in waiting],
+                wait / 1000,
+                tries=lease.attempts - 1,
+                code=LIMIT_CODE,
+            )
     return False
 
 

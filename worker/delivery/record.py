@@ -7,6 +7,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,8 @@ from worker.delivery import (
     gather,
     rate_backoff,
     recipient_ends,
+    recipient_fates,
+    rerouting,
 )
 from worker.delivery.submit import CallAnswer
 from worker.domain.enums import (
@@ -25,10 +28,20 @@ from worker.domain.enums import (
     Outcome,
     SubmissionState,
 )
+from worker.domain.message_ranges import MessageKey, keys_in
+from worker.gateways.base import Account
+from worker.gateways.results import Result
 from worker.policy import backoff
 from worker.store import events, messages
-from worker.store.delivery import new_submissions, outcomes
-from worker.store.delivery.outcomes import CallOutcome
+from worker.store.delivery import batch_split as batch_split_store
+from worker.store.delivery import (
+    new_submissions,
+    outcomes,
+    recipient_waits,
+    submission_details,
+)
+from worker.store.delivery.claims import Lease
+from worker.store.delivery.outcomes import CallOutcome, Fates
 from worker.store.intake import campaigns
 from worker.store.settlement import unknown
 
@@ -36,13 +49,22 @@ from worker.store.settlement import unknown
 def outcome_of(answer: CallAnswer) -> CallOutcome:
     """Return what is written of an answer.
 
-    The state is that of the messages of which the gateway said nothing else.
+    What was refused in its form alone is to go on elsewhere, until `record` finds that it cannot.
     """
     prepared, results = answer.prepared, answer.results
-    numbers, per_recipient = prepared.outgoing.msisdns, results.per_recipient
-    told_apart = sum(number in per_recipient for number in numbers) if per_recipient else 0
-    state = batch_split.final_state(prepared.account, results.default, len(numbers) - told_apart)
-    return CallOutcome(prepared.lease, state, results.default, per_recipient, numbers)
+    numbers = prepared.outgoing.msisdns
+    state_of = partial(_state_of, prepared.account)
+    fates = recipient_fates.sort(results, len(numbers), state_of)
+    differ = bool(fates.refused or fates.apart or results.gateway_ids)
+    ranges = prepared.ranges if differ else ()
+    return CallOutcome(prepared.lease, fates, ranges, results.gateway_ids, numbers)
+
+
+def _state_of(account: Account, result: Result, size: int) -> SubmissionState:
+    """Return what a submission of so many messages is after a result of all of them."""
+    if rerouting.concerns(result):
+        return SubmissionState.NOT_SENT
+    return batch_split.final_state(account, result, size)
 
 
 def record(
@@ -77,7 +99,8 @@ class _Recording:
         """Take the steps, in the order on which the promise rests.
 
         1. Lock campaigns before submissions, as cancelling them does: no deadlock.
-        2. Reject what would wait too long for its recipient, before its outcome is written.
+        2. Reject what no other account could carry, or what would wait too long for its recipient,
+           before its outcome is written.
         3. Read which numbers were called, before what follows gives messages other submissions.
         4. Write the outcomes, each under its fence: what was settled meanwhile is late.
         5. Let accounts learn from the calls that were ours to write: pace, holds, gathering.
@@ -100,12 +123,13 @@ class _Recording:
         request_ids = {
             call.lease.request_id
             for call in calls
-            if call.state is SubmissionState.NOT_SENT or call.per_recipient
+            if call.state is SubmissionState.NOT_SENT or call.fates.apart
         }
         return campaigns.lock_cancelled(self.connection, request_ids) if request_ids else ()
 
     def _teach_accounts(self, calls: Sequence[CallOutcome]) -> None:
         """Let accounts learn from answers: their pace, whether they are at fault, gathering."""
+        rerouting.pause_bindings(self.connection, calls, self.owner)
         rate_backoff.slow_down(self.connection, calls, self.settings, self.owner)
         account_guard.note_outcomes(
             self.connection,
@@ -117,10 +141,69 @@ class _Recording:
         gather.note_advice(self.connection, calls)
 
     def _follow_all(self, calls: Sequence[CallOutcome]) -> None:
-        """Plan what follows from written outcomes, numbers with a result of their own apart."""
-        split_off = batch_split.split_off_results(self.connection, calls, self.settings)
-        for call in [*calls, *split_off]:
+        """Plan what follows from written outcomes, of recipients that fared otherwise first."""
+        for call in calls:
+            if call.tells_apart:
+                self._part(call)
+            if call.gateway_ids:
+                self._keep_gateway_ids(call)
             self._follow(call)
+
+    def _part(self, call: CallOutcome) -> None:
+        """Give recipients that fared otherwise their ends, or submissions of their own."""
+        lease, keys = call.lease, list(keys_in(call.ranges))
+        for group in call.fates.apart:
+            part = [keys[position] for position in group.positions]
+            if group.state is SubmissionState.UNKNOWN:
+                state, result = group.state, group.result
+                doubtful = batch_split_store.break_off(self.connection, lease, part, state, result)
+                self._follow(CallOutcome(doubtful, Fates(state, result)))
+            else:
+                submission_details.take_out(self.connection, lease.id, part)
+                self._plan_group(lease, group.result, part)
+        if call.fates.refused:
+            codes = {keys[at]: result.code for at, result in call.fates.refused.items()}
+            submission_details.take_out(self.connection, lease.id, list(codes))
+            self._end_refused(lease, codes)
+
+    def _plan_group(self, lease: Lease, result: Result, keys: Sequence[MessageKey]) -> None:
+        """Plan how some messages of a submission go on that the gateway did not take."""
+        wait, tries = self._pause(lease, result)
+        planned_id = recipient_waits.plan_apart(
+            self.connection,
+            lease,
+            keys,
+            wait,
+            tries=tries,
+            code=result.code,
+            barred=rerouting.barred_after(lease, result),
+        )
+        if lease.request_id in self.cancelled_requests:
+            messages.end_carried(self.connection, [planned_id], MessageState.CANCELLED)
+            outcomes.mark_not_sent(self.connection, [planned_id], SubmissionState.PLANNED)
+
+    def _end_refused(self, lease: Lease, codes: Mapping[MessageKey, str]) -> None:
+        """End messages that the gateway refused; those of a resend are unknown again."""
+        if lease.resend_of is None:
+            messages.reject(self.connection, codes)
+        else:
+            unknown.return_messages(self.connection, lease.id, lease.resend_of, list(codes))
+
+    def _keep_gateway_ids(self, call: CallOutcome) -> None:
+        """Keep the gateway's ids of the messages that it took."""
+        left = {position for group in call.fates.apart for position in group.positions}
+        left |= call.fates.refused.keys()
+        account = self.settings.accounts.get(call.lease.account)
+        submission_details.keep_gateway_ids(
+            self.connection,
+            call.lease.id,
+            call.ranges,
+            [
+                None if position in left else gateway_id
+                for position, gateway_id in enumerate(call.gateway_ids)
+            ],
+            by_recipient=account is not None and account.gateway.capabilities.reports_by_recipient,
+        )
 
     def _settle_late(self, late_calls: Sequence[CallOutcome]) -> list[CallOutcome]:
         """Let late answers end the doubts about their submissions; return those that did."""
@@ -128,10 +211,11 @@ class _Recording:
         for call in late_calls:
             settled = outcomes.settle(self.connection, call)
             self._note_late_answer(call, settled=settled)
-            if call.result.outcome is Outcome.ACCOUNT_HELD:
-                account_guard.note_answer(
-                    self.connection, self.settings, call.lease.account, call.result, self.owner
-                )
+            for result in call.verdicts:
+                if result.outcome is Outcome.ACCOUNT_HELD:
+                    account_guard.note_answer(
+                        self.connection, self.settings, call.lease.account, result, self.owner
+                    )
             if settled:
                 settled_calls.append(call)
                 if call.state is SubmissionState.ACCEPTED:
@@ -177,12 +261,23 @@ class _Recording:
     def _plan_continuation(self, call: CallOutcome) -> None:
         """Plan how messages go on that the gateway did not take."""
         lease, result = call.lease, call.result
-        if result.outcome is Outcome.REJECTED:
+        is_refused_form = rerouting.concerns(result)
+        if result.outcome is Outcome.REJECTED and not is_refused_form:
             batch_split.split(self.connection, lease, result.code, self.owner)
             return
+        wait, tries = self._pause(lease, result)
+        barred = rerouting.barred_after(lease, result)
+        new_submissions.plan_continuation(
+            self.connection, lease, wait=wait, tries=tries, barred=barred
+        )
+
+    @staticmethod
+    def _pause(lease: Lease, result: Result) -> tuple[float, int]:
+        """Return the seconds until messages go on that were not taken, and their tries so far."""
         tries = lease.attempts - (result.outcome not in backoff.COUNTED_OUTCOMES)
-        wait = backoff.pause(result, tries, datetime.now(UTC), random.random)
-        new_submissions.plan_continuation(self.connection, lease, wait=wait, tries=tries)
+        if rerouting.concerns(result):
+            return 0.0, tries
+        return backoff.pause(result, tries, datetime.now(UTC), random.random), tries
 
 
 def mark_unknown(

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait
-from worker.delivery.admission import request_query, segment_count, take_permits
+from worker.delivery.admission import request_query, take_permits
 from worker.delivery.new_leases import RoutingNotes, request_lease
+from worker.gateways import contents
 from worker.policy.gcra import Cost
 from worker.store.delivery import new_submissions
 from worker.store.delivery.claims import Lease
@@ -73,26 +74,26 @@ def _open_permitted(
 ) -> list[Lease]:
     """Lease the first so many requests of one account that it permits."""
     account = chosen[0].choice.account
-    segment_counts = [segment_count(account, due_request.content) for _, due_request in chosen]
+    segment_counts = [contents.segment_count(account, choice.content) for choice, _ in chosen]
     costs = [Cost(1, count) for count in segment_counts]
     receipts = take_permits(connection, selector, account, costs)
     if not receipts:
         return []
-    permitted = [due_request for _, due_request in chosen[: len(receipts)]]
+    permitted = chosen[: len(receipts)]
     opened = new_submissions.insert_singles(
         connection,
         [
             request_lease(
-                account,
+                choice,
                 due_request,
                 (due_request.next_n, due_request.total),
                 receipt,
                 selector.message_class,
             )
-            for due_request, receipt in zip(permitted, receipts, strict=True)
+            for (choice, due_request), receipt in zip(permitted, receipts, strict=True)
         ],
         segments=segment_counts[: len(receipts)],
-        valid_until=[due_request.not_after for due_request in permitted],
+        valid_until=[due_request.not_after for _, due_request in permitted],
         seconds=selector.in_flight_seconds(account),
         owner=owner,
     )

@@ -8,6 +8,7 @@ once.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,13 +20,13 @@ from sqlalchemy import Connection
 
 from worker import failpoints
 from worker.config.settings import Settings
-from worker.delivery import account_guard, recipient_limits
-from worker.delivery.admission import segment_count
-from worker.domain import placeholders
+from worker.delivery import account_guard, recipient_limits, unrenderable
+from worker.delivery.admission import personal_segments
 from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.domain.errors import NotSent, ProxyRefusal, WireError
-from worker.gateways import reading, storable
-from worker.gateways.base import Account, Content, OutgoingSubmission
+from worker.domain.message_ranges import MessageRange, joined
+from worker.gateways import contents, reading, storable
+from worker.gateways.base import Account, OutgoingSubmission
 from worker.gateways.egress import Egress
 from worker.gateways.results import Result, Results
 from worker.gateways.transport import answer_bounds
@@ -33,11 +34,12 @@ from worker.gateways.transport.answer_bounds import AnswerBound
 from worker.store import messages
 from worker.store.delivery import (
     account_doubts,
-    claims,
     outcomes,
+    submission_details,
     submission_messages,
 )
 from worker.store.delivery.claims import Lease
+from worker.store.delivery.submission_details import SubmissionSize
 from worker.store.delivery.submission_messages import SubmissionMessage
 from worker.store.settlement import unknown
 
@@ -59,6 +61,17 @@ class PreparedSubmission:
     outgoing: OutgoingSubmission
     #: The boot clock when its write-ahead began, in seconds.
     written_ahead_at: float
+    #: The messages that it carries; None where they are its whole range.
+    carried: Sequence[SubmissionMessage] | None = None
+
+    @property
+    def ranges(self) -> tuple[MessageRange, ...]:
+        """The messages that it carries, in the order of the numbers."""
+        if self.carried is not None:
+            return joined((message.request_id, message.n) for message in self.carried)
+        if self.lease.lo is None or self.lease.hi is None:
+            return ()
+        return (MessageRange(self.lease.request_id, self.lease.lo, self.lease.hi),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +107,9 @@ def write_ahead(
     if carried is None:
         numbers_by_id, carried = _read_carried(connection, leases, classes)
     to_send = _end_unsendable(connection, leases, numbers_by_id.keys(), carried)
+    unrenderable.plan_apart(connection, leases, to_send)
     prepared = [
-        _prepare(settings, lease, numbers_by_id[lease.id], lease.content, written_ahead_at)
+        _prepare_numbers(settings, lease, numbers_by_id[lease.id], written_ahead_at)
         if lease.id in numbers_by_id
         else _prepare_messages(settings, lease, to_send[lease.id], written_ahead_at)
         for lease in leases
@@ -132,18 +146,34 @@ def _give_probes_back(connection: Connection, settings: Settings, unsent: Sequen
 
 def _write_sizes(connection: Connection, prepared: Sequence[PreparedSubmission]) -> None:
     """Write how many messages and segments are sent, where it is not what was claimed."""
-    claims.set_sizes(
+    submission_details.set_sizes(
         connection,
         {
-            submission.lease.id: (
-                len(submission.outgoing.msisdns),
-                segment_count(submission.account, submission.outgoing.content),
-            )
+            submission.lease.id: _size(submission)
             for submission in prepared
             if len(submission.outgoing.msisdns) != submission.lease.size
             or submission.outgoing.content is not submission.lease.content
+            or submission.outgoing.values
         },
     )
+
+
+def _size(submission: PreparedSubmission) -> SubmissionSize:
+    """Return how many messages a submission carries, and of how many segments each is."""
+    outgoing, account = submission.outgoing, submission.account
+    count = len(outgoing.msisdns)
+    if not outgoing.values or submission.carried is None:
+        return SubmissionSize(count, contents.segment_count(account, outgoing.content))
+    content, rendering = submission.lease.content, submission.lease.rendering
+    by_message = {
+        submission_details.message_id((message.request_id, message.n)): personal_segments(
+            account, content, rendering, message.variables
+        )
+        for message in submission.carried
+    }
+    ((commonest, _),) = Counter(by_message.values()).most_common(1)
+    others = {name: segments for name, segments in by_message.items() if segments != commonest}
+    return SubmissionSize(count, commonest, others)
 
 
 def _end_unsendable(
@@ -198,26 +228,29 @@ def _prepare_messages(
     carried: Sequence[SubmissionMessage],
     written_ahead_at: float,
 ) -> PreparedSubmission:
-    """Prepare a submission of messages that share their values, which go into the content."""
-    content = lease.content
-    variables = carried[0].variables
-    if variables and content.template:
-        content = replace(content, variables=variables)
-    elif variables:
-        content = replace(content, text=placeholders.fill(content.text, variables))
+    """Prepare a submission of messages; values that they share go into the content."""
     numbers = tuple(message.msisdn for message in carried)
-    return _prepare(settings, lease, numbers, content, written_ahead_at)
-
-
-def _prepare(
-    settings: Settings,
-    lease: Lease,
-    numbers: tuple[str, ...],
-    content: Content,
-    written_ahead_at: float,
-) -> PreparedSubmission:
+    variables = carried[0].variables
+    if any(message.variables != variables for message in carried):
+        values = tuple(message.variables or {} for message in carried)
+        outgoing = OutgoingSubmission(
+            numbers, lease.content, lease.reference, values, lease.rendering
+        )
+    else:
+        content = contents.with_values(lease.content, lease.rendering, variables)
+        outgoing = OutgoingSubmission(numbers, content, lease.reference, rendering=lease.rendering)
     account = settings.accounts[lease.account]
-    outgoing = OutgoingSubmission(numbers, content, lease.reference)
+    return PreparedSubmission(lease, account, outgoing, written_ahead_at, carried)
+
+
+def _prepare_numbers(
+    settings: Settings, lease: Lease, numbers: tuple[str, ...], written_ahead_at: float
+) -> PreparedSubmission:
+    """Prepare a submission of messages that differ in their numbers only, and are a whole range."""
+    outgoing = OutgoingSubmission(
+        numbers, lease.content, lease.reference, rendering=lease.rendering
+    )
+    account = settings.accounts[lease.account]
     return PreparedSubmission(lease, account, outgoing, written_ahead_at)
 
 

@@ -15,6 +15,13 @@ from worker.domain.errors import Problem
 from worker.domain.texts import links
 
 
+class TemplateKey(NamedTuple):
+    """What a version of a registered template is called."""
+
+    key: str
+    version: int
+
+
 class ValueLimits(NamedTuple):
     """What a value may be: how long, whether of digits only, whether it may hold a link."""
 

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker.config.settings import Settings
+from worker.domain.message_ranges import MessageRange
 from worker.domain.transitions import OPEN_STATES
-from worker.store.callback_outbox import MessageRange
 from worker.store.feedback import callbacks
 from worker.store.feedback.callback_turns import CallbackEvent
 from worker.store.feedback.inbound import answered_message, find_reply

@@ -14,6 +14,15 @@ _Shape = tuple[int, int, int]
 _Targets = dict[int, ReportTarget]
 
 
+def fits(printed: str, msisdn: str) -> bool:
+    """Tell whether a number, as a gateway prints it, can mean this one."""
+    if "*" not in printed:
+        return printed == msisdn
+    head, tail = printed.split("*", 1)[0], printed.rsplit("*", 1)[1]
+    is_as_long = len(printed) == len(msisdn)
+    return is_as_long and msisdn.startswith(head) and msisdn.endswith(tail)
+
+
 class NumberIndex:
     """The messages of some submissions, by their numbers."""
 

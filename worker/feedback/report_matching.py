@@ -5,18 +5,19 @@ number.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
 from worker.domain.transitions import MAYBE_TAKEN_SUBMISSION_STATES
+from worker.feedback import number_index
 from worker.feedback.number_index import NumberIndex
 from worker.gateways.results import Report
 from worker.store.db import capabilities
 from worker.store.feedback import carried_messages
 from worker.store.feedback import reports as report_store
-from worker.store.feedback.reports import Origin, ReportTarget
+from worker.store.feedback.reports import NamedMessage, Origin, ReportTarget
 
 #: A report as it was read, or as it is stored: both have the same names for the same facts.
 AnyReport = Report | Row[Any]
@@ -52,24 +53,72 @@ def look_up(
 ) -> list[ReportLookup]:
     """Return what is found for each report among the submissions of `accounts`, in their order."""
     origins_by_name = _origins_by_name(connection, accounts, reports)
-    origins = [
-        origins_by_name.get(report.reference or "") or origins_by_name.get(report.gateway_id or "")
+    candidates = [
+        origins_by_name.get(report.reference or "")
+        or origins_by_name.get(report.gateway_id or "")
+        or []
         for report in reports
     ]
-    pairs = list(zip(reports, origins, strict=True))
-    numbers_of_origins = ((origin, report.msisdn) for report, origin in pairs if origin)
+    pairs = list(zip(reports, candidates, strict=True))
+    numbers_of_origins = (
+        (origin, report.msisdn) for report, origins in pairs for origin in origins
+    )
     targets = _find_targets(connection, numbers_of_origins)
+    lookups = [_lookup(report, origins, targets) for report, origins in pairs]
+    return _with_named_messages(connection, accounts, lookups)
+
+
+def _lookup(
+    report: AnyReport,
+    origins: Sequence[Origin],
+    targets: Mapping[tuple[int, str], ReportTarget],
+) -> ReportLookup:
+    """Return the submission among those of one name that carries the report's number."""
+    for origin in origins:
+        target = targets.get((origin.id, report.msisdn))
+        if target is not None:
+            return ReportLookup(report, origin, target)
+    return ReportLookup(report, origins[0] if origins else None, None)
+
+
+def _with_named_messages(
+    connection: Connection, accounts: Sequence[str], lookups: list[ReportLookup]
+) -> list[ReportLookup]:
+    """Return look-ups, with those that name no submission looked up by the id of a message."""
+    unnamed = {
+        lookup.report.gateway_id
+        for lookup in lookups
+        if lookup.origin is None and lookup.report.gateway_id
+    }
+    if not unnamed:
+        return lookups
+    named = report_store.named_messages(connection, accounts, unnamed)
     return [
-        ReportLookup(report, origin, targets.get((origin.id, report.msisdn)) if origin else None)
-        for report, origin in pairs
+        lookup if lookup.origin is not None else _lookup_message(lookup.report, named)
+        for lookup in lookups
     ]
+
+
+def _lookup_message(report: AnyReport, named: Mapping[str, Sequence[NamedMessage]]) -> ReportLookup:
+    """Return the one message that bears the report's id and fits its number."""
+    fitting = [
+        message
+        for message in named.get(report.gateway_id or "", ())
+        if number_index.fits(report.msisdn, message.msisdn)
+    ]
+    if len(fitting) != 1:
+        return ReportLookup(report, None, None)
+    return ReportLookup(report, fitting[0].origin, fitting[0].target)
 
 
 def _origins_by_name(
     connection: Connection, accounts: Sequence[str], reports: Sequence[AnyReport]
-) -> dict[str, Origin]:
-    """Return the submissions that reports name, by our reference and by the gateway's id."""
-    origins_by_name: dict[str, Origin] = {}
+) -> dict[str, list[Origin]]:
+    """Return the submissions that reports name, by our reference and by the gateway's id.
+
+    Of one name there are several where recipients of one call were parted.
+    """
+    origins_by_name: dict[str, list[Origin]] = defaultdict(list)
     for origin in report_store.origins(
         connection,
         accounts,
@@ -77,8 +126,8 @@ def _origins_by_name(
         {report.gateway_id for report in reports if report.gateway_id},
     ):
         if origin.state in MAYBE_TAKEN_SUBMISSION_STATES:
-            for name in (origin.reference, origin.gateway_id):
-                origins_by_name.setdefault(name or "", origin)
+            for name in {origin.reference, origin.gateway_id}:
+                origins_by_name[name or ""].append(origin)
     origins_by_name.pop("", None)
     return origins_by_name
 

@@ -16,7 +16,7 @@ from worker.feedback import report_matching
 from worker.feedback.report_matching import MatchedReport, ReportLookup
 from worker.gateways.results import Report
 from worker.store import events
-from worker.store.delivery import outcomes
+from worker.store.delivery import outcomes, submission_details
 from worker.store.feedback import applied_reports
 from worker.store.feedback import reports as report_store
 from worker.store.feedback.reports import Origin, ReportTarget
@@ -109,11 +109,15 @@ def apply(
         if origin.state is SubmissionState.UNKNOWN and proves and origin.id not in settled:
             settled.add(origin.id)
             _settle(connection, origin, report_id, matched.report.gateway_id)
+    others = submission_details.other_segments(
+        connection,
+        {matched.origin.id for matched in reports.values() if matched.origin.segments_differ},
+    )
     for one_part in (True, False):
         alike = {
             report_id: matched
             for report_id, matched in reports.items()
-            if (matched.origin.segments == 1) is one_part
+            if (others.get(matched.target, matched.origin.segments) == 1) is one_part
         }
         _move_messages(connection, alike, one_part=one_part)
 

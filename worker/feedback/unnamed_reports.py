@@ -31,11 +31,15 @@ def adopt_ids(engine: Engine, settings: Settings) -> None:
 
 
 def _logins_with_reports(settings: Settings) -> Iterator[list[str]]:
-    """Yield the accounts of each login whose gateway gives reports."""
+    """Yield the accounts of each login whose gateway gives reports about submissions.
+
+    An id that names one message is never adopted by a submission.
+    """
     logins = {
         tuple(sorted(settings.accounts_sharing_login(name)))
         for name, account in settings.accounts.items()
         if account.reports is not Reports.NONE
+        and not account.gateway.capabilities.reports_by_recipient
     }
     yield from map(list, sorted(logins))
 

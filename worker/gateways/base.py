@@ -7,16 +7,18 @@ no other module knows its name. All gateways run through one conformance suite, 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 
+from worker.domain import placeholders, references
 from worker.domain.enums import NumberKind, Reports
 from worker.domain.errors import Problem
+from worker.domain.renderings import Rendering
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.code_table import CodeTable
 from worker.gateways.results import (
@@ -36,7 +38,8 @@ class Content:
     """The content that all messages of one submission share.
 
     `text` is the whole text, or what a template mode takes in its place; `options` are settings of
-    the message that only one gateway knows, checked by `Gateway.problems`.
+    the message that only one gateway knows, checked by `Gateway.problems`. Where a template is
+    rendered, `template` is the vendor's id of it, and `signature` the name that goes beside it.
     """
 
     text: str
@@ -44,6 +47,24 @@ class Content:
     template: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    #: The signature of a rendering, without 【】, and what the vendor calls it.
+    signature: str | None = None
+    signature_id: str | None = None
+    #: True where `text` is the whole text of a rendered template, whatever goes on the wire.
+    rendered: bool = False
+
+
+class Recipient(NamedTuple):
+    """A recipient of a submission as an adapter sees it."""
+
+    msisdn: str
+    #: The values of its message: by the vendor's names and in the vendor's order where a template
+    #: is rendered, else by the names in the text.
+    values: Mapping[str, str]
+    #: The whole text that it will read.
+    text: str
+    #: Ours, and no other message's: 32 lower-case hex digits.
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +72,38 @@ class OutgoingSubmission:
     """The messages of one submission as an adapter sees them.
 
     `msisdns` holds 1 to the batch cap numbers, each once; `reference` is ours and unique, 32
-    lower-case hex digits, for gateways that take one.
+    lower-case hex digits, for gateways that take one. Where the messages differ in their values,
+    `content.text` still has the placeholders, and `values` has each message's own, in the order of
+    the numbers: only accounts whose `Capabilities.personal_cap` is above 1 are given such.
     """
 
     msisdns: tuple[str, ...]
     content: Content
     reference: str
+    #: The values of each message, by the names in the text; () where all share the content.
+    values: tuple[Mapping[str, str], ...] = ()
+    #: The template's rendering; None where the content has none, or a gateway's own template.
+    rendering: Rendering | None = None
+
+    def text_at(self, position: int) -> str:
+        """Return the whole text of the message at a position."""
+        if not self.values:
+            return self.content.text
+        return placeholders.fill(self.content.text, self.values[position])
+
+    def values_at(self, position: int) -> Mapping[str, str]:
+        """Return the values of the message at a position, as `Recipient.values` has them."""
+        if not self.values:
+            return self.content.variables
+        if self.rendering is None:
+            return self.values[position]
+        return self.rendering.parameters(self.values[position])
+
+    def recipients(self) -> Iterator[Recipient]:
+        """Yield the recipients, in the order of the numbers."""
+        for position, msisdn in enumerate(self.msisdns):
+            identity = references.identity(self.reference, position)
+            yield Recipient(msisdn, self.values_at(position), self.text_at(position), identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +111,8 @@ class Capabilities:
     """The abilities and limits of an account. Lengths are in characters of the whole text."""
 
     batch_cap: int
+    #: The most messages with values of their own that one submission may carry.
+    personal_cap: int = 1
     charset: str = "utf-8"
     longest: int | None = None
     kinds: frozenset[NumberKind] = frozenset({NumberKind.MOBILE})
@@ -74,6 +123,11 @@ class Capabilities:
     #: True where a submission whose reference is sent again is taken only once.
     repeatable: bool = False
     templates: bool = False
+    #: False where nothing but templates is taken.
+    texts: bool = True
+    #: True where reports name a message by the gateway's id of it, and by nothing else of ours or
+    #: of the call.
+    reports_by_recipient: bool = False
     #: Ways in which reports can reach us; empty where the gateway has none.
     reports: frozenset[Reports] = frozenset()
     inbound: bool = False

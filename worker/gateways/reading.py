@@ -34,7 +34,7 @@ def read_results(
 ) -> Results:
     """Read the answer to a submission; if its reader fails, the messages may have been taken."""
     try:
-        return storable.results(gateway.read_results(response, submission), submission.msisdns)
+        return storable.results(gateway.read_results(response, submission), len(submission.msisdns))
     except Exception as error:  # noqa: BLE001 - readers never raise; if one does, it is unknown
         return Results(Result(Outcome.UNKNOWN, "unreadable", type(error).__name__, mapped=False))
 

@@ -1,9 +1,10 @@
 """Values that gateways are read into: results of calls, reports, inbound messages, balances."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from worker.domain.enums import (
     Advice,
@@ -40,14 +41,33 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What became of each message: `per_recipient` by MSISDN; `default` for all not named there."""
+    """What became of each message of a submission, by its position there.
+
+    `default` is the result of all that `per_recipient` does not name. `gateway_ids` are the
+    gateway's ids of the messages, in their order; () where the call has one id, or none.
+    """
 
     default: Result
-    per_recipient: Mapping[str, Result] = field(default_factory=dict)
+    per_recipient: Mapping[int, Result] = field(default_factory=dict)
+    gateway_ids: Sequence[str | None] = ()
+    #: True where the answer told of each message by itself: no result is one of the whole call.
+    by_recipient: bool = False
 
-    def of(self, msisdn: str) -> Result:
-        """Return the result of one message."""
-        return self.per_recipient.get(msisdn, self.default)
+    @classmethod
+    def of_recipients(cls, results: Sequence[Result]) -> Self:
+        """Return the results of an answer that tells of each message, in the order of these.
+
+        What most of them share is the default; their ids stand apart.
+        """
+        shared = [replace(result, gateway_id=None) for result in results]
+        ((default, _),) = Counter(shared).most_common(1)
+        gateway_ids = tuple(result.gateway_id for result in results)
+        return cls(
+            default,
+            {position: result for position, result in enumerate(shared) if result != default},
+            gateway_ids if any(gateway_ids) else (),
+            by_recipient=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)

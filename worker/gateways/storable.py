@@ -6,18 +6,31 @@ it is left out, or, where a row is nothing without it, the row counts as damaged
 can be read again. Nothing here raises for any value of the right types.
 """
 
-from collections.abc import Collection
 from dataclasses import replace
 
 from worker.gateways import storable_fields as fields
 from worker.gateways.results import InboundMessage, Pool, Report, Result, Results
 
 
-def results(answer: Results, msisdns: Collection[str]) -> Results:
-    """Fit the results of a submission; those of numbers that it does not carry are left out."""
-    named = [msisdn for msisdn in msisdns if msisdn in answer.per_recipient]
-    per_recipient = {msisdn: result(answer.per_recipient[msisdn]) for msisdn in named}
-    return Results(result(answer.default), per_recipient)
+def results(answer: Results, size: int) -> Results:
+    """Fit the results of a submission of so many messages; those of others are left out.
+
+    Ids that are not as many as the messages belong to nobody knows which: they are left out.
+    """
+    gateway_ids: tuple[str | None, ...] = ()
+    if len(answer.gateway_ids) == size:
+        gateway_ids = tuple(fields.name(name, fields.MAX_ID) for name in answer.gateway_ids)
+    per_recipient = {
+        position: result(answer.per_recipient[position])
+        for position in sorted(answer.per_recipient)
+        if 0 <= position < size
+    }
+    return Results(
+        result(answer.default),
+        per_recipient,
+        gateway_ids if any(gateway_ids) else (),
+        answer.by_recipient,
+    )
 
 
 def result(answer: Result) -> Result:

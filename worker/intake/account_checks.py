@@ -63,12 +63,14 @@ def window_findings(
     content: Content,
     kinds: set[NumberKind],
     at: datetime | None = None,
+    able: Sequence[Account] | None = None,
 ) -> Findings:
     """Return what is wrong with the time in which marketing may be sent: it would expire unsent.
 
     A window that lies outside of the sending hours of every account that could carry it is refused
     where the request alone says so. Where that depends on when it is looked at (`at`), it is a
     warning: a call that is repeated with its key has to be answered as it was the first time.
+    `able` are the accounts that are known to be able to carry it.
     """
     if request.message_class is not MessageClass.MARKETING:
         return Findings([], [])
@@ -84,6 +86,8 @@ def window_findings(
         settings.accounts.values(), request.message_class, request.account
     )
     carriers = [_Carrier(account, content, kinds) for account in candidates]
+    if able is not None:
+        carriers = [_Carrier(account, content, kinds, known_able=True) for account in able]
     if request.not_before and _is_outside(carriers, begin, end):
         return Findings([Problem("not_before", _outside(carriers, begin, end))], [])
     begin = max(begin, now)
@@ -98,11 +102,12 @@ class _Carrier(NamedTuple):
     account: Account
     content: Content
     kinds: set[NumberKind]
+    known_able: bool = False
 
     @property
     def is_able(self) -> bool:
         """Whether it can carry it at all."""
-        return not eligibility.problems(self.account, self.content, self.kinds)
+        return self.known_able or not eligibility.problems(self.account, self.content, self.kinds)
 
 
 def _is_outside(carriers: Sequence[_Carrier], begin: datetime, end: datetime) -> bool:

@@ -16,7 +16,7 @@ from worker.config.settings import Settings
 from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import Problem, Refused
-from worker.intake import campaign_twins, enqueue
+from worker.intake import campaign_twins, enqueue, template_choice
 from worker.intake.account_checks import account_problems, window_findings
 from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.checked_block import CheckedBlock
@@ -37,6 +37,7 @@ from worker.store.db.database import reading, writing
 from worker.store.feedback import named_callbacks
 from worker.store.intake import campaign_rows, campaigns, new_requests
 from worker.store.intake.new_requests import NewRequest, StoredRequest
+from worker.store.templates.usable import RegisteredTemplate
 
 
 @dataclass
@@ -85,8 +86,9 @@ def load(
     """
     if not given_names:
         rows, given_names = peek_names(iter(rows))
-    checker, warnings = check(settings, request, given_names, allowed)
-    new_request = enqueue.request_row(settings, request, checker.content, set(), ())
+    registered = template_choice.look_up(engine, settings, request)
+    checker, warnings = check(settings, request, given_names, allowed, registered)
+    new_request = enqueue.request_row(settings, request, checker.content, set(), (), registered)
     stored, state = _open(engine, new_request, name, retry_of, who)
     loaded = Loaded(stored.id, warnings=warnings)
     recipients_hash = RecipientsHash(new_request.fingerprint)
@@ -209,25 +211,35 @@ def check(
     request: EnqueueRequest,
     given_names: Collection[str],
     allowed: Collection[OddValue] | None,
+    registered: RegisteredTemplate | None = None,
 ) -> tuple[RowChecker, tuple[Problem, ...]]:
     """Check all of a campaign but its rows, or raise `Refused`.
 
-    Returns what checks the rows, and what a person should know of the text.
+    Returns what checks the rows, and what a person should know of the text. `registered` is the
+    template that the request names, as `template_choice.look_up` returns it.
     """
     problems: list[Problem] = []
-    content = enqueue.render_content(request, problems, values_by_row=True)
+    content = enqueue.render_content(request, problems, registered, values_by_row=True)
     warnings = enqueue.text_warnings(settings, request, content, problems, given_names)
     problems += class_problems(request.message_class) + enqueue.terms_problems(request)
     problems += enqueue.callback_problems(settings, request.callback_url)
-    if not problems:
+    forms = None
+    if not problems and registered is not None:
+        forms = template_choice.Forms(settings, content, registered.renderings, ())
+        problems += forms.problems(content.variables) if content.variables else []
+    elif not problems:
         problems += account_problems(
             settings, request.message_class, request.account, content, set()
         )
     if not problems:
-        window = window_findings(settings, request, content, set())
+        able_accounts = None if forms is None else forms.accounts
+        window = window_findings(settings, request, content, set(), able=able_accounts)
         problems, warnings = window.problems, (*warnings, *window.warnings)
     if problems:
         raise Refused(problems)
+    if forms is not None:
+        names = frozenset() if content.variables else placeholders.names(content.text)
+        return RowChecker(content, forms.accounts, names, allowed, forms), warnings
     candidates = eligibility.candidates(
         settings.accounts.values(), request.message_class, request.account
     )

@@ -9,7 +9,13 @@ from sqlalchemy import Engine
 from worker.config.settings import Settings
 from worker.domain.enums import LeftOutReason, NumberKind
 from worker.gateways.base import Content
-from worker.intake import campaign_loader, campaign_twins, enqueue, left_out
+from worker.intake import (
+    campaign_loader,
+    campaign_twins,
+    enqueue,
+    left_out,
+    template_choice,
+)
 from worker.intake.campaign_loader import Loaded
 from worker.intake.campaign_writer import number_kinds
 from worker.intake.enqueue import EnqueueRequest
@@ -49,11 +55,12 @@ def preview(
     """
     if not given_names:
         rows, given_names = peek_names(iter(rows))
-    checker, warnings = campaign_loader.check(settings, request, given_names, allowed)
+    registered = template_choice.look_up(engine, settings, request)
+    checker, warnings = campaign_loader.check(settings, request, given_names, allowed, registered)
     loaded = Loaded(0, warnings=warnings)
     numbers, kinds, tally = NumberSet(), set[str](), checker.tally()
     heeds_opt_outs = request.message_class in settings.opt_out_classes
-    new_request = enqueue.request_row(settings, request, checker.content, set(), ())
+    new_request = enqueue.request_row(settings, request, checker.content, set(), (), registered)
     recipients_hash = RecipientsHash(new_request.fingerprint)
     blocks = checked_blocks(
         rows, checker, recipients_hash, reject=loaded.reject, on_progress=on_progress

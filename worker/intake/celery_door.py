@@ -14,7 +14,7 @@ from worker.config.settings import Settings
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass
 from worker.domain.errors import KeyConflict, Problem, Refused
-from worker.intake import enqueue, shared_commit
+from worker.intake import enqueue, shared_commit, template_choice
 from worker.intake.celery_payload import read_request
 from worker.intake.code_allowances import allowance_claims
 from worker.intake.enqueue import EnqueueRequest
@@ -56,12 +56,13 @@ def refuse() -> None:
 
 
 def _store(settings: Settings, request: EnqueueRequest, client: str | None) -> CommitAnswer:
-    checked = enqueue.check(settings, request)
-    offer = OfferedRequest(checked, allowance_claims(settings.top.web, checked, client))
     engine = database.connect(
         settings.database_url, pool_size=1, pooler=settings.top.database_pooler
     )
     try:
+        registered = template_choice.look_up(engine, settings, request)
+        checked = enqueue.check(settings, request, registered)
+        offer = OfferedRequest(checked, allowance_claims(settings.top.web, checked, client))
         (answer,) = shared_commit.accept(engine, [offer])
     except (DataError, UnicodeError):
         problem = "holds what the database cannot, as a NUL character"

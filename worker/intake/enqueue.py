@@ -26,6 +26,7 @@ from worker.domain.errors import (
     Unavailable,
 )
 from worker.gateways.base import Content
+from worker.intake import template_choice
 from worker.intake.account_checks import account_problems, window_findings
 from worker.intake.label_rules import label_problems
 from worker.intake.text_checks import lint_content, unused_value_warnings
@@ -34,6 +35,7 @@ from worker.store.feedback import named_callbacks
 from worker.store.feedback.named_callbacks import NamedCallback
 from worker.store.intake import singles
 from worker.store.intake.new_requests import NewRequest, StoredRequest
+from worker.store.templates.usable import RegisteredTemplate
 
 #: `json.dumps` would make one for each call.
 _FINGERPRINT_ENCODER = json.JSONEncoder(sort_keys=True)
@@ -88,24 +90,34 @@ class CheckedRequest:
     warnings: tuple[Problem, ...] = ()
 
 
-def check(settings: Settings, request: EnqueueRequest) -> CheckedRequest:
-    """Return what will be stored, or raise `Refused` with every problem of the request."""
+def check(
+    settings: Settings, request: EnqueueRequest, registered: RegisteredTemplate | None = None
+) -> CheckedRequest:
+    """Return what will be stored, or raise `Refused` with every problem of the request.
+
+    `registered` is the template that is registered under the name that the request gives, as
+    `template_choice.look_up` returns it.
+    """
     problems: list[Problem] = []
-    content = render_content(request, problems)
+    content = render_content(request, problems, registered)
     warnings = text_warnings(settings, request, content, problems)
     msisdns, message_indexes = _normalise_recipients(request.to, problems)
     kinds = {kind for kind in map(numbers.kind, msisdns) if kind}
     problems += terms_problems(request) + callback_problems(settings, request.callback_url)
-    if not problems:
+    able = None
+    if not problems and registered is not None:
+        forms = template_choice.Forms(settings, content, registered.renderings, kinds)
+        problems, able = forms.problems(content.variables), forms.accounts
+    elif not problems:
         problems += account_problems(
             settings, request.message_class, request.account, content, kinds
         )
     if not problems:
-        window = window_findings(settings, request, content, kinds)
+        window = window_findings(settings, request, content, kinds, able=able)
         problems, warnings = window.problems, (*warnings, *window.warnings)
     if problems:
         raise Refused(problems)
-    new_request = request_row(settings, request, content, kinds, msisdns)
+    new_request = request_row(settings, request, content, kinds, msisdns, registered)
     return CheckedRequest(new_request, msisdns, message_indexes, warnings)
 
 
@@ -115,6 +127,7 @@ def request_row(
     content: Content,
     kinds: set[NumberKind],
     msisdns: Sequence[str],
+    registered: RegisteredTemplate | None = None,
 ) -> NewRequest:
     """Return what is stored of a request that was checked."""
     return NewRequest(
@@ -130,6 +143,7 @@ def request_row(
         settings.valid_seconds(request.message_class),
         _named_callback(settings, request),
         request.metadata,
+        template_choice.key_of(registered),
     )
 
 
@@ -200,15 +214,26 @@ def require_same_request(new_request: NewRequest, stored: StoredRequest) -> None
 
 
 def render_content(
-    request: EnqueueRequest, problems: list[Problem], *, values_by_row: bool = False
+    request: EnqueueRequest,
+    problems: list[Problem],
+    registered: RegisteredTemplate | None = None,
+    *,
+    values_by_row: bool = False,
 ) -> Content:
     """Return the content of a request, its text filled in; adds what is wrong to `problems`.
 
     Without a template every `{name}` in the text needs a value. Where the recipients have values of
-    their own (`values_by_row`), a text that names some stays as it was written.
+    their own (`values_by_row`), a text that names some stays as it was written. Of a registered
+    template the body is the text; each account fills it in for itself.
     """
     variables = {name: str(value) for name, value in (request.variables or {}).items()}
+    options = {name: _storable(value) for name, value in (request.options or {}).items()}
     text = request.text
+    if registered is not None:
+        problems += template_choice.terms_problems(registered, text, request.message_class)
+        return template_choice.content_of(
+            registered, Content("", request.extension, variables=variables, options=options)
+        )
     if not request.template:
         try:
             text = placeholders.fill(text, variables)
@@ -222,7 +247,6 @@ def render_content(
         if not text.strip():
             problems.append(Problem("text", "is empty"))
         variables = {}
-    options = {name: _storable(value) for name, value in (request.options or {}).items()}
     return Content(text, request.extension, request.template, variables, options)
 
 
@@ -238,6 +262,9 @@ def text_warnings(
     `given_names` are those of values beside the request's own, as of a list's columns.
     """
     names = [*(request.variables or ()), *given_names]
+    # What is registered was looked at when it was.
+    if request.template is not None and content.template is None:
+        return ()
     found_problems, warnings = lint_content(
         settings, request.text, content, request.message_class, request.account, names
     )
@@ -254,9 +281,11 @@ def _storable(value: Any) -> Any:
 
 def fingerprint(request: EnqueueRequest, content: Content, msisdns: Sequence[str]) -> str:
     """Return a hash of all that has to be equal in two requests for them to be the same one."""
+    # A registered template may have got another version since: its key and its values are asked.
+    is_registered = request.template is not None and content.template is None
     identity = {
         "to": list(msisdns),
-        "text": content.text,
+        "text": "" if is_registered else content.text,
         "class": request.message_class.value,
         "account": request.account,
         "not_before": request.not_before and request.not_before.timestamp(),

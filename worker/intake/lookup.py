@@ -1,8 +1,7 @@
-"""Look up messages and campaigns as they are shown: to Python callers, as JSON, in exports."""
+"""Look up messages and campaigns as they are shown: to Python callers, and as JSON."""
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,10 +11,10 @@ from sqlalchemy import Connection, Engine, Row
 from worker.domain import placeholders
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
-from worker.domain.spreadsheet_cells import quoted_cell
-from worker.intake import left_out
+from worker.domain.message_ranges import MessageKey
 from worker.store import events, messages
 from worker.store.db import database
+from worker.store.delivery import submission_details
 from worker.store.feedback import reports
 from worker.store.intake import campaign_progress, campaigns, requests
 from worker.store.intake.campaign_progress import CampaignProgress
@@ -23,15 +22,6 @@ from worker.store.settlement import unknown_messages
 
 #: The form of a message's id; the databases have no integers of more digits.
 _MESSAGE_ID = re.compile(r"[0-9]{1,18}-[0-9]{1,9}")
-#: The columns of a campaign's export.
-EXPORT_COLUMNS = (
-    *("to", "state", "code", "code_text", "account", "gateway_id", "attempts"),
-    *("submitted_at", "finished_at", "key", "metadata", "row", "reason"),
-)
-#: The columns that rows alone have which were left out.
-_LEFT_OUT_COLUMNS = ("row", "reason")
-#: How many messages of a campaign are read in one transaction.
-PART_SIZE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +81,20 @@ def iso_time(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def message_from_row(row: Row[Any]) -> Message:
-    """Return a message from a row of the view of messages."""
+def messages_from_rows(connection: Connection, rows: Sequence[Row[Any]]) -> list[Message]:
+    """Return messages from rows of their view, with the gateway's ids of single ones."""
+    gateway_ids = gateway_ids_of_rows(connection, rows)
+    return [message_from_row(row, gateway_ids.get((row.request_id, row.n))) for row in rows]
+
+
+def gateway_ids_of_rows(connection: Connection, rows: Sequence[Row[Any]]) -> dict[MessageKey, str]:
+    """Return the gateway's ids of messages whose submissions have none for all of them."""
+    submission_ids = {row.submission_id for row in rows if row.gateway_id is None} - {None}
+    return submission_details.gateway_ids_of(connection, submission_ids)
+
+
+def message_from_row(row: Row[Any], gateway_id: str | None = None) -> Message:
+    """Return a message from a row of its view; `gateway_id` is its own, where it has one."""
     return Message(
         row.id,
         row.msisdn,
@@ -101,7 +103,7 @@ def message_from_row(row: Row[Any]) -> Message:
         row.account,
         row.code,
         row.code_text,
-        row.gateway_id,
+        row.gateway_id or gateway_id,
         row.segments,
         row.attempts,
         row.created_at,
@@ -158,11 +160,11 @@ def get_all(engine: Engine, ids: list[str]) -> list[Message]:
     keys = [parse_id(message_id) for message_id in ids]
     with database.reading(engine) as connection:
         rows = {(row.request_id, row.n): row for row in messages.view_rows(connection, keys)}
-    for message_id, key in zip(ids, keys, strict=True):
-        if key not in rows:
-            msg = f"there is no message {message_id}"
-            raise NotFound(msg)
-    return [message_from_row(rows[key]) for key in keys]
+        for message_id, key in zip(ids, keys, strict=True):
+            if key not in rows:
+                msg = f"there is no message {message_id}"
+                raise NotFound(msg)
+        return messages_from_rows(connection, [rows[key] for key in keys])
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +227,15 @@ def history(engine: Engine, message_id: str) -> History:
 def shown_text(engine: Engine, message_id: str) -> str | None:
     """Return the text of a message, for those who may read texts.
 
-    None for a code (`otp`), whose text is shown to nobody, and for a gateway's template.
+    None for a code (`otp`), whose text is shown to nobody, and for a gateway's own template. That
+    of a registered one is without its signature, which each account has for itself.
     """
     request_id, n = parse_id(message_id)
     with database.reading(engine) as connection:
         content = messages.content_of(connection, request_id, n)
-    if content is None or content.template or content.message_class == MessageClass.OTP.value:
+    if content is None or content.message_class == MessageClass.OTP.value:
+        return None
+    if content.template and content.template_version is None:
         return None
     text: str = content.text
     return placeholders.fill(text, dict(content.variables)) if content.variables else text
@@ -246,9 +251,8 @@ def search(engine: Engine, limit: int, filters: Mapping[str, Any]) -> list[Messa
             filters.get("msisdn") or filters.get("request_id")
         ):
             return _unknown_messages(connection, limit, filters)
-        return [
-            message_from_row(row) for row in messages.search(connection, limit=limit, **filters)
-        ]
+        rows = messages.search(connection, limit=limit, **filters)
+        return messages_from_rows(connection, rows)
 
 
 def _unknown_messages(
@@ -260,7 +264,7 @@ def _unknown_messages(
     )
     rows = messages.view_rows(connection, keys)
     newest_first = sorted(rows, key=lambda row: (-row.request_id, row.n))
-    return [message_from_row(row) for row in newest_first]
+    return messages_from_rows(connection, newest_first)
 
 
 def cancel(
@@ -288,44 +292,6 @@ def cancel(
         msg = f"message {message_id} is {state.value} and cannot be cancelled"
         raise TooLate(msg)
     return get(engine, message_id)
-
-
-def campaign_fields(engine: Engine, campaign_id: int, total: int) -> Iterator[dict[str, Any]]:
-    """Yield all messages of a campaign in order as JSON shows them, then the rows left out of it.
-
-    Each part is read by one short transaction.
-    """
-    for first in range(0, total, PART_SIZE):
-        with database.reading(engine) as connection:
-            rows = campaigns.view_rows(connection, campaign_id, first, PART_SIZE)
-        for row in rows:
-            yield message_from_row(row).as_json()
-    for part in left_out.parts(engine, campaign_id):
-        yield from part
-
-
-def export_parts(engine: Engine, campaign_id: int, total: int) -> Iterator[list[list[Any]]]:
-    """Yield the rows of a campaign's export in order, some thousands in a part; times in UTC.
-
-    Messages come first, then the rows of its list that were left out. Each part is read by one
-    short transaction, and shows what was true then.
-    """
-    columns = [column for column in EXPORT_COLUMNS if column not in _LEFT_OUT_COLUMNS]
-    message_columns = ["msisdn" if column == "to" else column for column in columns]
-    empty_cells = [None] * len(_LEFT_OUT_COLUMNS)
-    for first in range(0, total, PART_SIZE):
-        with database.reading(engine) as connection:
-            rows = campaigns.export_rows(connection, campaign_id, message_columns, first, PART_SIZE)
-        yield [[export_cell(value) for value in row] + empty_cells for row in rows]
-    for part in left_out.parts(engine, campaign_id):
-        yield [[export_cell(fields.get(column)) for column in EXPORT_COLUMNS] for fields in part]
-
-
-def export_cell(value: Any) -> Any:
-    """Return a cell: times and metadata as in JSON, texts that look like a formula quoted."""
-    if isinstance(value, Mapping):
-        return json.dumps(dict(value), ensure_ascii=False) if value else None
-    return iso_time(value) if isinstance(value, datetime) else quoted_cell(value)
 
 
 def newest_campaigns(engine: Engine, limit: int) -> list[CampaignProgress]:

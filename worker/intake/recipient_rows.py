@@ -13,6 +13,7 @@ from worker.domain.enums import NumberKind
 from worker.gateways.base import Account, Content
 from worker.intake import checked_block, value_rules
 from worker.intake.checked_block import CheckedBlock
+from worker.intake.template_choice import Forms
 from worker.intake.text_tally import TextTally
 from worker.intake.value_rules import OddValue
 from worker.policy import eligibility
@@ -75,12 +76,15 @@ class RowChecker:
         accounts: Sequence[Account],
         names: frozenset[str] = frozenset(),
         allowed: Collection[OddValue] | None = (),
+        forms: Forms | None = None,
     ) -> None:
         """`names` are the variables that the text names, of which each row has its own.
 
-        A template takes any. `allowed` has the odd values that are allowed; None allows whatever a
-        value holds.
+        A gateway's own template takes any. `allowed` has the odd values that are allowed; None
+        allows whatever a value holds. `forms` are how accounts can send a registered template: one
+        of them has to take a row's values.
         """
+        self._forms = forms
         self.content = content
         self.names = names
         self._allowed = allowed
@@ -124,6 +128,9 @@ class RowChecker:
             return f"no account that can say the text takes {kind} numbers"
         if not self.names:
             return None
+        if self._forms is not None:
+            problems = self._forms.problems(dict(variables or ()))
+            return f"{problems[0].where} {problems[0].what}" if problems else None
         try:
             return self._cached_text_problem(self.text_of(variables))
         except KeyError as error:
@@ -131,8 +138,10 @@ class RowChecker:
 
     def tally(self) -> TextTally:
         """Return what counts the texts of the campaign."""
-        signatures = (account.settings.added_signature for account in self._accounts)
         text = None if self.content.template else self.content.text
+        if self._forms is not None:
+            return TextTally(text, self._forms.signature)
+        signatures = (account.settings.added_signature for account in self._accounts)
         return TextTally(text, max(signatures, key=len, default=""))
 
     def texts_of(self, messages: MessageColumns) -> list[str] | None:

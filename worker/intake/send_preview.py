@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Engine
+
 from worker.config.settings import Settings
-from worker.domain import msisdn, segments
+from worker.domain import msisdn
 from worker.domain.enums import NumberKind
 from worker.domain.errors import Problem, Refused
+from worker.gateways import contents
 from worker.gateways.base import Account
-from worker.intake import enqueue
+from worker.intake import enqueue, template_choice
 from worker.intake.enqueue import EnqueueRequest
 from worker.policy import eligibility
 
@@ -32,27 +35,33 @@ class SendPreview:
     warnings: Sequence[Problem]
 
 
-def preview_request(settings: Settings, request: EnqueueRequest) -> SendPreview:
+def preview_request(engine: Engine, settings: Settings, request: EnqueueRequest) -> SendPreview:
     """Check a request as sending it does, and preview each account that serves it, by priority."""
     problems: Sequence[Problem] = ()
     messages = 0
-    content = enqueue.render_content(request, [])
+    registered = None
     try:
-        checked = enqueue.check(settings, request)
+        registered = template_choice.look_up(engine, settings, request)
+        checked = enqueue.check(settings, request, registered)
         messages, warnings = len(checked.msisdns), checked.warnings
     except Refused as refused:
         problems = refused.problems
+    content = enqueue.render_content(request, [], registered)
+    if problems:
         warnings = enqueue.text_warnings(settings, request, content, [])
     number_kinds = {number_kind for number_kind in map(_number_kind, request.to) if number_kind}
     candidates = eligibility.candidates(
         settings.accounts.values(), request.message_class, request.account
     )
     candidates.sort(key=lambda account: -account.settings.priority)
+    query = template_choice.routing_query(
+        registered, content, request.message_class, request.account, number_kinds
+    )
     accounts = [
         AccountPreview(
             account,
-            segments.count(account.gateway.body(content), account.settings.added_signature),
-            eligibility.problems(account, content, number_kinds),
+            contents.segment_count(account, eligibility.sent_content(account, query)),
+            eligibility.query_problems(account, query),
         )
         for account in candidates
     ]

@@ -1,6 +1,6 @@
 """Decide whether an account may carry something now, looked at alone; if not, say why. Pure."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,8 +8,10 @@ from enum import StrEnum
 from worker.domain import segments
 from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.domain.errors import Problem
+from worker.domain.renderings import Rendering
 from worker.domain.texts import emoji, lookalikes
 from worker.domain.timezone import SHANGHAI
+from worker.gateways import contents
 from worker.gateways.base import Account, Capabilities, Content
 from worker.policy.account_health import HEALTHY, Health
 
@@ -31,6 +33,12 @@ class RoutingQuery:
     carrier: Carrier | None = None
     #: The account that may have the message already: it is chosen only if there is no other.
     tried_account: str | None = None
+    #: How each account would send the registered template; None: the content goes as it is.
+    renderings: Mapping[str, Rendering] | None = None
+    #: Whether the messages have values of their own.
+    personal: bool = False
+    #: The accounts whose gateways refused the text in its form.
+    barred: Collection[int | str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,7 @@ def problems(account: Account, content: Content, kinds: Collection[NumberKind]) 
     body = account.gateway.body(content)
     return [
         *account.gateway.problems(content),
+        *_text_problems(account.gateway.name, content, capabilities),
         *(
             Problem("to", f"{account.gateway.name} takes no {kind} numbers")
             for kind in set(kinds) - capabilities.kinds
@@ -109,6 +118,40 @@ def problems(account: Account, content: Content, kinds: Collection[NumberKind]) 
         *_character_problems(account.gateway.name, content, body, capabilities),
         *_length_problems(account.gateway.name, body, capabilities),
     ]
+
+
+def query_problems(account: Account, query: RoutingQuery) -> list[Problem]:
+    """Return why an account can never carry what is asked; [] when it can.
+
+    Of a registered template it is what the account would be sent that is looked at.
+    """
+    if query.renderings is None:
+        if account.name in query.barred:
+            return [Problem("text", f"{account.name} refused it in this form")]
+        return problems(account, query.content, query.kinds)
+    if account.name not in query.renderings:
+        return [Problem("template", f"has no binding at {account.name} that can be used for this")]
+    return problems(account, sent_content(account, query), query.kinds)
+
+
+def sent_content(account: Account, query: RoutingQuery) -> Content:
+    """Return the content as an account is sent it: rendered, where it is of a template.
+
+    Where the messages have values of their own, its text still has the placeholders.
+    """
+    rendering = query.renderings.get(account.name) if query.renderings else None
+    if rendering is None:
+        return query.content
+    values = None if query.personal else query.content.variables
+    return contents.rendered(query.content, rendering, values)
+
+
+def can_carry(accounts: Iterable[Account], query: RoutingQuery) -> bool:
+    """Tell whether any account could carry what is asked, once it is free, open and trusted."""
+    return any(
+        not query_problems(account, query)
+        for account in candidates(accounts, query.message_class, query.named_account)
+    )
 
 
 def _character_problems(
@@ -126,6 +169,14 @@ def _character_problems(
         if first_emoji:
             return [Problem("text", f"{gateway_name} takes no emoji ({_describe(first_emoji)})")]
     return []
+
+
+def _text_problems(
+    gateway_name: str, content: Content, capabilities: Capabilities
+) -> list[Problem]:
+    if content.template is not None or capabilities.texts:
+        return []
+    return [Problem("text", f"{gateway_name} takes templates only; name one")]
 
 
 def _length_problems(gateway_name: str, body: str, capabilities: Capabilities) -> list[Problem]:
@@ -160,7 +211,7 @@ def assess(account: Account, query: RoutingQuery, status: AccountStatus) -> Acco
     share = status.health.share_of(query.carrier)
     if not _serves(account, query.message_class, query.named_account):
         return AccountOption(account, share, Exclusion.CLASS)
-    carrying_problems = problems(account, query.content, query.kinds)
+    carrying_problems = query_problems(account, query)
     if carrying_problems:
         return AccountOption(account, share, Exclusion.CANNOT, carrying_problems)
     if status.held:

@@ -6,7 +6,7 @@ cannot be told from what is lost.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,17 @@ from sqlalchemy import Connection, select
 
 from worker import sandbox
 from worker.config.settings import Settings
-from worker.domain import placeholders
 from worker.domain.enums import MessageClass, MessageState
+from worker.domain.renderings import Rendering
 from worker.domain.transitions import NEVER_TAKEN_STATES, TAKEN_STATES
+from worker.gateways import contents
 from worker.gateways.base import Account
 from worker.settlement.invariants import Finding, finding
 from worker.store.intake.requests import content_of
 from worker.store.messages import message_view
 from worker.store.schema.tables import message, request, submission
 from worker.store.settlement.restored_backup import RESTORED
+from worker.store.templates import usable
 
 LAWS = {
     "I2": "what is submitted is in the ledger, what never was is not",
@@ -168,6 +170,8 @@ class _DatabaseRecord:
     """What the database says of all messages, as the ledger is compared with it."""
 
     settings: Settings
+    #: How templates are sent, by binding.
+    renderings: Mapping[int, Rendering]
     counts: MessageCounts = field(default_factory=MessageCounts)
     expectations: dict[_Key, _Expectation] = field(
         default_factory=lambda: defaultdict(_Expectation)
@@ -183,7 +187,7 @@ class _DatabaseRecord:
         account = self.settings.accounts.get(row.account or "")
         if account is None:
             return
-        expectation = self.expectations[account.gateway.name, row.msisdn, _text(account, row)]
+        expectation = self.expectations[account.gateway.name, row.msisdn, self._text(account, row)]
         expectation.add_message(row, self.settings.top.lease)
         segments = row.segments or 1
         if state in TAKEN_STATES:
@@ -205,6 +209,12 @@ class _DatabaseRecord:
         if row.code == RESTORED and state is MessageState.UNKNOWN:
             self._allow_other_gateways(row, account)
 
+    def _text(self, account: Account, row: Any) -> str:
+        """Return the text of a message as the ledger has it of an account's gateway."""
+        content, rendering = content_of(row), self.renderings.get(row.binding_id or 0)
+        values = dict(row.own_variables or ()) or (content.variables if rendering else None)
+        return account.gateway.body(contents.with_values(content, rendering, values))
+
     def _count(self, state: MessageState) -> None:
         self.counts.enqueued += 1
         self.counts.states[state.value] += 1
@@ -216,7 +226,7 @@ class _DatabaseRecord:
         account = self.settings.accounts.get(row.first_account or "")
         if account is None:
             return None
-        key = (account.gateway.name, row.msisdn, _text(account, row))
+        key = (account.gateway.name, row.msisdn, self._text(account, row))
         self.expectations[key].add_possible(row)
         return key
 
@@ -227,20 +237,12 @@ class _DatabaseRecord:
             accounts_by_gateway.setdefault(other.gateway.name, other)
         for gateway_name, other in accounts_by_gateway.items():
             if gateway_name != account.gateway.name:
-                key = (gateway_name, row.msisdn, _text(other, row))
+                key = (gateway_name, row.msisdn, self._text(other, row))
                 self.expectations[key].add_possible(row)
 
 
-def _text(account: Account, row: Any) -> str:
-    """Return the text of a message as the ledger has it of an account's gateway."""
-    content = content_of(row)
-    if row.own_variables:
-        return placeholders.fill(content.text, dict(row.own_variables))
-    return account.gateway.body(content)
-
-
 def _read_database(connection: Connection, settings: Settings) -> _DatabaseRecord:
-    recorded = _DatabaseRecord(settings)
+    recorded = _DatabaseRecord(settings, usable.all_renderings(connection))
     for row in _messages(connection):
         recorded.add_message(row)
     return recorded
@@ -259,12 +261,14 @@ def _messages(connection: Connection) -> Iterator[Any]:
             request.c.text,
             request.c.extension,
             request.c.template,
+            request.c.template_version,
             request.c.variables,
             request.c.options,
             message.c.variables.label("own_variables"),
             submission.c.called_at.label("called"),
             submission.c.resend_of,
             submission.c.code,
+            submission.c.binding_id,
             request.c.message_class,
             request.c.not_after,
             first.c.called_at.label("first_called"),

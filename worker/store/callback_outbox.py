@@ -6,12 +6,12 @@ one query.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, exists, insert, select, union
 
+from worker.domain.message_ranges import MessageRange
 from worker.store.db.clock import now
 from worker.store.schema.tables import (
     callback,
@@ -23,15 +23,6 @@ from worker.store.schema.tables import (
 
 #: The most messages that one event tells of.
 MAX_MESSAGES_PER_EVENT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRange:
-    """The messages `lo <= n < hi` of a request."""
-
-    request_id: int
-    lo: int
-    hi: int
 
 
 def note_messages(connection: Connection, ranges: Iterable[MessageRange]) -> None:

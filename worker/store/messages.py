@@ -3,7 +3,7 @@
 A message without a state of its own has the state that its submission, or its request, says.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -17,14 +17,19 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    tuple_,
     update,
 )
 
 from worker.domain.enums import MessageState, SubmissionState
+from worker.domain.message_ranges import MessageKey, MessageRange, joined
 from worker.store import callback_outbox
-from worker.store.callback_outbox import MessageRange
 from worker.store.db.clock import now
-from worker.store.delivery.submission_messages import SubmissionMessage, is_carried_by
+from worker.store.delivery.submission_messages import (
+    MESSAGES_PER_STATEMENT,
+    SubmissionMessage,
+    is_carried_by,
+)
 from worker.store.schema import views
 from worker.store.schema.tables import message, request, submission
 
@@ -76,12 +81,19 @@ def submissions_of(connection: Connection, request_id: int, n: int) -> list[Row[
 
 
 def content_of(connection: Connection, request_id: int, n: int) -> Any:
-    """Return what a message says: its class, text and template, and its own variables as pairs.
+    """Return what a message says: its class, text and template, and its values as pairs.
 
-    None when there is no such message.
+    Of a registered template, which has a `template_version`, the text is the body, and the values
+    are its own or those of its request. None when there is no such message.
     """
     query = (
-        select(request.c.message_class, request.c.text, request.c.template, message.c.variables)
+        select(
+            request.c.message_class,
+            request.c.text,
+            request.c.template,
+            request.c.template_version,
+            func.coalesce(message.c.variables, request.c.variables).label("variables"),
+        )
         .join(message, message.c.request_id == request.c.id)
         .where(message.c.request_id == request_id, message.c.n == n)
     )
@@ -148,6 +160,27 @@ def end(
     callback_outbox.note_messages(
         connection, [MessageRange(request_id, n, n + 1) for request_id, n, _ in ended]
     )
+
+
+def reject(connection: Connection, codes: Mapping[MessageKey, str]) -> None:
+    """End messages that their gateway refused by themselves, each with its code.
+
+    Those that have an end already keep it.
+    """
+    keys_by_code: dict[str, list[MessageKey]] = {}
+    for key, code in codes.items():
+        keys_by_code.setdefault(code[:64], []).append(key)
+    for code, keys in keys_by_code.items():
+        for start in range(0, len(keys), MESSAGES_PER_STATEMENT):
+            named = keys[start : start + MESSAGES_PER_STATEMENT]
+            connection.execute(
+                update(message)
+                .where(
+                    tuple_(message.c.request_id, message.c.n).in_(named), message.c.state.is_(None)
+                )
+                .values(state=MessageState.REJECTED.value, code=code or None, finished_at=now())
+            )
+    callback_outbox.note_messages(connection, joined(codes))
 
 
 def end_carried(connection: Connection, ids: Collection[int], state: MessageState) -> int:

@@ -1,6 +1,7 @@
 """Convert outcomes and raw pages to and from the rows of a spool.
 
-Outcomes are kept without numbers and texts, raw pages whole.
+Outcomes are kept without numbers and texts: recipients that fared differently by their positions in
+the call. Raw pages are kept whole.
 """
 
 import base64
@@ -17,10 +18,11 @@ from worker.domain.enums import (
     Outcome,
     SubmissionState,
 )
+from worker.domain.message_ranges import MessageRange
 from worker.gateways.base import Content
 from worker.gateways.results import Result
 from worker.store.delivery.claims import Lease
-from worker.store.delivery.outcomes import CallOutcome
+from worker.store.delivery.outcomes import CallOutcome, Fates, RecipientGroup
 from worker.store.feedback import inbox
 
 #: The content of a lease that was read from a spool: to record an outcome needs none.
@@ -31,10 +33,7 @@ _FOREIGN_ROW_ERRORS = (ValueError, KeyError, TypeError)
 
 def outcome_row(call: CallOutcome) -> dict[str, Any]:
     """Return the row of an outcome."""
-    lease, result, state = call.lease, call.result, call.state
-    if call.per_recipient:
-        # Numbers are not kept: results that differ by number are unknown if the process dies.
-        result, state = Result(Outcome.UNKNOWN, "each"), SubmissionState.UNKNOWN
+    lease, fates = call.lease, call.fates
     return {
         "id": lease.id,
         "fence": lease.fence,
@@ -46,7 +45,25 @@ def outcome_row(call: CallOutcome) -> dict[str, Any]:
         "size": lease.size,
         "attempts": lease.attempts,
         "resend_of": lease.resend_of,
-        "state": state.value,
+        "binding": lease.binding_id,
+        "barred": list(lease.barred),
+        "state": fates.state.value,
+        **_result_fields(fates.result),
+        "refused": [
+            [position, _result_fields(result)] for position, result in fates.refused.items()
+        ],
+        "apart": [
+            [group.state.value, _result_fields(group.result), list(group.positions)]
+            for group in fates.apart
+        ],
+        "messages": [[span.request_id, span.lo, span.hi] for span in call.ranges],
+        "gateway_ids": list(call.gateway_ids),
+    }
+
+
+def _result_fields(result: Result) -> dict[str, Any]:
+    """Return what is kept of a result."""
+    return {
         "outcome": result.outcome.value,
         "code": result.code,
         "words": result.words,
@@ -55,7 +72,23 @@ def outcome_row(call: CallOutcome) -> dict[str, Any]:
         "advice": result.advice and result.advice.value,
         "hold": result.hold,
         "mapped": result.mapped,
+        "wait": result.wait,
     }
+
+
+def _result(fields: Mapping[str, Any]) -> Result:
+    """Return the result that was kept as these fields; earlier versions had no `wait`."""
+    return Result(
+        Outcome(fields["outcome"]),
+        fields["code"],
+        fields["words"],
+        fields["gateway_id"],
+        Fault(fields["fault"]) if fields["fault"] else None,
+        Advice(fields["advice"]) if fields["advice"] else None,
+        fields["hold"],
+        fields["mapped"],
+        wait=1.0 if fields["advice"] == "recipient_second" else fields.get("wait"),
+    )
 
 
 def read_outcomes(rows: Iterable[Any]) -> Iterator[CallOutcome]:
@@ -79,18 +112,20 @@ def _outcome(row: Mapping[str, Any]) -> CallOutcome:
         _NO_CONTENT,
         "",
         row["resend_of"],
+        binding_id=row.get("binding"),
+        barred=tuple(row.get("barred", ())),
     )
-    result = Result(
-        Outcome(row["outcome"]),
-        row["code"],
-        row["words"],
-        row["gateway_id"],
-        Fault(row["fault"]) if row["fault"] else None,
-        Advice(row["advice"]) if row["advice"] else None,
-        row["hold"],
-        row["mapped"],
+    fates = Fates(
+        SubmissionState(row["state"]),
+        _result(row),
+        {position: _result(fields) for position, fields in row.get("refused", ())},
+        [
+            RecipientGroup(SubmissionState(state), _result(fields), positions)
+            for state, fields, positions in row.get("apart", ())
+        ],
     )
-    return CallOutcome(lease, SubmissionState(row["state"]), result)
+    ranges = [MessageRange(*span) for span in row.get("messages", ())]
+    return CallOutcome(lease, fates, ranges, row.get("gateway_ids", ()))
 
 
 def page_row(

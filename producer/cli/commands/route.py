@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from worker.intake.enqueue import EnqueueRequest
     from worker.policy.eligibility import AccountOption, RoutingQuery
     from worker.store.accounts import AccountState
+    from worker.store.templates.usable import RegisteredTemplate
 
 _To = Annotated[
     str, typer.Option("--to", metavar="NUMBER", help="The number; - is standard input.")
@@ -66,8 +67,8 @@ def route(
             variables=parsing.name_value_pairs(var, "--var") or None,
             options=parsing.gateway_options(option) or None,
         )
-        problems = _find_problems(session, request)
-        rows = _account_rows(session, request)
+        problems, registered = _find_problems(session, request)
+        rows = _account_rows(session, request, registered)
         stop_sentences = stop_notices.notices(session, [message_class])
     for sentence in stop_sentences:
         output.print_hint(f"it would wait: {sentence}")
@@ -85,19 +86,25 @@ def route(
         raise typer.Exit(failures.FAILED)
 
 
-def _find_problems(session: Session, request: "EnqueueRequest") -> "Sequence[Problem]":
-    """Return the problems for which `send` would refuse the request."""
+def _find_problems(
+    session: Session, request: "EnqueueRequest"
+) -> "tuple[Sequence[Problem], RegisteredTemplate | None]":
+    """Return the problems for which `send` would refuse the request, and its template."""
     from worker.domain.errors import Refused
-    from worker.intake import enqueue
+    from worker.intake import enqueue, template_choice
 
+    registered = None
     try:
-        enqueue.check(session.settings, request)
+        registered = template_choice.look_up(session.engine, session.settings, request)
+        enqueue.check(session.settings, request, registered)
     except Refused as refused:
-        return refused.problems
-    return ()
+        return refused.problems, registered
+    return (), registered
 
 
-def _account_rows(session: Session, request: "EnqueueRequest") -> list[dict[str, Any]]:
+def _account_rows(
+    session: Session, request: "EnqueueRequest", registered: "RegisteredTemplate | None"
+) -> list[dict[str, Any]]:
     """Return a row for each account, chosen among as a worker does when it claims."""
     from worker.delivery.claim import begin_claim
     from worker.policy.eligibility import Exclusion
@@ -106,7 +113,7 @@ def _account_rows(session: Session, request: "EnqueueRequest") -> list[dict[str,
 
     with database.reading(session.engine) as connection:
         selector = begin_claim(connection, session.settings, request.message_class, "").selector
-        account_options = selector.options(_routing_query(request))
+        account_options = selector.options(_routing_query(request, registered))
         states = accounts.states(connection, session.settings.logins)
     rows = []
     for account_option in account_options:
@@ -119,24 +126,22 @@ def _account_rows(session: Session, request: "EnqueueRequest") -> list[dict[str,
     return rows
 
 
-def _routing_query(request: "EnqueueRequest") -> "RoutingQuery":
+def _routing_query(
+    request: "EnqueueRequest", registered: "RegisteredTemplate | None"
+) -> "RoutingQuery":
     """Return the query by which a worker would look for an account for the request."""
-    from datetime import UTC, datetime
-
     from worker.domain import carriers, msisdn
-    from worker.intake import enqueue
-    from worker.policy.eligibility import RoutingQuery
+    from worker.intake import enqueue, template_choice
 
     (number,) = request.to
     number_kind = msisdn.kind(number)
-    return RoutingQuery(
+    return template_choice.routing_query(
+        registered,
+        enqueue.render_content(request, [], registered),
         request.message_class,
-        enqueue.render_content(request, []),
-        [number_kind] if number_kind else [],
-        datetime.now(UTC),
         request.account,
-        single=True,
-        carrier=carriers.carrier(number),
+        [number_kind] if number_kind else [],
+        carriers.carrier(number),
     )
 
 

@@ -102,7 +102,7 @@ def _print_preview(session: Session, request: "EnqueueRequest", *, as_json: bool
     from worker.store import accounts
     from worker.store.db import database
 
-    preview = preview_request(session.settings, request)
+    preview = preview_request(session.engine, session.settings, request)
     with database.reading(session.engine) as connection:
         states = accounts.states(connection, session.settings.logins)
     preview_json = _preview_json(preview, states)

@@ -16,7 +16,7 @@ from producer.web.api.authentication import Caller, RequireScope
 from producer.web.context import AppContext, Context
 from producer.web.problems import responses
 from worker.domain.enums import MessageClass, Scope
-from worker.intake import campaigns, lookup
+from worker.intake import campaign_rows, campaigns, lookup
 from worker.store import sender_pages
 from worker.store.db import database
 from worker.store.intake.campaign_progress import CampaignProgress
@@ -211,13 +211,13 @@ def csv_response(context: AppContext, campaign_id: int, total: int) -> Streaming
 
 
 async def _lines(context: AppContext, campaign_id: int, total: int) -> AsyncIterator[str]:
-    rows = lookup.campaign_fields(context.engine, campaign_id, total)
+    rows = campaign_rows.campaign_fields(context.engine, campaign_id, total)
 
     def next_lines() -> str:
         text = io.StringIO()
         writer = csv.writer(text)
-        for _, fields in zip(range(lookup.PART_SIZE), rows, strict=False):
-            writer.writerow([lookup.export_cell(fields.get(column)) for column in COLUMNS])
+        for _, fields in zip(range(campaign_rows.PART_SIZE), rows, strict=False):
+            writer.writerow([campaign_rows.export_cell(fields.get(column)) for column in COLUMNS])
         return text.getvalue()
 
     yield ",".join(COLUMNS) + "\r\n"

@@ -15,7 +15,7 @@ from producer.web.context import AppContext
 from producer.web.problems import HttpProblem
 from producer.web.shared_commit import Bounds, SharedCommit
 from worker.domain.errors import Problem, Refused
-from worker.intake import enqueue, shared_commit
+from worker.intake import enqueue, shared_commit, template_choice
 from worker.intake.code_allowances import allowance_claims
 from worker.intake.enqueue import Enqueued, EnqueueRequest
 from worker.intake.shared_commit import CommitAnswer, Exhausted, OfferedRequest
@@ -51,7 +51,12 @@ async def accept(
     if len(request.to) > MAX_NUMBERS_IN_LOOP:
         answer = await context.run(_accept_alone, context, caller, request, client)
     else:
-        offer = _offer(context, caller, request, client)
+        offer = (
+            _offer(context, caller, request, client)
+            if request.template is None
+            # A template is looked up in the database: not in the event loop.
+            else await context.run(_offer, context, caller, request, client)
+        )
         answer = await app.state.intake.do(offer, len(request.to))
     match answer:
         case Enqueued():
@@ -73,7 +78,8 @@ def _accept_alone(
 def _offer(
     context: AppContext, caller: Caller, request: EnqueueRequest, client: str | None
 ) -> OfferedRequest:
-    checked = enqueue.check(context.settings, request)
+    registered = template_choice.look_up(context.engine, context.settings, request)
+    checked = enqueue.check(context.settings, request, registered)
     return OfferedRequest(
         checked, allowance_claims(context.settings.top.web, checked, client, test=caller.test)
     )

@@ -42,7 +42,7 @@ def answer(context: AppContext, caller: Caller, request: EnqueueRequest) -> DryR
 
     The allowances for codes are neither asked nor taken from.
     """
-    preview = preview_request(context.settings, request)
+    preview = preview_request(context.engine, context.settings, request)
     if preview.problems:
         raise Refused(preview.problems)
     with database.reading(context.engine) as connection:

@@ -121,7 +121,8 @@ def _page(
         ownership.check(context, caller, filters.campaign, f"campaign {filters.campaign}")
     with database.reading(context.engine) as connection:
         rows = sender_pages.messages(connection, caller.sender, filters, limit + 1, cursor)
-    messages = [lookup.message_from_row(row).as_json() for row in rows[:limit]]
+        shown = lookup.messages_from_rows(connection, rows[:limit])
+    messages = [message.as_json() for message in shown]
     return {"messages": messages, "after": messages[-1]["id"] if len(rows) > limit else None}
 
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select, update
 
 from worker.domain.enums import Outcome, SubmissionState
+from worker.domain.message_ranges import MessageKey
 from worker.gateways.results import Result
 from worker.store.db.clock import now
-from worker.store.delivery import submission_messages
+from worker.store.delivery import submission_details, submission_messages
 from worker.store.delivery.claims import Lease, PlannedSubmission
 from worker.store.delivery.new_submissions import current_resend_of, insert_submission
-from worker.store.delivery.submission_messages import MessageKey
 from worker.store.schema.tables import event, message, request, submission
 
 
@@ -93,6 +93,7 @@ def _plan_part(
             "attempts": tries,
             "parent_id": parent.id,
             "resend_of": current_resend_of(connection, parent),
+            "barred": list(parent.barred) or None,
             "next_at": now(),
             "not_after": select(request.c.not_after)
             .where(request.c.id == parent.request_id)
@@ -115,11 +116,14 @@ def break_off(
     messages. Returns its lease.
     """
     row = connection.execute(select(submission).where(submission.c.id == lease.id)).mappings().one()
+    size = submission_details.take_out(connection, lease.id, keys)
     values = {column.key: row[column] for column in submission.c if column.key != "id"}
     values |= {
         "lo": None,
         "hi": None,
-        "size": len(keys),
+        "size": size.messages,
+        "segments": size.segments,
+        "segment_sum": size.segment_sum,
         "parent_id": lease.id,
         "state": state.value,
         "outcome": result.outcome.value,
@@ -129,11 +133,8 @@ def break_off(
     }
     submission_id = insert_submission(connection, values)
     submission_messages.assign(connection, keys, submission_id)
-    connection.execute(
-        update(submission)
-        .where(submission.c.id == lease.id)
-        .values(size=submission.c.size - len(keys))
-    )
+    if size.others:
+        submission_details.set_sizes(connection, {submission_id: size})
     return replace(lease, id=submission_id, lo=None, hi=None, size=len(keys))
 
 

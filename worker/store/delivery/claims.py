@@ -4,17 +4,18 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Integer, bindparam, exists, func, select, update
 
 from worker.domain.enums import MessageClass, SubmissionState
+from worker.domain.renderings import Rendering, TemplateKey
 from worker.domain.transitions import SENDING_CAMPAIGN_STATES
 from worker.gateways.base import Content
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import is_any_of
-from worker.store.intake.requests import content_of, request_rows
+from worker.store.intake.requests import content_of, request_rows, template_of
 from worker.store.schema.tables import campaign, submission
 
 
@@ -48,6 +49,12 @@ class Lease:
     personal: bool = False
     #: Whether it is the probe of a doubtful account, which waits for the answer.
     probe: bool = False
+    #: The rendering of its template, and the binding that it is of; None where its text goes as it
+    #: is. Of a lease that was read from a spool only the binding is known.
+    rendering: Rendering | None = None
+    binding_id: int | None = None
+    #: What cannot carry its messages in the form that they have: bindings by id, accounts by name.
+    barred: tuple[int | str, ...] = ()
     #: The message of a fresh single, where the claim has read it: () when that message has ended,
     #: None when the claim has read nothing.
     prefetched_messages: "tuple[SingleMessage, ...] | None" = None
@@ -84,6 +91,14 @@ class PlannedSubmission:
     kinds: str
     #: The unknown submission whose messages this one sends once more.
     resend_of: int | None
+    #: The registered template that its request names, if it names one.
+    template: TemplateKey | None = None
+    #: What cannot carry its messages in their form.
+    barred: tuple[int | str, ...] = ()
+    #: Whether its messages have variables of their own.
+    personal: bool = False
+    #: The code with which a gateway refused it last in its form, or why it waits.
+    code: str = ""
 
 
 #: Whether a submission belongs to a campaign that is stopped: it waits until that is resumed.
@@ -135,6 +150,10 @@ def _planned_submission(row: Any, request_row: Any) -> PlannedSubmission:
         content_of(request_row),
         request_row.kinds,
         row.resend_of,
+        template_of(request_row),
+        tuple(row.barred or ()),
+        bool(request_row.personal),
+        row.code or "",
     )
 
 
@@ -147,6 +166,7 @@ def write_ahead(
     *,
     seconds: float,
     owner: str,
+    binding_id: int | None = None,
 ) -> Lease | None:
     """Write a planned submission ahead: `planned` → `in_flight`, fence + 1.
 
@@ -165,6 +185,8 @@ def write_ahead(
             fence=planned.fence + 1,
             account=account,
             segments=segments,
+            segment_sum=None,
+            binding_id=binding_id,
             reference=reference or None,
             lease_until=later(seconds),
             owner=owner,
@@ -172,7 +194,9 @@ def write_ahead(
             called_at=now(),
         )
     )
-    return _lease_of(planned, account, reference) if updated.rowcount == 1 else None
+    if updated.rowcount != 1:
+        return None
+    return replace(_lease_of(planned, account, reference), binding_id=binding_id)
 
 
 def _lease_of(planned: PlannedSubmission, account: str, reference: str) -> Lease:
@@ -190,25 +214,9 @@ def _lease_of(planned: PlannedSubmission, account: str, reference: str) -> Lease
         planned.content,
         reference,
         planned.resend_of,
+        personal=planned.personal,
+        barred=planned.barred,
     )
-
-
-def set_sizes(connection: Connection, sizes: Mapping[int, tuple[int, int]]) -> None:
-    """Store how many messages each submission carries, and of how many segments each of these is.
-
-    `sizes` are by the submission's id. For submissions of which some messages were left out, or
-    whose text differs by recipient.
-    """
-    if sizes:
-        connection.execute(
-            update(submission)
-            .where(submission.c.id == bindparam("one"))
-            .values(size=bindparam("count"), segments=bindparam("parts")),
-            [
-                {"one": submission_id, "count": size, "parts": segments}
-                for submission_id, (size, segments) in sizes.items()
-            ],
-        )
 
 
 def postpone(connection: Connection, submission_id: int, seconds: float) -> None:

@@ -64,6 +64,7 @@ def lock_fresh(
             request.c.next_at <= later(within),
             request.c.total == 1,
             request.c.next_n == 0,
+            request.c.template_version.is_(None),
             request.c.rest == MessageState.QUEUED.value,
             or_(request.c.not_before.is_(None), request.c.not_before <= now()),
             ~_is_of_campaign,
@@ -122,6 +123,7 @@ def lock_planned(
             submission.c.next_at <= later(within),
             submission.c.size == 1,
             submission.c.resend_of.is_(None),
+            submission.c.barred.is_(None),
             ~exists().where(campaign.c.request_id == submission.c.request_id),
         )
         .order_by(submission.c.next_at)
@@ -151,6 +153,7 @@ def _planned_singles(connection: Connection, rows: Sequence[Any]) -> list[Waitin
         )
         for row in rows
         if (single := carried.get(row.id)) is not None
+        and rows_by_request[single.request_id].template_version is None
     ]
 
 

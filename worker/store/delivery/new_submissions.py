@@ -139,6 +139,7 @@ def _submission_rows(
             "owner": owner,
             "attempts": lease.attempts,
             "reference": lease.reference or None,
+            "binding_id": lease.binding_id,
             "not_after": not_after,
         }
         for lease, segment_count, not_after in zip(leases, segments, valid_until, strict=True)
@@ -182,11 +183,17 @@ def _insertion(names: tuple[str, ...]) -> Insert:
 
 
 def plan_continuation(
-    connection: Connection, lease: Lease | PlannedSubmission, *, wait: float, tries: int
+    connection: Connection,
+    lease: Lease | PlannedSubmission,
+    *,
+    wait: float,
+    tries: int,
+    barred: Sequence[int | str] | None = None,
 ) -> int:
     """Plan the submission that goes on with a lease's messages in `wait` seconds; returns its id.
 
-    `tries` is how many tries that count these messages have behind them.
+    `tries` is how many tries that count these messages have behind them, `barred` what cannot carry
+    them in their form: None for what it was.
     """
     lo, hi = lease.lo, lease.hi
     continuation_id = insert_submission(
@@ -202,6 +209,7 @@ def plan_continuation(
             "attempts": tries,
             "parent_id": lease.id,
             "resend_of": current_resend_of(connection, lease),
+            "barred": list(lease.barred if barred is None else barred) or None,
             "next_at": later(wait),
             "not_after": _select_valid_until(lease).scalar_subquery(),
             "created_at": now(),

@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, and_, bindparam, select, union_all, update
+from sqlalchemy import Connection, and_, select, union_all, update
 
 from worker.domain.enums import SubmissionState as S
+from worker.domain.message_ranges import MessageKey, MessageRange
 from worker.domain.recipient_windows import epoch_milliseconds
 from worker.store.db.clock import later, now
+from worker.store.delivery import submission_messages
 from worker.store.delivery.claims import Lease
-from worker.store.delivery.new_submissions import insert_submission
-from worker.store.delivery.submission_messages import SubmissionMessage
+from worker.store.delivery.new_submissions import current_resend_of, insert_submission
 from worker.store.schema.tables import message, request, submission
 
 
@@ -40,6 +41,22 @@ def numbers_by_submission(connection: Connection, ids: Collection[int]) -> dict[
     for submission_id, msisdn in rows:
         numbers.setdefault(submission_id, []).append(msisdn)
     return dict(numbers)
+
+
+def numbers_in(connection: Connection, ranges: Sequence[MessageRange]) -> list[str]:
+    """Return the numbers of the messages of ranges, in their order."""
+    numbers: list[str] = []
+    for message_range in ranges:
+        numbers += connection.execute(
+            select(message.c.msisdn)
+            .where(
+                message.c.request_id == message_range.request_id,
+                message.c.n >= message_range.lo,
+                message.c.n < message_range.hi,
+            )
+            .order_by(message.c.n)
+        ).scalars()
+    return numbers
 
 
 def remaining_validity(connection: Connection, request_ids: Collection[int]) -> dict[int, int]:
@@ -79,11 +96,18 @@ def put_back(connection: Connection, lease: Lease, seconds: float, code: str) ->
 def plan_apart(
     connection: Connection,
     lease: Lease,
-    messages: Sequence[SubmissionMessage],
+    keys: Sequence[MessageKey],
     seconds: float,
+    *,
+    tries: int,
     code: str,
+    barred: Sequence[int | str] = (),
 ) -> int:
-    """Plan some of a lease's messages as a submission of their own; return its id."""
+    """Plan some of a lease's messages as a submission of their own, due in so long; return its id.
+
+    `tries` is how many tries that count they have behind them, `code` why they wait, and `barred`
+    what cannot carry them in their form.
+    """
     not_after = select(submission.c.not_after).where(submission.c.id == lease.id)
     submission_id = insert_submission(
         connection,
@@ -92,20 +116,16 @@ def plan_apart(
             "message_class": lease.message_class.value,
             "state": S.PLANNED.value,
             "request_id": lease.request_id,
-            "size": len(messages),
-            "attempts": lease.attempts - 1,
-            "code": code,
+            "size": len(keys),
+            "attempts": tries,
+            "code": code[:64] or None,
             "parent_id": lease.id,
-            "resend_of": lease.resend_of,
+            "resend_of": current_resend_of(connection, lease),
+            "barred": list(barred) or None,
             "next_at": later(seconds),
             "not_after": not_after.scalar_subquery(),
             "created_at": now(),
         },
     )
-    connection.execute(
-        update(message)
-        .where(message.c.request_id == bindparam("of"), message.c.n == bindparam("nth"))
-        .values(submission_id=submission_id),
-        [{"of": carried.request_id, "nth": carried.n} for carried in messages],
-    )
+    submission_messages.assign(connection, keys, submission_id)
     return submission_id

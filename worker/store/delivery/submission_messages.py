@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, func, or_, select, tuple_, update
 
 from worker.domain.enums import MessageState
+from worker.domain.message_ranges import MessageKey
 from worker.store.db.clock import now
 from worker.store.db.dialects import is_any_of
 from worker.store.delivery.claims import Lease
@@ -22,10 +23,6 @@ from worker.store.schema.tables import message, request, submission
 MESSAGES_PER_STATEMENT = 400
 #: How many messages are read first to find where the variables change.
 _FIRST_LOOK = 64
-
-
-#: A message: its request and its number there.
-MessageKey = tuple[int, int]
 
 
 class SubmissionMessage(NamedTuple):
@@ -122,19 +119,29 @@ def range_numbers(
     """Return the numbers of submissions whose messages are a range and nothing else, by id.
 
     One value for each submission, not a row for each message. A submission is left out when one of
-    its messages has to take an end, or when it has none left: `of_submissions` tells these apart.
+    its messages has to take an end, or has one: `of_submissions` tells these apart.
     """
     joined_numbers = func.aggregate_strings(message.c.msisdn, ",")
     is_waiting = and_(_is_in_range(submission.c), message.c.state.is_(None))
     in_range = select(joined_numbers).where(is_waiting).scalar_subquery()
     rows = connection.execute(
-        select(submission.c.id, submission.c.message_class, in_range.label("numbers")).where(
+        select(
+            submission.c.id,
+            submission.c.message_class,
+            submission.c.lo,
+            submission.c.hi,
+            in_range.label("numbers"),
+        ).where(
             is_any_of(connection, submission.c.id, ids),
             or_(submission.c.not_after.is_(None), submission.c.not_after > now()),
         )
     ).all()
     numbers = {row.id: tuple(row.numbers.split(",")) for row in rows if row.numbers}
-    heeding_ids = [row.id for row in rows if row.message_class in opt_out_classes and row.numbers]
+    whole = {row.id for row in rows if len(numbers.get(row.id, ())) == row.hi - row.lo}
+    numbers = {submission_id: numbers[submission_id] for submission_id in numbers.keys() & whole}
+    heeding_ids = [
+        row.id for row in rows if row.message_class in opt_out_classes and row.id in whole
+    ]
     heeding_numbers = [msisdn for submission_id in heeding_ids for msisdn in numbers[submission_id]]
     if opted_out := opt_outs.find(connection, heeding_numbers):
         for submission_id in heeding_ids:
@@ -269,6 +276,18 @@ def msisdn_of(connection: Connection, request_id: int, n: int) -> str | None:
     return connection.execute(
         select(message.c.msisdn).where(message.c.request_id == request_id, message.c.n == n)
     ).scalar()
+
+
+def variables_in(
+    connection: Connection, request_id: int, lo: int, hi: int
+) -> list[Mapping[str, str] | None]:
+    """Return the variables of the messages `lo <= n < hi` of a request, in their order."""
+    rows = connection.execute(
+        select(message.c.variables)
+        .where(message.c.request_id == request_id, message.c.n >= lo, message.c.n < hi)
+        .order_by(message.c.n)
+    ).scalars()
+    return [dict(pairs) if pairs else None for pairs in rows]
 
 
 def equal_ranges(

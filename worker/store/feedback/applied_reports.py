@@ -7,8 +7,8 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, update
 
 from worker.domain.enums import MessageState
+from worker.domain.message_ranges import MessageRange
 from worker.store import callback_outbox
-from worker.store.callback_outbox import MessageRange
 from worker.store.db import capabilities
 from worker.store.db.clock import now
 from worker.store.db.dialects import is_any_of, planned_by_index

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, exists, select, update
 
-from worker.store.callback_outbox import MessageRange
+from worker.domain.message_ranges import MessageRange
 from worker.store.db.clock import later, now
 from worker.store.db.index_walk import next_values
 from worker.store.schema.tables import callback, callback_event

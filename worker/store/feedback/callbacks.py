@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from worker.store.callback_outbox import MessageRange
+from worker.domain.message_ranges import MessageRange
 from worker.store.db.clock import Instant, later, now
 from worker.store.db.dialects import inserted_id
 from worker.store.feedback.callback_turns import drop_events

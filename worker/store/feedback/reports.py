@@ -23,10 +23,10 @@ from worker.domain.enums import SubmissionState
 from worker.domain.transitions import MAYBE_TAKEN_SUBMISSION_STATES
 from worker.store.db import capabilities
 from worker.store.db.clock import later
-from worker.store.db.dialects import planned_by_index
+from worker.store.db.dialects import any_of_in_parts, planned_by_index
 from worker.store.db.pg_arrays import equals_any, literal_table
 from worker.store.feedback import deduplication
-from worker.store.schema.tables import message, report, submission
+from worker.store.schema.tables import message, message_gateway_id, report, submission
 from worker.store.settlement.restored_backup import RESTORED
 
 #: A report without a message is tried in every turn for so many seconds.
@@ -54,7 +54,13 @@ def names_a_submission() -> ColumnElement[bool]:
         submission.c.gateway_id == report.c.gateway_id,
         submission.c.reference == report.c.reference,
     )
-    return or_(*(exists().where(is_named, submission.c.state.in_(states)) for is_named in names))
+    names_one_of_its_messages = exists().where(
+        message_gateway_id.c.gateway_id == report.c.gateway_id
+    )
+    return or_(
+        *(exists().where(is_named, submission.c.state.in_(states)) for is_named in names),
+        names_one_of_its_messages,
+    )
 
 
 def named_since(
@@ -101,6 +107,8 @@ class Origin:
     restored: bool
     #: How many messages it carries.
     size: int
+    #: Whether some of its messages have other segments than `segments`.
+    segments_differ: bool = False
 
 
 def origins(
@@ -122,6 +130,54 @@ def origins(
     return [origin_of(row) for row in rows]
 
 
+class NamedMessage(NamedTuple):
+    """A message to which its gateway gave an id, and the submission that carried it."""
+
+    origin: "Origin"
+    target: "ReportTarget"
+    msisdn: str
+
+
+def named_messages(
+    connection: Connection, accounts: Collection[str], gateway_ids: Collection[str]
+) -> dict[str, list[NamedMessage]]:
+    """Return the messages of accounts to which gateways gave these ids, by the ids."""
+    states = [state.value for state in MAYBE_TAKEN_SUBMISSION_STATES]
+    named: dict[str, list[NamedMessage]] = {}
+    for is_asked in any_of_in_parts(connection, message_gateway_id.c.gateway_id, list(gateway_ids)):
+        rows = connection.execute(
+            select(
+                submission,
+                message_gateway_id.c.gateway_id.label("message_gateway_id"),
+                message_gateway_id.c.request_id.label("message_request_id"),
+                message.c.n,
+                message.c.msisdn,
+            )
+            .join_from(
+                message_gateway_id,
+                submission,
+                submission.c.id == message_gateway_id.c.submission_id,
+            )
+            .join(
+                message,
+                and_(
+                    message.c.request_id == message_gateway_id.c.request_id,
+                    message.c.n == message_gateway_id.c.n,
+                ),
+            )
+            .where(
+                is_asked,
+                submission.c.account.in_(list(accounts)),
+                submission.c.state.in_(states),
+            )
+        )
+        for row in rows:
+            target = ReportTarget(row.message_request_id, row.n)
+            named_message = NamedMessage(origin_of(row), target, row.msisdn)
+            named.setdefault(row.message_gateway_id, []).append(named_message)
+    return named
+
+
 def origin_of(row: Any) -> Origin:
     """Return a submission's row as an origin."""
     return Origin(
@@ -138,6 +194,7 @@ def origin_of(row: Any) -> Origin:
         row.called_at,
         row.code == RESTORED,
         row.size,
+        row.segment_sum is not None,
     )
 
 

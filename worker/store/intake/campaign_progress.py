@@ -61,7 +61,8 @@ def progress_of(connection: Connection, request_id: int) -> CampaignProgress | N
     ).first()
     if row is None:
         return None
-    has_shown_text = row.message_class != MessageClass.OTP.value and not row.template
+    is_ours = not row.template or row.template_version is not None
+    has_shown_text = row.message_class != MessageClass.OTP.value and is_ours
     preview = row.preview or {}
     return CampaignProgress(
         request_id,

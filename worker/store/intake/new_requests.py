@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Insert, bindparam, func, insert, null, select
 from sqlalchemy.exc import IntegrityError
 
 from worker.domain.enums import MessageClass, MessageState
+from worker.domain.renderings import TemplateKey
 from worker.gateways.base import Content
 from worker.store.db import capabilities
 from worker.store.db.clock import Instant, later, now
@@ -35,6 +36,8 @@ class NewRequest:
     #: Where it is told what becomes of its messages, in place of its sender's standing callback.
     callback: NamedCallback | None = None
     metadata: Mapping[str, str] | None = None
+    #: The registered template that it names; the body is its text then.
+    template: TemplateKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ def computed_columns(*, due: bool) -> dict[str, Any]:
 
 def plain_columns(new_request: NewRequest, total: int) -> dict[str, Any]:
     """Return the columns of a new request whose values are known without asking the database."""
+    template = new_request.template
     return {
         "sender": new_request.sender,
         "key": new_request.key,
@@ -119,7 +123,8 @@ def plain_columns(new_request: NewRequest, total: int) -> dict[str, Any]:
         "message_class": new_request.message_class.value,
         "account": new_request.account,
         "text": new_request.content.text,
-        "template": new_request.content.template,
+        "template": template.key if template else new_request.content.template,
+        "template_version": template.version if template else None,
         "extension": new_request.content.extension,
         "variables": _variable_pairs(new_request.content.variables),
         "options": dict(new_request.content.options) or None,

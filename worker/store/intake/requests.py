@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Integer, bindparam, func, or_, select, update
 
 from worker.domain.enums import MessageClass, MessageState, SubmissionState
+from worker.domain.message_ranges import MessageRange
+from worker.domain.renderings import TemplateKey
 from worker.gateways.base import Content
 from worker.store import callback_outbox
-from worker.store.callback_outbox import MessageRange
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import is_any_of
 from worker.store.schema.tables import request, submission
@@ -76,6 +77,8 @@ class DueRequest:
     expired: bool
     not_before: datetime | None
     not_after: datetime | None
+    #: The registered template that it names, if it names one.
+    template: TemplateKey | None = None
 
     @property
     def is_last_message(self) -> bool:
@@ -130,6 +133,7 @@ def _due_request(row: Any) -> DueRequest:
         bool(row.expired),
         row.not_before,
         row.not_after,
+        template_of(row),
     )
 
 
@@ -142,9 +146,20 @@ def request_rows(connection: Connection, ids: Collection[int]) -> dict[int, Any]
 
 
 def content_of(row: Any) -> Content:
-    """Return the content of a request from its row."""
+    """Return the content of a request from its row; of a registered template the body is the text.
+
+    `template` is then None: each account has an id of its own for it.
+    """
     variables = dict(row.variables or ())
-    return Content(row.text, row.extension, row.template, variables, row.options or {})
+    template = row.template if row.template_version is None else None
+    return Content(row.text, row.extension, template, variables, row.options or {})
+
+
+def template_of(row: Any) -> TemplateKey | None:
+    """Return the version of a registered template that a request was accepted with, if any."""
+    if row.template_version is None:
+        return None
+    return TemplateKey(row.template, row.template_version)
 
 
 def advance(connection: Connection, due_request: DueRequest, next_n: int) -> None:

@@ -4,7 +4,8 @@ from sqlalchemy import Select, String, and_, case, cast, func, literal, select
 
 from worker.domain.enums import MessageState, SubmissionState
 from worker.domain.transitions import MESSAGE_STATE_OF, QUEUED_SUBMISSION_STATES
-from worker.store.schema.tables import message, request, submission
+from worker.store.db.json_values import json_number
+from worker.store.schema.tables import message, request, submission, submission_detail
 
 VIEW_NAME = "xinshi_messages"
 
@@ -45,6 +46,9 @@ state_by_submission = case(
 _state = func.coalesce(message.c.state, state_by_submission, request.c.rest)
 
 
+_message_id = cast(message.c.request_id, String(20)) + "-" + cast(message.c.n, String(10))
+
+
 def view_query() -> Select[tuple[object, ...]]:
     """Return the query that the view is: every message, with its request and its submission."""
     is_carrier = submission.c.id == func.coalesce(
@@ -54,9 +58,7 @@ def view_query() -> Select[tuple[object, ...]]:
         select(
             message.c.request_id,
             message.c.n,
-            (cast(message.c.request_id, String(20)) + "-" + cast(message.c.n, String(10))).label(
-                "id"
-            ),
+            _message_id.label("id"),
             message.c.msisdn,
             request.c.message_class.label("class"),
             _state.label("state"),
@@ -64,7 +66,9 @@ def view_query() -> Select[tuple[object, ...]]:
             func.coalesce(message.c.code, submission.c.code).label("code"),
             case((message.c.code.is_(None), submission.c.words)).label("code_text"),
             submission.c.gateway_id,
-            submission.c.segments,
+            func.coalesce(
+                json_number(submission_detail.c.segments, _message_id), submission.c.segments
+            ).label("segments"),
             func.coalesce(submission.c.attempts, 0).label("attempts"),
             submission.c.id.label("submission_id"),
             request.c.created_at,
@@ -84,4 +88,5 @@ def view_query() -> Select[tuple[object, ...]]:
         .select_from(message)
         .join(request, request.c.id == message.c.request_id)
         .outerjoin(submission, is_carrier)
+        .outerjoin(submission_detail, submission_detail.c.submission_id == submission.c.id)
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, func, literal, select
+from sqlalchemy import Connection, case, func, select
 
 from worker.domain.enums import SubmissionState
 from worker.store.db.clock import now
@@ -63,7 +63,8 @@ def sent_since_reading(
     is_since = [submission.c.account == account, submission.c.id > floor]
     if last_call_when_read is not None:
         is_since.append(submission.c.called_at > datetime.fromisoformat(last_call_when_read))
-    units = submission.c.size * (submission.c.segments if unit == "segments" else literal(1))
+    segment_sum = func.coalesce(submission.c.segment_sum, submission.c.size * submission.c.segments)
+    units = segment_sum if unit == "segments" else submission.c.size
     last_call, accepted_units, last_activity = connection.execute(
         select(
             func.max(submission.c.called_at),

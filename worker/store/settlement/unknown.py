@@ -32,7 +32,8 @@ class UnknownSubmission:
     message_class: MessageClass
     request_id: int
     size: int
-    segments: int
+    #: The segments of all of its messages together.
+    segment_sum: int
     code: str | None
     words: str | None
     called_at: datetime | None
@@ -43,7 +44,7 @@ class UnknownSubmission:
 
     def units(self, unit: str) -> int:
         """Return what it would have added to a counter of `unit`: segments or messages."""
-        return self.size * (self.segments if unit == "segments" else 1)
+        return self.segment_sum if unit == "segments" else self.size
 
 
 def unknown_submissions(
@@ -85,7 +86,7 @@ def unknown_submissions(
             MessageClass(row.message_class),
             row.request_id,
             row.size,
-            row.segments,
+            row.size * row.segments if row.segment_sum is None else row.segment_sum,
             row.code,
             row.words,
             row.called_at,
@@ -187,6 +188,8 @@ def _as_lease(row: Any) -> Lease:
         Content(""),
         "",
         row.resend_of,
+        binding_id=row.binding_id,
+        barred=tuple(row.barred or ()),
     )
 
 

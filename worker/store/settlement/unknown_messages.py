@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, select
 
 from worker.domain.enums import SubmissionState
+from worker.domain.message_ranges import MessageKey
 from worker.store.delivery import submission_messages
-from worker.store.delivery.submission_messages import MessageKey
 from worker.store.schema.tables import message, request, submission
 
 

@@ -114,34 +114,48 @@ def usable_keys(connection: Connection, accounts: Collection[str] | None = None)
     return {row.key: row.version for row in rows}
 
 
+def all_renderings(connection: Connection) -> dict[int, Rendering]:
+    """Return every rendering that there was, in use or not, by its binding."""
+    query = _with_bindings(select(*_RENDERING_COLUMNS))
+    return {row.binding_id: _rendering(row) for row in connection.execute(query)}
+
+
 def _usable_bindings(query: Select[Any], accounts: Collection[str] | None) -> Select[Any]:
     """Return a query of the templates' table that is joined to the bindings that may be used."""
     if accounts is not None:
         query = query.where(binding.c.account.in_(sorted(accounts)))
+    return _with_bindings(query).where(
+        binding.c.state == _APPROVED,
+        or_(binding.c.signature_id.is_(None), signature.c.state == _APPROVED),
+    )
+
+
+def _with_bindings(query: Select[Any]) -> Select[Any]:
+    """Return a query of the templates' table that is joined to bindings and signatures."""
     return (
         query.select_from(template)
         .join(binding, binding.c.template_id == template.c.id)
         .outerjoin(signature, signature.c.id == binding.c.signature_id)
-        .where(
-            binding.c.state == _APPROVED,
-            or_(binding.c.signature_id.is_(None), signature.c.state == _APPROVED),
-        )
     )
+
+
+#: What a rendering needs of a template, a binding and a signature.
+_RENDERING_COLUMNS = (
+    template,
+    binding.c.id.label("binding_id"),
+    binding.c.account,
+    binding.c.plan,
+    binding.c.vendor_id.label("vendor_template_id"),
+    binding.c.limits.label("vendor_limits"),
+    signature.c.name.label("signature_name"),
+    signature.c.vendor_id.label("vendor_signature_id"),
+)
 
 
 def _renderings(accounts: Collection[str] | None) -> Select[Any]:
     """Return the query of the bindings that may be used, with what a rendering needs of each."""
-    columns = (
-        template,
-        binding.c.id.label("binding_id"),
-        binding.c.account,
-        binding.c.plan,
-        binding.c.vendor_id.label("vendor_template_id"),
-        binding.c.limits.label("vendor_limits"),
-        signature.c.name.label("signature_name"),
-        signature.c.vendor_id.label("vendor_signature_id"),
-    )
-    return _usable_bindings(select(*columns), accounts).order_by(binding.c.id)
+    query = _usable_bindings(select(*_RENDERING_COLUMNS), accounts)
+    return query.order_by(binding.c.id)
 
 
 def _rendering(row: Row[Any]) -> Rendering:
