@@ -268,7 +268,12 @@ class _Recording:
         wait, tries = self._pause(lease, result)
         barred = rerouting.barred_after(lease, result)
         new_submissions.plan_continuation(
-            self.connection, lease, wait=wait, tries=tries, barred=barred
+            self.connection,
+            lease,
+            wait=wait,
+            tries=tries,
+            barred=barred,
+            code=result.code if is_refused_form else None,
         )
 
     @staticmethod

@@ -198,6 +198,9 @@ def _submission_of(entry: LedgerEntry) -> TakenSubmission:
         entry.reference,
         entry.id,
         pool=entry.pool,
+        texts=list(entry.texts),
+        parts=list(entry.parts),
+        ids=list(entry.ids),
     )
 
 

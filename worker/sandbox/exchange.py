@@ -110,6 +110,16 @@ class TakenSubmission:
     template: str = ""
     #: Which of an account's balances pays.
     pool: str = ""
+    #: The text and the billed parts of each message, and the identifier that the gateway gave it,
+    #: in the order of the numbers; empty where all have the same.
+    texts: list[str] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+
+    @property
+    def segment_sum(self) -> int:
+        """The billed parts of all messages."""
+        return sum(self.parts) if self.parts else self.segments * len(self.msisdns)
 
 
 @dataclass(slots=True)

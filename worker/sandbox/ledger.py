@@ -7,6 +7,7 @@ the sandbox was killed the moment after. Refusals and reads are written too, wit
 
 import asyncio
 import fcntl
+import itertools
 import json
 import os
 from collections import Counter
@@ -55,6 +56,21 @@ class LedgerEntry:
     pool: str = ""
     #: The misbehaviour that was applied, if any.
     did: str = ""
+    #: The text, the billed parts and the gateway's identifier of each message that was taken, where
+    #: these differ.
+    texts: tuple[str, ...] = ()
+    parts: tuple[int, ...] = ()
+    ids: tuple[str, ...] = ()
+
+    @property
+    def messages(self) -> Iterator[tuple[str, str]]:
+        """The number and the text of each message that was taken."""
+        return zip(self.taken, self.texts or itertools.repeat(self.text), strict=False)
+
+    @property
+    def segment_sum(self) -> int:
+        """The billed parts of all messages that were taken; one for each where none is told."""
+        return sum(self.parts) if self.parts else len(self.taken) * (self.segments or 1)
 
 
 class TakenMessage(NamedTuple):
@@ -86,22 +102,24 @@ def read(path: Path | str) -> Iterator[LedgerEntry]:
 
 
 def _parse_entry(fields: dict[str, Any]) -> LedgerEntry:
-    fields["taken"] = tuple(fields.get("taken", ()))
+    for name in ("taken", "texts", "parts", "ids"):
+        fields[name] = tuple(fields.get(name, ()))
     return LedgerEntry(**fields)
 
 
 def taken(path: Path | str) -> Iterator[TakenMessage]:
     """Read the messages that were taken, in the ledger's order."""
     for entry in read(path):
-        for msisdn in entry.taken:
+        ids = entry.ids or itertools.repeat(entry.id)
+        for (msisdn, text), gateway_id in zip(entry.messages, ids, strict=False):
             yield TakenMessage(
                 msisdn,
-                entry.text,
+                text,
                 entry.gateway,
                 entry.account,
                 entry.at,
                 entry.reference,
-                entry.id,
+                gateway_id,
             )
 
 
@@ -109,7 +127,7 @@ def times_taken(path: Path | str) -> Counter[tuple[str, str]]:
     """Count how often each message (MSISDN and text) was taken."""
     counts: Counter[tuple[str, str]] = Counter()
     for entry in read(path):
-        counts.update((msisdn, entry.text) for msisdn in entry.taken)
+        counts.update(entry.messages)
     return counts
 
 
@@ -141,7 +159,7 @@ def totals(path: Path | str) -> LedgerTotals:
         sums.requests += 1
         sums.submissions += bool(entry.taken)
         sums.messages += len(entry.taken)
-        sums.segments += len(entry.taken) * entry.segments
+        sums.segments += sum(entry.parts) if entry.parts else len(entry.taken) * entry.segments
     sums.doubled = sum(1 for times in times_taken(path).values() if times > 1)
     return sums
 
@@ -175,6 +193,9 @@ def _submission_fields(submission: TakenSubmission) -> str:
     for name in _OPTIONAL:
         if value := getattr(submission, name):
             text += f',"{name}":{_quote(value)}'
+    for name in ("texts", "parts", "ids"):
+        if values := getattr(submission, name):
+            text += f',"{name}":{json.dumps(values, ensure_ascii=False)}'
     # A side has checked that the numbers are digits: they need no escaping.
     joined_numbers = '","'.join(submission.msisdns)
     return f'{text},"taken":["{joined_numbers}"]'

@@ -40,6 +40,7 @@ class ReturnScheduler:
                 "delivered",
                 due,
                 submission.extension,
+                ids=dict(zip(submission.msisdns, submission.ids, strict=False)),
             )
             for shaped_group in self._shape_all(group, submission, rules):
                 self.report(side, account, shaped_group)

@@ -87,7 +87,7 @@ class Side:
 
     def can_pay(self, account: SandboxAccount, submission: TakenSubmission) -> bool:
         """Tell whether the account can pay for the submission that is about to be taken."""
-        cost = submission.segments * len(submission.msisdns)
+        cost = submission.segment_sum
         return account.postpaid or self.world.balance(account, submission.pool) >= cost
 
     def set_options(self, options: Mapping[str, Any]) -> None:

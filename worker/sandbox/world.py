@@ -3,7 +3,7 @@
 import heapq
 import itertools
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -68,13 +68,16 @@ class ReportGroup:
     extension: str = ""
     #: The time that each report shows, where it is not when it is due.
     shown_time: float | None = None
+    #: The identifiers of single messages, by number, where each has one of its own.
+    ids: Mapping[str, str] = field(default_factory=dict)
 
     def reports(self, msisdns: list[str] | None = None) -> Iterator[SandboxReport]:
         """Return a report for each number of the group, or for each of `msisdns`."""
         at = self.due if self.shown_time is None else self.shown_time
         for msisdn in self.msisdns if msisdns is None else msisdns:
+            message_id = self.ids.get(msisdn, self.id)
             yield SandboxReport(
-                self.gateway, self.account, msisdn, self.id, self.status, at, self.extension
+                self.gateway, self.account, msisdn, message_id, self.status, at, self.extension
             )
 
 
@@ -199,7 +202,7 @@ class World:
         """Count a submission that was taken, which also pays for it."""
         key = (gateway, account, submission.pool)
         self.messages[key] += len(submission.msisdns)
-        self.segments[key] += submission.segments * len(submission.msisdns)
+        self.segments[key] += submission.segment_sum
 
     def sent(self, account: SandboxAccount, *, messages: bool = False) -> int:
         """Return the segments (or messages) that the account has ever sent."""

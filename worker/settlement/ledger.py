@@ -122,12 +122,12 @@ def _read_ledger(path: Path) -> tuple[dict[_Key, _LedgerLines], int]:
     lines_by_key: dict[_Key, _LedgerLines] = {}
     segments = 0
     for entry in sandbox.read(path):
-        for msisdn in entry.taken or ():
-            key = (entry.gateway, msisdn, entry.text or "")
+        for msisdn, text in entry.messages:
+            key = (entry.gateway, msisdn, text)
             lines = lines_by_key.setdefault(key, _LedgerLines(first_at=entry.at))
             lines.count += 1
             lines.last_at = entry.at
-            segments += entry.segments or 1
+        segments += entry.segment_sum
     return lines_by_key, segments
 
 

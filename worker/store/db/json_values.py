@@ -29,7 +29,7 @@ def _sqlite(element: json_number, compiler: Any, **options: Any) -> str:
 @compiles(json_number, "postgresql")
 def _postgresql(element: json_number, compiler: Any, **options: Any) -> str:
     column, key = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"CAST({column} ->> {key} AS INTEGER)"
+    return f"CAST({column} ->> ({key}) AS INTEGER)"
 
 
 @compiles(json_number, "mysql")

@@ -189,11 +189,12 @@ def plan_continuation(
     wait: float,
     tries: int,
     barred: Sequence[int | str] | None = None,
+    code: str | None = None,
 ) -> int:
     """Plan the submission that goes on with a lease's messages in `wait` seconds; returns its id.
 
     `tries` is how many tries that count these messages have behind them, `barred` what cannot carry
-    them in their form: None for what it was.
+    them in their form: None for what it was. `code` is why they go on elsewhere, if they do.
     """
     lo, hi = lease.lo, lease.hi
     continuation_id = insert_submission(
@@ -210,6 +211,7 @@ def plan_continuation(
             "parent_id": lease.id,
             "resend_of": current_resend_of(connection, lease),
             "barred": list(lease.barred if barred is None else barred) or None,
+            "code": code[:64] if code else None,
             "next_at": later(wait),
             "not_after": _select_valid_until(lease).scalar_subquery(),
             "created_at": now(),

@@ -1,0 +1,1 @@
+"""Installed by `tests.support.roster`."""
