@@ -196,7 +196,7 @@ def find_version(connection: Connection, key: str, version: int | None) -> Templ
     """Return a version of a template, the newest for None. Raises `NotFound`, naming near keys."""
     newest = versions.newest(connection, key)
     if newest is None:
-        msg = f"there is no template {key[:64]!r}; {_near(key, versions.keys(connection))}"
+        msg = f"there is no such template; {_near(key, versions.keys(connection))}"
         raise NotFound(msg)
     if version is None:
         return newest
