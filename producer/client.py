@@ -7,7 +7,7 @@ that has more than one configuration, or settings that are not read from a file.
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 from weakref import WeakSet
@@ -26,6 +26,8 @@ from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import CheckedRequest, Enqueued, EnqueueRequest
 from worker.intake.lists.options import ListOptions, parse_allowed
 from worker.intake.lookup import Message
+from worker.intake.recipient_rows import PlainRows, Row
+from worker.intake.value_rules import OddValue
 from worker.runtime import logs
 from worker.store.db import database
 
@@ -151,16 +153,9 @@ class Producer:
         )
         allowed = parse_allowed(allow)
         with open_recipients(recipients, text, reading, allowed) as (rows, facts):
-            loaded = campaigns.create(
-                self.engine,
-                self.settings,
-                name,
-                request,
-                rows,
-                given_names=facts.columns if facts else (),
-                allowed=allowed,
-                start=start,
-                skip_bad=skip_bad,
+            given_names = facts.columns if facts else ()
+            loaded = self._load_campaign(
+                name, request, rows, given_names, allowed, start=start, skip_bad=skip_bad
             )
             loaded.file = facts
         self.ring(request.message_class)
@@ -181,6 +176,30 @@ class Producer:
     def tick(self) -> bool:
         """Ring for the ticks, so that a worker reads at once what came in."""
         return self._doorbell.tick()
+
+    def _load_campaign(
+        self,
+        name: str,
+        request: EnqueueRequest,
+        rows: Iterable[PlainRows | Row],
+        given_names: Collection[str],
+        allowed: Collection[OddValue],
+        *,
+        start: bool,
+        skip_bad: bool,
+    ) -> Loaded:
+        """Load a campaign from the rows of opened recipients, and start it."""
+        return campaigns.create(
+            self.engine,
+            self.settings,
+            name,
+            request,
+            rows,
+            given_names=given_names,
+            allowed=allowed,
+            start=start,
+            skip_bad=skip_bad,
+        )
 
     def _store_in_session(
         self, session: "Session", checked: CheckedRequest, ring: Callable[[MessageClass], object]

@@ -6,6 +6,7 @@ and keeps the processes alive.
 
 import sys
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from celery import Celery, signals
@@ -15,7 +16,16 @@ from worker import outages
 from worker.config import secret_places
 from worker.config.settings import Settings, load
 from worker.domain.enums import MessageClass
-from worker.runtime import broker, gc_tuning, logs, old_queues, socket_folder, task_failures
+from worker.domain.errors import ConfigurationError
+from worker.runtime import (
+    broker,
+    gc_tuning,
+    logs,
+    old_queues,
+    redis_server,
+    socket_folder,
+    task_failures,
+)
 from worker.runtime.process import WorkerProcess
 from worker.runtime.tasks import CurrentWorker, register
 
@@ -96,6 +106,7 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
         logs.warn_of_variables(settings.warnings)
 
     _connect(signals.after_task_publish, _note_publish)
+    _connect(signals.celeryd_init, partial(_refuse_old_redis, settings))
     _connect(signals.celeryd_after_setup, _after_setup)
     _connect(signals.setup_logging, log_setup)
     _connect(signals.task_failure, task_failures.log_failure)
@@ -116,11 +127,6 @@ def _connect(signal: Signal, receiver: Any) -> None:
     signal.connect(receiver, weak=False)
 
 
-def _after_setup(instance: Any, **_: Any) -> None:
-    _refuse_green_pool(instance)
-    old_queues.hear(instance.app)
-
-
 def _refuse_green_pool(worker: Any) -> None:
     """End a worker whose threads would be none: a code would wait for whatever else is done."""
     pool = worker.pool_cls.__module__.rpartition(".")[2]
@@ -128,6 +134,19 @@ def _refuse_green_pool(worker: Any) -> None:
         sys.exit(
             f"error: --pool {pool}: use solo, prefork or threads; lanes are threads of their own"
         )
+
+
+def _after_setup(instance: Any, **_: Any) -> None:
+    _refuse_green_pool(instance)
+    old_queues.hear(instance.app)
+
+
+def _refuse_old_redis(settings: Settings, **_: Any) -> None:
+    """End a worker whose Redis refuses every connection: Celery would go on trying, unheard."""
+    try:
+        redis_server.check(settings)
+    except ConfigurationError as error:
+        sys.exit("\n".join(f"error: configuration: {problem}" for problem in error.problems))
 
 
 def _forks(consumer: Any) -> bool:

@@ -13,7 +13,7 @@ from redis.exceptions import ClusterCrossSlotError, ClusterDownError, MovedError
 
 from worker.config.settings import Settings
 from worker.delivery.throttle import Throttle
-from worker.runtime import broker, pending_doorbells
+from worker.runtime import broker, pending_doorbells, redis_server
 
 #: What a Redis Cluster says to a client that takes it for one server.
 _CLUSTER_ERRORS = (MovedError, ClusterDownError, ClusterCrossSlotError)
@@ -60,6 +60,8 @@ def explain(error: BaseException) -> str:
     for cause in _causes(error):
         if isinstance(cause, _CLUSTER_ERRORS):
             return "is a Redis Cluster, which takes none of this: name a server that is none"
+        if redis_server.refuses_hello(cause):
+            return redis_server.TOO_OLD
         if isinstance(cause, redis.AuthenticationError | redis.ResponseError):
             return f"refuses: {' '.join(str(cause).split())[:200]}"
         if isinstance(cause, OSError) and cause.strerror:

@@ -2,7 +2,7 @@
 
 import threading
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 from producer.client import Producer, build_request
 from producer.options import MessageOptions
-from producer.recipients import Recipients, open_recipients
 from producer.testing.campaign_capture import read_campaign
 from producer.testing.known_keys import KnownKeys
 from producer.testing.sent_message import SentMessage, sent_message
@@ -21,8 +20,9 @@ from worker.domain.errors import NotFound
 from worker.intake import enqueue
 from worker.intake.campaign_loader import Loaded
 from worker.intake.enqueue import Enqueued, EnqueueRequest
-from worker.intake.lists.options import ListOptions, parse_allowed
 from worker.intake.lookup import Message
+from worker.intake.recipient_rows import PlainRows, Row
+from worker.intake.value_rules import OddValue
 from worker.sandbox.samples import samples
 
 if TYPE_CHECKING:
@@ -87,33 +87,26 @@ class CapturingProducer(Producer):
         """Do as `enqueue` does."""
         return self.enqueue(to, text, **message_options)
 
-    def enqueue_campaign(
+    def _load_campaign(
         self,
         name: str,
-        recipients: Recipients,
-        text: str = "",
+        request: EnqueueRequest,
+        rows: Iterable[PlainRows | Row],
+        given_names: Collection[str],
+        allowed: Collection[OddValue],
         *,
-        start: bool = True,
-        skip_bad: bool = False,
-        allow: Collection[str] = (),
-        reading: ListOptions | None = None,
-        **message_options: Unpack[MessageOptions],
+        start: bool,
+        skip_bad: bool,
     ) -> Loaded:
         """Check a campaign and keep its messages, if they would be sent at once."""
-        options: MessageOptions = {"message_class": MessageClass.MARKETING, **message_options}
-        request = build_request((), text, options)
-        allowed = parse_allowed(allow)
-        with open_recipients(recipients, text, reading, allowed) as (rows, facts):
-            names = facts.columns if facts else ()
-            campaign = read_campaign(
-                self.settings, self._checkable(request), rows, names, allowed, next(self._ids)
-            )
+        campaign = read_campaign(
+            self.settings, self._checkable(request), rows, given_names, allowed, next(self._ids)
+        )
         loaded = campaign.loaded
-        loaded.file = facts
         with self._capturing:
             earlier = self._loaded.recall(request, campaign.fingerprint)
             if earlier is not None:
-                return earlier
+                return replace(earlier)
             self._loaded.note(request, campaign.fingerprint, loaded)
             if start and (skip_bad or not loaded.invalid):
                 for n, message in enumerate(campaign.messages):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.conftest import Place
 from tests.support.faults import servers
+from worker.runtime import redis_server
 
 
 class Cluster(servers.Redis):
@@ -45,6 +46,13 @@ def test_a_server_that_gives_all_has_nothing_left_behind(
     with server.client() as client:
         left = {key.decode() for key in client.scan_iter()}
     assert not [key for key in left if "doctor" in key or "pace" in key]
+
+
+@pytest.mark.parametrize("server", [servers.RedisBeforeHello], indirect=True)
+def test_a_server_before_redis_6_is_named_as_such(place: Place, server: servers.Redis) -> None:
+    found = checks(place, f"redis://127.0.0.1:{server.port}/0")
+    assert wrong(found) == {"broker", "doorbell", "redis"}
+    assert {found[name]["problem"] for name in wrong(found)} == {redis_server.TOO_OLD}
 
 
 @pytest.mark.parametrize("server", [Cluster], indirect=True)

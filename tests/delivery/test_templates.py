@@ -184,6 +184,27 @@ def test_a_binding_at_fault_is_paused_and_the_rest_goes_elsewhere(registry: Regi
     check_ledger(stage)
 
 
+def test_three_reports_that_call_it_unregistered_pause_a_binding(registry: Registry) -> None:
+    """A gateway that takes a text may learn later that its carrier does not know the signature."""
+    stage = registry.stage
+    accounts = {
+        name: account.settings.model_dump(include={"gateway", "base_url", "account", "priority"})
+        for name, account in stage.settings.accounts.items()
+        if name == "one"
+    }
+    one = {**QUICK, **roster.LOGIN, **accounts["one"], "templates_only": True}
+    stage.configure(accounts={"one": one})
+    stage.sandbox.control.rule("report_status", gateway=roster.NAME, args={"status": "unregistered"})
+    values = {"name": "客", "code": "1"}
+    with stage.working():
+        for number in mobiles(2):
+            made = stage.enqueue([number], "", template="code", variables=values)
+            eventually(lambda made=made: stage.states(made) == {"undelivered": 1})
+        assert registry.state("one") is RegistrationState.APPROVED
+        made = stage.enqueue(mobiles(1, 9), "", template="code", variables=values)
+        eventually(lambda: registry.state("one") is RegistrationState.PAUSED)
+
+
 def test_what_every_account_refuses_in_its_form_is_rejected(registry: Registry) -> None:
     stage = registry.stage
     with writing(stage.engine) as connection:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.faults import servers
 from tests.support.faults.house import House
+from tests.support.faults.pooled_postgresql import PooledPostgreSQL, wants_pooler
 from tests.support.faults.proxy import Proxy
 from tests.support.faults.rabbitmq import RabbitMQ
 from tests.support.faults.servers import MariaDB, PostgreSQL, Redis
@@ -62,6 +63,8 @@ def build(tmp_path: Path, gateways: Sandbox, request: pytest.FixtureRequest) -> 
     def one(database: str = "sqlite:///house.db", **words: Any) -> House:
         folder = tmp_path / f"house{len(made)}"
         folder.mkdir()
+        if database.startswith("postgresql") and wants_pooler():
+            words["top"] = {"database_pooler": True, **words.get("top", {})}
         if database.startswith("sqlite"):
             (folder / "house.db").write_bytes(_template())
         made.append(House(folder, database, gateways, **words))
@@ -89,11 +92,15 @@ def _folders() -> Iterator[contextlib.ExitStack]:
 
 @pytest.fixture(scope="session")
 def own_postgresql(_folders: contextlib.ExitStack) -> Iterator[PostgreSQL]:
-    """A PostgreSQL that may be killed; it lives on with the same data."""
-    server = PostgreSQL(_folders.enter_context(servers.folder()))
+    """A PostgreSQL that may be killed; it lives on with the same data.
+
+    With `XINSHI_TEST_THROUGH_POOLER=1` all but those who look after the server go through a pooler.
+    """
+    kind = PooledPostgreSQL if wants_pooler() else PostgreSQL
+    server = kind(_folders.enter_context(servers.folder()))
     server.prepare()
     yield server
-    server.kill()
+    server.end()
 
 
 @pytest.fixture(scope="session")

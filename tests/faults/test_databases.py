@@ -194,7 +194,7 @@ def test_fault_17_lock_timeout(build: Build, own_postgresql: PostgreSQL, postgre
     """Whoever does not get a lock in time tries again; the outcome is kept."""
     house = build(own_postgresql.url(postgresql), accounts=mute())
     house.producer.enqueue_campaign("locked", mobiles(20), TEXT)
-    engine = connect(own_postgresql.url(postgresql))
+    engine = connect(own_postgresql.direct_url(postgresql))
     with _altered(own_postgresql, postgresql, "lock_timeout", "200ms"), engine.connect() as holder:
         with Told(lambda: holder.execute(text("LOCK TABLE xinshi_submission"))) as told:
             house.worker("marketing", points=f"record.before=tell:{told.port}@1")
@@ -213,7 +213,7 @@ def test_fault_17_deadlock_victim(
     house = build(own_postgresql.url(postgresql), accounts=mute())
     house.sandbox.control.rule("throttled", call="submit", count=1, args={"status": 429})
     loaded = house.producer.enqueue_campaign("deadlock", mobiles(20), TEXT)
-    engine = connect(own_postgresql.url(postgresql))
+    engine = connect(own_postgresql.direct_url(postgresql))
     with engine.connect() as other:
         rows = text("SELECT id FROM xinshi_submission FOR UPDATE")
         with Told(lambda: other.execute(rows)) as told:

@@ -1,4 +1,7 @@
-"""Faults 15 and 16 behind a transaction pooler: it dies, the server dies, a commit is cut off."""
+"""Faults 15 and 16 behind a transaction pooler: it dies, the server dies, a commit is cut off.
+
+With `XINSHI_TEST_THROUGH_POOLER=1` all faults of the suite's PostgreSQL run behind one.
+"""
 
 from collections.abc import Iterator
 
@@ -9,20 +12,38 @@ from tests.faults.test_databases import small
 from tests.faults.test_matrix import mute
 from tests.support.faults import servers
 from tests.support.faults.house import TEXT, eventually, mobiles
+from tests.support.faults.pooled_postgresql import wants_pooler
 from tests.support.faults.proxy import Proxy
 from tests.support.faults.servers import PostgreSQL
 from tests.support.pgbouncer import PgBouncer, prepared
+from worker.store.db import pooler_probe
+from worker.store.db.database import connect
 
 pytestmark = pytest.mark.slow
 
 POOLED = {"database_pooler": True}
 
 
+@pytest.mark.skipif(not wants_pooler(), reason="for runs of the suite through its pooler")
+def test_the_suite_s_own_server_is_behind_a_pooler(
+    own_postgresql: PostgreSQL, postgresql: str
+) -> None:
+    for url, is_pooled in (
+        (own_postgresql.url(postgresql), True),
+        (own_postgresql.direct_url(postgresql), False),
+    ):
+        engine = connect(url, pooler=True)
+        try:
+            assert pooler_probe.stands_before(engine) is is_pooled
+        finally:
+            engine.dispose()
+
+
 @pytest.fixture
 def pooler(own_postgresql: PostgreSQL, postgresql: str) -> Iterator[PgBouncer]:
     """A pooler before a database of the suite's own server; it may be killed."""
     with servers.folder() as folder:
-        made = prepared(folder, own_postgresql.url(postgresql), pool_size=20)
+        made = prepared(folder, own_postgresql.direct_url(postgresql), pool_size=20)
         made.start()
         yield made
         made.kill()

@@ -118,7 +118,15 @@ async def answered(*_: object) -> httpx.Response:
 
 
 @LAW
-@given(st.builds(Results, RESULTS, st.dictionaries(NUMBER_TEXTS, RESULTS, max_size=3)))
+@given(
+    st.builds(
+        Results,
+        RESULTS,
+        st.dictionaries(st.integers(-1, 4), RESULTS, max_size=3),
+        st.lists(NAMES, max_size=4),
+        st.booleans(),
+    )
+)
 def test_any_result_of_a_submission_is_recorded(hand: Hand, results: Results) -> None:
     hand.enqueue(NUMBERS, account="v1")
     (prepared,) = hand.take()

@@ -98,7 +98,7 @@ def test_a_push_is_answered_as_the_gateway_expects(name: str) -> None:
 @pytest.mark.parametrize("name", recorded_cases.NAMES)
 def test_each_code_has_a_meaning_a_source_and_an_answer_that_says_it(name: str) -> None:
     """No code stands in a table without somebody who said so, and none that cannot be read."""
-    meanings = gateway_classes()[name].codes.meanings
+    meanings = recorded_cases.CLASSES[name].codes.meanings
     ways = recorded_cases.book(name)["codes"]
     for code, meaning in meanings.items():
         assert meaning.source, code

@@ -17,7 +17,13 @@ _CROWDED = st.builds(
 _OTHERS = st.sampled_from(
     ["02185418874", "1064812345678", "12999999999", "13000000000", "19999999999", "20000000000"]
 )
-_NUMBERS = st.lists(_CROWDED | _OTHERS, max_size=60)
+#: What stands on both sides of the first number that a table holds, and of the last one.
+_BORDERS = st.builds(
+    lambda tag, rest: str((number_set._BEFORE_TAGS + tag) * 2**24 + rest),
+    st.sampled_from([0, 1, number_set._TAG_END - 1, number_set._TAG_END]),
+    st.sampled_from([0, 1, 2**24 - 1]),
+)
+_NUMBERS = st.lists(_CROWDED | _OTHERS | _BORDERS, max_size=60)
 
 
 def wanted(to: list[str]) -> list[int]:
@@ -46,6 +52,9 @@ def test_a_number_is_repeated_exactly_when_it_was_seen_before(
 
 def test_each_mobile_number_has_one_mark_on_each_of_its_places() -> None:
     """So that what stands on a place is one number: the largest marks and tries fit beside it."""
-    largest = (number_set._MOBILE_COUNT - 1 >> number_set._BUCKET_BITS) + 1
-    assert largest < 1 << number_set._TAG_BITS
-    assert (number_set.MAX_PROBES - 1) << number_set._TAG_BITS | largest < 1 << 16
+    smallest, largest = (
+        (number >> number_set._BUCKET_BITS) - number_set._BEFORE_TAGS
+        for number in (13_000_000_000, 19_999_999_999)
+    )
+    assert 0 < smallest < largest < number_set._TAG_END == 1 << number_set._TAG_BITS
+    assert (number_set.MAX_PROBES - 1) << number_set._TAG_BITS | number_set._TAG_END - 1 < 1 << 16

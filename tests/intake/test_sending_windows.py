@@ -14,9 +14,9 @@ from tests.support.doorbell_listener import Listening
 from tests.support.stage import LOGINS, mobiles
 from worker.config.settings import Settings, parse
 from worker.domain.enums import MessageClass, NumberKind
-from worker.domain.errors import Refused
+from worker.domain.errors import Problem, Refused
 from worker.domain.timezone import SHANGHAI
-from worker.gateways.base import Content
+from worker.gateways.base import Account, Content
 from worker.intake import account_checks
 from worker.intake.enqueue import EnqueueRequest
 from worker.policy import eligibility
@@ -59,7 +59,7 @@ def findings(settings: Settings, **more: Any) -> tuple[list[str], list[str]]:
         mobiles(1), more.pop("text", AD), **{"message_class": MARKETING, **more}
     )
     content = Content(request.text)
-    problems, warnings = account_checks.window_findings(
+    problems, warnings = account_checks.account_findings(
         settings, request, content, {NumberKind.MOBILE}, NOON
     )
     return [str(problem) for problem in problems], [str(warning) for warning in warnings]
@@ -108,6 +108,30 @@ def test_an_end_alone_is_warned_of_since_the_same_call_may_come_again_later(
     assert "(sending hours in Asia/Shanghai: night 22:00-02:00)" in warning
     assert findings(settings, not_after=at(27, "13:00")) == ([], [])
     assert findings(settings, not_after=at(27, "22:01"), account="night") == ([], [])
+
+
+def test_a_window_that_has_begun_is_warned_of_where_the_rest_of_it_lies_outside(
+    settings: Settings,
+) -> None:
+    begun = {"not_before": at(27, "01:00"), "not_after": at(27, "13:00"), "account": "night"}
+    problems, (warning,) = findings(settings, **begun)
+    assert problems == []
+    assert warning.startswith("not_after: from 2026-11-27 12:00 to 2026-11-27 13:00 no account")
+
+
+def test_each_account_is_asked_once_whether_it_can_carry_the_text(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    problems_of = eligibility.problems
+
+    def ask(account: Account, *rest: Any) -> list[Problem]:
+        asked.append(account.name)
+        return problems_of(account, *rest)
+
+    monkeypatch.setattr(eligibility, "problems", ask)
+    assert findings(settings, not_before=at(28, "02:00"), not_after=at(28, "09:00"))[0]
+    assert sorted(asked) == sorted(HOURS)
 
 
 def test_accounts_that_cannot_carry_the_text_do_not_count(settings: Settings) -> None:

@@ -21,6 +21,7 @@ QUEUES = ["-m", "celery", "-A", "worker", "worker", "-Q", "notice,marketing", "-
         ["-c", "2", "--max-tasks-per-child", "1"],
         ["--autoscale", "3,1"],
         ["-c", "2", "--time-limit", "30", "--soft-time-limit", "20"],
+        ["-c", "1", "--time-limit", "5", "--soft-time-limit", "3"],
     ],
     ids=" ".join,
 )

@@ -16,7 +16,7 @@ POOL_SIZE = 2
 #: What its configuration says; the old way of poolers with prepared statements, unless told.
 CONFIGURATION = """
 [databases]
-{name} = host={host} port={port} dbname={name}{password}
+{name} = host={host} port={port}{password}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {listen_port}
@@ -27,16 +27,22 @@ pool_mode = {mode}
 default_pool_size = {pool_size}
 max_client_conn = 300
 query_wait_timeout = 20
+server_idle_timeout = {idle}
 """
+#: Seconds for which a connection to the server outlives its last transaction, as by default.
+SERVER_IDLE_SECONDS = 600
 
 
 @dataclass
 class PgBouncer(servers.Server):
-    """A pooler before the database of a URL."""
+    """A pooler before the database of a URL; before all of its server where that is named `*`."""
 
     server: URL = field(default_factory=lambda: make_url("postgresql://"))
     mode: str = "transaction"
     pool_size: int = POOL_SIZE
+    server_idle: int = SERVER_IDLE_SECONDS
+    #: The database that shows whether it answers; that of the URL unless told.
+    ready_name: str | None = None
 
     def prepare(self) -> None:
         """Write what it is configured by."""
@@ -53,6 +59,7 @@ class PgBouncer(servers.Server):
                 users=users,
                 mode=self.mode,
                 pool_size=self.pool_size,
+                idle=self.server_idle,
             ),
             "utf-8",
         )
@@ -66,7 +73,8 @@ class PgBouncer(servers.Server):
 
     def ready(self) -> bool:
         """Tell whether it answers."""
-        engine = create_engine(self.url)
+        url = make_url(self.url)
+        engine = create_engine(url.set(database=self.ready_name) if self.ready_name else url)
         try:
             with engine.connect() as connection:
                 return bool(connection.execute(text("SELECT 1")).scalar())

@@ -28,11 +28,15 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support import roster
+from tests.support.roster.adapters.roster import Roster
 from worker.gateways.base import Content, Gateway, OutgoingSubmission
 from worker.gateways.registry import gateway_classes
 
 FOLDER = Path(__file__).parents[1] / "gateways" / "recorded"
-NAMES = sorted(gateway_classes())
+#: The gateways of the product, and the tests' own, which tells of each recipient.
+CLASSES: Mapping[str, type[Gateway]] = {**gateway_classes(), Roster.name: Roster}
+NAMES = sorted(CLASSES)
 REFERENCE = "0123456789abcdef0123456789abcdef"
 AT = datetime.fromisoformat("2015-12-31T14:55:41+08:00")
 
@@ -40,7 +44,8 @@ AT = datetime.fromisoformat("2015-12-31T14:55:41+08:00")
 @cache
 def book(name: str) -> dict[str, Any]:
     """Return what is recorded of a gateway."""
-    return json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    path = roster.FOLDER / "recorded.json" if name == roster.NAME else FOLDER / f"{name}.json"
+    return json.loads(path.read_text("utf-8"))
 
 
 @cache
@@ -58,7 +63,7 @@ def gateway(name: str, account: str | None = None) -> Gateway:
 
 def build(name: str, settings: Mapping[str, Any]) -> Gateway:
     """Return a gateway with these settings, as a configuration file would give them."""
-    kind = gateway_classes()[name]
+    kind = CLASSES[name]
     return kind(kind.Settings.model_validate({"gateway": name, **settings}))
 
 
@@ -132,7 +137,7 @@ def read(of: Gateway, reader: str, answer: httpx.Response) -> Any:
 
 def readers(of: Gateway) -> list[str]:
     """Name the reads that a gateway has."""
-    names = ("results", "reports", "inbound", "balance", "sent_count", "password")
+    names = ("results", "reports", "inbound", "balance", "sent_count", "query", "password")
     kind = type(of)
     return [n for n in names if getattr(kind, f"read_{n}") is not getattr(Gateway, f"read_{n}")]
 

@@ -42,7 +42,12 @@ class Process:
     """A process that the test started; `log` is what it wrote to standard error."""
 
     def __init__(
-        self, arguments: list[str], config: Path, log: Path, path: Path | None = None
+        self,
+        arguments: list[str],
+        config: Path,
+        log: Path,
+        path: Path | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.log = log
         environment = {
@@ -50,6 +55,7 @@ class Process:
             "PYTHONPATH": str(path or ROOT),
             "PYTHONUNBUFFERED": "1",
             "XINSHI_CONFIG": str(config),
+            **(variables or {}),
         }
         with log.open("ab") as errors:
             self._popen = subprocess.Popen(

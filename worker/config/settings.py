@@ -223,11 +223,15 @@ class Settings:
 
     def valid_seconds(self, message_class: MessageClass) -> float:
         """Return for how long a message of a class is valid, unless its sender says otherwise."""
+        return self._valid_seconds[message_class]
+
+    @cached_property
+    def _valid_seconds(self) -> Mapping[MessageClass, float]:
         return {
             MessageClass.OTP: self.top.valid_otp,
             MessageClass.NOTICE: self.top.valid_notice,
             MessageClass.MARKETING: self.top.valid_marketing,
-        }[message_class]
+        }
 
 
 def load(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

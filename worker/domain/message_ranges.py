@@ -1,6 +1,6 @@
 """Name messages by ranges: the messages of a submission in few words, and in their order. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 #: A message: its request and its number there.
@@ -41,12 +41,3 @@ def keys_in(ranges: Iterable[MessageRange]) -> Iterator[MessageKey]:
     for message_range in ranges:
         for n in range(message_range.lo, message_range.hi):
             yield message_range.request_id, n
-
-
-def key_at(ranges: Sequence[MessageRange], position: int) -> MessageKey:
-    """Return the message at a position of ranges; raises `IndexError` beyond the last one."""
-    for message_range in ranges:
-        if position < len(message_range):
-            return message_range.request_id, message_range.lo + position
-        position -= len(message_range)
-    raise IndexError(position)

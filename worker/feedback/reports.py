@@ -6,12 +6,13 @@ A report that matches no message yet stays and is tried again: it may come befor
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from worker.domain.enums import MessageState, ReportStatus, SubmissionState
+from worker.domain.enums import Fault, MessageState, ReportStatus, SubmissionState
 from worker.feedback import report_matching
 from worker.feedback.report_matching import MatchedReport, ReportLookup
 from worker.gateways.results import Report
@@ -21,6 +22,7 @@ from worker.store.feedback import applied_reports
 from worker.store.feedback import reports as report_store
 from worker.store.feedback.reports import Origin, ReportTarget
 from worker.store.settlement import unknown
+from worker.store.templates import bindings
 
 #: How many reports are stored and applied together.
 MAX_REPORTS_AT_ONCE = 5000
@@ -61,8 +63,22 @@ def _take_chunk(
     lookups_by_digest = {row["digest"]: lookup for row, lookup in zip(rows, lookups, strict=True)}
     new_ids = report_store.add(connection, rows)
     new_lookups = {report_id: lookups_by_digest[digest] for digest, report_id in new_ids.items()}
-    apply(connection, _matched(new_lookups))
+    matched_reports = _matched(new_lookups)
+    apply(connection, matched_reports)
+    _note_unregistered(connection, matched_reports.values())
     return len(new_ids)
+
+
+def _note_unregistered(connection: Connection, reports: Iterable[MatchedReport]) -> None:
+    """Count messages whose reports call their signature or template unregistered, by binding."""
+    messages = {
+        (matched.origin.binding_id, matched.target)
+        for matched in reports
+        if matched.origin.binding_id is not None and matched.report.fault is Fault.BINDING
+    }
+    now = datetime.now(UTC)
+    for binding_id in sorted(binding_id for binding_id, _ in messages if binding_id is not None):
+        bindings.note_unregistered(connection, binding_id, now)
 
 
 def match_stored(
@@ -108,7 +124,7 @@ def apply(
         proves = not (adopting and origin.restored)
         if origin.state is SubmissionState.UNKNOWN and proves and origin.id not in settled:
             settled.add(origin.id)
-            _settle(connection, origin, report_id, matched.report.gateway_id)
+            _settle(connection, origin, report_id, _adoptable_id(matched))
     others = submission_details.other_segments(
         connection,
         {matched.origin.id for matched in reports.values() if matched.origin.segments_differ},
@@ -120,6 +136,13 @@ def apply(
             if (others.get(matched.target, matched.origin.segments) == 1) is one_part
         }
         _move_messages(connection, alike, one_part=one_part)
+
+
+def _adoptable_id(matched: MatchedReport) -> str | None:
+    """Return the gateway's id in a report where it is the submission's, and not one message's."""
+    report, origin = matched.report, matched.origin
+    is_submissions = report.reference in {None, report.gateway_id} or origin.size == 1
+    return report.gateway_id if is_submissions else None
 
 
 def _settle(connection: Connection, origin: Origin, report_id: int, gateway_id: str | None) -> None:

@@ -30,6 +30,7 @@ from worker.gateways.results import (
     Result,
     Results,
     SentCount,
+    SentRow,
 )
 
 
@@ -133,10 +134,26 @@ class Capabilities:
     inbound: bool = False
     balance: bool = False
     sent_count: bool = False
+    #: True where the gateway can be asked what it was given, by number and time.
+    query: bool = False
+    #: Seconds that have to lie between two such calls.
+    query_spacing: float = 0.0
+    #: True where the gateway takes a call as a whole or not at all: one message of it proves all.
+    takes_whole: bool = False
     #: True where the gateway tells hours apart and a read by hour can be repeated.
     inbound_by_hour: bool = False
     #: Seconds that have to lie between two reads of inbound messages.
     inbound_spacing: float = 0.0
+
+
+class SentQuery(NamedTuple):
+    """What a gateway is asked about a message of which nobody knows whether it was taken."""
+
+    msisdn: str
+    #: When its submission was written ahead, aware.
+    called_at: datetime
+    #: The reference that its submission carried; "" where it had none.
+    reference: str
 
 
 class Gateway(ABC):
@@ -214,6 +231,14 @@ class Gateway(ABC):
 
     def read_sent_count(self, response: httpx.Response) -> SentCount:
         """Read the answer to `sent_count_request`. Never raises."""
+        raise NotImplementedError
+
+    def query_request(self, query: SentQuery, at: datetime) -> httpx.Request | None:
+        """Build the request that asks what a number was sent around a time; it can be repeated."""
+        return None
+
+    def read_query(self, response: httpx.Response) -> Page[SentRow]:
+        """Read the answer to `query_request`. Never raises."""
         raise NotImplementedError
 
     def password_request(self, new_password: str) -> httpx.Request | None:

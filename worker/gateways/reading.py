@@ -17,10 +17,12 @@ from worker.gateways.page_contents import PageContents
 from worker.gateways.results import (
     Balance,
     InboundMessage,
+    Page,
     Report,
     Result,
     Results,
     SentCount,
+    SentRow,
 )
 
 #: The pools of a balance that are kept; the most that a gateway is known to have is three.
@@ -68,6 +70,13 @@ def read_sent_count(gateway: Gateway, response: httpx.Response) -> SentCount:
     """Read a sent counter; a number that no counter can show is none."""
     counter = gateway.read_sent_count(response)
     return SentCount(storable_fields.count(counter.sent), _refusal(counter.refusal))
+
+
+def read_query(gateway: Gateway, response: httpx.Response) -> Page[SentRow]:
+    """Read what a gateway says that a number was sent."""
+    page = gateway.read_query(response)
+    rows, lost = _fit(storable.sent_row, page.items)
+    return Page(rows, _refusal(page.refusal), page.damaged + lost)
 
 
 def read_password(gateway: Gateway, response: httpx.Response) -> Result:

@@ -85,6 +85,8 @@ class Report:
     gateway_id: str | None = None
     words: str = ""
     reported_at: datetime | None = None
+    #: `binding` where the status says that the signature or template is not registered.
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,20 @@ class InboundMessage:
     service_number: str | None = None
     gateway_id: str | None = None
     received_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """A message that the gateway says it was given, as it shows it when asked by number and time.
+
+    `reference` is ours as it was sent, of the submission or of the message; `text` the whole text,
+    where the gateway shows it.
+    """
+
+    msisdn: str
+    reference: str | None = None
+    text: str | None = None
+    gateway_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

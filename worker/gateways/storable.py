@@ -9,7 +9,7 @@ can be read again. Nothing here raises for any value of the right types.
 from dataclasses import replace
 
 from worker.gateways import storable_fields as fields
-from worker.gateways.results import InboundMessage, Pool, Report, Result, Results
+from worker.gateways.results import InboundMessage, Pool, Report, Result, Results, SentRow
 
 
 def results(answer: Results, size: int) -> Results:
@@ -63,6 +63,19 @@ def report(row: Report) -> Report | None:
         reference=reference,
         gateway_id=gateway_id,
         reported_at=fields.time(row.reported_at),
+    )
+
+
+def sent_row(row: SentRow) -> SentRow | None:
+    """Fit a message that was sent; None when its number does not fit."""
+    msisdn = fields.name(row.msisdn, fields.MAX_MSISDN)
+    if msisdn is None:
+        return None
+    return replace(
+        row,
+        msisdn=msisdn,
+        reference=fields.name(row.reference, fields.MAX_ID),
+        gateway_id=fields.name(row.gateway_id, fields.MAX_ID),
     )
 
 

@@ -17,7 +17,7 @@ from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaign_twins, enqueue, template_choice
-from worker.intake.account_checks import account_problems, window_findings
+from worker.intake.account_checks import account_findings
 from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.checked_block import CheckedBlock
 from worker.intake.enqueue import EnqueueRequest
@@ -224,17 +224,14 @@ def check(
     problems += class_problems(request.message_class) + enqueue.terms_problems(request)
     problems += enqueue.callback_problems(settings, request.callback_url)
     forms = None
-    if not problems and registered is not None:
-        forms = template_choice.Forms(settings, content, registered.renderings, ())
-        problems += forms.problems(content.variables) if content.variables else []
-    elif not problems:
-        problems += account_problems(
-            settings, request.message_class, request.account, content, set()
-        )
+    if registered is not None:
+        by_row = not content.variables and bool(placeholders.names(content.text))
+        forms = template_choice.Forms(settings, content, registered.renderings, (), by_row=by_row)
     if not problems:
-        able_accounts = None if forms is None else forms.accounts
-        window = window_findings(settings, request, content, set(), able=able_accounts)
-        problems, warnings = window.problems, (*warnings, *window.warnings)
+        problems, account_warnings = account_findings(
+            settings, request, content, set(), forms=forms
+        )
+        warnings = (*warnings, *account_warnings)
     if problems:
         raise Refused(problems)
     if forms is not None:
@@ -244,6 +241,6 @@ def check(
         settings.accounts.values(), request.message_class, request.account
     )
     able = [account for account in candidates if not eligibility.problems(account, content, ())]
-    by_row = not request.template and not request.variables
-    names = placeholders.names(request.text) if by_row else frozenset[str]()
+    has_own_values = not request.template and not request.variables
+    names = placeholders.names(request.text) if has_own_values else frozenset[str]()
     return RowChecker(content, able, names, allowed), warnings

@@ -17,7 +17,6 @@ from worker.intake import (
     template_choice,
 )
 from worker.intake.campaign_loader import Loaded
-from worker.intake.campaign_writer import number_kinds
 from worker.intake.enqueue import EnqueueRequest
 from worker.intake.number_set import NumberSet
 from worker.intake.recipient_rows import PlainRows, RecipientsHash, Row, checked_blocks, peek_names
@@ -34,7 +33,7 @@ class CampaignPreview:
     loaded: Loaded
     content: Content
     #: The kinds of the numbers that would be sent to.
-    kinds: Collection[str]
+    kinds: Collection[NumberKind]
     #: `segments` and `samples`, as a campaign has them.
     texts: dict[str, Any]
 
@@ -58,7 +57,7 @@ def preview(
     registered = template_choice.look_up(engine, settings, request)
     checker, warnings = campaign_loader.check(settings, request, given_names, allowed, registered)
     loaded = Loaded(0, warnings=warnings)
-    numbers, kinds, tally = NumberSet(), set[str](), checker.tally()
+    numbers, kinds, tally = NumberSet(), set[NumberKind](), checker.tally()
     heeds_opt_outs = request.message_class in settings.opt_out_classes
     new_request = enqueue.request_row(settings, request, checker.content, set(), (), registered)
     recipients_hash = RecipientsHash(new_request.fingerprint)
@@ -72,7 +71,7 @@ def preview(
         suppressed = left_out.opted_out_positions(engine, msisdns) if heeds_opt_outs else []
         good = good.leave_out(suppressed, LeftOutReason.SUPPRESSED)
         tally.add(good, checker.texts_of(good.good))
-        kinds |= number_kinds(good.good.msisdns)
+        kinds |= good.kinds()
         loaded.total += len(good.lines)
         loaded.repeated += len(repeated)
         loaded.suppressed += len(suppressed)
@@ -111,16 +110,13 @@ def _accounts_json(
         states = accounts.states(connection, settings.logins)
     all_accounts = settings.accounts.values()
     serving = eligibility.candidates(all_accounts, request.message_class, request.account)
-    kinds = [NumberKind(kind) for kind in preview.kinds]
     accounts_json = []
     for account in sorted(all_accounts, key=lambda account: -account.settings.priority):
         if account in serving:
-            faults = eligibility.problems(account, preview.content, kinds)
+            faults = eligibility.problems(account, preview.content, preview.kinds)
             reasons = [problem.what for problem in faults]
-        elif request.account:
-            reasons = [f"{request.account} was named"]
         else:
-            reasons = [f"does not serve {request.message_class.value}"]
+            reasons = [eligibility.candidacy_problem(request.message_class, request.account)]
         state = states.get(account.name)
         if state and state.held:
             reasons.append("held")

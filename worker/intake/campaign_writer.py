@@ -14,7 +14,6 @@ from typing import NoReturn
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from worker.domain import msisdn as numbers
 from worker.domain.enums import CampaignState, LeftOutReason, NumberKind
 from worker.domain.errors import KeyConflict, Problem, TooLate
 from worker.intake import left_out
@@ -107,7 +106,7 @@ class CampaignWriter:
         self._running_blocks: deque[Future[None]] = deque()
         self._last_position: _BlockPosition | None = None
         self._numbers = NumberSet()
-        self._kinds: set[str] = set()
+        self._kinds: set[NumberKind] = set()
 
     def add_block(self, block: CheckedBlock) -> None:
         """Begin to store the numbers of a block that are new; waits while enough are stored."""
@@ -162,7 +161,7 @@ class CampaignWriter:
                 first_n = self.total
                 self.total = first_n + len(messages.msisdns)
                 self.suppressed += len(suppressed)
-                self._kinds |= number_kinds(messages.msisdns)
+                self._kinds |= block.kinds()
                 self._tally.add(block, texts)
             if texts is not None:
                 messages = messages.grouped_by_text(texts)
@@ -258,10 +257,3 @@ class CampaignWriter:
     @staticmethod
     def _raise_conflict() -> NoReturn:
         raise KeyConflict([Problem("key", "another call is loading this campaign now")])
-
-
-def number_kinds(msisdns: Sequence[str]) -> set[str]:
-    """Return the kinds of numbers."""
-    if numbers.are_mobile(msisdns):
-        return {NumberKind.MOBILE.value} if msisdns else set()
-    return {str(numbers.kind(msisdn)) for msisdn in msisdns}

@@ -1,10 +1,11 @@
 """A block of a list's rows after the check: the good ones, and what was left out of it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
-from worker.domain.enums import LeftOutReason
+from worker.domain import msisdn
+from worker.domain.enums import LeftOutReason, NumberKind
 from worker.store.intake.campaign_rows import MessageColumns
 from worker.store.intake.left_out_rows import LeftOutRow
 
@@ -22,6 +23,15 @@ class CheckedBlock:
     good: MessageColumns
     lines: Sequence[int]
     left_out: Sequence[LeftOutRow] = ()
+    #: Whether it is known already that all good rows have mobile numbers.
+    all_mobile: bool = False
+
+    def kinds(self) -> set[NumberKind]:
+        """Return the kinds of the numbers of its good rows."""
+        msisdns = self.good.msisdns
+        if self.all_mobile or msisdn.are_mobile(msisdns):
+            return {NumberKind.MOBILE} if msisdns else set()
+        return {kind for kind in map(msisdn.kind, msisdns) if kind}
 
     def leave_out(self, positions: Collection[int], reason: LeftOutReason) -> "CheckedBlock":
         """Return the block without the good rows at `positions`, which are left out for `reason`.
@@ -37,12 +47,11 @@ class CheckedBlock:
             LeftOutRow(self.lines[position], msisdns[position], reason)
             for position in sorted(is_left_out)
         ]
-        return CheckedBlock(
-            self.first_row,
-            self.row_count,
-            self.good.select(flags),
-            list(compress(self.lines, flags)),
-            [*self.left_out, *rows],
+        return replace(
+            self,
+            good=self.good.select(flags),
+            lines=list(compress(self.lines, flags)),
+            left_out=[*self.left_out, *rows],
         )
 
     def left_out_in_order(self) -> list[LeftOutRow]:

@@ -27,7 +27,7 @@ from worker.domain.errors import (
 )
 from worker.gateways.base import Content
 from worker.intake import template_choice
-from worker.intake.account_checks import account_problems, window_findings
+from worker.intake.account_checks import account_findings
 from worker.intake.label_rules import label_problems
 from worker.intake.text_checks import lint_content, unused_value_warnings
 from worker.store.db import database
@@ -104,17 +104,14 @@ def check(
     msisdns, message_indexes = _normalise_recipients(request.to, problems)
     kinds = {kind for kind in map(numbers.kind, msisdns) if kind}
     problems += terms_problems(request) + callback_problems(settings, request.callback_url)
-    able = None
-    if not problems and registered is not None:
+    forms = None
+    if registered is not None:
         forms = template_choice.Forms(settings, content, registered.renderings, kinds)
-        problems, able = forms.problems(content.variables), forms.accounts
-    elif not problems:
-        problems += account_problems(
-            settings, request.message_class, request.account, content, kinds
-        )
     if not problems:
-        window = window_findings(settings, request, content, kinds, able=able)
-        problems, warnings = window.problems, (*warnings, *window.warnings)
+        problems, account_warnings = account_findings(
+            settings, request, content, kinds, forms=forms
+        )
+        warnings = (*warnings, *account_warnings)
     if problems:
         raise Refused(problems)
     new_request = request_row(settings, request, content, kinds, msisdns, registered)

@@ -245,13 +245,15 @@ def _accept_whole(
             count,
             MessageColumns(block.msisdns),
             range(block.line, block.line + count),
+            all_mobile=True,
         )
     if not checker.numbers_suffice or any(row[2] for row in block) or any(row[3] for row in block):
         return None
     msisdns = [row[1] for row in block]
     if not numbers.are_mobile(msisdns):
         return None
-    return CheckedBlock(first_row, len(block), MessageColumns(msisdns), [row[0] for row in block])
+    lines = [row[0] for row in block]
+    return CheckedBlock(first_row, len(block), MessageColumns(msisdns), lines, all_mobile=True)
 
 
 def _accept_good(

@@ -120,7 +120,12 @@ class Forms:
         content: Content,
         renderings: Sequence[Rendering],
         kinds: Collection[NumberKind],
+        *,
+        by_row: bool = False,
     ) -> None:
+        """With `by_row` each recipient has values of its own."""
+        #: The values that all messages share; None where each has its own.
+        self.shared_values = None if by_row else content.variables
         self._content = content
         self._kinds = kinds
         self._pairs: list[tuple[Account, Rendering]] = [
@@ -148,12 +153,27 @@ class Forms:
     def problems(self, values: Mapping[str, str]) -> list[Problem]:
         """Return why no account can send these values; [] when one can."""
         all_problems: list[Problem] = []
-        for account, rendering in self._pairs:
-            problems = rendering.problems(values)
+        for account in self.accounts:
+            problems = self.account_problems(account, values)
+            if not problems:
+                return []
+            all_problems += problems
+        return list(dict.fromkeys(all_problems))
+
+    def account_problems(self, account: Account, values: Mapping[str, str] | None) -> list[Problem]:
+        """Return why an account can send values by none of its bindings; [] when it can.
+
+        With None each recipient has its own, and these are looked at with the recipient.
+        """
+        all_problems: list[Problem] = []
+        for other, rendering in self._pairs:
+            if other is not account:
+                continue
+            problems = [] if values is None else rendering.problems(values)
             if not problems:
                 content = contents.rendered(self._content, rendering, values)
                 problems = eligibility.problems(account, content, self._kinds)
             if not problems:
                 return []
             all_problems += problems
-        return list(dict.fromkeys(all_problems))
+        return all_problems

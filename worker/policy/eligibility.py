@@ -98,6 +98,11 @@ def candidates(
     return [account for account in accounts if _serves(account, message_class, named_account)]
 
 
+def candidacy_problem(message_class: MessageClass, named_account: str | None) -> str:
+    """Return why an account that is none of the candidates does not come into question."""
+    return f"{named_account} was named" if named_account else f"does not serve {message_class}"
+
+
 def _serves(account: Account, message_class: MessageClass, named_account: str | None) -> bool:
     if named_account:
         return account.name == named_account

@@ -5,17 +5,19 @@ import secrets
 import socket
 import time
 from collections.abc import Collection
+from contextlib import suppress
 
 import structlog
 from sqlalchemy import Engine
 
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
+from worker.domain.errors import XinshiError
 from worker.runtime.background_service import BackgroundService
 from worker.runtime.callback_sender import CallbackSender
 from worker.runtime.lane import Lane
 from worker.runtime.ticker import Ticker
-from worker.store import spool
+from worker.store import database_file, events, spool
 from worker.store.db import database
 from worker.store.spool import Spool
 
@@ -71,10 +73,24 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start all services."""
+        self._note_database_file()
         for service in self._services():
             service.start()
         lanes = [message_class.value for message_class in self.lanes]
         log.info("worker.started", owner=self.owner, lanes=lanes)
+
+    def _note_database_file(self) -> None:
+        """Say when the database's file is a copy of the one that workers ran on before."""
+        engine = self.ticker.engine
+        # A database that is away is told of by whoever needs it.
+        with suppress(XinshiError):
+            with database.reading(engine) as connection:
+                if database_file.is_noted(connection):
+                    return
+            with database.writing(engine) as connection:
+                if database_file.note(connection):
+                    events.add(connection, "database.copied", self.owner)
+                    log.warning("database.copied")
 
     def ring(self, message_class: str) -> None:
         """Make the lane of a class look now; does nothing when this process does not serve it."""

@@ -24,6 +24,8 @@ from worker.gateways.base import Account
 from worker.gateways.transport.client import GatewayClient
 from worker.runtime import maintenance
 from worker.runtime.background_service import BackgroundService
+from worker.settlement import queries
+from worker.settlement.queries import QuerySettler
 from worker.settlement.repeat import RepeatSettler
 from worker.settlement.sent_counter import CounterSettler
 from worker.store import accounts, ticks
@@ -213,6 +215,11 @@ class Ticker(BackgroundService):
             repeater = RepeatSettler(self.settings, self.engine, client, self.owner)
             repeat = self._unless_held(account, repeater.repeat)
             yield f"repeat:{name}", Tick(REPEAT_EVERY, 10 * timeout + 60.0, repeat)
+        if capabilities.query:
+            asker = QuerySettler(self.settings, self.engine, client, self.owner)
+            ask = self._unless_held(account, asker.settle)
+            every = max(queries.ASK_EVERY, capabilities.query_spacing)
+            yield f"query:{name}", Tick(every, queries.MAX_RUN_SECONDS + 2 * timeout + 60.0, ask)
         if capabilities.sent_count:
             settler = CounterSettler(self.settings, self.engine, collector, self.owner)
             settle = self._unless_held(account, settler.settle)

@@ -48,11 +48,12 @@ class RepeatSettler:
             answer = await submit.call_gateway(
                 prepared, partial(self._send, account), self._settings
             )
-            result = answer.results.default
-            if result.outcome is not Outcome.ACCEPTED:
-                await asyncio.to_thread(self._note_refusal, account, result)
+            results = [answer.results.default, *answer.results.per_recipient.values()]
+            refusals = [result for result in results if result.outcome is not Outcome.ACCEPTED]
+            if refusals:
+                await asyncio.to_thread(self._note_refusal, account, refusals[0])
                 return
-            await asyncio.to_thread(self._accept, prepared, result.gateway_id)
+            await asyncio.to_thread(self._accept, prepared, results[0].gateway_id)
 
     async def _send(
         self, account: Account, request: httpx.Request, _seconds: float, bound: AnswerBound

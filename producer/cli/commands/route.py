@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from producer.cli import failures, options, output, parsing, stop_notices
-from producer.cli.exclusion_reasons import doubt_reason, exclusion_reason
 from producer.cli.session import Session, open_session
+from producer.waiting.account_words import exclusion_words, probe_words
 from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _account_rows(
         row = _account_row(account_option, request, states.get(name))
         row["probe"] = account_option.exclusion is Exclusion.DOUBT and selector.may_probe(name)
         if account_option.exclusion is Exclusion.DOUBT:
-            row["why"] = doubt_reason(unproven=selector.doubts[name].unproven, probe=row["probe"])
+            row["why"] = probe_words(unproven=selector.doubts[name].unproven, probe=row["probe"])
         rows.append(row)
     return rows
 
@@ -164,7 +164,7 @@ def _account_row(
         "share": account_option.share,
         "chance": round(account_option.chance, 4),
         "out": account_option.exclusion.value if account_option.exclusion else None,
-        "why": exclusion_reason(account_option, request.message_class, request.account, state),
+        "why": exclusion_words(account_option, request.message_class, request.account, state),
     }
 
 

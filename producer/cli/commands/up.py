@@ -61,10 +61,11 @@ def up(
     with open_session(config) as session:
         from producer.local.supervisor import Supervisor
         from worker.config import secret_places
-        from worker.runtime import broker, logs
+        from worker.runtime import broker, logs, redis_server
 
         secret_places.require_secrets(session.settings)
         broker.check(session.settings)
+        redis_server.check(session.settings)
         sandbox_arguments: tuple[str, ...] = ()
         if sandbox:
             sandbox_arguments = _sandbox_arguments(

@@ -152,6 +152,16 @@ class Redis(Server):
         return redis.Redis(port=self.port, socket_timeout=2.0)
 
 
+class RedisBeforeHello(Redis):
+    """A Redis that knows HELLO no more than 5.0 did."""
+
+    more = ("--rename-command", "HELLO", "")
+
+    def client(self) -> redis.Redis:
+        """Return a client that speaks as those of its time did."""
+        return redis.Redis(port=self.port, socket_timeout=2.0, protocol=2)
+
+
 class PostgreSQL(Server):
     """A cluster made for the suite; commits outlive a kill of it, not of the machine."""
 
@@ -178,14 +188,14 @@ class PostgreSQL(Server):
         )
         self.start()
         self.execute("CREATE DATABASE template_of_ours")
-        engine = database.connect(self.url("template_of_ours"))
+        engine = database.connect(self.direct_url("template_of_ours"))
         migrations.migrate(engine)
         engine.dispose()
 
     def command(self) -> list[str]:
         """Without fsync: the operating system outlives whatever is killed here."""
         options = {
-            "port": self.port,
+            "port": self.server_port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(self.folder),
             "fsync": "off",
@@ -213,15 +223,28 @@ class PostgreSQL(Server):
         """Return a database's URL, by a proxy's port if one is given."""
         return f"postgresql+psycopg://xinshi@127.0.0.1:{port or self.port}/{name}"
 
+    @property
+    def server_port(self) -> int:
+        """Where the server itself listens; `port` is where its clients are sent."""
+        return self.port
+
+    def direct_url(self, name: str) -> str:
+        """Return a database's URL at the server itself, whatever stands before it."""
+        return self.url(name, self.server_port)
+
     def execute(self, *statements: str, name: str = "postgres") -> None:
         """Run statements, each by itself."""
-        engine = create_engine(self.url(name), isolation_level="AUTOCOMMIT")
+        engine = create_engine(self.direct_url(name), isolation_level="AUTOCOMMIT")
         try:
             with engine.connect() as connection:
                 for statement in statements:
                     connection.execute(text(statement))
         finally:
             engine.dispose()
+
+    def end(self) -> None:
+        """End it for good, with whatever stands before it."""
+        self.kill()
 
     def copied(self) -> str:
         """Make a database with our tables, and return its name."""
@@ -237,6 +260,8 @@ def _descendants(pid: int) -> list[int]:
 
 class MariaDB(Server):
     """A MariaDB made for the suite."""
+
+    more: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Make its data and a database with our tables."""
@@ -264,6 +289,7 @@ class MariaDB(Server):
             *("--no-defaults", f"--datadir={self.folder / 'data'}", f"--port={self.port}"),
             *("--bind-address=127.0.0.1", f"--socket={self.folder / 'sock'}"),
             *("--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=2"),
+            *self.more,
         ]
 
     def ready(self) -> bool:

@@ -246,11 +246,13 @@ def _report(row: Mapping[str, Any]) -> Report | None:
     if msisdn is None or not status:
         return None
     task_id = read_word(row.get("sendId")) or None
+    # Ours is hexadecimal: it means the same in capitals. An id of the gateway's stays as it is.
+    folded = (task_id or "").lower()
     return Report(
         msisdn,
         _report_status(status),
         status,
-        reference=task_id if task_id and _REFERENCE.fullmatch(task_id) else None,
+        reference=folded if _REFERENCE.fullmatch(folded) else None,
         gateway_id=task_id,
         reported_at=read_time(row.get("times")),
     )

@@ -8,16 +8,17 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
+import httpcore
 import httpx
 
 from worker.gateways.egress import DIRECT, Egress
+from worker.gateways.transport.httpx_backend import RecordingTransport
 from worker.gateways.transport.httpx_faults import broken_connection
-from worker.gateways.transport.httpx_tunnel import TunnelTransport
+from worker.gateways.transport.httpx_tunnel import TunnelBackend
 from worker.gateways.transport.protocol import AnswerTooLong, RawResponse, RequestTrace
 from worker.gateways.transport.tls import TlsContexts
 
 _WRITE_STARTED = "send_request_headers.started"
-_NOTHING_KEPT = httpx.Limits(max_keepalive_connections=0)
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class HttpxTransport:
         self._contexts = TlsContexts(trust)
         # Before the first call, and not within its deadline.
         self._contexts.of(DIRECT)
-        self._in_use: set[httpx.AsyncHTTPTransport] = set()
+        self._in_use: set[RecordingTransport] = set()
 
     async def exchange(
         self,
@@ -55,9 +56,13 @@ class HttpxTransport:
         self._in_use.add(transport)
         try:
             response = await transport.handle_async_request(request)
-            return await _read_answer(response, trace, max_bytes)
+            answer = await _read_answer(response, trace, max_bytes)
         except httpx.RemoteProtocolError as error:
             raise broken_connection(error) from error
+        else:
+            if transport.has_surplus(max_bytes):
+                trace.start = answer._replace(is_cut=True)
+            return answer
         finally:
             self._in_use.discard(transport)
             await transport.aclose()
@@ -68,14 +73,10 @@ class HttpxTransport:
         for transport in in_use:
             await transport.aclose()
 
-    def _open(self, egress: Egress) -> httpx.AsyncHTTPTransport:
+    def _open(self, egress: Egress) -> RecordingTransport:
         """Return httpx's transport for one call."""
-        context = self._contexts.of(egress)
-        if egress.proxy is not None:
-            return TunnelTransport(egress.proxy, context)
-        return httpx.AsyncHTTPTransport(
-            verify=context, limits=_NOTHING_KEPT, retries=0, trust_env=False
-        )
+        backend = httpcore.AnyIOBackend() if egress.proxy is None else TunnelBackend(egress.proxy)
+        return RecordingTransport(self._contexts.of(egress), backend)
 
 
 async def _read_answer(

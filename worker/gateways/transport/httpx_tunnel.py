@@ -4,30 +4,16 @@ httpx by itself forwards http requests to a proxy, and counts a CONNECT as the r
 Below its pool, a connection is a tunnel from the start, and neither happens.
 """
 
-import ssl
 from collections.abc import Iterable
 from functools import partial
 
 import httpcore
-import httpx
 
 from worker.gateways.egress import Proxy
 from worker.gateways.transport import proxy_tunnel
 
 
-class TunnelTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport, over tunnels, for one call."""
-
-    def __init__(self, proxy: Proxy, context: ssl.SSLContext) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_keepalive_connections=0,
-            retries=0,
-            network_backend=_TunnelBackend(proxy),
-        )
-
-
-class _TunnelBackend(httpcore.AsyncNetworkBackend):
+class TunnelBackend(httpcore.AsyncNetworkBackend):
     """Opens tunnels where httpcore asks for connections."""
 
     def __init__(self, proxy: Proxy) -> None:

@@ -240,7 +240,7 @@ def _refuse_damaged_before(file: BinaryIO) -> None:
     hardly ever is: a third of the first lines that hold more than ASCII is beyond chance.
     """
     file.seek(0)
-    lines = file.read(_BLOCK_BYTES).split(b"\n")[:_LINES_LOOKED_AT]
+    lines = file.read(_BLOCK_BYTES).split(b"\n", _LINES_LOOKED_AT)[:_LINES_LOOKED_AT]
     wide_lines = [nth for nth, line in enumerate(lines, 1) if not line.isascii()]
     damaged = [nth for nth in wide_lines if _is_damaged(lines[nth - 1])]
     if damaged and len(damaged) * 3 >= len(wide_lines):

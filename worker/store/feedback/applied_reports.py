@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, update
 
 from worker.domain.enums import MessageState
 from worker.domain.message_ranges import MessageRange
@@ -12,7 +12,7 @@ from worker.store import callback_outbox
 from worker.store.db import capabilities
 from worker.store.db.clock import now
 from worker.store.db.dialects import is_any_of, planned_by_index
-from worker.store.schema.tables import message, report
+from worker.store.schema.tables import message, report, submission
 
 
 class ReportedMessage(NamedTuple):
@@ -31,35 +31,45 @@ def apply_reports(
     """Move messages to the state that their stored reports say; returns how many moved.
 
     `to` is `delivered` or `undelivered`, `parts` the number of parts of each message's text. A
-    message moves from the states of `_states_below` only. A message without a state of its own
-    moves too: it is submitted or unknown, or submitting when the answer is not recorded yet. Of
-    several reports for one message the first counts.
+    message moves from the states of `_is_movable` only. Of several reports for one message the
+    first counts.
     """
     first_reports = {(reported.request_id, reported.n): reported for reported in reversed(reports)}
     callback_outbox.note_messages(
         connection, [MessageRange(request_id, n, n + 1) for request_id, n in first_reports]
     )
-    # Not by IN: it cannot be part of a statement that is run for many rows.
-    is_movable = or_(
-        message.c.state.is_(None),
-        *(message.c.state == state.value for state in _states_below(to, parts)),
-    )
+    is_movable = _is_movable(to, parts)
     if capabilities.takes_columns(connection):
         return _apply_stored(connection, first_reports.values(), to, is_movable)
     return _apply_each(connection, first_reports.values(), to, is_movable)
 
 
-def _states_below(to: MessageState, parts: int) -> set[MessageState]:
-    """Return the states of its own from which a report may move a message to `to`.
+def _is_movable(to: MessageState, parts: int) -> ColumnElement[bool]:
+    """Return the condition that a report may move a message from its state to `to`.
 
-    Of a text of one part `delivered` is final; of several parts `undelivered` is, since one failed
-    part decides. The final one moves the message from the other one too.
+    A message without a state of its own moves too: it is submitted or unknown, or submitting when
+    the answer is not recorded yet. Of a text of one part `delivered` is final and moves the message
+    from `undelivered` too; of several parts it is the other way round, since one failed part
+    decides. A code that was sent twice is delivered when either of its submissions says so, in
+    however many parts each account sends it.
     """
-    final = MessageState.DELIVERED if parts == 1 else MessageState.UNDELIVERED
-    below = {MessageState.SUBMITTED, MessageState.UNKNOWN}
-    if to is final:
-        below |= {MessageState.DELIVERED, MessageState.UNDELIVERED} - {to}
-    return below
+    # Not by IN: it cannot be part of a statement that is run for many rows.
+    is_waiting = or_(
+        message.c.state.is_(None),
+        message.c.state == MessageState.SUBMITTED.value,
+        message.c.state == MessageState.UNKNOWN.value,
+    )
+    if to is MessageState.DELIVERED:
+        is_lower = message.c.state == MessageState.UNDELIVERED.value
+        return or_(is_waiting, is_lower if parts == 1 else and_(is_lower, _was_resent()))
+    is_lower = message.c.state == MessageState.DELIVERED.value
+    return is_waiting if parts == 1 else or_(is_waiting, and_(is_lower, ~_was_resent()))
+
+
+def _was_resent() -> ColumnElement[bool]:
+    """Return the condition that a message is carried by a resend."""
+    is_carrier = submission.c.id == message.c.submission_id
+    return exists().where(is_carrier, submission.c.resend_of.is_not(None)).correlate(message)
 
 
 def _apply_stored(

@@ -109,6 +109,8 @@ class Origin:
     size: int
     #: Whether some of its messages have other segments than `segments`.
     segments_differ: bool = False
+    #: The binding by which its template was rendered, if it had one.
+    binding_id: int | None = None
 
 
 def origins(
@@ -195,6 +197,7 @@ def origin_of(row: Any) -> Origin:
         row.code == RESTORED,
         row.size,
         row.segment_sum is not None,
+        row.binding_id,
     )
 
 

@@ -155,9 +155,11 @@ def _row_tuples(request_id: int, first_n: int, rows: MessageColumns) -> list[tup
 
 def _copy_text(request_id: int, first_n: int, rows: MessageColumns) -> str:
     """Write rows in the text format of COPY: JSON in ASCII needs its backslashes doubled."""
+    # The id is made a text once, and not for each row.
+    id_cell = f"{request_id}\t"
     if rows.variables is None:
         return "".join(
-            [f"{request_id}\t{n}\t{msisdn}\n" for n, msisdn in enumerate(rows.msisdns, first_n)]
+            [f"{id_cell}{n}\t{msisdn}\n" for n, msisdn in enumerate(rows.msisdns, first_n)]
         )
     variables_texts = [
         json.dumps(variables).replace("\\", "\\\\") if variables else "\\N"
@@ -165,7 +167,7 @@ def _copy_text(request_id: int, first_n: int, rows: MessageColumns) -> str:
     ]
     numbered = enumerate(zip(rows.msisdns, variables_texts, strict=True), first_n)
     return "".join(
-        [f"{request_id}\t{n}\t{msisdn}\t{variables}\n" for n, (msisdn, variables) in numbered]
+        [f"{id_cell}{n}\t{msisdn}\t{variables}\n" for n, (msisdn, variables) in numbered]
     )
 
 

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, column, false, inspect, table, text, update
 
 from worker.store.schema import views
 
@@ -26,14 +26,26 @@ def migrate(engine: Engine) -> None:
         current = _context(connection).get_current_revision()
         if is_newer(current) or (current == newest_revision() and _has_view(connection)):
             return
-        connection.execute(text(f"DROP VIEW IF EXISTS {views.VIEW_NAME}"))
         config = _config()
         config.attributes["connection"] = connection
+        _try_write(connection, config)
+        connection.execute(text(f"DROP VIEW IF EXISTS {views.VIEW_NAME}"))
         command.upgrade(config, "head")
         query = views.view_query().compile(
             dialect=connection.dialect, compile_kwargs={"literal_binds": True}
         )
         connection.exec_driver_sql(f"CREATE VIEW {views.VIEW_NAME} AS {query}".replace("%", "%%"))
+
+
+def _try_write(connection: Connection, config: Config) -> None:
+    """Write to the version table, and change no row: it fails where nothing may be written.
+
+    MySQL keeps the tables of a migration that fails. Were they made before it is known that their
+    revision cannot be written down, every later migration would find them in its way.
+    """
+    command.ensure_version(config)
+    version = table(VERSION_TABLE, column("version_num"))
+    connection.execute(update(version).where(false()).values(version_num=version.c.version_num))
 
 
 def has_view(engine: Engine) -> bool:

@@ -120,7 +120,7 @@ def repeatable(connection: Connection, account: str, limit: int) -> list[Lease]:
         request_id: content_of(request_row) for request_id, request_row in rows_by_request.items()
     }
     return [
-        replace(_as_lease(row), content=contents[row.request_id], reference=row.reference)
+        replace(lease_of(row), content=contents[row.request_id], reference=row.reference)
         for row in rows
     ]
 
@@ -141,7 +141,7 @@ def end_as_not_taken(
     # The campaign is locked before the submission, in the order in which a cancel locks them.
     request_id = select(submission.c.request_id).where(submission.c.id == submission_id)
     cancelled = campaigns.lock_cancelled(connection, connection.execute(request_id).scalars().all())
-    row = _lock_unknown(connection, submission_id, fence)
+    row = lock_unknown(connection, submission_id, fence)
     if row is None:
         return False
     connection.execute(
@@ -154,13 +154,13 @@ def end_as_not_taken(
     elif detach_resend(connection, submission_id):
         pass
     elif go_on is None:
-        plan_continuation(connection, _as_lease(row), wait=0.0, tries=row.attempts)
+        plan_continuation(connection, lease_of(row), wait=0.0, tries=row.attempts)
     else:
-        go_on(_as_lease(row), row.outcome, row.code or "")
+        go_on(lease_of(row), row.outcome, row.code or "")
     return True
 
 
-def _lock_unknown(connection: Connection, submission_id: int, fence: int) -> Any:
+def lock_unknown(connection: Connection, submission_id: int, fence: int) -> Any:
     """Lock a submission and return its row; None when it is not unknown under this fence."""
     return connection.execute(
         select(submission)
@@ -173,7 +173,7 @@ def _lock_unknown(connection: Connection, submission_id: int, fence: int) -> Any
     ).first()
 
 
-def _as_lease(row: Any) -> Lease:
+def lease_of(row: Any) -> Lease:
     """Return the lease that a submission had, without content and reference."""
     return Lease(
         row.id,

@@ -12,14 +12,21 @@ import httpx
 
 from worker.domain.enums import Advice, Fault, Outcome, Reports, ReportStatus
 from worker.domain.errors import Problem
+from worker.domain.secret_fields import Secret
 from worker.gateways.account_settings import AccountSettings
-from worker.gateways.base import Capabilities, Content, Gateway, OutgoingSubmission
+from worker.gateways.base import (
+    Capabilities,
+    Content,
+    Gateway,
+    OutgoingSubmission,
+    SentQuery,
+)
 from worker.gateways.code_table import CodeMeaning, CodeTable
 from worker.gateways.formats import content_limits, json_rows, recipient_rows
 from worker.gateways.formats.forms import Endpoint
 from worker.gateways.formats.non_answers import http_failure, unreadable_result
-from worker.gateways.formats.values import decode, read_count, read_msisdn, read_word
-from worker.gateways.results import Balance, Page, Pool, Report, Result, Results
+from worker.gateways.formats.values import decode, read_count, read_msisdn, read_text, read_word
+from worker.gateways.results import Balance, Page, Pool, Report, Result, Results, SentRow
 
 SUCCESS = "ok"
 BATCH_CAP = 1000
@@ -51,11 +58,15 @@ class RosterSettings(AccountSettings):
     LOGIN_FIELD: ClassVar[str] = "account"
 
     account: str
-    key: str
+    key: Secret
     #: What reports bring.
     reports_bring: Literal["id", "reference"] = "id"
     #: Whether it takes templates only.
     templates_only: bool = False
+    #: Whether a call is taken as a whole or not at all.
+    takes_whole: bool = False
+    #: Whether a query shows our reference, or the text alone.
+    query_shows: Literal["reference", "text"] = "reference"
 
 
 class Roster(Gateway):
@@ -68,9 +79,9 @@ class Roster(Gateway):
 
     def __init__(self, settings: RosterSettings) -> None:
         super().__init__(settings)
-        self._send, self._reports, self._balance = (
+        self._send, self._reports, self._balance, self._query = (
             Endpoint(httpx.URL(f"{settings.base_url}/{call}"))
-            for call in ("send", "reports", "balance")
+            for call in ("send", "reports", "balance", "query")
         )
         self._capabilities = Capabilities(
             batch_cap=BATCH_CAP,
@@ -81,6 +92,8 @@ class Roster(Gateway):
             reports_by_recipient=settings.reports_bring == "id",
             reports=frozenset({Reports.PULL}),
             balance=True,
+            query=True,
+            takes_whole=settings.takes_whole,
         )
 
     @property
@@ -154,6 +167,23 @@ class Roster(Gateway):
             return Page(refusal=self.table.read(read_word(answer["code"])))
         return Page(tuple(page.items), damaged=page.damaged)
 
+    def query_request(self, query: SentQuery, at: datetime) -> httpx.Request:
+        """Build a `query` call."""
+        shows = self.settings.query_shows
+        return self._request(self._query, {"to": query.msisdn, "shows": shows})
+
+    def read_query(self, response: httpx.Response) -> Page[SentRow]:
+        """Read rows of `to`, `id`, and `reference` or `text`."""
+        answer = self._parse(response)
+        if isinstance(answer, Result):
+            return Page(refusal=answer)
+        if read_word(answer["code"]) != SUCCESS:
+            return Page(refusal=self.table.read(read_word(answer["code"])))
+        rows = answer.get("rows")
+        readings = [_sent_row(row) for row in (rows if isinstance(rows, list) else ())]
+        items = tuple(row for row in readings if row is not None)
+        return Page(items, damaged=len(readings) - len(items))
+
     def balance_request(self, at: datetime) -> httpx.Request:
         """Build a `balance` call."""
         return self._request(self._balance, {})
@@ -171,7 +201,7 @@ class Roster(Gateway):
         return Balance((Pool("texts", remaining),))
 
     def _request(self, endpoint: Endpoint, call: dict[str, Any]) -> httpx.Request:
-        login = {"account": self.settings.account, "key": self.settings.key}
+        login = {"account": self.settings.account, "key": self.settings.key.get_secret_value()}
         body = json.dumps(login | call, ensure_ascii=False)
         return httpx.Request(
             "POST",
@@ -194,15 +224,32 @@ class Roster(Gateway):
         return answer
 
 
+def _sent_row(row: Any) -> SentRow | None:
+    msisdn = read_msisdn(row.get("to")) if isinstance(row, dict) else None
+    if msisdn is None:
+        return None
+    return SentRow(
+        msisdn,
+        read_word(row.get("reference")) or None,
+        read_text(row.get("text")),
+        read_word(row.get("id")) or None,
+    )
+
+
 def _report(row: Any) -> Report | None:
     msisdn, status = read_msisdn(row.get("to")), read_word(row.get("status"))
     if msisdn is None or not status:
         return None
-    fate = {"delivered": ReportStatus.DELIVERED, "failed": ReportStatus.UNDELIVERED}
+    fate = {
+        "delivered": ReportStatus.DELIVERED,
+        "failed": ReportStatus.UNDELIVERED,
+        "unregistered": ReportStatus.UNDELIVERED,
+    }
     return Report(
         msisdn,
         fate.get(status, ReportStatus.UNKNOWN),
         status,
+        fault=Fault.BINDING if status == "unregistered" else None,
         reference=read_word(row.get("reference")) or None,
         gateway_id=read_word(row.get("id")) or None,
     )

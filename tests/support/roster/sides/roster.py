@@ -26,6 +26,7 @@ class RosterSide(Side):
         "templates": {},  # the texts of templates by their ids, with `{name}` for each value
         "forbidden": "",  # characters that no value may have: it is refused in this form
         "faulty": [],  # templates that are at fault
+        "hides": False,  # a query shows nothing, as one that lags behind
         "page": 1000,
     }
     refusal_codes: ClassVar[Mapping[str, str]] = {
@@ -41,6 +42,7 @@ class RosterSide(Side):
         super().__init__(world)
         self._waited: set[str] = set()
         self._references: dict[str, str] = {}
+        self._sent: dict[str, list[dict[str, str]]] = {}
 
     def accounts(self) -> Sequence[SandboxAccount]:
         """Return two accounts."""
@@ -68,6 +70,8 @@ class RosterSide(Side):
             return self.refuse(call, "key")
         if call.name == "reports":
             return self._reports(call, account, fields)
+        if call.name == "query":
+            return _json({"code": "ok", "rows": self._shown(fields)})
         if call.name == "balance":
             return _json({"code": "ok", "balance": self.world.balance(account)})
         return self._send(call, account, fields)
@@ -95,6 +99,8 @@ class RosterSide(Side):
                 taken.parts.append(segment_count(text))
                 taken.ids.append(row["id"])
                 self._references[row["id"]] = fields["reference"]
+                shown = {**row, "reference": message["name"], "text": text}
+                self._sent.setdefault(message["to"], []).append(shown)
             rows.append(row)
         if not self.can_pay(account, taken):
             return self.refuse(call, "funds")
@@ -103,6 +109,13 @@ class RosterSide(Side):
         if taken.msisdns:
             answer.submission = taken
         return answer
+
+    def _shown(self, fields: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Return what a number was sent; nothing while the option `hides` is set."""
+        if self.options["hides"]:
+            return []
+        names = ("to", "id", fields["shows"])
+        return [{name: row[name] for name in names} for row in self._sent.get(fields["to"], ())]
 
     def _judge(self, fields: Mapping[str, Any], message: Mapping[str, Any]) -> tuple[str, str]:
         """Return the code for a message, and the text that its recipient reads."""
