@@ -220,7 +220,7 @@ class NumberKind(StrEnum):
 class Scope(StrEnum):
     """What an API key may do; any key may ask whether it is valid."""
 
-    #: Send and take back single messages.
+    #: Send and take back single messages, and see which templates there are.
     SEND = "send"
     #: Look up its own messages, and the replies to them.
     READ = "read"
@@ -230,7 +230,8 @@ class Scope(StrEnum):
     INBOUND = "inbound"
     #: Open the pages: all messages, replies and campaigns, with the numbers masked.
     LOOK = "look"
-    #: See the accounts, their holds and what is left there; on the pages, also act.
+    #: See the accounts, their holds and what is left there; add and pause templates; on the pages,
+    #: also act.
     OPERATE = "operate"
 
 
