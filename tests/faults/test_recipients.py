@@ -58,7 +58,7 @@ def check(house: House, unknown: int = 0) -> None:
 @pytest.mark.parametrize("point", ["call.before", "call.sending", "call.after", "record.before"])
 def test_a_worker_is_killed_between_write_ahead_and_outcome(build: Build, point: str) -> None:
     """What was in flight is unknown, at most; nothing goes twice, and the rest goes on."""
-    house = build(accounts=section(concurrency=1))
+    house = build(accounts=section(concurrency=1, batches_beside_otp=True))
     load(house)
     assert died(house.worker("notice", points=f"{point}=kill@1")) == -signal.SIGKILL
     house.worker("notice")
@@ -67,7 +67,7 @@ def test_a_worker_is_killed_between_write_ahead_and_outcome(build: Build, point:
 
 def test_a_worker_is_killed_once_the_outcome_is_recorded(build: Build) -> None:
     """Each message has its own end already, and the limited ones wait for their turn."""
-    house = build(accounts=section(concurrency=1))
+    house = build(accounts=section(concurrency=1, batches_beside_otp=True))
     load(house)
     assert died(house.worker("notice", points="record.after=kill@1")) == -signal.SIGKILL
     house.worker("notice")

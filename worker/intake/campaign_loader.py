@@ -16,7 +16,7 @@ from worker.config.settings import Settings
 from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import Problem, Refused
-from worker.intake import campaign_twins, enqueue, template_choice
+from worker.intake import campaign_twins, enqueue, template_choice, template_forms
 from worker.intake.account_checks import account_findings
 from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.checked_block import CheckedBlock
@@ -226,7 +226,7 @@ def check(
     forms = None
     if registered is not None:
         by_row = not content.variables and bool(placeholders.names(content.text))
-        forms = template_choice.Forms(settings, content, registered.renderings, (), by_row=by_row)
+        forms = template_forms.Forms(settings, content, registered.renderings, (), by_row=by_row)
     if not problems:
         problems, account_warnings = account_findings(
             settings, request, content, set(), forms=forms

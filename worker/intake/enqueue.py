@@ -26,7 +26,7 @@ from worker.domain.errors import (
     Unavailable,
 )
 from worker.gateways.base import Content
-from worker.intake import template_choice
+from worker.intake import template_forms
 from worker.intake.account_checks import account_findings
 from worker.intake.label_rules import label_problems
 from worker.intake.text_checks import lint_content, unused_value_warnings
@@ -96,7 +96,7 @@ def check(
     """Return what will be stored, or raise `Refused` with every problem of the request.
 
     `registered` is the template that is registered under the name that the request gives, as
-    `template_choice.look_up` returns it.
+    `template_forms.look_up` returns it.
     """
     problems: list[Problem] = []
     content = render_content(request, problems, registered)
@@ -106,7 +106,7 @@ def check(
     problems += terms_problems(request) + callback_problems(settings, request.callback_url)
     forms = None
     if registered is not None:
-        forms = template_choice.Forms(settings, content, registered.renderings, kinds)
+        forms = template_forms.Forms(settings, content, registered.renderings, kinds)
     if not problems:
         problems, account_warnings = account_findings(
             settings, request, content, kinds, forms=forms
@@ -140,7 +140,7 @@ def request_row(
         settings.valid_seconds(request.message_class),
         _named_callback(settings, request),
         request.metadata,
-        template_choice.key_of(registered),
+        template_forms.key_of(registered),
     )
 
 
@@ -227,8 +227,8 @@ def render_content(
     options = {name: _storable(value) for name, value in (request.options or {}).items()}
     text = request.text
     if registered is not None:
-        problems += template_choice.terms_problems(registered, text, request.message_class)
-        return template_choice.content_of(
+        problems += template_forms.terms_problems(registered, text, request.message_class)
+        return template_forms.content_of(
             registered, Content("", request.extension, variables=variables, options=options)
         )
     if not request.template:

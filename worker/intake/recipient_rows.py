@@ -13,7 +13,7 @@ from worker.domain.enums import NumberKind
 from worker.gateways.base import Account, Content
 from worker.intake import checked_block, value_rules
 from worker.intake.checked_block import CheckedBlock
-from worker.intake.template_choice import Forms
+from worker.intake.template_forms import Forms
 from worker.intake.text_tally import TextTally
 from worker.intake.value_rules import OddValue
 from worker.policy import eligibility

@@ -131,11 +131,11 @@ def _routing_query(
 ) -> "RoutingQuery":
     """Return the query by which a worker would look for an account for the request."""
     from worker.domain import carriers, msisdn
-    from worker.intake import enqueue, template_choice
+    from worker.intake import enqueue, template_forms
 
     (number,) = request.to
     number_kind = msisdn.kind(number)
-    return template_choice.routing_query(
+    return template_forms.routing_query(
         registered,
         enqueue.render_content(request, [], registered),
         request.message_class,
