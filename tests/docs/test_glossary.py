@@ -20,6 +20,8 @@ VOCABULARIES: dict[str, type[StrEnum]] = {
     "Advice": enums.Advice,
     "Report statuses": enums.ReportStatus,
     "Meanings of replies": enums.ReplyMeaning,
+    "Rules for texts": enums.TextRule,
+    "Levels of these rules": enums.TextLevel,
     "Ways of reports": enums.Reports,
     "Kinds of numbers": enums.NumberKind,
     "Carriers": enums.Carrier,

@@ -50,7 +50,7 @@ def account_problems(
         return [Problem("message_class", reason)]
     all_problems: list[Problem] = []
     for candidate in candidates:
-        problems = eligibility.problems(candidate, content, kinds)
+        problems = eligibility.problems(candidate, content, kinds, message_class)
         if not problems:
             return []
         all_problems += problems
@@ -83,7 +83,7 @@ def window_findings(
     candidates = eligibility.candidates(
         settings.accounts.values(), request.message_class, request.account
     )
-    carriers = [_Carrier(account, content, kinds) for account in candidates]
+    carriers = [_Carrier(account, content, kinds, request.message_class) for account in candidates]
     if request.not_before and _is_outside(carriers, begin, end):
         return Findings([Problem("not_before", _outside(carriers, begin, end))], [])
     begin = max(begin, now)
@@ -98,11 +98,12 @@ class _Carrier(NamedTuple):
     account: Account
     content: Content
     kinds: set[NumberKind]
+    message_class: MessageClass
 
     @property
     def is_able(self) -> bool:
         """Whether it can carry it at all."""
-        return not eligibility.problems(self.account, self.content, self.kinds)
+        return not eligibility.problems(self.account, self.content, self.kinds, self.message_class)
 
 
 def _is_outside(carriers: Sequence[_Carrier], begin: datetime, end: datetime) -> bool:

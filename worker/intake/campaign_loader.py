@@ -231,7 +231,11 @@ def check(
     candidates = eligibility.candidates(
         settings.accounts.values(), request.message_class, request.account
     )
-    able = [account for account in candidates if not eligibility.problems(account, content, ())]
+    able = [
+        account
+        for account in candidates
+        if not eligibility.problems(account, content, (), request.message_class)
+    ]
     by_row = not request.template and not request.variables
     names = placeholders.names(request.text) if by_row else frozenset[str]()
-    return RowChecker(content, able, names, allowed), warnings
+    return RowChecker(content, request.message_class, able, names, allowed), warnings

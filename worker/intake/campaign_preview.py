@@ -108,7 +108,7 @@ def _accounts_json(
     accounts_json = []
     for account in sorted(all_accounts, key=lambda account: -account.settings.priority):
         if account in serving:
-            faults = eligibility.problems(account, preview.content, kinds)
+            faults = eligibility.problems(account, preview.content, kinds, request.message_class)
             reasons = [problem.what for problem in faults]
         elif request.account:
             reasons = [f"{request.account} was named"]

@@ -52,7 +52,7 @@ def preview_request(settings: Settings, request: EnqueueRequest) -> SendPreview:
         AccountPreview(
             account,
             segments.count(account.gateway.body(content), account.settings.added_signature),
-            eligibility.problems(account, content, number_kinds),
+            eligibility.problems(account, content, number_kinds, request.message_class),
         )
         for account in candidates
     ]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from worker.domain import segments
 from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.domain.errors import Problem
-from worker.domain.texts import emoji, lookalikes
+from worker.domain.texts import emoji, findings, lookalikes
 from worker.domain.timezone import SHANGHAI
 from worker.gateways.base import Account, Capabilities, Content
 from worker.policy.account_health import HEALTHY, Health
@@ -96,8 +96,17 @@ def _serves(account: Account, message_class: MessageClass, named_account: str | 
     return account.settings.serves(message_class)
 
 
-def problems(account: Account, content: Content, kinds: Collection[NumberKind]) -> list[Problem]:
-    """Return why an account cannot carry a content to numbers of these kinds; [] when it can."""
+def problems(
+    account: Account,
+    content: Content,
+    kinds: Collection[NumberKind],
+    message_class: MessageClass,
+) -> list[Problem]:
+    """Return why an account cannot carry a content to numbers of these kinds; [] when it can.
+
+    The rules for texts that the account refuses by are among the reasons; a gateway's template has
+    no text of ours.
+    """
     capabilities = account.gateway.capabilities
     body = account.gateway.body(content)
     return [
@@ -108,7 +117,17 @@ def problems(account: Account, content: Content, kinds: Collection[NumberKind]) 
         ),
         *_character_problems(account.gateway.name, content, body, capabilities),
         *_length_problems(account.gateway.name, body, capabilities),
+        *_rule_problems(account, content, message_class),
     ]
+
+
+def _rule_problems(
+    account: Account, content: Content, message_class: MessageClass
+) -> list[Problem]:
+    if content.template:
+        return []
+    rules = account.settings.text_rules[message_class]
+    return findings.refusals(content.text, rules, content.extension)
 
 
 def _character_problems(
@@ -160,7 +179,7 @@ def assess(account: Account, query: RoutingQuery, status: AccountStatus) -> Acco
     share = status.health.share_of(query.carrier)
     if not _serves(account, query.message_class, query.named_account):
         return AccountOption(account, share, Exclusion.CLASS)
-    carrying_problems = problems(account, query.content, query.kinds)
+    carrying_problems = problems(account, query.content, query.kinds, query.message_class)
     if carrying_problems:
         return AccountOption(account, share, Exclusion.CANNOT, carrying_problems)
     if status.held:
