@@ -5,6 +5,7 @@ account's, the general one for the class, the general one; and else it is the de
 may be stricter than the rest, or less strict.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -36,11 +37,19 @@ def _bare_signature(signature: str) -> str:
     return name
 
 
+def _check_extension(extension: str) -> str:
+    """Return an extension, or raise `ValueError` where no account can have it."""
+    if not re.fullmatch("[0-9]{1,20}", extension):
+        msg = 'is no extension; write 1 to 20 digits, as "01" = "信使"'
+        raise ValueError(msg)
+    return extension
+
+
 #: The words in which texts end; "" takes back those of a more general table.
 Suffix = Annotated[str, StringConstraints(max_length=70), AfterValidator(_check_suffix)]
 #: The signature to which each extension belongs.
 ExtensionSignatures = Mapping[
-    Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")],
+    Annotated[str, AfterValidator(_check_extension)],
     Annotated[str, AfterValidator(_bare_signature)],
 ]
 
