@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from worker.config.settings import Settings, parse
 from worker.domain.enums import MessageClass, TextLevel, TextRule
 from worker.domain.errors import ConfigurationError
+from worker.domain.texts.rule_tables import TextTables
 from worker.domain.texts.rules import TextRules, default_rules
 
 BULK = {"gateway": "c123", "uid": "9999", "password": "0" * 8}
@@ -41,19 +42,30 @@ def test_the_table_nearest_to_account_and_class_wins(
     of_class: dict[str, Any],
     general: dict[str, Any],
 ) -> None:
-    settings = read(
-        {**general, "marketing": of_class}, texts={**of_account, "marketing": of_account_and_class}
-    )
+    tables = TextTables.model_validate({**of_account, "marketing": of_account_and_class})
+    below = TextTables.model_validate({**general, "marketing": of_class})
+    rules_by_class = tables.over(below).rules_by_class()
     expected = general | of_class | of_account | of_account_and_class
-    effective = rules(settings)
+    effective = rules_by_class[MARKETING]
     default = default_rules(MARKETING).levels
     assert effective.levels == {rule: expected.get(rule.value, default[rule]) for rule in TextRule}
     assert effective.suffix == expected.get("suffix", "")
     assert effective.max_parts == expected.get("max_parts")
-    assert rules(settings, MessageClass.OTP).levels == {
+    assert rules_by_class[MessageClass.OTP].levels == {
         **default_rules(MessageClass.OTP).levels,
         **{TextRule(key): level for key, level in (general | of_account).items() if key in default},
     }
+
+
+def test_an_accounts_table_is_laid_over_the_general_ones() -> None:
+    effective = rules(
+        read(
+            {"link": "warn", "marketing": {"emoji": "refuse", "parts": "off"}},
+            texts={"parts": "refuse", "marketing": {"link": "off"}},
+        )
+    )
+    rules_set = (TextRule.LINK, TextRule.EMOJI, TextRule.PARTS)
+    assert [effective.levels[rule] for rule in rules_set] == ["off", "refuse", "refuse"]
 
 
 def test_without_tables_an_account_has_the_default_rules() -> None:
