@@ -66,8 +66,7 @@ def refusals(text: str, rules: TextRules, extension: str | None = None) -> list[
     """Return why an account does not carry a text, by those of its rules that refuse."""
     if not rules.refusing.looked_at:
         return []
-    found = CheckedText(text, extension).findings(rules.refusing)
-    return [finding.problem for finding in found]
+    return [finding.problem for finding in CheckedText(text, extension).findings(rules.refusing)]
 
 
 def _rule_findings(checked: CheckedText, accounts: Mapping[str, TextRules]) -> Findings:
