@@ -16,12 +16,14 @@ from worker.domain.texts.rules import TextRules, default_rules
 
 BULK = {"gateway": "c123", "uid": "9999", "password": "0" * 8}
 MARKETING = MessageClass.MARKETING
+#: Any of the keys is merged as these are.
 TABLES = st.fixed_dictionaries(
     {},
     optional={
-        **{rule.value: st.sampled_from(TextLevel) for rule in TextRule},
+        "link": st.sampled_from(TextLevel),
+        "way_out": st.sampled_from(TextLevel),
         "suffix": st.sampled_from(["", "拒收请回复R", "回T退订"]),
-        "max_parts": st.integers(1, 9),
+        "max_parts": st.sampled_from([1, 2]),
     },
 )
 

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain.enums import MessageClass, TextLevel, TextRule
+from worker.domain.texts import links
+from worker.domain.texts.checked_text import CheckedText
 from worker.domain.texts.findings import lint, refusals
 from worker.domain.texts.rules import TextRules, default_rules
 
@@ -123,11 +125,35 @@ def test_a_level_decides_what_is_done_and_not_what_is_found(
             ("见t.cn/Ab1", 2),
             ("www.x.中国", 1),
         ),
-        *(("A.COM", 1), ("https：//a", 1), ("ｈｔｔｐ：／／ａ", 1), ("a@b.com 或 b.com", 11)),
+        *(
+            ("A.COM", 1),
+            ("看www。a。cn", 2),
+            ("WWW．a", 1),
+            ("https：//a", 1),
+            ("ｈｔｔｐ：／／ａ", 1),
+            ("a@b.com 或 b.com", 11),
+        ),
     ],
 )
 def test_a_link_is_found_where_it_begins(text: str, at: int) -> None:
     assert f"has a link at character {at};" in found(text, TextRule.LINK)
+
+
+@given(st.text("aAwW.。．:：/／hｈtｔpｐ{}url@ ，", max_size=30))
+def test_a_glance_at_a_text_overlooks_no_link(text: str) -> None:
+    if not links.may_hold_link(text):
+        assert list(links.problems(text)) == []
+        assert list(links.broken_link_problems(text)) == []
+
+
+@given(TEXTS, RULES)
+def test_an_ordinary_text_is_looked_at_by_fewer_rules_and_found_the_same_in(
+    text: str, rules: TextRules
+) -> None:
+    checked = CheckedText(text)
+    found_at_once = checked.findings(rules)
+    checked._is_ordinary = False
+    assert found_at_once == checked.findings(rules)
 
 
 @pytest.mark.parametrize("text", [PLAIN, "a@b.com", "共3.5元", "v1.com2", "and/or", "见附件.doc"])

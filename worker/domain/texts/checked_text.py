@@ -40,23 +40,27 @@ class CheckedText:
         #: Whether it has no character that needs a look of its own.
         self.is_plain = is_plain(text)
         # Most texts are ordinary; they are looked at for each message.
-        self._is_ordinary = self.is_plain and signatures.is_well_signed(text)
+        self._is_ordinary = (
+            self.is_plain and signatures.is_well_signed(text) and not links.may_hold_link(text)
+        )
         self._problems_by_rule: dict[TextRule, list[Problem]] = {}
 
     def findings(self, rules: TextRules) -> list[Finding]:
         """Return what the rules of an account find, in their order."""
         looked_at = rules.looked_at_in_ordinary if self._is_ordinary else rules.looked_at
-        return [
-            Finding(rule, problem) for rule in looked_at for problem in self._problems(rule, rules)
-        ]
+        findings: list[Finding] = []
+        for rule in looked_at:
+            findings += [Finding(rule, problem) for problem in self._problems(rule, rules)]
+        return findings
 
     def _problems(self, rule: TextRule, rules: TextRules) -> Iterable[Problem]:
-        text_check = _TEXT_CHECKS.get(rule)
-        if text_check is None:
-            return _ACCOUNT_CHECKS[rule](self, rules)
-        if rule not in self._problems_by_rule:
-            self._problems_by_rule[rule] = list(text_check(self.text))
-        return self._problems_by_rule[rule]
+        problems = self._problems_by_rule.get(rule)
+        if problems is None:
+            text_check = _TEXT_CHECKS.get(rule)
+            if text_check is None:
+                return _ACCOUNT_CHECKS[rule](self, rules)
+            problems = self._problems_by_rule[rule] = list(text_check(self.text))
+        return problems
 
 
 def is_plain(text: str) -> bool:

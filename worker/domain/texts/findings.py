@@ -71,15 +71,17 @@ def refusals(text: str, rules: TextRules, extension: str | None = None) -> list[
 
 def _rule_findings(checked: CheckedText, accounts: Mapping[str, TextRules]) -> Findings:
     """Return what the rules of the accounts find together: refused only if each refuses it."""
+    findings = [
+        (name, finding) for name, rules in accounts.items() for finding in checked.findings(rules)
+    ]
+    if not findings:
+        return Findings([], [])
     refusals_by_account: dict[str, list[Problem]] = {}
     warnings_by_account: dict[str, list[Problem]] = {}
-    for name, rules in accounts.items():
-        for rule, problem in checked.findings(rules):
-            is_refused = rules.levels[rule] is TextLevel.REFUSE
-            by_account = refusals_by_account if is_refused else warnings_by_account
-            by_account.setdefault(name, []).append(problem)
-    if not refusals_by_account and not warnings_by_account:
-        return Findings([], [])
+    for name, (rule, problem) in findings:
+        is_refused = accounts[name].levels[rule] is TextLevel.REFUSE
+        by_account = refusals_by_account if is_refused else warnings_by_account
+        by_account.setdefault(name, []).append(problem)
     carriers = accounts.keys() - refusals_by_account.keys()
     problems = [] if carriers else _named(refusals_by_account, accounts.keys())
     return Findings(problems, _named(warnings_by_account, carriers or accounts.keys()))

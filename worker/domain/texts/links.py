@@ -23,12 +23,25 @@ _WIDE_LINK = re.compile(
 )
 _WIDE_MARK = re.compile("[：／。．ｈ]")
 #: Where a link begins: with its scheme, with `www.`, or with a domain alone.
-_SCHEME = re.compile(r"(?:https?|HTTPS?|ｈｔｔｐｓ?) ?[:：] ?[/／]{2}|(?:www|WWW)[.．。]")
+_SCHEME = re.compile(r"(?:https?|HTTPS?|ｈｔｔｐｓ?) ?[:：] ?[/／]{2}|www[.．。]|WWW[.．]")
 _DOMAIN = re.compile(r"(?<=[A-Za-z0-9])\.([A-Za-z]{2,5})(?![A-Za-z0-9-])")
 _HOST_BEFORE = re.compile(r"[A-Za-z0-9.-]+\Z")
 _MAIL_BEFORE = re.compile(r"@[A-Za-z0-9.-]*\Z")
 #: How far before its last dot a mail address may begin its domain.
 _MAX_DOMAIN = 64
+
+
+def may_hold_link(text: str) -> bool:
+    """Tell at one glance whether a text has a mark without which there is no link."""
+    return (
+        "." in text
+        or "/" in text
+        or "{" in text
+        or "／" in text
+        or "．" in text
+        or "ｈ" in text
+        or "www" in text
+    )
 
 
 def problems(text: str) -> Iterator[Problem]:
@@ -46,7 +59,7 @@ def problems(text: str) -> Iterator[Problem]:
 
 def broken_link_problems(text: str) -> Iterator[Problem]:
     """Yield the place of each link that a handset will not take as it is meant."""
-    if not ("." in text or "/" in text or "{" in text or "／" in text or "ｈ" in text):
+    if not may_hold_link(text):
         return
     for at in sorted(_positions_behind_links(text)):
         what = f"has “{text[at]}” directly behind a link, at character {at + 1}"

@@ -63,11 +63,11 @@ class TextRules:
 
     @cached_property
     def looked_at_in_ordinary(self) -> tuple[TextRule, ...]:
-        """Those of them that may find something in an ordinary text: well signed, of plain marks.
+        """Those of them that may find something in an ordinary text, as most are.
 
-        `worker.domain.texts.checked_text` says which texts are.
+        It is well signed, of plain characters, and without a mark of a link.
         """
-        idle = {TextRule.EMOJI, TextRule.LOOKALIKE}
+        idle = {TextRule.EMOJI, TextRule.LOOKALIKE, TextRule.LINK, TextRule.BROKEN_LINK}
         if not self.added_signature:
             idle |= {TextRule.SIGNATURE, TextRule.SECOND_SIGNATURE}
         return tuple(rule for rule in self.looked_at if rule not in idle)

@@ -20,15 +20,15 @@ _ASKED_WORD = re.compile(
 )
 
 
-def problems(text: str, suffix: str = "") -> Iterator[Problem]:
-    """Yield that a text says no way out; with a suffix, that it does not end in exactly that."""
-    if suffix:
-        if not text.endswith(suffix):
-            what = f"does not end in “{suffix}”, the suffix that is set"
-            yield Problem("text", f"{what}; write it at the very end")
-    elif _WAY_OUT.search(text) is None:
-        what = "says no way out; end it with 回T退订, or as your carrier asks"
-        yield Problem("text", what)
+def problems(text: str, suffix: str = "") -> list[Problem]:
+    """Return that a text says no way out; with a suffix, that it does not end in exactly that."""
+    if suffix and not text.endswith(suffix):
+        what = f"does not end in “{suffix}”, the suffix that is set"
+        return [Problem("text", f"{what}; write it at the very end")]
+    if suffix or _WAY_OUT.search(text):
+        return []
+    what = "says no way out; end it with 回T退订, or as your carrier asks"
+    return [Problem("text", what)]
 
 
 def word_warnings(text: str, reply_words: ReplyWords) -> Iterator[Problem]:
