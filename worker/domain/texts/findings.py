@@ -11,7 +11,7 @@ from typing import NamedTuple
 from worker.domain.enums import MessageClass, TextLevel
 from worker.domain.errors import Problem
 from worker.domain.texts import characters, unfilled, ways_out
-from worker.domain.texts.checked_text import CheckedText, is_plain
+from worker.domain.texts.checked_text import CheckedText, Finding, is_plain
 from worker.domain.texts.reply_words import ReplyWords
 from worker.domain.texts.rules import TextRules, default_rules
 
@@ -54,9 +54,12 @@ def lint(
         problems += characters.problems(checked.text)
     if accounts is None:
         accounts = {"": default_rules(message_class)}
-    by_rules = _rule_findings(checked, accounts)
-    problems += by_rules.problems
-    warnings += by_rules.warnings
+    by_rules = [
+        (name, finding) for name, rules in accounts.items() for finding in checked.findings(rules)
+    ]
+    if by_rules:
+        problems += _refused_by_all(by_rules, accounts)
+        warnings += _warned_where_carried(by_rules, accounts)
     if message_class is MessageClass.MARKETING:
         warnings += ways_out.word_warnings(checked.text, reply_words or ReplyWords())
     return Findings(problems, warnings)
@@ -69,37 +72,48 @@ def refusals(text: str, rules: TextRules, extension: str | None = None) -> list[
     return [finding.problem for finding in CheckedText(text, extension).findings(rules.refusing)]
 
 
-def _rule_findings(checked: CheckedText, accounts: Mapping[str, TextRules]) -> Findings:
-    """Return what the rules of the accounts find together: refused only if each refuses it."""
-    findings = [
-        (name, finding) for name, rules in accounts.items() for finding in checked.findings(rules)
+def _refused_by_all(
+    by_rules: Sequence[tuple[str, Finding]], accounts: Mapping[str, TextRules]
+) -> list[Problem]:
+    """Return what the accounts refuse a text for; [] where one of them does not refuse it."""
+    refusals = [
+        (name, problem)
+        for name, (rule, problem) in by_rules
+        if accounts[name].levels[rule] is TextLevel.REFUSE
     ]
-    if not findings:
-        return Findings([], [])
-    refusals_by_account: dict[str, list[Problem]] = {}
-    warnings_by_account: dict[str, list[Problem]] = {}
-    for name, (rule, problem) in findings:
-        is_refused = accounts[name].levels[rule] is TextLevel.REFUSE
-        by_account = refusals_by_account if is_refused else warnings_by_account
-        by_account.setdefault(name, []).append(problem)
-    carriers = accounts.keys() - refusals_by_account.keys()
-    problems = [] if carriers else _named(refusals_by_account, accounts.keys())
-    return Findings(problems, _named(warnings_by_account, carriers or accounts.keys()))
+    is_refused = accounts.keys() == {name for name, _ in refusals}
+    return _named(refusals, accounts.keys()) if is_refused else []
+
+
+def _warned_where_carried(
+    by_rules: Sequence[tuple[str, Finding]], accounts: Mapping[str, TextRules]
+) -> list[Problem]:
+    """Return what is doubtful at the accounts that do not refuse a text; at all if each does."""
+    refusing = {
+        name for name, (rule, _) in by_rules if accounts[name].levels[rule] is TextLevel.REFUSE
+    }
+    carriers = accounts.keys() - refusing or accounts.keys()
+    return _named(
+        [
+            (name, problem)
+            for name, (rule, problem) in by_rules
+            if name in carriers and accounts[name].levels[rule] is TextLevel.WARN
+        ],
+        carriers,
+    )
 
 
 def _named(
-    problems_by_account: Mapping[str, Sequence[Problem]], accounts: Collection[str]
+    problem_by_account: Sequence[tuple[str, Problem]], accounts: Collection[str]
 ) -> list[Problem]:
     """Return the problems at some accounts, each once; one that not all have names its accounts."""
-    names_by_problem: dict[Problem, list[str]] = {}
-    for name, problems in problems_by_account.items():
-        if name in accounts:
-            for problem in problems:
-                names_by_problem.setdefault(problem, []).append(name)
+    names_by_problem: dict[Problem, set[str]] = {}
+    for name, problem in problem_by_account:
+        names_by_problem.setdefault(problem, set()).add(name)
     return [
         problem
         if len(names) == len(accounts)
-        else Problem(problem.where, f"{problem.what} ({_listed(names)})")
+        else Problem(problem.where, f"{problem.what} ({_listed(sorted(names))})")
         for problem, names in names_by_problem.items()
     ]
 
