@@ -127,6 +127,7 @@ def test_a_level_decides_what_is_done_and_not_what_is_found(
         ),
         *(
             ("A.COM", 1),
+            ("看 bit.ly/x", 3),
             ("看www。a。cn", 2),
             ("WWW．a", 1),
             ("https：//a", 1),

@@ -24,7 +24,7 @@ _WIDE_LINK = re.compile(
 _WIDE_MARK = re.compile("[：／。．ｈ]")
 #: Where a link begins: with its scheme, with `www.`, or with a domain alone.
 _SCHEME = re.compile(r"(?:https?|HTTPS?|ｈｔｔｐｓ?) ?[:：] ?[/／]{2}|www[.．。]|WWW[.．]")
-_DOMAIN = re.compile(r"(?<=[A-Za-z0-9])\.([A-Za-z]{2,5})(?![A-Za-z0-9-])")
+_DOMAIN = re.compile(r"(?<=[A-Za-z0-9])\.([A-Za-z]{2,12})(?![A-Za-z0-9-])")
 _HOST_BEFORE = re.compile(r"[A-Za-z0-9.-]+\Z")
 _MAIL_BEFORE = re.compile(r"@[A-Za-z0-9.-]*\Z")
 #: How far before its last dot a mail address may begin its domain.
@@ -48,7 +48,8 @@ def problems(text: str) -> Iterator[Problem]:
     """Yield the place of the first link of a text, which itself is not repeated."""
     positions = [match.start() for match in islice(_SCHEME.finditer(text), 1)]
     for match in _DOMAIN.finditer(text):
-        if match[1].lower() in _DOMAIN_SET and not _is_mail(text, match.start()):
+        is_domain = match[1].lower() in _DOMAIN_SET or text.startswith("/", match.end())
+        if is_domain and not _is_mail(text, match.start()):
             host = _HOST_BEFORE.search(text, max(0, match.start() - _MAX_DOMAIN), match.start())
             positions.append(host.start() if host else match.start())
             break

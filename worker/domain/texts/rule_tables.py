@@ -1,6 +1,6 @@
 """The tables of a configuration that set the rules for texts: `[texts]` and those in it.
 
-A value is taken from the most special table that sets it: the account's for the class, the
+A value is taken from the most specific table that sets it: the account's for the class, the
 account's, the general one for the class, the general one; and else it is the default. So an account
 may be stricter than the rest, or less strict.
 """
@@ -115,7 +115,7 @@ class TextTables(RuleTable):
         )
 
     def tables_of(self, message_class: MessageClass) -> tuple[RuleTable, RuleTable]:
-        """Return the tables that say something of a class, the most special first."""
+        """Return the tables that say something of a class, the most specific first."""
         table: RuleTable = getattr(self, message_class.value)
         return table, self
 
