@@ -13,7 +13,7 @@ from worker.domain.enums import MessageClass, PlanKind, RegistrationState
 from worker.domain.errors import Refused
 from worker.domain.renderings import ParameterPlan, ValueLimits
 from worker.intake import campaigns, lookup
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.sandbox import taken as taken_messages
 from worker.settlement import ledger

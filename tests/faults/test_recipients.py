@@ -16,7 +16,7 @@ from tests.support.faults.proxy import Proxy
 from tests.support.faults.servers import PostgreSQL
 from worker.domain.enums import MessageClass
 from worker.intake import campaigns
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.store.db.database import reading
 from worker.store.delivery import submission_details

@@ -84,7 +84,7 @@ def account_findings(
         return _refusal("message_class", reason)
     if forms is None:
         carriers = _Carriers(
-            candidates, lambda account: eligibility.problems(account, content, kinds)
+            candidates, lambda account: eligibility.problems(account, content, kinds, message_class)
         )
     else:
         candidates = forms.accounts

@@ -12,7 +12,7 @@ from worker.domain.errors import Problem, Refused
 from worker.gateways import contents
 from worker.gateways.base import Account
 from worker.intake import enqueue, template_choice, template_forms
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.policy import eligibility
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from worker.config.settings import Settings
 from worker.domain.errors import Problem, Refused
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.policy import eligibility
 from worker.store.db import database
 from worker.store.templates import usable

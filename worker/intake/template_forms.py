@@ -79,6 +79,7 @@ class Forms:
         content: Content,
         renderings: Sequence[Rendering],
         kinds: Collection[NumberKind],
+        message_class: MessageClass,
         *,
         by_row: bool = False,
     ) -> None:
@@ -87,6 +88,7 @@ class Forms:
         self.shared_values = None if by_row else content.variables
         self._content = content
         self._kinds = kinds
+        self._message_class = message_class
         self._pairs: list[tuple[Account, Rendering]] = [
             (settings.accounts[rendering.account], rendering)
             for rendering in renderings
@@ -131,7 +133,7 @@ class Forms:
             problems = [] if values is None else rendering.problems(values)
             if not problems:
                 content = contents.rendered(self._content, rendering, values)
-                problems = eligibility.problems(account, content, self._kinds)
+                problems = eligibility.problems(account, content, self._kinds, self._message_class)
             if not problems:
                 return []
             all_problems += problems

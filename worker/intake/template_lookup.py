@@ -149,7 +149,7 @@ def _preview(
         binding,
         text,
         contents.segment_count(account, content),
-        eligibility.problems(account, content, ()),
+        eligibility.problems(account, content, (), template.message_class),
     )
 
 
