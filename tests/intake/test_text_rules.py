@@ -69,7 +69,7 @@ def test_every_door_says_the_same_of_a_text_that_one_account_refuses(
     settings, request = hand.settings, marketing()
     warned = (Problem("text", FOUND),)
     assert enqueue.check(settings, request).warnings == warned
-    preview = send_preview.preview_request(settings, request)
+    preview = send_preview.preview_request(hand.engine, settings, request)
     assert (preview.problems, preview.warnings) == ((), warned)
     assert {shown.account.name: shown.problems for shown in preview.accounts} == {
         "bulk": REFUSED,
@@ -96,7 +96,7 @@ def test_every_door_refuses_a_text_that_no_account_carries(
     with pytest.raises(Refused) as refused:
         enqueue.check(settings, marketing(account="bulk"))
     assert list(refused.value.problems) == REFUSED
-    preview = send_preview.preview_request(settings, marketing(account="bulk"))
+    preview = send_preview.preview_request(hand.engine, settings, marketing(account="bulk"))
     assert list(preview.problems) == REFUSED
     assert preview.warnings == ()
     with pytest.raises(Refused, match="has a link"):
