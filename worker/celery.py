@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+import billiard
 from celery import Celery, signals
 from celery.signals import Signal
 
@@ -84,7 +85,8 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
             # The solo pool sends both `worker_process_init` and `worker_ready`.
             return
         logs.configure(settings.top.log_level)
-        CurrentWorker.process = WorkerProcess(settings, classes_of(app.amqp.queues.consume_from))
+        classes = classes_of(app.amqp.queues.consume_from)
+        CurrentWorker.process = WorkerProcess(settings, classes, child=_child_number())
         CurrentWorker.process.start()
         gc_tuning.tune()
         thread_switches.tune()
@@ -149,6 +151,14 @@ def _refuse_old_redis(settings: Settings, **_: Any) -> None:
         redis_server.check(settings)
     except ConfigurationError as error:
         sys.exit("\n".join(f"error: configuration: {problem}" for problem in error.problems))
+
+
+def _child_number() -> int:
+    """Return which child of its worker this process is, from 0; 0 in a pool that does not fork.
+
+    A child that takes the place of another one has its number.
+    """
+    return getattr(billiard.current_process(), "index", 0)
 
 
 def _forks(consumer: Any) -> bool:

@@ -15,6 +15,7 @@ from producer.web.api import (
     health,
     lookups,
     messages,
+    metrics,
     openapi,
     pushes,
     templates,
@@ -66,5 +67,6 @@ def create(settings: Settings) -> FastAPI:
     app.state.routes = [route for module in API_MODULES for route in module.router.routes]
     pages.install(app, settings)
     doors.install(app, context)
+    metrics.install(app, context)
     openapi.install(app)
     return app

@@ -18,7 +18,7 @@ from producer.web.limited_server import MAX_ACCEPTED_AT_ONCE, LimitedServer
 from producer.web.listener import address
 from producer.web.open_files import connection_capacity
 from worker.config.settings import Settings
-from worker.runtime import gc_tuning
+from worker.runtime import gc_tuning, metrics
 
 log = structlog.get_logger()
 
@@ -36,8 +36,11 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         signal.signal(number, lambda _number, _frame: None)
     server = make_server(settings)
     gc_tuning.tune()
+    metrics_server = metrics.start(settings)
     log.info("web.listening", at=address(listener))
     asyncio.run(server.serve([listener]))
+    if metrics_server is not None:
+        metrics_server.close()
     log.info("web.stopped")
 
 

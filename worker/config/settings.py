@@ -92,6 +92,10 @@ class TopSettings(BaseModel):
     #: What carries requests to gateways: Xinshi's own transport, or the slower one of httpx.
     transport: Literal["own", "httpx"] = "own"
     log_level: str = "INFO"
+    #: Where each process shows its metrics to Prometheus; with port 0 it does not. Whoever reaches
+    #: the port may read them.
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     #: The web process, in a table of its own.
     web: WebSettings = WebSettings()
 

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
+from worker import instrumentation
 from worker.config.settings import Settings
 from worker.delivery import cuts, gather, permits, rerouting
 from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait
@@ -66,6 +67,8 @@ class Claim:
     rowless: Sequence[str] = ()
     #: Whether more may be due than this claim has looked at.
     more: bool = False
+    #: For how many seconds the requests had waited of which something is leased first.
+    waits: list[float] = field(default_factory=list)
     _notes: RoutingNotes = field(default_factory=RoutingNotes)
 
     @property
@@ -124,6 +127,11 @@ class Claim:
             for due_request in neighbours:
                 if not self.gatherer.has_dealt_with(due_request):
                     leases += self._lease_request(connection, due_request)
+        if instrumentation.is_on():
+            begun_ids = {lease.request_id for lease in leases}
+            self.waits += [
+                request.waited for request in due if request.id in begun_ids and request.next_n == 0
+            ]
         return leases
 
     def _is_plain_single(self, due_request: DueRequest) -> bool:

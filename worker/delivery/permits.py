@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
+from worker import instrumentation
 from worker.config.settings import Settings
 from worker.delivery.account_rests import MAX_REMEMBERED_REST
 from worker.delivery.throttle import PermitRequest, RedisSlot, Throttle
@@ -162,6 +163,9 @@ class Permits:
             return []
         if receipts is None:
             receipts = self._ask_database(connection, account, buckets, costs)
+        if len(receipts) < len(costs):
+            limit = "rate" if account.name in self.rests else "concurrency"
+            instrumentation.backend.throttled(account.name, limit)
         return receipts
 
     def _ask_redis(

@@ -63,6 +63,8 @@ class PreparedSubmission:
     written_ahead_at: float
     #: The messages that it carries; None where they are its whole range.
     carried: Sequence[SubmissionMessage] | None = None
+    #: The segments of its messages, where these were counted one by one.
+    segment_sum: int | None = None
 
     @property
     def ranges(self) -> tuple[MessageRange, ...]:
@@ -119,8 +121,7 @@ def write_ahead(
     _give_probes_back(
         connection, settings, [probe for probe in probes if probe.id not in prepared_ids]
     )
-    _write_sizes(connection, prepared)
-    return prepared
+    return _write_sizes(connection, prepared)
 
 
 def _read_carried(
@@ -144,18 +145,27 @@ def _give_probes_back(connection: Connection, settings: Settings, unsent: Sequen
             account_doubts.release_probe(connection, account_name)
 
 
-def _write_sizes(connection: Connection, prepared: Sequence[PreparedSubmission]) -> None:
-    """Write how many messages and segments are sent, where it is not what was claimed."""
-    submission_details.set_sizes(
-        connection,
-        {
-            submission.lease.id: _size(submission)
-            for submission in prepared
-            if len(submission.outgoing.msisdns) != submission.lease.size
-            or submission.outgoing.content is not submission.lease.content
-            or submission.outgoing.values
-        },
-    )
+def _write_sizes(
+    connection: Connection, prepared: Sequence[PreparedSubmission]
+) -> list[PreparedSubmission]:
+    """Write how many messages and segments are sent, where it is not what was claimed.
+
+    Returns the submissions, with the segments of those that were counted.
+    """
+    sizes = {
+        submission.lease.id: _size(submission)
+        for submission in prepared
+        if len(submission.outgoing.msisdns) != submission.lease.size
+        or submission.outgoing.content is not submission.lease.content
+        or submission.outgoing.values
+    }
+    submission_details.set_sizes(connection, sizes)
+    return [
+        replace(submission, segment_sum=sizes[submission.lease.id].all_segments)
+        if submission.lease.id in sizes
+        else submission
+        for submission in prepared
+    ]
 
 
 def _size(submission: PreparedSubmission) -> SubmissionSize:

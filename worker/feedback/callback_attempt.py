@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy import Engine
 
+from worker import instrumentation
 from worker.config.settings import Settings
 from worker.domain.secret_fields import Secret
 from worker.feedback import callback_events, callback_retry, callback_signatures
@@ -42,9 +43,11 @@ def note(engine: Engine, event: CallbackEvent, answer: PostResult) -> None:
     with database.writing(engine) as connection:
         if wait == 0:
             callbacks.delete_event(connection, event.id)
+            instrumentation.backend.callback_tried("taken")
             return
         callbacks.postpone_event(connection, event.id, str(answer.status or answer.problem), wait)
     facts = {"callback": event.callback_id, "event_id": event.id, "status": answer.status}
+    instrumentation.backend.callback_tried("parked" if wait is None else "refused")
     if wait is None:
         log.warning("callback.parked", **facts, why=answer.problem or None)
     else:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from worker import instrumentation
 from worker.config.settings import Settings
 from worker.domain.enums import ReplyMeaning
 from worker.feedback import reply_meanings, reports
@@ -34,6 +35,8 @@ def take_pages(
         if digest in new_ids and row["meaning"]
     ]
     reply_meanings.note(connection, settings, account, asking)
+    for digest in new_ids:
+        instrumentation.backend.inbound(account, rows_by_digest[digest]["meaning"] or "reply")
     return len(new_ids)
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from worker import instrumentation
 from worker.config.settings import Settings
 from worker.domain.enums import ReplyMeaning
 from worker.feedback import masked_numbers
@@ -72,6 +73,7 @@ def opt_out(connection: Connection, account: str, reply: NotedReply, msisdns: Se
     new = opt_outs.add_new(connection, msisdns, why, account=account, inbound_id=reply.id)
     for _ in new:
         events.add(connection, "recipient.opted_out", "inbound", account=account)
+        instrumentation.backend.opted_out("reply")
     return len(new)
 
 

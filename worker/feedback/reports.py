@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from worker.domain.enums import Fault, MessageState, ReportStatus, SubmissionState
-from worker.feedback import report_matching
+from worker.feedback import report_events, report_matching
 from worker.feedback.report_matching import MatchedReport, ReportLookup
 from worker.gateways.results import Report
 from worker.store import events
@@ -66,6 +66,7 @@ def _take_chunk(
     matched_reports = _matched(new_lookups)
     apply(connection, matched_reports)
     _note_unregistered(connection, matched_reports.values())
+    report_events.tell_new(accounts[0], new_lookups.values())
     return len(new_ids)
 
 
@@ -118,6 +119,7 @@ def apply(
     A report proves that its submission was taken; one that was adopted does not where the
     submission stands for calls that a restored backup forgot.
     """
+    report_events.tell_deliveries(reports.values())
     settled: set[int] = set()
     for report_id, matched in reports.items():
         origin = matched.origin

@@ -5,6 +5,7 @@ transaction leaves the campaign with exactly the messages that it counts. Where 
 off, the same call goes on.
 """
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import ClassVar
 
 from sqlalchemy import Engine
 
+from worker import instrumentation
 from worker.config.settings import Settings
 from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageClass
@@ -84,6 +86,7 @@ def load(
 
     `worker.intake.campaigns.create` says what is promised.
     """
+    began = time.monotonic()
     if not given_names:
         rows, given_names = peek_names(iter(rows))
     registered = template_choice.look_up(engine, settings, request)
@@ -104,6 +107,10 @@ def load(
             checker,
             recipients_hash,
             heed_opt_outs=request.message_class in settings.opt_out_classes,
+        )
+        seconds = time.monotonic() - began
+        instrumentation.backend.enqueued(
+            request.message_class.value, "campaign", loaded.total, seconds
         )
     else:
         _compare(engine, new_request, stored, loaded, blocks, recipients_hash)

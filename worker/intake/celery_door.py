@@ -6,10 +6,12 @@ and without a text.
 """
 
 import re
+import time
 
 import structlog
 from sqlalchemy.exc import DataError
 
+from worker import instrumentation
 from worker.config.settings import Settings
 from worker.domain import msisdn
 from worker.domain.enums import MessageClass
@@ -17,6 +19,7 @@ from worker.domain.errors import KeyConflict, Problem, Refused
 from worker.intake import enqueue, shared_commit, template_choice
 from worker.intake.celery_payload import read_request
 from worker.intake.code_allowances import allowance_claims
+from worker.intake.enqueue import Enqueued
 from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.shared_commit import CommitAnswer, Exhausted, OfferedRequest
 from worker.store.db import database
@@ -32,6 +35,7 @@ def accept(settings: Settings, payload: object) -> MessageClass | None:
     A refused one is logged and dropped, with None. Raises `Unavailable` when the database does not
     answer; delivered again, its key makes it one request.
     """
+    began = time.monotonic()
     try:
         request, client = read_request(payload)
         answer = _store(settings, request, client)
@@ -45,7 +49,15 @@ def accept(settings: Settings, payload: object) -> MessageClass | None:
             log.warning("door.key_conflict", key=_masked(str(request.key)))
         case Exhausted(wait_seconds):
             log.warning("door.too_many_codes", wait_seconds=round(wait_seconds))
-        case _:
+        case Refused():
+            return request.message_class
+        case Enqueued():
+            instrumentation.backend.enqueued(
+                request.message_class.value,
+                "celery",
+                0 if answer.repeated else len(answer.ids),
+                time.monotonic() - began,
+            )
             return request.message_class
     return None
 

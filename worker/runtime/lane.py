@@ -16,7 +16,7 @@ from typing import cast
 import structlog
 from sqlalchemy import Connection, Engine
 
-from worker import failpoints, outages
+from worker import failpoints, instrumentation, outages
 from worker.config.settings import Settings
 from worker.delivery import permits, record, submit
 from worker.delivery.account_choice import CROWDED_WAIT
@@ -27,7 +27,7 @@ from worker.delivery.throttle import Throttle
 from worker.domain.enums import MessageClass, Outcome
 from worker.domain.errors import CommitUnknown, XinshiError
 from worker.gateways.transport.client import GatewayClient
-from worker.runtime import broker
+from worker.runtime import broker, call_events
 from worker.runtime.background_service import BackgroundService
 from worker.store import spool_entries
 from worker.store.db import database
@@ -135,6 +135,7 @@ class Lane(BackgroundService):
         """
         submissions: list[PreparedSubmission] = []
         claim: Claim | None = None
+        began = time.monotonic()
         try:
             with database.writing(self.engine) as connection:
                 claim = self._begin_claim(connection)
@@ -154,6 +155,7 @@ class Lane(BackgroundService):
         except BaseException:
             self._give_back(claim, [])
             raise
+        call_events.tell_claim(self.message_class, claim, time.monotonic() - began)
         self._give_back(claim, submissions)
         self._has_more = claim is not None and claim.more and not claim.full
         if claim is not None and claim.crowded:
@@ -222,17 +224,20 @@ class Lane(BackgroundService):
             await self._in_thread(threads, self._spool.clear)
         for answer in answers:
             _log(answer)
+            call_events.tell_call(answer)
 
     def _write_outcomes(self, outcomes: Sequence[CallOutcome], *, spooled: bool = False) -> bool:
         """Write outcomes; False when the database has to be tried again.
 
         That is logged once: not of those that are `spooled` already.
         """
+        began = time.monotonic()
         try:
             failpoints.reach("record.before")
             with database.writing(self.engine) as connection:
                 record.record(connection, outcomes, self.settings, self.owner)
             failpoints.reach("record.after")
+            instrumentation.backend.recorded(time.monotonic() - began)
             self._throttle.release(permits.redis_slots_of(outcome.lease for outcome in outcomes))
         except (XinshiError, OSError) as error:
             if not spooled:

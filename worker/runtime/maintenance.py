@@ -8,7 +8,7 @@ from time import monotonic
 import structlog
 from sqlalchemy import Engine
 
-from worker import failpoints
+from worker import failpoints, instrumentation
 from worker.config.settings import Settings
 from worker.delivery import account_guard, record
 from worker.domain.enums import SubmissionState
@@ -53,6 +53,7 @@ def end_overdue_leases(engine: Engine, settings: Settings, owner: str) -> None:
             account_doubts.add(connection, account, settling_seconds)
             record.mark_unknown(connection, submission_id, account, owner, "lease", mapped=True)
     if overdue:
+        instrumentation.backend.lost_leases(len(overdue))
         log.warning("leases.ended", unknown=len(overdue))
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass
 from worker.domain.errors import XinshiError
+from worker.runtime import metrics
 from worker.runtime.background_service import BackgroundService
 from worker.runtime.callback_sender import CallbackSender
 from worker.runtime.lane import Lane
@@ -30,12 +31,16 @@ TICK_LOOKS = 2.0
 class WorkerProcess:
     """The services of a worker process, each a thread. Made and started after a fork, never before.
 
-    There is a lane for each class that it serves.
+    There is a lane for each class that it serves. `child` is its number in a pool that forks.
     """
 
-    def __init__(self, settings: Settings, classes: Collection[MessageClass]) -> None:
+    def __init__(
+        self, settings: Settings, classes: Collection[MessageClass], *, child: int = 0
+    ) -> None:
         self.owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.settings = settings
+        self._child = child
+        self._metrics: metrics.MetricsServer | None = None
         # Computed here because it is slow the first time: not in a transaction others wait for.
         self.logins = settings.logins
         self.engines: list[Engine] = []
@@ -80,6 +85,7 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start all services."""
+        self._metrics = metrics.start(self.settings, self._child)
         self._note_database_file()
         for service in self._services():
             service.start()
@@ -123,4 +129,6 @@ class WorkerProcess:
         ]
         for engine in self.engines:
             engine.dispose()
+        if self._metrics is not None:
+            self._metrics.close()
         log.info("worker.stopped", owner=self.owner, clean=all(finished))

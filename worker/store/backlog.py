@@ -37,6 +37,17 @@ def of_class(
 
     They wait on purpose. `moves` is whether the class called something `within` so many seconds.
     """
+    oldest = oldest_due(connection, message_class, accounts)
+    return ClassBacklog(message_class, oldest, _moves(connection, message_class, within))
+
+
+def oldest_due(
+    connection: Connection, message_class: MessageClass, accounts: Collection[str]
+) -> float | None:
+    """Return for how many seconds the oldest due work of a class waits; None when none is due.
+
+    Requests that name an account not in `accounts` are left out.
+    """
     due_times = [
         due_at
         for due_at in (
@@ -45,11 +56,10 @@ def of_class(
         )
         if due_at is not None
     ]
-    oldest = None
-    if due_times:
-        at = connection.execute(select(now())).scalar_one()
-        oldest = max(0.0, (at - min(due_times)).total_seconds())
-    return ClassBacklog(message_class, oldest, _moves(connection, message_class, within))
+    if not due_times:
+        return None
+    at = connection.execute(select(now())).scalar_one()
+    return max(0.0, float((at - min(due_times)).total_seconds()))
 
 
 def _oldest_request(message_class: MessageClass, accounts: Collection[str]) -> Any:

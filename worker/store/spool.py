@@ -33,6 +33,11 @@ def folder(settings: Settings) -> Path:
     return settings.state_folder / "spool"
 
 
+def count_files(folder: Path) -> int:
+    """Return how many files wait in a folder for the database."""
+    return sum(1 for kind in SpoolFileKind for _ in folder.glob(f"*{kind}"))
+
+
 class Spool:
     """The file of outcomes of one process; it is created when it is first needed."""
 

@@ -59,21 +59,23 @@ def _highest(connection: Connection, column: Any) -> int:
 def waiting_by_class(connection: Connection) -> dict[str, int]:
     """Count the messages that wait to be handed to a gateway, by class.
 
-    What waits for a time that its sender named is not among them. What a claim holds is: it sets
+    Of requests that wait, and of submissions, the first `MAX_READ_ROWS` are counted. What waits for
+    a time that its sender named is not among them. What a claim holds is: it sets
     when others may look again, so that time says nothing.
     """
     counts: Counter[str] = Counter()
-    unsent = select(request.c.message_class, func.sum(request.c.total - request.c.next_n)).where(
+    unsent = select(
+        request.c.message_class, (request.c.total - request.c.next_n).label("size")
+    ).where(
         request.c.next_at.is_not(None),
         or_(request.c.not_before.is_(None), request.c.not_before <= now()),
     )
-    planned = select(submission.c.message_class, func.sum(submission.c.size)).where(
+    planned = select(submission.c.message_class, submission.c.size).where(
         submission.c.state == SubmissionState.PLANNED.value
     )
-    for query in (
-        unsent.group_by(request.c.message_class),
-        planned.group_by(submission.c.message_class),
-    ):
-        for class_name, count in connection.execute(query):
+    for query in (unsent, planned):
+        rows = query.limit(MAX_READ_ROWS).subquery()
+        sums = select(rows.c.message_class, func.sum(rows.c.size)).group_by(rows.c.message_class)
+        for class_name, count in connection.execute(sums):
             counts[class_name] += int(count)
     return dict(counts)

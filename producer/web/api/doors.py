@@ -67,7 +67,11 @@ async def _enqueue(
         ):
             return door.refusal("too long")
         enqueued = await enqueue.accept(
-            request.app, context, caller, EnqueueRequest(door_request.numbers, door_request.text)
+            request.app,
+            context,
+            caller,
+            EnqueueRequest(door_request.numbers, door_request.text),
+            door=door.name,
         )
     except Refused as error:
         return door.refusal("; ".join(map(str, error.problems)))

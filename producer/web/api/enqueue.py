@@ -5,6 +5,7 @@ not stored and takes nothing. Calls that come at the same time share the transac
 """
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from producer.web.api.authentication import Caller
 from producer.web.context import AppContext
 from producer.web.problems import HttpProblem
 from producer.web.shared_commit import Bounds, SharedCommit
+from worker import instrumentation
 from worker.domain.errors import Problem, Refused
 from worker.intake import enqueue, shared_commit, template_choice
 from worker.intake.code_allowances import allowance_claims
@@ -42,12 +44,17 @@ async def accept(
     caller: Caller,
     request: EnqueueRequest,
     client: str | None = None,
+    *,
+    door: str = "http",
 ) -> Enqueued:
     """Store a caller's request, together with those of others that come at the same time.
+
+    `door` is what it came by, for metrics.
 
     Raises as `worker.intake.enqueue.enqueue` does, and `HttpProblem` (429) when a number, or the
     client that the caller names, has had as many codes as it may.
     """
+    began = time.monotonic()
     request = with_sender(context, caller, request)
     if len(request.to) > MAX_NUMBERS_IN_LOOP:
         answer = await context.run(_accept_alone, context, caller, request, client)
@@ -62,6 +69,12 @@ async def accept(
     match answer:
         case Enqueued():
             context.ring(request.message_class)
+            instrumentation.backend.enqueued(
+                request.message_class.value,
+                door,
+                0 if answer.repeated else len(answer.ids),
+                time.monotonic() - began,
+            )
             return answer
         case Exhausted():
             raise _too_many_codes(answer.wait_seconds)

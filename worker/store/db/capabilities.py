@@ -30,6 +30,11 @@ def takes_parallel_writes(bind: Bind) -> bool:
     return takes_columns(bind)
 
 
+def indexes_partially(bind: Bind) -> bool:
+    """Tell whether an index can hold only the rows that fit a condition: not MySQL and MariaDB."""
+    return bind.dialect.name not in {"mysql", "mariadb"}
+
+
 def is_file(bind: Bind) -> bool:
     """Tell whether the database is a file with one writer at a time: SQLite."""
     return bind.dialect.name == "sqlite"

@@ -27,8 +27,11 @@ class SubmissionSize(NamedTuple):
     @property
     def segment_sum(self) -> int | None:
         """The segments of all messages, where these differ; None where all have the same."""
-        if not self.others:
-            return None
+        return self.all_segments if self.others else None
+
+    @property
+    def all_segments(self) -> int:
+        """The segments of all messages."""
         return (self.messages - len(self.others)) * self.segments + sum(self.others.values())
 
 

@@ -79,6 +79,8 @@ class DueRequest:
     not_after: datetime | None
     #: The registered template that it names, if it names one.
     template: TemplateKey | None = None
+    #: For how many seconds it could have been handed out, when it was read.
+    waited: float = 0.0
 
     @property
     def is_last_message(self) -> bool:
@@ -86,7 +88,9 @@ class DueRequest:
         return self.total - self.next_n == 1 and not self.expired
 
 
-_select_request = select(request, (request.c.not_after <= now()).label("expired"))
+_select_request = select(
+    request, (request.c.not_after <= now()).label("expired"), now().label("read_at")
+)
 _select_due = (
     _select_request.where(
         request.c.message_class == bindparam("of"),
@@ -134,6 +138,7 @@ def _due_request(row: Any) -> DueRequest:
         row.not_before,
         row.not_after,
         template_of(row),
+        (row.read_at - max(row.created_at, row.not_before or row.created_at)).total_seconds(),
     )
 
 
