@@ -34,6 +34,8 @@ PROCESS_ARGUMENTS = {
     "marketing": ("worker", "marketing"),
     "beat": ("worker", "beat"),
 }
+#: The processes with metrics; each has the next port, from `metrics_port` on.
+METRICS_PROCESSES = ("otp", "notice", "marketing", "web")
 #: How long the web process may take to answer before the start is announced without it.
 MAX_START_SECONDS = 30.0
 #: The longest pause before a process that keeps dying is started again, in seconds.
@@ -138,6 +140,7 @@ class Supervisor:
         environment = dict(os.environ)
         if self._config is not None:
             environment["XINSHI_CONFIG"] = self._config
+        environment |= self._metrics_variable(supervised.name)
         supervised.started_at = time.monotonic()
         supervised.process = subprocess.Popen(  # noqa: S603 - our own module and arguments
             # -P: a folder `worker` in the current directory is not our package.
@@ -153,6 +156,13 @@ class Supervisor:
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls prctl and nothing else
         )
+
+    def _metrics_variable(self, name: str) -> dict[str, str]:
+        """Return the variable that gives a process a port of its own for its metrics, if any."""
+        base = self._settings.top.metrics_port
+        if not base or name not in METRICS_PROCESSES:
+            return {}
+        return {"XINSHI_METRICS_PORT": str(base + METRICS_PROCESSES.index(name))}
 
     def _watch(self) -> None:
         while not self._stop_requested.wait(0.2):
