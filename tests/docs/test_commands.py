@@ -1,6 +1,7 @@
 """Every command that a page or a deployment file shows exists, with the options that it shows."""
 
 import importlib.util
+import itertools
 import re
 import shlex
 import tomllib
@@ -58,6 +59,8 @@ def check_celery(words: list[str]) -> None:
 def check(words: list[str]) -> None:
     """Check a command of ours or of Celery; others are not ours to check."""
     words = [word.rpartition("/bin/")[2] or word for word in words]
+    if words[:1] == ["env"]:
+        words = list(itertools.dropwhile(lambda word: "=" in word, words[1:]))
     match words:
         case ["xinshi", *rest]:
             check_xinshi(rest, whole=True)

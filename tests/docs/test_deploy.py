@@ -41,6 +41,10 @@ def secrets(text: str) -> set[str]:
     return set(re.findall(r'env = "(\w+)"', text))
 
 
+#: What the configuration leaves to the environment.
+METRICS = {"XINSHI_METRICS_HOST", "XINSHI_METRICS_PORT"}
+NAMED = {"XINSHI_DATABASE_URL", "XINSHI_BROKER_URL", *METRICS}
+
 CONFIG = documents.read("deploy/xinshi.toml")
 GRACE = BEYOND + max(one.settings.timeout for one in settings(CONFIG).accounts.values())
 
@@ -76,9 +80,7 @@ def test_the_compose_file() -> None:
     check_all([one["command"] for one in ours.values()])
     for one in ours.values():
         assert int(one["stop_grace_period"].removesuffix("s")) >= GRACE
-        assert secrets(CONFIG) | {"XINSHI_DATABASE_URL", "XINSHI_BROKER_URL"} == set(
-            one["environment"]
-        )
+        assert secrets(CONFIG) | NAMED == set(one["environment"])
         assert "./xinshi.toml:/srv/xinshi/xinshi.toml:ro" in one["volumes"]
         if "--queues" in one["command"]:
             check_probe(one["command"], one["healthcheck"]["test"][1:])
@@ -162,6 +164,21 @@ def test_a_unit_of_systemd(unit: Path) -> None:
     assert f"/var/lib/{service['StateDirectory']}/" in service["Environment"]
     for one in MessageClass:
         check(shlex.split(service["ExecStart"].replace("%i", one.value)))
+
+
+def test_each_process_of_a_machine_has_a_port_of_its_own_for_its_metrics() -> None:
+    ports = {}
+    for one in MessageClass:
+        drop_in = DEPLOY / "systemd" / f"xinshi-worker@{one.value}.service.d" / "metrics.conf"
+        ports[f"worker_{one.value}"] = unit_of(drop_in)["Service"]["Environment"]
+    web = unit_of(DEPLOY / "systemd" / "xinshi-web.service")["Service"]["Environment"]
+    ports["web"] = web.split()[-1]
+    assert len(set(ports.values())) == 4
+    assert all(re.fullmatch(r"XINSHI_METRICS_PORT=\d+", port) for port in ports.values())
+    procfile = dict(
+        re.findall(r"(?m)^(\w+): env (XINSHI_METRICS_PORT=\d+) ", documents.read("Procfile"))
+    )
+    assert procfile == ports
 
 
 def test_the_units_are_a_worker_beat_web_and_a_probe() -> None:

@@ -40,7 +40,7 @@ def test_it_shows_how_things_stand_in_words_of_ours(served: Served) -> None:
     figures = scrape(served, key)
     assert set(figures) == {
         *(figure.name for figure in database_metrics.FIGURES),
-        *("xinshi_unread_figures", "xinshi_build_info"),
+        *("xinshi_unread_figures", "xinshi_schema_outdated"),
     }
     assert figures["xinshi_waiting_messages"]["notice",] == 3
     assert figures["xinshi_oldest_due_seconds"]["otp",] == 0
@@ -48,9 +48,7 @@ def test_it_shows_how_things_stand_in_words_of_ours(served: Served) -> None:
     held = {name for (name,), is_held in figures["xinshi_account_held"].items() if is_held}
     assert held == {"bulk"}
     assert figures["xinshi_unread_figures"][()] == 0
-    ((version, schema),) = figures["xinshi_build_info"]
-    assert version
-    assert schema
+    assert figures["xinshi_schema_outdated"][()] == 0
     assert "138" not in served.client(key).get("/metrics").text
 
 

@@ -5,6 +5,7 @@ tables. The series of a label appear when it first happens.
 """
 
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -90,6 +91,8 @@ class PrometheusBackend(Backend):
         )
         self._opted_out = self._counter("xinshi_opted_out", "New opt-outs.", "source")
         self._callbacks = self._counter("xinshi_callbacks", "Tries at callbacks.", "result")
+        build = Gauge("xinshi_build_info", "1.", ("version",), registry=self.registry)
+        build.labels(metadata.version("xinshi")).set(1)
         if count_spool_entries is not None:
             spool_entries = Gauge(
                 "xinshi_spool_entries",

@@ -5,7 +5,7 @@ A key with the scope `look` may read it. What each process counts is on that pro
 """
 
 import asyncio
-from importlib import metadata
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -42,11 +42,16 @@ class MetricsReader:
             return await self._context.run(self._render)
 
     def _render(self) -> bytes:
-        return render(self._metrics.read(), migrations.revision(self._context.engine) or "none")
+        return render(self._metrics.read(), is_outdated=self._is_outdated())
+
+    def _is_outdated(self) -> bool:
+        """Whether the database's schema is older than this version's."""
+        revision = migrations.revision(self._context.engine)
+        return revision != migrations.newest_revision() and not migrations.is_newer(revision)
 
 
-def render(readings: list[Reading], schema: str) -> bytes:
-    """Return readings, and which version and schema this is, in Prometheus's text format."""
+def render(readings: Sequence[Reading], *, is_outdated: bool) -> bytes:
+    """Return readings in Prometheus's text format."""
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
@@ -56,8 +61,8 @@ def render(readings: list[Reading], schema: str) -> bytes:
             gauge.labels(*labels).set(value)
     unread = Gauge("xinshi_unread_figures", "Figures that took too long.", registry=registry)
     unread.set(sum(values is None for _, values in readings))
-    build = Gauge("xinshi_build_info", "1.", ("version", "schema"), registry=registry)
-    build.labels(metadata.version("xinshi"), schema).set(1)
+    outdated = Gauge("xinshi_schema_outdated", "1 until `xinshi migrate` ran.", registry=registry)
+    outdated.set(is_outdated)
     return generate_latest(registry)
 
 
