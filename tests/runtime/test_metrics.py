@@ -1,20 +1,28 @@
 """What a process counts and shows to Prometheus, and that it never gets in the way."""
 
+import itertools
 import re
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from tests.support.stage import Stage, eventually, mobiles
+from tests.support.stage import LOGINS, TEXT, Stage, eventually, mobiles
 from worker import instrumentation
-from worker.domain.enums import MessageClass
+from worker.config.settings import parse
+from worker.delivery.submit import CallAnswer, PreparedSubmission
+from worker.domain.enums import Carrier, MessageClass, Outcome, ReplyMeaning, ReportStatus
+from worker.gateways.base import Content, OutgoingSubmission
+from worker.gateways.results import Result, Results
 from worker.instrumentation import Backend, CallShare
-from worker.runtime import metrics
+from worker.runtime import call_events, metrics
 from worker.runtime.prometheus_backend import PrometheusBackend
+from worker.store.delivery.claims import Lease
 
 NOTICE = MessageClass.NOTICE
 #: The sandbox refuses it.
@@ -151,3 +159,67 @@ def test_a_call_that_fared_in_several_ways_counts_each_message_once() -> None:
     assert registry.get_sample_value("xinshi_submissions_total", accepted_calls) == 1
     codes = {"account": "bulk", "code": "other"}
     assert registry.get_sample_value("xinshi_refusals_total", codes) == 2
+
+
+def fill(backend: Backend, classes: Sequence[MessageClass], account_count: int) -> None:
+    """Tell everything that can happen at so many accounts, in every word that there is."""
+    for nth in range(account_count):
+        account = f"account{nth}"
+        for message_class, outcome in itertools.product(classes, Outcome):
+            backend.call_ended(account, message_class, 0.1, [CallShare(outcome, "", 1, 1)])
+        for code in range(10):
+            backend.call_ended(account, classes[0], 0.1, [CallShare("rejected", f"{code}", 1, 1)])
+        for limit in ("rate", "concurrency"):
+            backend.throttled(account, limit)
+        for carrier in (*Carrier, "other"):
+            backend.delivered(account, carrier, 3.0)
+            for status in ReportStatus:
+                backend.reported(account, carrier, status)
+        for kind in ("reply", *ReplyMeaning):
+            backend.inbound(account, kind)
+    for message_class in classes:
+        backend.handed_out(message_class, 1.0)
+        for door in ("http", "campaign", "celery", "fetion"):
+            backend.enqueued(message_class, door, 1, 0.1)
+
+
+def series_count(backend: PrometheusBackend) -> int:
+    return sum(len(family.samples) for family in backend.registry.collect())
+
+
+def test_fifty_accounts_are_ten_thousand_series_at_the_very_most() -> None:
+    """All that ever happened, at once; a worker of one class, and ten of them, stay below."""
+    all_classes, one_class = PrometheusBackend(lambda: 0), PrometheusBackend(lambda: 0)
+    fill(all_classes, list(MessageClass), 50)
+    fill(one_class, [NOTICE], 50)
+    assert series_count(PrometheusBackend(lambda: 0)) < 60
+    assert series_count(one_class) <= 8_000
+    assert series_count(all_classes) <= 10_000
+
+
+@pytest.mark.slow
+def test_a_message_s_events_cost_less_than_three_parts_of_a_hundred_of_the_message() -> None:
+    """Of some 450 microseconds of a worker's processor (B2, docs/performance.md); off, nothing."""
+    off = min(event_microseconds(Backend()) for _ in range(3))
+    on = min(event_microseconds(PrometheusBackend()) for _ in range(3))
+    assert off < 1
+    assert on < 13
+
+
+def event_microseconds(backend: Backend, count: int = 100_000) -> float:
+    """Return the processor time of the events of one single message."""
+    raw = {"accounts": {"codes": {**LOGINS["codes"]}}}
+    account = parse(raw, Path()).accounts["codes"]
+    content = Content(TEXT, None, None, {}, {})
+    lease = Lease(1, 1, "codes", NOTICE, 1, 0, 1, 1, 1, content, "r")
+    outgoing = OutgoingSubmission(tuple(mobiles(1)), content, "r")
+    results = Results(Result(Outcome.ACCEPTED, "2", "ok", "1"))
+    answer = CallAnswer(PreparedSubmission(lease, account, outgoing, 0.0), results, 0.03)
+    instrumentation.install(backend)
+    began = time.process_time()
+    for _ in range(count):
+        instrumentation.backend.handed_out("notice", 0.2)
+        call_events.tell_call(answer)
+    ended = time.process_time()
+    instrumentation.install(Backend())
+    return (ended - began) / count * 1e6

@@ -45,14 +45,12 @@ def start(settings: Settings, child: int = 0) -> MetricsServer | None:
         return None
     host, port = settings.top.metrics_host, settings.top.metrics_port + child
     try:
-        from prometheus_client import disable_created_metrics, start_http_server
+        from prometheus_client import start_http_server
 
         from worker.runtime.prometheus_backend import PrometheusBackend
     except ModuleNotFoundError:
         log.warning("metrics.not_served", port=port, why="pip install 'xinshi[metrics]'")
         return None
-    # They would double the series, and tell nothing that a restart does not.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
     folder = spool.folder(settings)
     backend = PrometheusBackend(lambda: spool.count_files(folder))
     try:
