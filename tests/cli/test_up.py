@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+import httpx
 import pytest
+
+from tests.support.metrics_ports import free_ports, scrape
+from tests.support.stage import eventually
 
 XINSHI = (sys.executable, "-m", "producer.cli")
 
@@ -60,6 +64,22 @@ def test_what_it_says_last_is_where_it_can_be_looked_at_and_that_is_so(home: Pat
         with urlopen(f"{address}/healthz", timeout=5) as answer:
             assert answer.status == 200
     assert process.returncode == 0
+
+
+def test_each_of_its_processes_shows_its_metrics_on_the_next_port(home: Path) -> None:
+    port = free_ports(4)
+    with (home / "xinshi.toml").open("a", encoding="utf-8") as config:
+        config.write(f"\nmetrics_port = {port}\n")
+    with running(home):
+        for nth in range(4):
+            assert eventually(lambda nth=nth: shown(port + nth))
+
+
+def shown(port: int) -> bool:
+    try:
+        return any(name == "xinshi_build_info" for name, _ in scrape(port))
+    except httpx.HTTPError:
+        return False
 
 
 def test_a_second_in_the_same_place_never_says_that_it_is_up(home: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from celery import Celery
 
 from producer.doorbell import Doorbell
+from tests.support.metrics_ports import free_ports, scrape, value
 from tests.support.stage import (
     TEXT,
     Stage,
@@ -56,6 +57,24 @@ def test_the_doorbell_wakes_a_worker_and_terminating_it_ends_it_well(
         assert process.wait() == 0
         log = process.log.read_text("utf-8")
         assert log.count("worker.started") == log.count('"clean": true') == lanes
+
+
+@on_sqlite
+@pytest.mark.parametrize("arguments", [WORKER, PREFORK], ids=["solo", "prefork"])
+def test_each_process_that_sends_shows_what_it_sent(
+    stage: Stage, configured: Write, broker_urls: dict[str, str], arguments: list[str]
+) -> None:
+    processes = 2 if arguments is PREFORK else 1
+    port = free_ports(processes)
+    config = configured({"bulk": {}}, metrics_port=port, **broker_urls)
+    sent = {"account": "bulk", "class": "otp", "outcome": "accepted"}
+    with running(arguments, config) as process:
+        wakes(stage)
+        ports = range(port, port + processes)
+        eventually(
+            lambda: sum(value(scrape(one), "xinshi_messages_total", **sent) for one in ports) == 3
+        )
+        assert "metrics.not_served" not in process.log.read_text("utf-8")
 
 
 @on_sqlite

@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from tests.support.metrics_ports import Samples, free_ports, scrape, value
 from tests.support.stage import LOGINS, TEXT, Stage, eventually, mobiles
 from worker import instrumentation
 from worker.config.settings import parse
@@ -27,7 +26,6 @@ from worker.store.delivery.claims import Lease
 NOTICE = MessageClass.NOTICE
 #: The sandbox refuses it.
 REFUSED = "19999992000"
-Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 @pytest.fixture
@@ -38,32 +36,8 @@ def kind() -> str:
 @pytest.fixture
 def port() -> Iterator[int]:
     """A port on which nobody listens, nor on the next one."""
-    yield eventually(two_free_ports)
+    yield free_ports(2)
     assert not instrumentation.is_on(), "a test left its metrics on"
-
-
-def two_free_ports() -> int | None:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        port = int(first.getsockname()[1])
-        try:
-            second.bind(("127.0.0.1", port + 1))
-        except OSError:
-            return None
-        return port
-
-
-def scrape(port: int) -> Samples:
-    answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
-    }
-
-
-def value(samples: Samples, name: str, **labels: str) -> float:
-    return samples.get((name, tuple(sorted(labels.items()))), 0.0)
 
 
 def test_what_went_through_is_counted_once_and_in_our_own_words(stage: Stage, port: int) -> None:
