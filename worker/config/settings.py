@@ -15,10 +15,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from worker.config import credentials, environment, server_urls
 from worker.config.credentials import Logins
+from worker.config.metrics_settings import MetricsSettings
 from worker.config.problems import explain, gateway_problem
 from worker.config.setting_names import known_keys
 from worker.config.web_settings import WebSettings, mismatches
@@ -39,10 +40,8 @@ DEFAULT_FILE = "xinshi.toml"
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
-class TopSettings(BaseModel):
+class TopSettings(MetricsSettings):
     """The keys outside of `[accounts]`. Durations are in seconds once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     #: Any SQLAlchemy URL of SQLite, PostgreSQL (psycopg) or MySQL and MariaDB (pymysql).
     database_url: str = "sqlite:///xinshi.db"
@@ -92,10 +91,6 @@ class TopSettings(BaseModel):
     #: What carries requests to gateways: Xinshi's own transport, or the slower one of httpx.
     transport: Literal["own", "httpx"] = "own"
     log_level: str = "INFO"
-    #: Where each process shows its metrics to Prometheus; with port 0 it does not. Whoever reaches
-    #: the port may read them.
-    metrics_host: str = "127.0.0.1"
-    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     #: The web process, in a table of its own.
     web: WebSettings = WebSettings()
 
