@@ -42,6 +42,7 @@ from worker.store.delivery.claims import Lease
 from worker.store.delivery.submission_details import SubmissionSize
 from worker.store.delivery.submission_messages import SubmissionMessage
 from worker.store.settlement import unknown
+from worker.store.templates import usable
 
 log = structlog.get_logger()
 
@@ -210,6 +211,14 @@ def prepare_repeat(
     if not carried or len(carried) != lease.size or any(message.state for message in carried):
         return None
     repeat = replace(lease, attempts=lease.attempts + 1)
+    if lease.binding_id is not None:
+        rendering = usable.all_renderings(connection).get(lease.binding_id)
+        if rendering is None:
+            return None
+        is_personal = any(message.variables for message in carried)
+        shared_values = None if is_personal else lease.content.variables
+        content = contents.rendered(lease.content, rendering, shared_values)
+        repeat = replace(repeat, content=content, rendering=rendering)
     return _prepare_messages(settings, repeat, carried, boot_clock())
 
 
