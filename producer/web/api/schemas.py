@@ -113,7 +113,7 @@ class Content(Strict):
     template: Plain | None = Field(
         None,
         max_length=LONGEST_TEMPLATE,
-        description="A registered template, in a text's place; with `account` also a gateway's own.",
+        description="A registered template, in a text's place; with `account` a gateway's own too.",
     )
     variables: Variables | None = Field(
         None, description="Values for {name} in the text, or for the template, in their order."
