@@ -147,16 +147,16 @@ def _give_probes_back(connection: Connection, settings: Settings, unsent: Sequen
 
 def _write_sizes(connection: Connection, prepared: Sequence[PreparedSubmission]) -> None:
     """Write how many messages and segments are sent, where it is not what was claimed."""
-    submission_details.set_sizes(
-        connection,
-        {
-            submission.lease.id: _size(submission)
-            for submission in prepared
-            if len(submission.outgoing.msisdns) != submission.lease.size
-            or submission.outgoing.content is not submission.lease.content
-            or submission.outgoing.values
-        },
-    )
+    sizes = {}
+    for submission in prepared:
+        lease, outgoing = submission.lease, submission.outgoing
+        is_as_claimed = outgoing.content is lease.content and not outgoing.values
+        if is_as_claimed and len(outgoing.msisdns) == lease.size:
+            continue
+        size = _size(submission)
+        if size != SubmissionSize(lease.size, lease.segments):
+            sizes[lease.id] = size
+    submission_details.set_sizes(connection, sizes)
 
 
 def _size(submission: PreparedSubmission) -> SubmissionSize:
