@@ -42,6 +42,7 @@ from worker.store.delivery.claims import Lease
 from worker.store.delivery.submission_details import SubmissionSize
 from worker.store.delivery.submission_messages import SubmissionMessage
 from worker.store.settlement import unknown
+from worker.store.templates import usable
 
 log = structlog.get_logger()
 
@@ -152,20 +153,19 @@ def _write_sizes(
 
     Returns the submissions, with the segments of those that were counted.
     """
-    sizes = {
-        submission.lease.id: _size(submission)
-        for submission in prepared
-        if len(submission.outgoing.msisdns) != submission.lease.size
-        or submission.outgoing.content is not submission.lease.content
-        or submission.outgoing.values
-    }
+    sizes, counted = {}, []
+    for submission in prepared:
+        lease, outgoing = submission.lease, submission.outgoing
+        is_as_claimed = outgoing.content is lease.content and not outgoing.values
+        if is_as_claimed and len(outgoing.msisdns) == lease.size:
+            counted.append(submission)
+            continue
+        size = _size(submission)
+        counted.append(replace(submission, segment_sum=size.all_segments))
+        if size != SubmissionSize(lease.size, lease.segments):
+            sizes[lease.id] = size
     submission_details.set_sizes(connection, sizes)
-    return [
-        replace(submission, segment_sum=sizes[submission.lease.id].all_segments)
-        if submission.lease.id in sizes
-        else submission
-        for submission in prepared
-    ]
+    return counted
 
 
 def _size(submission: PreparedSubmission) -> SubmissionSize:
@@ -220,6 +220,14 @@ def prepare_repeat(
     if not carried or len(carried) != lease.size or any(message.state for message in carried):
         return None
     repeat = replace(lease, attempts=lease.attempts + 1)
+    if lease.binding_id is not None:
+        rendering = usable.all_renderings(connection).get(lease.binding_id)
+        if rendering is None:
+            return None
+        is_personal = any(message.variables for message in carried)
+        shared_values = None if is_personal else lease.content.variables
+        content = contents.rendered(lease.content, rendering, shared_values)
+        repeat = replace(repeat, content=content, rendering=rendering)
     return _prepare_messages(settings, repeat, carried, boot_clock())
 
 

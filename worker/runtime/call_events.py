@@ -4,7 +4,7 @@ from collections import Counter
 
 from worker import instrumentation
 from worker.delivery.claim import Claim
-from worker.delivery.submit import CallAnswer
+from worker.delivery.submit import CallAnswer, PreparedSubmission
 from worker.domain.enums import MessageClass, Outcome
 from worker.gateways import contents
 from worker.gateways.base import Account
@@ -34,7 +34,7 @@ def tell_call(answer: CallAnswer) -> None:
     counts = [shared] if not results.per_recipient else _by_result(results, shared)
     segments = prepared.segment_sum
     if segments is None:
-        segments = total * contents.segment_count(prepared.account, prepared.outgoing.content)
+        segments = total * (lease.segments or _segments(prepared))
     shares = [
         CallShare(
             result.outcome.value,
@@ -47,6 +47,11 @@ def tell_call(answer: CallAnswer) -> None:
     instrumentation.backend.call_ended(
         lease.account, lease.message_class.value, answer.seconds, shares
     )
+
+
+def _segments(prepared: PreparedSubmission) -> int:
+    """Count the segments of each message, where the claim's are not known."""
+    return contents.segment_count(prepared.account, prepared.outgoing.content)
 
 
 def _by_result(results: Results, shared: tuple[Result, int]) -> list[tuple[Result, int]]:
