@@ -8,7 +8,7 @@ No statement reads a large table. Where an index holds only the rows that are as
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select
 
 from worker.domain.enums import SubmissionState
 from worker.store.db import capabilities
@@ -71,8 +71,11 @@ def tick_delays(connection: Connection, without: Collection[str]) -> dict[str, f
     Ticks of `without`, which stay due while they have no work, are left out, and so is one that has
     been due for an hour: nobody runs it any more. The sweep is always told of.
     """
+    # A row without an owner keeps where something goes on, and is no tick; or it was never run.
     rows = connection.execute(
-        select(tick.c.name, tick.c.next_at, tick.c.lease_until, now().label("at"))
+        select(tick.c.name, tick.c.next_at, tick.c.lease_until, now().label("at")).where(
+            or_(tick.c.owner.is_not(None), tick.c.name == SWEEP)
+        )
     )
     delays = {}
     for row in rows:
