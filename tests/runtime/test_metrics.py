@@ -3,6 +3,7 @@
 import itertools
 import re
 import socket
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -106,6 +107,17 @@ def test_a_port_that_is_taken_is_one_warning_and_stops_no_message(stage: Stage, 
         message = stage.enqueue(mobiles(1)).ids[0]
         eventually(lambda: stage.message(message).state != "queued")
     assert [line["port"] for line in logs if line["event"] == "metrics.not_served"] == [port]
+
+
+def test_without_the_extra_it_says_what_to_install_and_works_on(
+    stage: Stage, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with capture_logs() as logs:
+        assert metrics.start(stage_with(stage, port).settings) is None
+    (line,) = logs
+    assert (line["event"], line["port"]) == ("metrics.not_served", port)
+    assert "xinshi[metrics]" in line["why"]
 
 
 def test_each_child_of_a_worker_has_the_next_port(stage: Stage, port: int) -> None:

@@ -1,5 +1,6 @@
 """What `GET /metrics` shows, to whom, and how little it asks of the database."""
 
+import sys
 from typing import Any
 
 import httpx
@@ -50,6 +51,15 @@ def test_it_shows_how_things_stand_in_words_of_ours(served: Served) -> None:
     assert figures["xinshi_unread_figures"][()] == 0
     assert figures["xinshi_schema_outdated"][()] == 0
     assert "138" not in served.client(key).get("/metrics").text
+
+
+def test_without_the_extra_it_says_what_to_install(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    answer = served.client(served.key("monitor", Scope.LOOK)).get("/metrics")
+    assert answer.status_code == 404
+    assert "xinshi[metrics]" in answer.json()["detail"]
 
 
 def test_the_database_is_asked_once_in_ten_seconds(served: Served) -> None:
