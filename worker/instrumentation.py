@@ -29,7 +29,7 @@ class Backend:
         """Take how long a claim took, with its write-ahead."""
 
     def handed_out(self, message_class: str, waited: float) -> None:
-        """Take how long a request had waited when a submission of it was written ahead."""
+        """Take how long a single message had waited when it was written ahead first."""
 
     def call_ended(
         self, account: str, message_class: str, seconds: float, shares: Sequence[CallShare]

@@ -92,6 +92,16 @@ def delivered(samples: Samples) -> float:
     )
 
 
+def test_the_wait_of_a_campaign_is_not_that_of_a_message(stage: Stage, port: int) -> None:
+    """It may have been loaded hours before somebody started it."""
+    with stage_with(stage, port).working(MessageClass.MARKETING):
+        stage.producer.enqueue_campaign("sale", mobiles(3), "促销 回T退订")
+        stage.enqueue(mobiles(1, 10), "促销 回T退订", message_class="marketing")
+        eventually(lambda: ended(scrape(port)) == 4)
+        samples = scrape(port)
+    assert value(samples, "xinshi_queue_wait_seconds_count", **{"class": "marketing"}) == 1
+
+
 def test_without_a_port_nothing_is_kept(stage: Stage) -> None:
     stage.configure("bulk")
     with stage.working(NOTICE):

@@ -67,7 +67,8 @@ class Claim:
     rowless: Sequence[str] = ()
     #: Whether more may be due than this claim has looked at.
     more: bool = False
-    #: For how many seconds the requests had waited of which something is leased first.
+    #: For how many seconds the single messages had waited that are leased: a campaign may have been
+    #: loaded long before somebody started it.
     waits: list[float] = field(default_factory=list)
     _notes: RoutingNotes = field(default_factory=RoutingNotes)
 
@@ -130,7 +131,7 @@ class Claim:
         if instrumentation.is_on():
             begun_ids = {lease.request_id for lease in leases}
             self.waits += [
-                request.waited for request in due if request.id in begun_ids and request.next_n == 0
+                request.waited for request in due if request.total == 1 and request.id in begun_ids
             ]
         return leases
 

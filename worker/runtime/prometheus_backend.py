@@ -126,7 +126,7 @@ class PrometheusBackend(Backend):
         self._claim_duration.observe(seconds)
 
     def handed_out(self, message_class: str, waited: float) -> None:
-        """Count how long a request had waited."""
+        """Count how long a single message had waited."""
         self._queue_wait[message_class,].observe(waited)
 
     def call_ended(
