@@ -23,6 +23,8 @@ def test_a_request_is_built_byte_for_byte(name: str, case: dict[str, Any]) -> No
     assert built.method == expected.get("method", "POST")
     assert str(built.url) == expected["url"]
     assert built.content.decode("utf-8") == expected.get("body", "")
+    for header, value in expected.get("headers", {}).items():
+        assert built.headers[header] == value
     if built.method == "POST":
         usual = "application/x-www-form-urlencoded"
         assert built.headers["content-type"] == expected.get("content_type", usual)
@@ -112,10 +114,11 @@ def test_each_code_has_a_meaning_a_source_and_an_answer_that_says_it(name: str) 
         )
         result = getattr(result, "refusal", result)
         assert (result.outcome, result.code) == (meaning.outcome, code)
-        assert (result.fault, result.advice, result.hold) == (
+        assert (result.fault, result.advice, result.hold, result.wait) == (
             meaning.fault,
             meaning.advice,
             meaning.hold,
+            meaning.wait,
         )
         assert result.mapped
 

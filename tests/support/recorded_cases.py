@@ -5,7 +5,8 @@ A file has these parts, all but `accounts` lists of cases that each name their `
 - `accounts`: settings by name, the first of them the usual one;
 - `settings`: settings that are refused, and the key that is named;
 - `capabilities`: some of what an account can carry;
-- `requests`: a call, and the method, URL, content type and body that it has to have, byte for byte;
+- `requests`: a call, and the method, URL, content type, body and some `headers` that it has to
+  have, byte for byte;
 - `problems`: a content, and where and how it is complained about;
 - `answers`: what a gateway answered, to which call, and what it means;
 - `pushes`: what a gateway pushed, and what it means; `push_answer` is what it is told;
@@ -93,6 +94,13 @@ def content(case: Mapping[str, Any]) -> Content:
         case.get("variables", {}),
         case.get("options", {}),
     )
+
+
+def carrying(of: Gateway, text: str) -> Content:
+    """Return a content that carries a text: itself, or as a value where templates are all."""
+    if of.capabilities.texts:
+        return Content(text)
+    return Content("", template="1110", variables={"1": text}, signature="信使")
 
 
 def parcel(case: Mapping[str, Any]) -> OutgoingSubmission:
