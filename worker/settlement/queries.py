@@ -108,21 +108,21 @@ class QuerySettler:
         """Ask about one message; return the row that proves it, if there is one."""
         gateway = account.gateway
         query = SentQuery(message.msisdn, doubtful.called_at, doubtful.reference)
-        request = gateway.query_request(query, datetime.now(UTC))
-        if request is None:
-            return None
-        try:
-            response = await self._client.send(account, request, answer_bounds.PAGE)
-        except WireError:
-            # Nothing is proven; it is asked again after its pause.
-            return None
-        page = reading.read_query(gateway, response)
-        await asyncio.to_thread(self._note_answer, account, page.refusal)
-        for row in page.items:
-            is_about_it = row.msisdn == message.msisdn and row.reference and doubtful.reference
-            if is_about_it and _is_ours(row.reference or "", doubtful.reference):
-                return row
-        return await asyncio.to_thread(self._by_text, account, doubtful, message, page.items)
+        rows: list[SentRow] = []
+        for request in gateway.query_requests(query, datetime.now(UTC)):
+            try:
+                response = await self._client.send(account, request, answer_bounds.PAGE)
+            except WireError:
+                # Nothing is proven; it is asked again after its pause.
+                return None
+            page = reading.read_query(gateway, response)
+            await asyncio.to_thread(self._note_answer, account, page.refusal)
+            for row in page.items:
+                is_about_it = row.msisdn == message.msisdn and row.reference and doubtful.reference
+                if is_about_it and _is_ours(row.reference or "", doubtful.reference):
+                    return row
+            rows += page.items
+        return await asyncio.to_thread(self._by_text, account, doubtful, message, rows)
 
     def _by_text(
         self,
