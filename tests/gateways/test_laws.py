@@ -169,9 +169,7 @@ def values(request: httpx.Request, charset: str) -> list[str]:
         for raw in (request.url.query, request.content)
         for pair in raw.split(b"&")
     )
-    written = [
-        unquote_to_bytes(value.replace(b"+", b" ")).decode(charset) for _, _, value in pairs
-    ]
+    written = [unquote_to_bytes(value.replace(b"+", b" ")).decode(charset) for _, _, value in pairs]
     return [*written, *(leaf for value in written for leaf in json_leaves(value))]
 
 
