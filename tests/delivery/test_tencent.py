@@ -28,7 +28,7 @@ NAME = "tencent"
 LOGIN = {
     "gateway": NAME,
     "sdk_app_id": "1400006666",
-    "secret_id": "AKID1400006666",
+    "secret_id": "1400006666",
     "secret_key": "sandbox-secret-key",
     "signature": "信使",
 }
@@ -205,7 +205,7 @@ def test_what_the_account_is_at_fault_for_holds_it(stage: Stage, code: str) -> N
     ("wrong", "code"),
     [
         ({"secret_key": "another"}, "AuthFailure.SignatureFailure"),
-        ({"secret_id": "AKID1"}, "AuthFailure.SecretIdNotFound"),
+        ({"secret_id": "1"}, "AuthFailure.SecretIdNotFound"),
         ({"sdk_app_id": "1400000001"}, "InvalidParameterValue.SdkAppIdNotExist"),
     ],
 )

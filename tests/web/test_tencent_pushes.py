@@ -12,7 +12,7 @@ NAME, TOKEN = "tencent", "a-token-of-the-gateway-s"
 LOGIN = {
     "gateway": NAME,
     "sdk_app_id": "1400006666",
-    "secret_id": "AKID1400006666",
+    "secret_id": "1400006666",
     "secret_key": "sandbox-secret-key",
     "signature": "信使",
     "push_tokens": [TOKEN],

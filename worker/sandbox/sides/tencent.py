@@ -1,6 +1,6 @@
 """Plays Tencent Cloud SMS, version 2021-01-11: signed JSON in, `Response` back, always HTTP 200.
 
-An account is an SmsSdkAppId; its SecretId is `AKID` and that number, its SecretKey the password.
+An account is an SmsSdkAppId; its SecretId is that number too, and its SecretKey the password.
 """
 
 import json
@@ -180,13 +180,12 @@ class TencentSide(Side):
 
     def _find_account(self, call: GatewayCall, secret_id: str) -> tuple[SandboxAccount | None, str]:
         """Return the application that a call is about, if the key is one of it."""
-        names = {f"AKID{name}" for gateway, name in self.world.accounts if gateway == self.name}
         account = self.account(call)
-        if secret_id not in names:
+        if (self.name, secret_id) not in self.world.accounts:
             return None, "AuthFailure.SecretIdNotFound"
         if account is None:
             return None, "InvalidParameterValue.SdkAppIdNotExist"
-        if secret_id != f"AKID{account.name}":
+        if secret_id != account.name:
             return None, "UnauthorizedOperation.SmsSdkAppIdVerifyFail"
         return account, ""
 
