@@ -105,12 +105,12 @@ def test_words_hold_neither_what_was_sent_nor_a_key(part: str) -> None:
     secret_id = gateway.settings.secret_id  # type: ignore[attr-defined]
     echo = f"{secret_id} sent 887766 and 张三丰 to +8613800138000"
     code = "FailedOperation.NewCode"
-    told = {
+    response = {
         "row": answer(SendStatusSet=[row(n, code, Message=echo) for n in NUMBERS]),
         "error": answer(Error={"Code": code, "Message": echo}),
         "page": httpx.Response(200, text=f"<!{echo}>"),
     }[part]
-    results = gateway.read_results(told, submission(code="887766", name="张三丰"))
+    results = gateway.read_results(response, submission(code="887766", name="张三丰"))
     assert results.default.outcome is Outcome.UNKNOWN
     for secret in (secret_id, "887766", "张三丰", "13800138000"):
         assert secret not in repr(results)

@@ -72,8 +72,8 @@ class TencentSettings(AccountSettings):
     region: str = "ap-guangzhou"
     #: The signature beside a template that is not registered here.
     signature: Annotated[str, AfterValidator(_check_signature)] = ""
-    #: True where the vendor's support lets reports bring our reference back (`ext`,
-    #: SessionContext); else they name a message by its SerialNo alone.
+    #: True where reports always bring our reference back (`ext`, SessionContext), as the vendor's
+    #: support can let them: no SerialNo of a message is then kept to find it by.
     session_echo: bool = False
 
 

@@ -112,16 +112,16 @@ class AnswerReader:
 
         One with rows and an error contradicts itself: it is not readable.
         """
-        told = answer.get("Response") if isinstance(answer, dict) else None
-        if not isinstance(told, dict):
+        content = answer.get("Response") if isinstance(answer, dict) else None
+        if not isinstance(content, dict):
             return self.unreadable(text, values)
-        has_rows = name in told and (told[name] is None or isinstance(told[name], list))
-        error = told.get("Error")
+        has_rows = name in content and (content[name] is None or isinstance(content[name], list))
+        error = content.get("Error")
         if error is None:
             return None if has_rows else self.unreadable(text, values)
         code = read_word(error.get("Code")) if isinstance(error, dict) else ""
         result = self._result(code, error.get("Message"), values) if code else None
-        if result is None or told.get(name) or result.outcome is Outcome.ACCEPTED:
+        if result is None or content.get(name) or result.outcome is Outcome.ACCEPTED:
             return self.unreadable(text, values)
         if reads and code in READ_REFUSALS and result.outcome is Outcome.ACCOUNT_HELD:
             return replace(result, outcome=Outcome.DEFERRED, fault=None)

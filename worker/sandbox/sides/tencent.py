@@ -117,9 +117,9 @@ class TencentSide(Side):
     def answer_for_others(self, call: GatewayCall, honest_answer: SandboxAnswer) -> SandboxAnswer:
         """Answer a row for each number, those that were bad among them."""
         rows = json.loads(honest_answer.body)["Response"]["SendStatusSet"]
-        told = {row["PhoneNumber"] for row in rows}
+        answered = {row["PhoneNumber"] for row in rows}
         code = self.refusal_codes["take_others"]
-        rows += [tencent_rows.row(n, code) for n in call.numbers if f"+86{n}" not in told]
+        rows += [tencent_rows.row(n, code) for n in call.numbers if f"+86{n}" not in answered]
         answer = self._json(call, "Ok", {"SendStatusSet": rows})
         answer.submission = honest_answer.submission
         return answer
