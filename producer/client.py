@@ -23,7 +23,8 @@ from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaigns, enqueue, lookup, template_choice
 from worker.intake.campaign_loader import Loaded
-from worker.intake.enqueue import CheckedRequest, Enqueued, EnqueueRequest
+from worker.intake.enqueue import CheckedRequest, Enqueued
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.lists.options import ListOptions, parse_allowed
 from worker.intake.lookup import Message
 from worker.intake.recipient_rows import PlainRows, Row

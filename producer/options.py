@@ -25,8 +25,8 @@ class MessageOptions(TypedDict, total=False):
     not_after: datetime | None
     #: The sub-extension that leads replies home.
     extension: str | None
-    #: A template of the gateway's, and the values for it, in order. Without a template the values
-    #: replace `{name}` in the text.
+    #: A registered template, or with an account a gateway's own, and the values for it, in order.
+    #: Without a template the values replace `{name}` in the text.
     template: str | None
     variables: Mapping[str, str] | None
     #: Options that only one gateway has.

@@ -13,7 +13,7 @@ from worker.intake.value_rules import OddValue
 
 if TYPE_CHECKING:
     from worker.intake.campaign_preview import CampaignPreview
-    from worker.intake.enqueue import EnqueueRequest
+    from worker.intake.enqueue_request import EnqueueRequest
 
 
 def run(

@@ -55,7 +55,11 @@ Extension = Annotated[
 
 Text = Annotated[str, typer.Option("--text", help="The text; - reads it from standard input.")]
 Template = Annotated[
-    str | None, typer.Option("--template", help="A template of the gateway's, in a text's place.")
+    str | None,
+    typer.Option(
+        "--template",
+        help="A registered template, in a text's place; with --account also a gateway's own.",
+    ),
 ]
 Var = Annotated[
     list[str] | None,

@@ -10,7 +10,7 @@ from producer.cli.session import Session
 
 if TYPE_CHECKING:
     from worker.domain.errors import Problem
-    from worker.intake.enqueue import EnqueueRequest
+    from worker.intake.enqueue_request import EnqueueRequest
     from worker.intake.lookup import Message
 
 

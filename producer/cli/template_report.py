@@ -72,7 +72,7 @@ def print_previews(previews: "Sequence[BindingPreview]") -> None:
                 row.binding.id,
                 row.binding.terms.account,
                 row.segments,
-                row.text or "; ".join(map(str, row.problems)),
+                "; ".join(map(str, row.problems)) or row.text,
             )
             for row in previews
         ],

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from worker.config.settings import Settings
-from worker.intake import campaign_loader, enqueue
+from worker.intake import campaign_loader, fingerprints
 from worker.intake.campaign_loader import Loaded
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.recipient_rows import (
     PlainRows,
     RecipientsHash,
@@ -42,7 +42,7 @@ def read_campaign(
         rows, names = peek_names(iter(rows))
     checker, warnings = campaign_loader.check(settings, request, names, allowed)
     loaded = Loaded(campaign_id, warnings=warnings)
-    recipients_hash = RecipientsHash(enqueue.fingerprint(request, checker.content, ()))
+    recipients_hash = RecipientsHash(fingerprints.of_request(request, checker.content, ()))
     campaign = CapturedCampaign(loaded, "")
     numbers: set[str] = set()
     for block in checked_blocks(

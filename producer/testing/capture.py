@@ -17,9 +17,10 @@ from producer.testing.sent_message import SentMessage, sent_message
 from worker.config.settings import Settings, parse
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound
-from worker.intake import enqueue
+from worker.intake import enqueue, fingerprints
 from worker.intake.campaign_loader import Loaded
-from worker.intake.enqueue import Enqueued, EnqueueRequest
+from worker.intake.enqueue import Enqueued
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.lookup import Message
 from worker.intake.recipient_rows import PlainRows, Row
 from worker.intake.value_rules import OddValue
@@ -63,7 +64,7 @@ class CapturingProducer(Producer):
         request = build_request(to, text, message_options)
         checked = enqueue.check(self.settings, self._checkable(request))
         content = checked.new_request.content
-        fingerprint = enqueue.fingerprint(request, content, checked.msisdns)
+        fingerprint = fingerprints.of_request(request, content, checked.msisdns)
         with self._capturing:
             earlier = self._enqueued.recall(request, fingerprint)
             if earlier is not None:

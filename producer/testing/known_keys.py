@@ -3,7 +3,7 @@
 from typing import Generic, TypeVar
 
 from worker.domain.errors import KeyConflict, Problem
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 
 Answer = TypeVar("Answer")
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from worker.domain.enums import MessageClass
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tests.bench.ground import Ground, engine, wait, worker
 from worker.config.settings import Settings
 from worker.domain.enums import MessageClass, SubmissionState
 from worker.intake import campaigns
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.lists import reader
 from worker.settlement import invariants
 from worker.store.db import database

@@ -115,7 +115,7 @@ def _work(config: Path, _file: Path, ended: Path) -> None:
 def _enqueue(config: Path, _file: Path, ended: Path) -> None:
     from worker.config.settings import load
     from worker.intake import enqueue
-    from worker.intake.enqueue import EnqueueRequest
+    from worker.intake.enqueue_request import EnqueueRequest
     from worker.store.db import database
 
     settings = load(config, {})

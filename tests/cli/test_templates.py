@@ -88,9 +88,10 @@ def test_a_template_is_sent_once_it_is_bound(login: Place) -> None:
 
 def test_the_vendors_names_and_order_are_kept(login: Place) -> None:
     plan = ("--plan", "object", "--vendor-id", "SMS_1", "--parameters", "minutes,验证码=code")
-    bound = login.data(*BIND, *plan)
+    bind = ("template", "bind", "login", "--account", "codes")
+    bound = login.data(*bind, *plan)
     assert (bound["plan"], bound["parameters"]) == ("object", "minutes,验证码=code")
-    assert login.data(*BIND, "--plan", "positions", "--vendor-id", "2")["parameters"] == (
+    assert login.data(*bind, "--plan", "positions", "--vendor-id", "2")["parameters"] == (
         "code,minutes"
     )
     assert "object minutes,验证码=code" in login.done("template", "show", "login")
@@ -100,14 +101,15 @@ def test_the_vendors_names_and_order_are_kept(login: Place) -> None:
     ("words", "problem"),
     [
         (("--account", "nobody"), "account: there is no 'nobody'; the accounts are: bulk"),
-        (("--account", "bulk", "--vendor-id", "1"), "plan: is missing"),
-        (("--account", "bulk", "--plan", "object"), "vendor_id: is missing"),
+        (("--account", "codes", "--vendor-id", "1"), "plan: is missing"),
+        (("--account", "codes", "--plan", "object"), "vendor_id: is missing"),
+        (("--account", "bulk", "--vendor-id", "1"), "vendor_id: has to be left out"),
         (
             ("--account", "bulk", "--parameters", "code,minutes"),
             "parameters: has to be left out",
         ),
         (
-            *(("--account", "bulk", "--plan", "positions", "--vendor-id", "1"),),
+            *(("--account", "codes", "--plan", "positions", "--vendor-id", "1"),),
             "parameters: the value 'minutes' has no place",
         ),
         (("--account", "bulk", "--signature", "别人"), "signature: bulk has no such signature"),
@@ -174,3 +176,11 @@ def test_doubts_are_said_and_hold_nothing_up(login: Place) -> None:
     result = login.run(*BIND)
     assert result.exit_code == 0
     assert "warning: signature: none is named" in result.stderr
+
+
+def test_what_an_account_cannot_carry_is_seen_before_it_is_sent(login: Place) -> None:
+    login.done(*BIND)
+    values = ("--value", "code=😀", "--value", "minutes=5")
+    (preview,) = login.data("template", "show", "login", *values)["previews"]
+    assert [problem["where"] for problem in preview["problems"]] == ["text"]
+    assert "cannot say" in login.done("template", "show", "login", *values)

@@ -30,7 +30,7 @@ from tests.support.stage import (
 )
 from tests.support.worker_processes import configuration, running
 from worker.intake import enqueue
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.sandbox import Sandbox
 from worker.sandbox.ledger import LedgerEntry
 from worker.store import accounts, migrations

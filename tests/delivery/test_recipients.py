@@ -14,7 +14,7 @@ from tests.support import roster
 from tests.support.stage import QUICK, Stage, eventually, mobiles
 from worker.domain.enums import MessageClass
 from worker.intake import campaigns, lookup
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.sandbox import taken as taken_messages
 from worker.settlement import ledger

@@ -2,23 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from tests.support import roster
+from tests.support.by_hand import Hand
 from tests.support.stage import QUICK, Stage, eventually, mobiles, section
+from worker.delivery import submit
 from worker.domain.enums import MessageClass, PlanKind, RegistrationState
 from worker.domain.errors import Refused
 from worker.domain.renderings import ParameterPlan, ValueLimits
 from worker.intake import campaigns, lookup
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.sandbox import taken as taken_messages
 from worker.settlement import ledger
 from worker.store.db.database import reading, writing
 from worker.store.schema.tables import event, submission
+from worker.store.settlement import unknown
 from worker.store.templates import bindings, signatures, versions
 from worker.store.templates.bindings import BindingTerms
 
@@ -247,6 +251,31 @@ def test_singles_of_a_template_are_sent_with_their_values(registry: Registry) ->
     assert texts_taken(stage) == {mobiles(1)[0]: "【信one】客，您的验证码是77"}
     assert lookup.shown_text(stage.engine, made.ids[0]) == "客，您的验证码是77"
     check_ledger(stage)
+
+
+@pytest.mark.parametrize("own_values", [True, False])
+def test_a_repeat_is_equal_to_the_first_call_byte_for_byte(
+    registry: Registry, *, own_values: bool
+) -> None:
+    """What was sent is rendered again from its binding, also when that is paused since."""
+    stage = registry.stage
+    hand = Hand(stage.engine, stage.settings)
+    values = [{"name": f"客{n}", "code": str(n)} for n in range(3)]
+    if own_values:
+        registry.campaign(values)
+    else:
+        stage.enqueue(mobiles(3), "", template="code", variables=values[0])
+    (first,) = hand.take(NOTICE)
+    with writing(stage.engine) as connection:
+        paused = RegistrationState.PAUSED
+        bindings.set_state(connection, registry.bindings["one"], paused, "test")
+        row = next(iter(unknown.leases_of(connection, [first.lease.id])))
+        again = submit.prepare_repeat(connection, stage.settings, row)
+    assert again is not None
+    at, gateway = datetime.now(UTC), first.account.gateway
+    calls = [gateway.submit_request(one.outgoing, at).read() for one in (first, again)]
+    assert calls[0] == calls[1]
+    assert "客0".encode() in calls[0]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """docs/configuration.md names every setting, with its default, and no other."""
 
 import inspect
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ from pydantic import BaseModel
 from tests.support import documents
 from worker.config.settings import TopSettings, parse
 from worker.config.web_settings import WebSettings
+from worker.domain.enums import MessageClass, TextRule
+from worker.domain.texts.rule_tables import RuleTable
+from worker.domain.texts.rules import default_rules
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.code_table import CodeMeaning
 from worker.gateways.registry import gateway_classes
 from worker.runtime import broker
 
 PAGE = documents.read("docs/configuration.md")
+TEXTS_PAGE = documents.read("docs/texts.md")
 #: What a required field is given where another one is looked at.
 GIVEN = {"codes": {}, "outcome": "rejected", "base_url": "https://sms.example"}
 
@@ -42,6 +47,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "Every account": AccountSettings,
     "Codes of your own": CodeMeaning,
     "Push fields": push_fields(),
+    "Rules for texts": RuleTable,
     **{name: kind.Settings for name, kind in gateway_classes().items()},
 }
 
@@ -63,6 +69,9 @@ def test_every_setting_is_described_and_no_other(heading: str) -> None:
 def test_a_default_is_what_the_page_says(heading: str, key: str) -> None:
     model, told = MODELS[heading], described(heading)[key]
     field = own(model)[key]
+    if heading == "Rules for texts":
+        assert re.findall(r'`"(\w+)"`', told) == default_levels_of(key)
+        return
     assert field.is_required() == (told == "required")
     if field.is_required():
         return
@@ -75,6 +84,14 @@ def test_a_default_is_what_the_page_says(heading: str, key: str) -> None:
     name = next(each for each, known in model.model_fields.items() if known is field)
     said = model.model_validate({**usual, key: written["value"]})
     assert getattr(said, name) == getattr(model.model_validate(usual), name)
+
+
+def default_levels_of(key: str) -> list[str]:
+    """Return the default level of a rule, and behind it that for marketing where it is another."""
+    if key not in set(TextRule):
+        return []
+    levels = [default_rules(each).levels[TextRule(key)].value for each in MessageClass]
+    return list(dict.fromkeys(levels))
 
 
 def required(model: type[BaseModel]) -> dict[str, Any]:
@@ -96,6 +113,21 @@ def test_every_gateway_has_its_section_and_is_named_as_a_choice() -> None:
     for name in gateway_classes():
         assert name in headings
         assert f'`"{name}"`' in choice[2]
+
+
+def test_every_rule_for_texts_is_a_setting() -> None:
+    assert {rule.value for rule in TextRule} | {"suffix", "max_parts"} == own(RuleTable).keys()
+
+
+def test_the_rules_of_an_example_are_a_configuration(tmp_path: Path) -> None:
+    example = next(block for block in documents.blocks(TEXTS_PAGE) if block.language == "toml")
+    account = {"gateway": "c123", "uid": "9999", "password": "0" * 8}
+    raw = tomllib.loads(example.text)
+    raw["accounts"]["bulk"] |= account
+    settings = parse(raw, tmp_path, {}).accounts["bulk"].settings
+    rules = settings.text_rules[MessageClass.MARKETING]
+    assert (rules.suffix, rules.levels[TextRule.WAY_OUT]) == ("拒收请回复R", "refuse")
+    assert rules.extensions == {"01": "信使", "02": "信使商城"}
 
 
 def test_each_example_is_a_configuration(tmp_path: Path) -> None:

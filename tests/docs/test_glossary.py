@@ -22,6 +22,8 @@ VOCABULARIES: dict[str, type[StrEnum]] = {
     "Plans": enums.PlanKind,
     "Report statuses": enums.ReportStatus,
     "Meanings of replies": enums.ReplyMeaning,
+    "Rules for texts": enums.TextRule,
+    "Levels of these rules": enums.TextLevel,
     "Ways of reports": enums.Reports,
     "Kinds of numbers": enums.NumberKind,
     "Carriers": enums.Carrier,

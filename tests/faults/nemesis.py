@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from tests.support import roster
 from tests.support.faults import scene
 from tests.support.faults.house import (
     ACCOUNTS,
@@ -73,7 +74,8 @@ class Nemesis:
 
     def load(self) -> None:
         """Enqueue something, as callers do: with a key, repeated when it failed."""
-        kind = self.draw.choices(["otp", "notice", "campaign", "cancel"], [4, 4, 1, 1])[0]
+        kinds = ["otp", "notice", "campaign", "personal", "cancel"]
+        kind = self.draw.choices(kinds, [4, 4, 1, 1, 1])[0]
         key = f"{self.seed}-{sum(self.did.values())}-{self.enqueued}-{self.draw.random()}"
         if kind == "cancel":
             with contextlib.suppress(TooLate, XinshiError):
@@ -84,6 +86,7 @@ class Nemesis:
             "otp": 1,
             "notice": self.draw.randint(1, 30),
             "campaign": self.draw.randint(50, 600),
+            "personal": self.draw.randint(50, 300),
         }
         to = [next(self.numbers) for _ in range(size[kind])]
         for _ in range(40):
@@ -102,6 +105,11 @@ class Nemesis:
         producer = self.house.producer
         if kind == "campaign":
             producer.enqueue_campaign(key, to, TEXT, key=key)
+            return
+        if kind == "personal":
+            rows = [{"to": number, "name": f"客{number[-4:]}"} for number in to]
+            text = f"{TEXT}，{{name}}"
+            producer.enqueue_campaign(key, rows, text, key=key, account="roster")
             return
         text = CODE if kind == "otp" else TEXT
         self.ids += producer.enqueue(to, text, message_class=kind, key=key).ids
@@ -150,7 +158,7 @@ class Nemesis:
     def misdeed(self) -> None:
         """A gateway misbehaves for some submissions."""
         count = self.draw.randint(1, 6)
-        gateway = self.draw.choice(["jzyyun", "apiv1", None])
+        gateway = self.draw.choice(["jzyyun", "apiv1", roster.NAME, None])
         more = {} if gateway is None else {"gateway": gateway}
         self.bound["calls that gateways spoiled"] += count * BATCH
         what = self.draw.choice(MISDEEDS)
@@ -243,7 +251,10 @@ def main(words: Sequence[str] | None = None) -> int:
         "submissions_per_second": RATE,
     }
     accounts = {name: {**one, **more} for name, one in ACCOUNTS.items()}
+    # A gateway that tells of each recipient, for personal texts; it serves no class by itself.
+    accounts["roster"] = {**roster.LOGIN, **more, "classes": []}
     with contextlib.ExitStack() as stack:
+        stack.enter_context(roster.installed())
         here = scene.build(
             stack, options.database, accounts, latency=0.15, valid_otp="10m", lease="2s"
         )

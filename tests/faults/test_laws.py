@@ -30,8 +30,8 @@ from worker.store import accounts
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
 from worker.store.delivery import claims
+from worker.store.delivery.call_outcomes import CallOutcome, Fates
 from worker.store.delivery.claims import Lease
-from worker.store.delivery.outcomes import CallOutcome, Fates
 from worker.store.schema.tables import request, submission
 from worker.store.settlement import unknown
 

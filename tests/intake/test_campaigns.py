@@ -27,7 +27,7 @@ from worker.domain.errors import (
     TooLate,
 )
 from worker.intake import campaign_retry, campaigns
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.runtime import maintenance
 from worker.store.db import database

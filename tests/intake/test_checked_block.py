@@ -15,7 +15,7 @@ from worker.domain import msisdn
 from worker.domain.enums import LeftOutReason, MessageClass, NumberKind
 from worker.intake import campaign_loader, recipient_rows
 from worker.intake.checked_block import CheckedBlock
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.recipient_rows import PlainRows, RecipientsHash, Row
 
 MOBILE, LANDLINE = ("13800138000", "19912345678", "+8613800138001"), ("02185418874", "0108882228")

@@ -18,7 +18,7 @@ from worker.domain.errors import Problem, Refused
 from worker.domain.timezone import SHANGHAI
 from worker.gateways.base import Account, Content
 from worker.intake import account_checks
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.policy import eligibility
 from worker.store.db.database import reading
 from worker.store.schema.tables import request as stored_request

@@ -13,7 +13,8 @@ from worker.domain.errors import CommitUnknown, KeyConflict, Refused
 from worker.domain.recipient_windows import Window
 from worker.gateways.base import Content
 from worker.intake import enqueue, shared_commit
-from worker.intake.enqueue import Enqueued, EnqueueRequest
+from worker.intake.enqueue import Enqueued
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.shared_commit import Exhausted, OfferedRequest
 from worker.store.db import database
 from worker.store.feedback import callbacks

@@ -82,7 +82,7 @@ def test_a_warning_holds_nothing_up_and_is_returned_again_for_the_same_key(
     accepted = producer.enqueue(mobiles(1), text, account="v1", variables={"x": "1"}, key="k")
     said = [str(warning) for warning in accepted.warnings]
     assert [warning.split("; ")[0] for warning in said] == [
-        "text: has no signature 【…】, and none is known that v1 would add",
+        "text: has no signature 【…】, and none is known that the account would add",
         "text: has “，” directly behind a link, at character 17: handsets may take it to the link",
         "variables.x: the text names it nowhere",
     ]
@@ -91,7 +91,7 @@ def test_a_warning_holds_nothing_up_and_is_returned_again_for_the_same_key(
     assert again.warnings == accepted.warnings
     assert producer.enqueue(mobiles(1), TEXT, account="v1").warnings == ()
     (two,) = producer.enqueue(mobiles(1), TEXT, account="bulk").warnings
-    assert "bulk adds 【信使】 itself" in two.what
+    assert "beside 【信使】, which the account adds" in two.what
 
 
 def test_a_brace_is_written_twice_and_sent_once(hand: Hand) -> None:

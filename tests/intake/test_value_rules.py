@@ -13,7 +13,7 @@ from tests.support.by_hand import MARKETING, Hand, settings_of
 from worker.domain.errors import Refused
 from worker.domain.texts import characters
 from worker.intake import campaigns, enqueue, value_rules
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.intake.value_rules import OddValue
 

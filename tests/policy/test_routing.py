@@ -270,7 +270,7 @@ def test_why_an_account_cannot_is_said(
     name: str, text: str, kinds: set[NumberKind], said: str
 ) -> None:
     (account,) = accounts(**{name: {}})
-    found = eligibility.problems(account, Content(text), kinds)
+    found = eligibility.problems(account, Content(text), kinds, MessageClass.NOTICE)
     assert said in "; ".join(map(str, found))
     assert account.gateway.name in str(found[0])
     assert name not in str(found[0]).replace(account.gateway.name, "")
@@ -279,4 +279,7 @@ def test_why_an_account_cannot_is_said(
 def test_what_fits_is_no_problem() -> None:
     (account,) = accounts(bulk={})
     both = {NumberKind.MOBILE, NumberKind.LANDLINE}
-    assert eligibility.problems(account, Content("【信使】镕囧堃 ABC"), both) == []
+    assert (
+        eligibility.problems(account, Content("【信使】镕囧堃 ABC"), both, MessageClass.NOTICE)
+        == []
+    )

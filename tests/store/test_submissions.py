@@ -36,7 +36,7 @@ from worker.runtime import maintenance
 from worker.store import ticks
 from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
-from worker.store.delivery import outcomes
+from worker.store.delivery.call_outcomes import CallOutcome
 from worker.store.feedback import inbox as inbox_store
 from worker.store.intake.campaigns import is_drained
 from worker.store.schema.tables import event, request, submission
@@ -140,7 +140,7 @@ def test_an_older_fence_records_nothing(hand: Hand) -> None:
     (ready,) = hand.take()
     written = record.outcome_of(answer(ready, Outcome.ACCEPTED))
     late = replace(ready.lease, fence=ready.lease.fence - 1)
-    stale_call = outcomes.CallOutcome(late, written.fates)
+    stale_call = CallOutcome(late, written.fates)
     with writing(hand.engine) as connection:
         record.record(connection, [stale_call], hand.settings, "late")
     assert hand.count(accepted.request_id) == {"submitting": 2}

@@ -16,7 +16,7 @@ from worker.store.schema.tables import binding, template
 from worker.store.templates import bindings, signatures, usable, versions
 from worker.store.templates.bindings import BindingTerms
 
-DIGITS = {"code": ValueLimits(4, 6, digits=True)}
+DIGITS = {"code": ValueLimits(6, 4, digits=True)}
 NOON = datetime(2026, 11, 28, 4, tzinfo=UTC)
 STATES = [state for state in RegistrationState if state is not RegistrationState.APPROVED]
 
@@ -53,7 +53,7 @@ def test_each_other_text_class_or_limit_is_a_version_and_none_ever_changes(engin
 def test_the_same_again_adds_nothing(engine: Engine) -> None:
     with writing(engine) as connection:
         first, _ = versions.add(connection, "login", MessageClass.OTP, "{code}", DIGITS, WHO)
-        noted = {"code": ValueLimits(4, 6, digits=True)}
+        noted = {"code": ValueLimits(6, 4, digits=True)}
         again, is_new = versions.add(connection, "login", MessageClass.OTP, "{code}", noted, "bob")
     assert (again, is_new) == (first, False)
     assert event_names(engine, "template") == ["template.added"]

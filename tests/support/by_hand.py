@@ -17,7 +17,8 @@ from worker.gateways.results import Result, Results
 from worker.intake import campaigns
 from worker.intake import enqueue as enqueue_module
 from worker.intake.campaign_loader import Loaded
-from worker.intake.enqueue import Enqueued, EnqueueRequest
+from worker.intake.enqueue import Enqueued
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.recipient_rows import Row
 from worker.runtime.process import WorkerProcess
 from worker.store import accounts

@@ -8,7 +8,7 @@ import pytest
 from tests.support.stage import TEXT, eventually
 from tests.web.conftest import Served
 from worker.domain.enums import Scope
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.send_preview import preview_request
 
 TO = "13800138000"

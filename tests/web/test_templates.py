@@ -132,7 +132,7 @@ def test_a_state_is_kept_with_the_keys_name_and_the_reason(
         ("/v1/templates", {**TEMPLATE, "limits": {"cod": {}}}, "limits.cod"),
         ("/v1/templates", {**TEMPLATE, "limits": {"code": {"digit": True}}}, "limits.code.digit"),
         ("/v1/templates/login/bindings", {"account": "nobody"}, "account"),
-        ("/v1/templates/login/bindings", {**BINDING, "vendor_id": "1"}, "plan"),
+        ("/v1/templates/login/bindings", {"account": "codes", "vendor_id": "1"}, "plan"),
         ("/v1/templates/login/bindings", {**BINDING, "parameters": "x"}, "parameters"),
         ("/v1/templates/login/bindings", {**BINDING, "signature": "别人"}, "signature"),
         ("/v1/signatures", {"account": "bulk", "name": "雀"}, "name"),

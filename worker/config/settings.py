@@ -30,6 +30,8 @@ from worker.domain.secret_fields import OwnSecret
 from worker.domain.texts.reply_folding import ReplyWord, compact
 from worker.domain.texts.reply_vocabulary import OPT_IN_WORDS, OPT_OUT_WORDS
 from worker.domain.texts.reply_words import ReplyWords
+from worker.domain.texts.rule_tables import TextTables
+from worker.domain.texts.rules import TextRules, shared_rules
 from worker.gateways.base import Account
 from worker.gateways.registry import doors_by_gateway, gateway_classes
 
@@ -76,6 +78,8 @@ class TopSettings(BaseModel):
     #: What a reply has to say, as a whole, to opt its number out, or in again.
     opt_out_words: Annotated[tuple[ReplyWord, ...], Field(min_length=1)] = OPT_OUT_WORDS
     opt_in_words: tuple[ReplyWord, ...] = OPT_IN_WORDS
+    #: The rules for texts, where an account has none of its own.
+    texts: TextTables = TextTables()
     #: How often one number may be called over all accounts and campaigns.
     per_msisdn: Windows = ()
     #: What the secrets of callbacks are derived from; two while they are changed.
@@ -152,9 +156,13 @@ class Settings:
         return [*classes, MessageClass.NOTICE.value] if self.top.opt_out_notice else classes
 
     @cached_property
-    def adds_signatures(self) -> bool:
-        """Whether the platform of any account adds a signature of its own to texts."""
-        return any(account.settings.added_signature for account in self.accounts.values())
+    def shared_text_rules(self) -> Mapping[MessageClass, TextRules]:
+        """The rules for texts of each class that are the same at all accounts.
+
+        A class is left out where accounts differ.
+        """
+        of_accounts = [account.settings.text_rules for account in self.accounts.values()]
+        return shared_rules(of_accounts or [self.top.texts.rules_by_class()])
 
     @cached_property
     def reply_words(self) -> ReplyWords:
@@ -267,9 +275,14 @@ def parse(
     """Check a configuration given as tables; raises `ConfigurationError` as `load` does."""
     problems: list[Problem] = []
     sections = raw.get("accounts", {})
-    context = {"directory": directory, "environ": os.environ if environ is None else environ}
+    context: dict[str, Any] = {
+        "directory": directory,
+        "environ": os.environ if environ is None else environ,
+    }
     top_level = {key: value for key, value in raw.items() if key != "accounts"}
     top = _validate(TopSettings, "", top_level, problems, context)
+    if top is not None:
+        context["texts"] = top.texts
     accounts: dict[str, Account] = {}
     if not isinstance(sections, Mapping):
         problems.append(Problem("accounts", "has to be tables, one an account: [accounts.NAME]"))

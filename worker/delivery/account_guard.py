@@ -38,8 +38,8 @@ from worker.store import accounts, events, ticks
 from worker.store.db import database
 from worker.store.delivery import account_doubts
 from worker.store.delivery.account_doubts import AccountTrust, DoubtCounts
+from worker.store.delivery.call_outcomes import CallOutcome
 from worker.store.delivery.claims import Lease
-from worker.store.delivery.outcomes import CallOutcome
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from sqlalchemy import Connection
 
 from worker.config.settings import Settings
-from worker.delivery import gather, permits, rerouting
+from worker.delivery import cuts, gather, permits, rerouting
 from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait
 from worker.delivery.admission import (
     admit,
@@ -27,7 +27,6 @@ from worker.delivery.permits import Permits
 from worker.delivery.single_leases import lease_singles
 from worker.delivery.throttle import Throttle
 from worker.domain.enums import MessageClass, MessageState, SubmissionState
-from worker.domain.message_ranges import MessageKey
 from worker.gateways import contents
 from worker.policy.eligibility import can_carry
 from worker.policy.gcra import Cost
@@ -43,7 +42,6 @@ from worker.store.delivery import (
 )
 from worker.store.delivery.claims import Lease, PlannedSubmission
 from worker.store.delivery.gather import WaitingSingle
-from worker.store.delivery.submission_messages import SubmissionMessage
 from worker.store.intake import requests
 from worker.store.intake.requests import DueRequest
 
@@ -154,7 +152,7 @@ class Claim:
         choice, (receipt, *_) = admission
         if singles := self.gatherer.take_group():
             return self._lease_gathered(connection, choice, planned, singles, receipt)
-        if _largest(choice, planned) < planned.size:
+        if cuts.largest(choice, planned) < planned.size:
             planned = self._cut(connection, planned, choice)
         account = choice.account
         lease = claims.write_ahead(
@@ -181,7 +179,7 @@ class Claim:
         have a larger cap.
         """
         carried = submission_messages.of_submissions(connection, [planned.id], ())
-        pieces = _pieces(choice, planned, carried)
+        pieces = cuts.pieces(choice, planned, carried)
         if len(pieces) <= 1:
             return planned
         self.more = True
@@ -201,7 +199,7 @@ class Claim:
             return []
 
         def costs_at(choice: AccountChoice) -> list[Cost]:
-            ranges = _ranges(connection, choice, due_request)
+            ranges = cuts.ranges(connection, choice, due_request)
             if due_request.personal and choice.account.settings.segments_per_second:
                 return personal_costs(connection, choice, due_request.id, ranges)
             return self._costs(connection, choice, due_request, [hi - lo for lo, hi in ranges])
@@ -226,7 +224,7 @@ class Claim:
     ) -> list[Lease]:
         """Lease the next ranges of a request, one for each receipt."""
         account, message_class = choice.account, self.selector.message_class
-        ranges = _ranges(connection, choice, due_request)[: len(receipts)]
+        ranges = cuts.ranges(connection, choice, due_request)[: len(receipts)]
         _, next_n = ranges[-1]
         requests.advance(connection, due_request, next_n)
         self.more = self.more or next_n < due_request.total
@@ -322,46 +320,3 @@ def begin_claim(
         ),
         rowless=sorted(settings.accounts.keys() - {row.account for row in account_rows}),
     )
-
-
-def _largest(choice: AccountChoice, due_work: DueWork) -> int:
-    """Return the most messages of some work that a submission may carry, whatever their values."""
-    if not due_work.personal:
-        return choice.batch_cap
-    return min(choice.batch_cap, choice.account.gateway.capabilities.personal_cap)
-
-
-def _pieces(
-    choice: AccountChoice, planned: PlannedSubmission, carried: Sequence[SubmissionMessage]
-) -> list[list[MessageKey]]:
-    """Cut what a submission carries into pieces that an account can take, in their order.
-
-    Where only messages with equal values can share a submission, also where these change.
-    """
-    largest = _largest(choice, planned)
-    cap = largest if largest > 1 else choice.batch_cap
-    pieces: list[list[MessageKey]] = []
-    previous: SubmissionMessage | None = None
-    for message in carried:
-        changes = largest == 1 and previous and message.variables != previous.variables
-        if previous is None or changes or len(pieces[-1]) == cap:
-            pieces.append([])
-        pieces[-1].append((message.request_id, message.n))
-        previous = message
-    return pieces
-
-
-def _ranges(
-    connection: Connection, choice: AccountChoice, due_request: DueRequest
-) -> list[tuple[int, int]]:
-    """Cut what is left of a request by the batch cap, into as many as there are free slots.
-
-    Where messages have values of their own, also where these change.
-    """
-    cap, limit = _largest(choice, due_request), choice.further_slots + 1
-    if due_request.personal and cap == 1 and choice.batch_cap > 1:
-        cap = choice.batch_cap
-        bounds = (due_request.next_n, due_request.total)
-        return submission_messages.equal_ranges(connection, due_request.id, bounds, cap, limit)
-    starts = range(due_request.next_n, due_request.total, cap)[:limit]
-    return [(start, min(start + cap, due_request.total)) for start in starts]

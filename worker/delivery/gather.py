@@ -15,9 +15,9 @@ from worker.domain.enums import Advice, MessageClass
 from worker.gateways.base import Account
 from worker.store import accounts, events
 from worker.store.delivery import gather
+from worker.store.delivery.call_outcomes import CallOutcome
 from worker.store.delivery.claims import Lease, PlannedSubmission
 from worker.store.delivery.gather import WaitingSingle
-from worker.store.delivery.outcomes import CallOutcome
 from worker.store.intake.requests import DueRequest
 
 #: How long singles are gathered after the gateway asked for it, in seconds.

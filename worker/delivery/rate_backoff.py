@@ -13,7 +13,7 @@ from worker.policy.adaptive_rate import LearnedRate
 from worker.store import events
 from worker.store.delivery import account_pace
 from worker.store.delivery.account_pace import Pacing
-from worker.store.delivery.outcomes import CallOutcome
+from worker.store.delivery.call_outcomes import CallOutcome
 
 log = structlog.get_logger()
 

@@ -21,7 +21,7 @@ from worker.domain.recipient_windows import CountedCall
 from worker.domain.transitions import NOT_TAKEN_SUBMISSION_STATES
 from worker.gateways.results import Result
 from worker.store.delivery import recipient_calls, recipient_waits
-from worker.store.delivery.outcomes import CallOutcome, Fates
+from worker.store.delivery.call_outcomes import CallOutcome, Fates
 from worker.store.settlement.unknown import UnknownSubmission
 
 

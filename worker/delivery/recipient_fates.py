@@ -11,19 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from worker.domain.enums import SubmissionState
+from worker.domain.transitions import STAYING_SUBMISSION_STATES
 from worker.gateways.results import Result, Results
-from worker.store.delivery.outcomes import Fates, RecipientGroup
+from worker.store.delivery.call_outcomes import Fates, RecipientGroup
 
 #: Returns what a submission of so many messages is after a result that goes for all of them.
 StateOf = Callable[[Result, int], SubmissionState]
-
-#: Whose recipients stay in the submission: the first of these states that any of them has.
-_STAYING = (
-    SubmissionState.ACCEPTED,
-    SubmissionState.UNKNOWN,
-    SubmissionState.NOT_SENT,
-    SubmissionState.REJECTED,
-)
 
 
 def sort(results: Results, size: int, state_of: StateOf) -> Fates:
@@ -35,7 +28,11 @@ def sort(results: Results, size: int, state_of: StateOf) -> Fates:
         count = 1 if results.by_recipient else size
         return Fates(state_of(results.default, count), results.default)
     groups = _groups(results, size, state_of)
-    state = next(state for state in _STAYING if any(group.state is state for group in groups))
+    state = next(
+        state
+        for state in STAYING_SUBMISSION_STATES
+        if any(group.state is state for group in groups)
+    )
     in_state = [group for group in groups if group.state is state]
     staying = max(in_state, key=lambda group: len(group.positions))
     refused = {

@@ -40,8 +40,8 @@ from worker.store.delivery import (
     recipient_waits,
     submission_details,
 )
+from worker.store.delivery.call_outcomes import CallOutcome, Fates
 from worker.store.delivery.claims import Lease
-from worker.store.delivery.outcomes import CallOutcome, Fates
 from worker.store.intake import campaigns
 from worker.store.settlement import unknown
 

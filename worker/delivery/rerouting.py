@@ -13,8 +13,8 @@ from worker.domain.enums import Fault, Outcome, SubmissionState
 from worker.gateways.results import Result
 from worker.store import events, messages
 from worker.store.delivery import batch_split, outcomes
+from worker.store.delivery.call_outcomes import CallOutcome
 from worker.store.delivery.claims import Lease, PlannedSubmission
-from worker.store.delivery.outcomes import CallOutcome
 from worker.store.settlement import unknown
 from worker.store.templates import bindings
 

@@ -42,6 +42,7 @@ from worker.store.delivery.claims import Lease
 from worker.store.delivery.submission_details import SubmissionSize
 from worker.store.delivery.submission_messages import SubmissionMessage
 from worker.store.settlement import unknown
+from worker.store.templates import usable
 
 log = structlog.get_logger()
 
@@ -146,16 +147,16 @@ def _give_probes_back(connection: Connection, settings: Settings, unsent: Sequen
 
 def _write_sizes(connection: Connection, prepared: Sequence[PreparedSubmission]) -> None:
     """Write how many messages and segments are sent, where it is not what was claimed."""
-    submission_details.set_sizes(
-        connection,
-        {
-            submission.lease.id: _size(submission)
-            for submission in prepared
-            if len(submission.outgoing.msisdns) != submission.lease.size
-            or submission.outgoing.content is not submission.lease.content
-            or submission.outgoing.values
-        },
-    )
+    sizes = {}
+    for submission in prepared:
+        lease, outgoing = submission.lease, submission.outgoing
+        is_as_claimed = outgoing.content is lease.content and not outgoing.values
+        if is_as_claimed and len(outgoing.msisdns) == lease.size:
+            continue
+        size = _size(submission)
+        if size != SubmissionSize(lease.size, lease.segments):
+            sizes[lease.id] = size
+    submission_details.set_sizes(connection, sizes)
 
 
 def _size(submission: PreparedSubmission) -> SubmissionSize:
@@ -210,6 +211,14 @@ def prepare_repeat(
     if not carried or len(carried) != lease.size or any(message.state for message in carried):
         return None
     repeat = replace(lease, attempts=lease.attempts + 1)
+    if lease.binding_id is not None:
+        rendering = usable.all_renderings(connection).get(lease.binding_id)
+        if rendering is None:
+            return None
+        is_personal = any(message.variables for message in carried)
+        shared_values = None if is_personal else lease.content.variables
+        content = contents.rendered(lease.content, rendering, shared_values)
+        repeat = replace(repeat, content=content, rendering=rendering)
     return _prepare_messages(settings, repeat, carried, boot_clock())
 
 

@@ -200,6 +200,42 @@ class ReplyMeaning(StrEnum):
     NONE = "none"
 
 
+class TextRule(StrEnum):
+    """What may be found in a text, each at a level that a configuration sets."""
+
+    #: It has none, or one that a gateway may not see.
+    SIGNATURE = "signature"
+    #: It has two, or one beside that which the account adds itself.
+    SECOND_SIGNATURE = "second_signature"
+    #: It does not say how to refuse more of it, or not in the words that are set.
+    WAY_OUT = "way_out"
+    #: It has a link.
+    LINK = "link"
+    #: It has a link that handsets take for longer, or shorter, than it is.
+    BROKEN_LINK = "broken_link"
+    #: It has a phone number.
+    PHONE_NUMBER = "phone_number"
+    #: It has an emoji.
+    EMOJI = "emoji"
+    #: It has a blank or a mark that GBK lacks, and that looks like another one.
+    LOOKALIKE = "lookalike"
+    #: It has more segments than are set.
+    PARTS = "parts"
+    #: It goes under an extension that belongs to another signature.
+    EXTENSION = "extension"
+
+
+class TextLevel(StrEnum):
+    """What is done about a text in which a rule finds something; each is stricter than the last."""
+
+    #: The rule is not looked at.
+    OFF = "off"
+    #: A person is told, and it is sent.
+    WARN = "warn"
+    #: The account does not carry it.
+    REFUSE = "refuse"
+
+
 class Reports(StrEnum):
     """How reports reach us from an account."""
 
@@ -220,7 +256,7 @@ class NumberKind(StrEnum):
 class Scope(StrEnum):
     """What an API key may do; any key may ask whether it is valid."""
 
-    #: Send and take back single messages.
+    #: Send and take back single messages, and see which templates there are.
     SEND = "send"
     #: Look up its own messages, and the replies to them.
     READ = "read"
@@ -230,7 +266,8 @@ class Scope(StrEnum):
     INBOUND = "inbound"
     #: Open the pages: all messages, replies and campaigns, with the numbers masked.
     LOOK = "look"
-    #: See the accounts, their holds and what is left there; on the pages, also act.
+    #: See the accounts, their holds and what is left there; add and pause templates; on the pages,
+    #: also act.
     OPERATE = "operate"
 
 

@@ -64,7 +64,9 @@ def plan_problems(plan: ParameterPlan, body: str) -> list[Problem]:
     strange = [name for name in dict.fromkeys(given) if name not in known]
     missing = [name for name in known if name not in given]
     have = f"the template has {', '.join(known) or 'no values'}"
-    problems = [Problem(_WHERE, f"there is no value {name!r}; {have}") for name in strange]
+    problems = [
+        Problem(_WHERE, f"there is no value {name[:MAX_NAME_LENGTH]!r}; {have}") for name in strange
+    ]
     problems += [
         Problem(_WHERE, f"the value {name!r} has no place; write all of {', '.join(known)}")
         for name in missing

@@ -23,13 +23,13 @@ def sources(state: RegistrationState) -> list[RegistrationState]:
 def count_unregistered(earlier_ms: Collection[int] | None, at: datetime) -> tuple[list[int], bool]:
     """Add a report that calls a binding unregistered to the earlier ones; tell if they are enough.
 
-    Times are kept in milliseconds since 1970, in order, the last three at the most, and none that
-    lies more than ten minutes before the last. Reports may come in any order.
+    Times are kept in milliseconds since 1970, in order, and none that lies more than ten minutes
+    before the last. Reports may come in any order.
     """
     at_ms = int(at.timestamp() * 1000)
     times = sorted([*(earlier_ms or ()), at_ms])
     begin = times[-1] - int(UNREGISTERED_WITHIN.total_seconds() * 1000)
-    kept = [time for time in times if time >= begin][-UNREGISTERED_REPORTS:]
+    kept = [time for time in times if time >= begin]
     return kept, len(kept) >= UNREGISTERED_REPORTS
 
 

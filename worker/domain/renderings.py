@@ -113,6 +113,10 @@ class Rendering:
         if missing:
             return [Problem(f"variables.{name}", "has no value") for name in missing]
         return [
+            Problem(f"variables.{name}", "may hold no 【】, which are a signature's")
+            for name, value in values.items()
+            if "【" in value or "】" in value
+        ] + [
             Problem(f"variables.{name}", what)
             for limits in self.limits
             for name, value_limits in limits.items()

@@ -4,13 +4,14 @@ import re
 from collections.abc import Mapping
 
 from worker.domain import placeholders
-from worker.domain.enums import MessageClass
+from worker.domain.enums import MessageClass, TextRule
 from worker.domain.errors import Problem
 from worker.domain.limit_syntax import limit_problems
 from worker.domain.renderings import ValueLimits
 from worker.domain.texts import characters, signatures
 from worker.domain.texts.findings import Findings, lint
 from worker.domain.texts.reply_words import ReplyWords
+from worker.domain.texts.rules import default_rules
 
 MAX_KEY_LENGTH = 64
 MAX_NAME_LENGTH = 32
@@ -49,7 +50,7 @@ def check_body(
         body,
         message_class=message_class,
         given_names=[name for name in limits if name in names],
-        added_signatures={},
+        accounts={"": default_rules(message_class).without(TextRule.SIGNATURE)},
         reply_words=reply_words,
     )
     problems += [Problem("body", problem.what) for problem in findings.problems]

@@ -119,6 +119,9 @@ MAYBE_TAKEN_SUBMISSION_STATES = frozenset(S) - NOT_TAKEN_SUBMISSION_STATES - {S.
 #: The states of the submissions that may adopt an id of a report: their calls are over.
 ADOPTING_SUBMISSION_STATES = (S.UNKNOWN, S.ACCEPTED)
 
+#: Whose recipients stay in a submission that told of each: the first of these that any of them has.
+STAYING_SUBMISSION_STATES = (S.ACCEPTED, S.UNKNOWN, S.NOT_SENT, S.REJECTED)
+
 #: The states that callbacks are told of; from the others the messages go on.
 TOLD_SUBMISSION_STATES = frozenset({S.ACCEPTED, S.REJECTED, S.UNKNOWN})
 #: The states whose messages are queued, by what they say of their messages, in their order there.

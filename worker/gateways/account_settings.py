@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -26,6 +27,8 @@ from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass, Reports
 from worker.domain.recipient_windows import Windows
 from worker.domain.secret_fields import MissingSecret, Secret
+from worker.domain.texts.rule_tables import ExtensionSignatures, TextTables
+from worker.domain.texts.rules import TextRules
 from worker.gateways.code_table import CodeMeaning, pattern_of
 from worker.gateways.egress import (
     DIRECT,
@@ -69,6 +72,12 @@ def _parse_sending_hours(value: object) -> object:
         raise ValueError(msg)
     start_hour, start_minute, end_hour, end_minute = map(int, match.groups())
     return SendingHours(time(start_hour, start_minute), time(end_hour % 24, end_minute))
+
+
+def _over_general_tables(tables: TextTables, info: ValidationInfo) -> TextTables:
+    """Return an account's rules for texts, with the general ones where it sets none."""
+    general = (info.context or {}).get("texts", TextTables())
+    return tables.over(general)
 
 
 class AccountSettings(BaseModel):
@@ -149,6 +158,12 @@ class AccountSettings(BaseModel):
     settling_delay: Annotated[Duration, Field(ge=0, le=3600)] = 60.0
     #: What the platform adds to each text, as 【name】: it counts in the segments.
     added_signature: str = ""
+    #: The rules for texts at this account; read with the general ones under them.
+    texts: Annotated[TextTables, AfterValidator(_over_general_tables)] = Field(
+        default=TextTables(), validate_default=True
+    )
+    #: The signature to which each extension belongs.
+    extensions: ExtensionSignatures = Field(default_factory=dict)
     collect_reports_every: Annotated[Duration, Field(gt=0)] = 30.0
     collect_inbound_every: Annotated[Duration, Field(gt=0)] = 60.0
     check_balance_every: Annotated[Duration, Field(gt=0)] = 600.0
@@ -226,6 +241,11 @@ class AccountSettings(BaseModel):
             return DIRECT
         proxy = None if self.proxy is None else parse_proxy(self.proxy.get_secret_value())
         return Egress(proxy, self.ca_file, self.server_name, self.tls_minimum)
+
+    @cached_property
+    def text_rules(self) -> Mapping[MessageClass, TextRules]:
+        """The rules for texts of each class at this account."""
+        return self.texts.rules_by_class(self.added_signature, self.extensions)
 
     def serves(self, message_class: MessageClass) -> bool:
         """Tell whether traffic of a class may be routed here without naming the account."""

@@ -10,7 +10,7 @@ from worker.domain.errors import Problem
 from worker.domain.texts.findings import Findings
 from worker.domain.timezone import SHANGHAI
 from worker.gateways.base import Account, Content
-from worker.intake.template_choice import Forms
+from worker.intake.template_forms import Forms
 from worker.policy import eligibility
 
 #: How many accounts are named with their hours.
@@ -84,7 +84,7 @@ def account_findings(
         return _refusal("message_class", reason)
     if forms is None:
         carriers = _Carriers(
-            candidates, lambda account: eligibility.problems(account, content, kinds)
+            candidates, lambda account: eligibility.problems(account, content, kinds, message_class)
         )
     else:
         candidates = forms.accounts

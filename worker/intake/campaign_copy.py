@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from worker.domain import placeholders
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaigns
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.store.db.database import reading
 from worker.store.intake import campaign_rows, requests
 from worker.store.intake import campaigns as campaign_store

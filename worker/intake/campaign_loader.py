@@ -16,11 +16,11 @@ from worker.config.settings import Settings
 from worker.domain import placeholders
 from worker.domain.enums import CampaignState, MessageClass
 from worker.domain.errors import Problem, Refused
-from worker.intake import campaign_twins, enqueue, template_choice
+from worker.intake import campaign_twins, enqueue, template_choice, template_forms
 from worker.intake.account_checks import account_findings
 from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.checked_block import CheckedBlock
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.lists.facts import ListFacts, lines_name
 from worker.intake.recipient_rows import (
     PlainRows,
@@ -226,7 +226,14 @@ def check(
     forms = None
     if registered is not None:
         by_row = not content.variables and bool(placeholders.names(content.text))
-        forms = template_choice.Forms(settings, content, registered.renderings, (), by_row=by_row)
+        forms = template_forms.Forms(
+            settings,
+            content,
+            registered.renderings,
+            (),
+            request.message_class,
+            by_row=by_row,
+        )
     if not problems:
         problems, account_warnings = account_findings(
             settings, request, content, set(), forms=forms
@@ -236,11 +243,17 @@ def check(
         raise Refused(problems)
     if forms is not None:
         names = frozenset() if content.variables else placeholders.names(content.text)
-        return RowChecker(content, forms.accounts, names, allowed, forms), warnings
+        return RowChecker(
+            content, request.message_class, forms.accounts, names, allowed, forms
+        ), warnings
     candidates = eligibility.candidates(
         settings.accounts.values(), request.message_class, request.account
     )
-    able = [account for account in candidates if not eligibility.problems(account, content, ())]
+    able = [
+        account
+        for account in candidates
+        if not eligibility.problems(account, content, (), request.message_class)
+    ]
     has_own_values = not request.template and not request.variables
     names = placeholders.names(request.text) if has_own_values else frozenset[str]()
-    return RowChecker(content, able, names, allowed), warnings
+    return RowChecker(content, request.message_class, able, names, allowed), warnings

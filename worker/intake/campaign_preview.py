@@ -17,7 +17,7 @@ from worker.intake import (
     template_choice,
 )
 from worker.intake.campaign_loader import Loaded
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.number_set import NumberSet
 from worker.intake.recipient_rows import PlainRows, RecipientsHash, Row, checked_blocks, peek_names
 from worker.intake.value_rules import OddValue
@@ -113,7 +113,9 @@ def _accounts_json(
     accounts_json = []
     for account in sorted(all_accounts, key=lambda account: -account.settings.priority):
         if account in serving:
-            faults = eligibility.problems(account, preview.content, preview.kinds)
+            faults = eligibility.problems(
+                account, preview.content, preview.kinds, request.message_class
+            )
             reasons = [problem.what for problem in faults]
         else:
             reasons = [eligibility.candidacy_problem(request.message_class, request.account)]

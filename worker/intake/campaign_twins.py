@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from worker.domain.errors import Problem
 from worker.domain.timezone import SHANGHAI
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.store.db import database
 from worker.store.intake import campaign_twins
 

@@ -15,7 +15,7 @@ from worker.domain.enums import CampaignState, MessageState, SubmissionState
 from worker.domain.errors import NotFound, Problem, Refused, TooLate, ValidityOver
 from worker.intake import campaign_loader
 from worker.intake.campaign_loader import Loaded
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.recipient_rows import PlainRows, Row
 from worker.intake.value_rules import OddValue
 from worker.store import events, messages

@@ -17,7 +17,7 @@ from worker.domain.errors import KeyConflict, Problem, Refused
 from worker.intake import enqueue, shared_commit, template_choice
 from worker.intake.celery_payload import read_request
 from worker.intake.code_allowances import allowance_claims
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.shared_commit import CommitAnswer, Exhausted, OfferedRequest
 from worker.store.db import database
 

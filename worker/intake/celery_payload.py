@@ -12,7 +12,7 @@ from typing import Any
 
 from worker.domain.enums import MessageClass
 from worker.domain.errors import Problem, Refused
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 
 VERSION = 1
 SENDER = "celery"

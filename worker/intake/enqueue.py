@@ -4,10 +4,8 @@ A request with a fault is refused at once and as a whole, with each problem name
 is in the database when the call returns.
 """
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from worker.config.settings import Settings
 from worker.domain import msisdn as numbers
 from worker.domain import placeholders, urls
-from worker.domain.enums import MessageClass, NumberKind
+from worker.domain.enums import NumberKind
 from worker.domain.errors import (
     CommitUnknown,
     KeyConflict,
@@ -26,8 +24,9 @@ from worker.domain.errors import (
     Unavailable,
 )
 from worker.gateways.base import Content
-from worker.intake import template_choice
+from worker.intake import fingerprints, template_forms
 from worker.intake.account_checks import account_findings
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.label_rules import label_problems
 from worker.intake.text_checks import lint_content, unused_value_warnings
 from worker.store.db import database
@@ -37,8 +36,6 @@ from worker.store.intake import singles
 from worker.store.intake.new_requests import NewRequest, StoredRequest
 from worker.store.templates.usable import RegisteredTemplate
 
-#: `json.dumps` would make one for each call.
-_FINGERPRINT_ENCODER = json.JSONEncoder(sort_keys=True)
 #: The pauses between tries to read back what a cut-off commit left, in seconds.
 READ_BACK_PAUSES = (0.1, 0.4, 1.0, 2.0)
 
@@ -59,28 +56,6 @@ class Enqueued:
 
 
 @dataclass(frozen=True, slots=True)
-class EnqueueRequest:
-    """What a caller asks for, as it was given; `check` turns it into what is stored."""
-
-    to: Sequence[str]
-    text: str = ""
-    message_class: MessageClass = MessageClass.NOTICE
-    account: str | None = None
-    key: str | None = None
-    sender: str = ""
-    not_before: datetime | None = None
-    not_after: datetime | None = None
-    extension: str | None = None
-    template: str | None = None
-    variables: Mapping[str, str] | None = None
-    options: Mapping[str, Any] | None = None
-    callback_url: str | None = None
-    metadata: Mapping[str, str] | None = None
-    #: The API key that it came with; None for a caller on this machine.
-    key_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CheckedRequest:
     """A request without a fault: what is stored, and the `n` of each given number's message."""
 
@@ -96,7 +71,7 @@ def check(
     """Return what will be stored, or raise `Refused` with every problem of the request.
 
     `registered` is the template that is registered under the name that the request gives, as
-    `template_choice.look_up` returns it.
+    `template_forms.look_up` returns it.
     """
     problems: list[Problem] = []
     content = render_content(request, problems, registered)
@@ -106,7 +81,9 @@ def check(
     problems += terms_problems(request) + callback_problems(settings, request.callback_url)
     forms = None
     if registered is not None:
-        forms = template_choice.Forms(settings, content, registered.renderings, kinds)
+        forms = template_forms.Forms(
+            settings, content, registered.renderings, kinds, request.message_class
+        )
     if not problems:
         problems, account_warnings = account_findings(
             settings, request, content, kinds, forms=forms
@@ -130,7 +107,7 @@ def request_row(
     return NewRequest(
         request.sender,
         request.key,
-        fingerprint(request, content, msisdns),
+        fingerprints.of_request(request, content, msisdns),
         request.message_class,
         request.account,
         content,
@@ -140,7 +117,7 @@ def request_row(
         settings.valid_seconds(request.message_class),
         _named_callback(settings, request),
         request.metadata,
-        template_choice.key_of(registered),
+        template_forms.key_of(registered),
     )
 
 
@@ -227,8 +204,8 @@ def render_content(
     options = {name: _storable(value) for name, value in (request.options or {}).items()}
     text = request.text
     if registered is not None:
-        problems += template_choice.terms_problems(registered, text, request.message_class)
-        return template_choice.content_of(
+        problems += template_forms.terms_problems(registered, text, request.message_class)
+        return template_forms.content_of(
             registered, Content("", request.extension, variables=variables, options=options)
         )
     if not request.template:
@@ -274,29 +251,6 @@ def text_warnings(
 def _storable(value: Any) -> Any:
     """Return a time as text, other values as they are: options are stored as JSON."""
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def fingerprint(request: EnqueueRequest, content: Content, msisdns: Sequence[str]) -> str:
-    """Return a hash of all that has to be equal in two requests for them to be the same one."""
-    # A registered template may have got another version since: its key and its values are asked.
-    is_registered = request.template is not None and content.template is None
-    identity = {
-        "to": list(msisdns),
-        "text": "" if is_registered else content.text,
-        "class": request.message_class.value,
-        "account": request.account,
-        "not_before": request.not_before and request.not_before.timestamp(),
-        "not_after": request.not_after and request.not_after.timestamp(),
-        "extension": request.extension,
-        "template": request.template,
-        "variables": dict(content.variables),
-        "options": {name: str(value) for name, value in content.options.items()},
-    }
-    if request.callback_url is not None:
-        identity["callback_url"] = request.callback_url
-    if request.metadata:
-        identity["metadata"] = dict(request.metadata)
-    return hashlib.sha256(_FINGERPRINT_ENCODER.encode(identity).encode()).hexdigest()
 
 
 def _normalise_recipients(

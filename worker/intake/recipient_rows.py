@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from worker.domain import msisdn as numbers
 from worker.domain import placeholders
-from worker.domain.enums import NumberKind
+from worker.domain.enums import MessageClass, NumberKind
 from worker.gateways.base import Account, Content
 from worker.intake import checked_block, value_rules
 from worker.intake.checked_block import CheckedBlock
-from worker.intake.template_choice import Forms
+from worker.intake.template_forms import Forms
 from worker.intake.text_tally import TextTally
 from worker.intake.value_rules import OddValue
 from worker.policy import eligibility
@@ -73,6 +73,7 @@ class RowChecker:
     def __init__(
         self,
         content: Content,
+        message_class: MessageClass,
         accounts: Sequence[Account],
         names: frozenset[str] = frozenset(),
         allowed: Collection[OddValue] | None = (),
@@ -90,6 +91,7 @@ class RowChecker:
         self._allowed = allowed
         self.kinds = max((account.gateway.capabilities.kinds for account in accounts), key=len)
         self._accounts = accounts
+        self._message_class = message_class
         # Many rows of a campaign have the same text.
         self._cached_text_problem = lru_cache(maxsize=4096)(self._text_problem)
 
@@ -162,7 +164,7 @@ class RowChecker:
         problems = (
             problem
             for account in self._accounts
-            for problem in eligibility.problems(account, content, ())
+            for problem in eligibility.problems(account, content, (), self._message_class)
         )
         return next((problem.what for problem in problems), None)
 

@@ -11,8 +11,8 @@ from worker.domain.enums import NumberKind
 from worker.domain.errors import Problem, Refused
 from worker.gateways import contents
 from worker.gateways.base import Account
-from worker.intake import enqueue, template_choice
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake import enqueue, template_choice, template_forms
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.policy import eligibility
 
 
@@ -54,7 +54,7 @@ def preview_request(engine: Engine, settings: Settings, request: EnqueueRequest)
         settings.accounts.values(), request.message_class, request.account
     )
     candidates.sort(key=lambda account: -account.settings.priority)
-    query = template_choice.routing_query(
+    query = template_forms.routing_query(
         registered, content, request.message_class, request.account, number_kinds
     )
     accounts = [

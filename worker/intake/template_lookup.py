@@ -7,11 +7,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from worker.config.settings import Settings
-from worker.domain import parameter_plans, placeholders, segments
+from worker.domain import parameter_plans, placeholders
 from worker.domain.errors import NotFound, Problem
 from worker.domain.renderings import Rendering, ValueLimits
+from worker.gateways import contents
+from worker.gateways.base import Content
 from worker.intake.lookup import iso_time
 from worker.intake.templates import find_version
+from worker.policy import eligibility
 from worker.store.templates import bindings, signatures, usable, versions
 from worker.store.templates.bindings import Binding
 from worker.store.templates.signatures import Signature
@@ -34,7 +37,7 @@ class TemplateRecord:
 
 @dataclass(frozen=True, slots=True)
 class BindingPreview:
-    """What a recipient reads by a binding, and its billed parts; or why it cannot be sent."""
+    """What a recipient reads by a binding, and its billed parts; and why it cannot be sent so."""
 
     binding: Binding
     text: str | None
@@ -129,6 +132,7 @@ def _preview(
         terms.account,
         template.body,
         terms.plan,
+        terms.vendor_id,
         signature=binding.signature_name,
         limits=(template.limits, terms.limits),
     )
@@ -137,8 +141,16 @@ def _preview(
         return BindingPreview(binding, None, None, problems)
     text = rendering.text(values)
     account = settings.accounts.get(terms.account)
-    added_signature = account.settings.added_signature if account else ""
-    return BindingPreview(binding, text, segments.count(text, added_signature), [])
+    if account is None:
+        problem = Problem("account", f"{terms.account} is not configured")
+        return BindingPreview(binding, text, None, [problem])
+    content = contents.rendered(Content(template.body), rendering, values)
+    return BindingPreview(
+        binding,
+        text,
+        contents.segment_count(account, content),
+        eligibility.problems(account, content, (), template.message_class),
+    )
 
 
 def template_json(template: TemplateVersion) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from worker.domain.errors import NotFound, Problem, Refused
 from worker.domain.limit_syntax import limit_problems
 from worker.domain.placeholders import ordered_names
 from worker.domain.renderings import ParameterPlan, ValueLimits
+from worker.gateways.base import Account
 from worker.store.db import database
 from worker.store.templates import bindings, signatures, versions
 from worker.store.templates.bindings import Binding, BindingTerms
@@ -133,6 +134,7 @@ def bind(engine: Engine, settings: Settings, new_binding: NewBinding, who: str) 
         raise Refused(problems)
     with database.writing(engine) as connection:
         template = find_version(connection, new_binding.key, new_binding.version)
+        _check_vendor_id(settings.accounts[new_binding.account], new_binding.vendor_id)
         plan = _plan(new_binding, template.body)
         _check_limits(new_binding.limits, template)
         signature = _signature(connection, new_binding.account, new_binding.signature)
@@ -194,7 +196,7 @@ def find_version(connection: Connection, key: str, version: int | None) -> Templ
     """Return a version of a template, the newest for None. Raises `NotFound`, naming near keys."""
     newest = versions.newest(connection, key)
     if newest is None:
-        msg = f"there is no template {key[:64]!r}; {_near(key, versions.keys(connection))}"
+        msg = f"there is no such template; {_near(key, versions.keys(connection))}"
         raise NotFound(msg)
     if version is None:
         return newest
@@ -239,6 +241,18 @@ def _plan(new_binding: NewBinding, body: str) -> ParameterPlan:
         what = f"is missing: by the plan {kind.value} the vendor fills in a template of its own"
         raise Refused([Problem("vendor_id", what)])
     return parameter_plans.parse(kind, new_binding.parameters, body)
+
+
+def _check_vendor_id(account: Account, vendor_id: str | None) -> None:
+    """Raise `Refused` where a gateway knows no templates of its own, or nothing else."""
+    capabilities = account.gateway.capabilities
+    if vendor_id is not None and not capabilities.templates:
+        what = f"has to be left out: the gateway of {account.name} takes whole texts alone"
+    elif vendor_id is None and not capabilities.texts:
+        what = f"is missing: the gateway of {account.name} takes templates of its own alone"
+    else:
+        return
+    raise Refused([Problem("vendor_id", what)])
 
 
 def _check_limits(limits: Mapping[str, ValueLimits], template: TemplateVersion) -> None:
@@ -286,8 +300,9 @@ def _doubts(settings: Settings, template: TemplateVersion, binding: Binding) -> 
     if not account.settings.serves(template.message_class):
         what = f"{name} does not serve {served_class}: it carries what names the account alone"
         doubts.append(Problem("account", what))
-    if binding.terms.signature_id is not None and added_signature:
-        what = f"{name} adds {added_signature} itself: two signatures are sent"
+    is_whole_text = binding.terms.plan.kind is PlanKind.TEXT
+    if binding.terms.signature_id is not None and added_signature and is_whole_text:
+        what = f"{name} adds {added_signature} itself to whole texts: two are sent"
         doubts.append(Problem("signature", what))
     if binding.terms.signature_id is None and not added_signature:
         what = f"none is named, and none is known that {name} would add: most vendors refuse that"

@@ -27,18 +27,21 @@ def lint_content(
     """
     if content.template:
         return Findings(_template_problems(content), [])
-    added_signatures = {}
-    if settings.adds_signatures or not content.text.startswith("【"):
+    shared = settings.shared_text_rules.get(message_class)
+    if shared is not None:
+        accounts = {"": shared}
+    else:
         candidates = eligibility.candidates(settings.accounts.values(), message_class, account)
-        added_signatures = {
-            candidate.name: candidate.settings.added_signature for candidate in candidates
+        accounts = {
+            candidate.name: candidate.settings.text_rules[message_class] for candidate in candidates
         }
     return findings.lint(
         written_text,
         content.text,
         message_class=message_class,
         given_names=given_names,
-        added_signatures=added_signatures,
+        accounts=accounts,
+        extension=content.extension,
         reply_words=settings.reply_words,
     )
 

@@ -9,7 +9,7 @@ from worker.domain import segments
 from worker.domain.enums import Carrier, MessageClass, NumberKind
 from worker.domain.errors import Problem
 from worker.domain.renderings import Rendering
-from worker.domain.texts import emoji, lookalikes
+from worker.domain.texts import emoji, findings, lookalikes
 from worker.domain.timezone import SHANGHAI
 from worker.gateways import contents
 from worker.gateways.base import Account, Capabilities, Content
@@ -109,8 +109,17 @@ def _serves(account: Account, message_class: MessageClass, named_account: str | 
     return account.settings.serves(message_class)
 
 
-def problems(account: Account, content: Content, kinds: Collection[NumberKind]) -> list[Problem]:
-    """Return why an account cannot carry a content to numbers of these kinds; [] when it can."""
+def problems(
+    account: Account,
+    content: Content,
+    kinds: Collection[NumberKind],
+    message_class: MessageClass,
+) -> list[Problem]:
+    """Return why an account cannot carry a content to numbers of these kinds; [] when it can.
+
+    The rules for texts that the account refuses by are among the reasons; a gateway's template has
+    no text of ours.
+    """
     capabilities = account.gateway.capabilities
     body = account.gateway.body(content)
     return [
@@ -122,6 +131,7 @@ def problems(account: Account, content: Content, kinds: Collection[NumberKind]) 
         ),
         *_character_problems(account.gateway.name, content, body, capabilities),
         *_length_problems(account.gateway.name, body, capabilities),
+        *_rule_problems(account, content, message_class),
     ]
 
 
@@ -133,10 +143,10 @@ def query_problems(account: Account, query: RoutingQuery) -> list[Problem]:
     if query.renderings is None:
         if account.name in query.barred:
             return [Problem("text", f"{account.name} refused it in this form")]
-        return problems(account, query.content, query.kinds)
+        return problems(account, query.content, query.kinds, query.message_class)
     if account.name not in query.renderings:
         return [Problem("template", f"has no binding at {account.name} that can be used for this")]
-    return problems(account, sent_content(account, query), query.kinds)
+    return problems(account, sent_content(account, query), query.kinds, query.message_class)
 
 
 def sent_content(account: Account, query: RoutingQuery) -> Content:
@@ -157,6 +167,15 @@ def can_carry(accounts: Iterable[Account], query: RoutingQuery) -> bool:
         not query_problems(account, query)
         for account in candidates(accounts, query.message_class, query.named_account)
     )
+
+
+def _rule_problems(
+    account: Account, content: Content, message_class: MessageClass
+) -> list[Problem]:
+    if content.template and not content.rendered:
+        return []
+    rules = account.settings.text_rules[message_class]
+    return findings.refusals(content.text, rules, content.extension)
 
 
 def _character_problems(

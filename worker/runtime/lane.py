@@ -32,7 +32,7 @@ from worker.runtime.background_service import BackgroundService
 from worker.store import spool_entries
 from worker.store.db import database
 from worker.store.delivery import claims
-from worker.store.delivery.outcomes import CallOutcome
+from worker.store.delivery.call_outcomes import CallOutcome
 from worker.store.spool import Spool
 
 log = structlog.get_logger()

@@ -1,7 +1,7 @@
 """Check the invariants that the database alone can show, also while it is in use.
 
 The names are those of `docs/guarantees.md`: I1 conservation, I4 the write-ahead comes first, I5
-nothing hangs. `worker.settlement.ledger` checks those that need a ledger.
+nothing hangs, I9 the money. `worker.settlement.ledger` checks those that need a ledger.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,13 @@ from sqlalchemy import Connection, Select, func, or_, select
 from worker.config.settings import Settings
 from worker.domain.enums import CampaignState, SubmissionState
 from worker.store.db.clock import later
+from worker.store.delivery.submission_details import SubmissionSize
 from worker.store.schema.tables import (
     campaign,
     message,
     request,
     submission,
+    submission_detail,
 )
 
 #: The most broken rows that a finding names.
@@ -49,6 +51,7 @@ def check_database(connection: Connection, settings: Settings) -> list[Finding]:
         _check_handed_out(connection),
         _check_write_ahead(connection),
         _check_leases(connection, settings),
+        _check_segments(connection),
     ]
 
 
@@ -190,6 +193,28 @@ def _check_leases(connection: Connection, settings: Settings) -> Finding:
         "no lease is over for longer than two sweeps",
         (f"submission {row[0]} ({row[1]})" for row in rows),
     )
+
+
+def _check_segments(connection: Connection) -> Finding:
+    """Check that the segments of a submission are those of its messages, where these differ."""
+    rows = connection.execute(
+        select(
+            submission.c.id,
+            submission.c.size,
+            submission.c.segments,
+            submission.c.segment_sum,
+            submission_detail.c.segments.label("others"),
+        )
+        .outerjoin(submission_detail, submission_detail.c.submission_id == submission.c.id)
+        .where(submission.c.segment_sum.is_not(None))
+        .execution_options(yield_per=1000)
+    )
+    broken = (
+        f"submission {row.id}: {row.segment_sum} counted"
+        for row in rows
+        if SubmissionSize(row.size, row.segments, row.others or {}).segment_sum != row.segment_sum
+    )
+    return finding("I9", "a submission's segments are those of its messages", broken)
 
 
 def finding(name: str, law: str, rows: Iterable[str]) -> Finding:

@@ -19,8 +19,8 @@ from worker.domain.enums import (
 from worker.domain.message_ranges import MessageRange
 from worker.gateways.base import Content
 from worker.gateways.results import Result
+from worker.store.delivery.call_outcomes import CallOutcome, Fates, RecipientGroup
 from worker.store.delivery.claims import Lease
-from worker.store.delivery.outcomes import CallOutcome, Fates, RecipientGroup
 from worker.store.feedback.page_pieces import RawPage
 
 #: The content of a lease that was read from a spool: to record an outcome needs none.

@@ -31,7 +31,7 @@ from worker.intake.value_rules import OddValue
 
 if TYPE_CHECKING:
     from worker.intake.campaign_loader import Loaded
-    from worker.intake.enqueue import EnqueueRequest
+    from worker.intake.enqueue_request import EnqueueRequest
 
 _Recipients = Annotated[
     str,
@@ -111,7 +111,7 @@ def create(
     }
     asks = output.is_attended() and not (paused or yes or as_json)
     with open_session(config) as session, _open_recipients(recipients) as file:
-        from worker.intake.enqueue import EnqueueRequest
+        from worker.intake.enqueue_request import EnqueueRequest
 
         request = EnqueueRequest((), parsing.text(text), **request_options)
         if dry_run:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from worker.domain.errors import Problem
-    from worker.intake.enqueue import EnqueueRequest
+    from worker.intake.enqueue_request import EnqueueRequest
     from worker.policy.eligibility import AccountOption, RoutingQuery
     from worker.store.accounts import AccountState
     from worker.store.templates.usable import RegisteredTemplate
@@ -53,7 +53,7 @@ def route(
     numbers, content = parsing.numbers_and_text([to], text)
     msisdn = parsing.msisdn(",".join(numbers), "--to")
     with open_session(config) as session:
-        from worker.intake.enqueue import EnqueueRequest
+        from worker.intake.enqueue_request import EnqueueRequest
 
         if account is not None:
             session.account(account)
@@ -131,11 +131,11 @@ def _routing_query(
 ) -> "RoutingQuery":
     """Return the query by which a worker would look for an account for the request."""
     from worker.domain import carriers, msisdn
-    from worker.intake import enqueue, template_choice
+    from worker.intake import enqueue, template_forms
 
     (number,) = request.to
     number_kind = msisdn.kind(number)
-    return template_choice.routing_query(
+    return template_forms.routing_query(
         registered,
         enqueue.render_content(request, [], registered),
         request.message_class,

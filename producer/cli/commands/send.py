@@ -10,7 +10,7 @@ from producer.cli.session import Session, open_session
 from worker.domain.enums import MessageClass
 
 if TYPE_CHECKING:
-    from worker.intake.enqueue import EnqueueRequest
+    from worker.intake.enqueue_request import EnqueueRequest
     from worker.intake.send_preview import SendPreview
     from worker.store.accounts import AccountState
 
@@ -87,7 +87,7 @@ def send(
         "options": parsing.gateway_options(option) or None,
     }
     with open_session(config) as session:
-        from worker.intake.enqueue import EnqueueRequest
+        from worker.intake.enqueue_request import EnqueueRequest
 
         request = EnqueueRequest(*parsing.numbers_and_text(to, text), **request_options)
         if dry_run:

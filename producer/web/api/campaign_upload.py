@@ -24,7 +24,7 @@ from worker.domain.enums import Scope
 from worker.domain.errors import Problem, Refused
 from worker.intake import campaign_preview, campaigns, lookup
 from worker.intake.campaign_loader import Loaded
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.lists import reader
 from worker.intake.lists.facts import ListFacts
 from worker.intake.lists.options import ListOptions

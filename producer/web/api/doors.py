@@ -20,7 +20,7 @@ from worker.domain.errors import Refused
 from worker.feedback.pushes import quoted_query
 from worker.gateways.doors import Door, DoorRequest
 from worker.gateways.registry import doors_by_gateway
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 
 
 def install(app: FastAPI, context: AppContext) -> None:

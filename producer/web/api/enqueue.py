@@ -17,7 +17,8 @@ from producer.web.shared_commit import Bounds, SharedCommit
 from worker.domain.errors import Problem, Refused
 from worker.intake import enqueue, shared_commit, template_choice
 from worker.intake.code_allowances import allowance_claims
-from worker.intake.enqueue import Enqueued, EnqueueRequest
+from worker.intake.enqueue import Enqueued
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.shared_commit import CommitAnswer, Exhausted, OfferedRequest
 
 #: A call with more numbers is checked and stored alone, in a thread, and not in the event loop.

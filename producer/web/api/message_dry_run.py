@@ -7,7 +7,7 @@ from producer.web.context import AppContext
 from producer.web.problems import FieldError, field_errors
 from worker.domain.enums import Scope
 from worker.domain.errors import Refused
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.intake.send_preview import AccountPreview, preview_request
 from worker.store import accounts
 from worker.store.accounts import AccountState

@@ -15,7 +15,7 @@ from worker.domain import number_search
 from worker.domain.enums import MessageClass, MessageState, Scope
 from worker.domain.errors import NotFound, Problem, Refused
 from worker.intake import lookup
-from worker.intake.enqueue import EnqueueRequest
+from worker.intake.enqueue_request import EnqueueRequest
 from worker.store import sender_pages
 from worker.store.db import database
 from worker.store.sender_pages import MessageFilters

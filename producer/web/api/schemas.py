@@ -110,7 +110,11 @@ class Content(Strict):
     not_before: Moment | None = Field(None, description="With a zone; else it is refused.")
     not_after: Moment | None = Field(None, description="Else the class decides.")
     extension: Plain | None = Field(None, max_length=LONGEST_EXTENSION)
-    template: Plain | None = Field(None, max_length=LONGEST_TEMPLATE)
+    template: Plain | None = Field(
+        None,
+        max_length=LONGEST_TEMPLATE,
+        description="A registered template, in a text's place; with `account` a gateway's own too.",
+    )
     variables: Variables | None = Field(
         None, description="Values for {name} in the text, or for the template, in their order."
     )

@@ -17,7 +17,7 @@ from producer.web.pages import (
     page_routes,
     replies,
     sessions,
-    templates,
+    template_pages,
     translations,
     unknown,
 )
@@ -29,7 +29,7 @@ from worker.config.settings import Settings
 router = page_routes.router()
 
 #: The modules of the pages; each has a `router`.
-PAGE_MODULES = (overview, campaigns, messages, replies, templates, unknown, api_docs)
+PAGE_MODULES = (overview, campaigns, messages, replies, template_pages, unknown, api_docs)
 
 
 @router.get("/sign-in")

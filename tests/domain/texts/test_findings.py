@@ -1,15 +1,17 @@
 """What is found in a text: characters, signatures, links, ways out; it never raises."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.enums import MessageClass
+from worker.domain.enums import MessageClass, TextLevel, TextRule
 from worker.domain.texts import emoji
 from worker.domain.texts.findings import lint
 from worker.domain.texts.reply_words import ReplyWords
+from worker.domain.texts.rules import TextRules, default_rules
 
 MARKETING = MessageClass.MARKETING
 PLAIN = "【信使】您的订单已发货"
@@ -29,8 +31,19 @@ def warnings(text: str, **context: object) -> str:
 
 @given(ANYTHING, st.lists(st.text(max_size=8), max_size=3), st.sampled_from(MessageClass))
 def test_no_text_makes_it_raise(text: str, names: list[str], message_class: MessageClass) -> None:
-    added = {"bulk": "", "codes": "【信使】"}
-    lint(text, message_class=message_class, given_names=names, added_signatures=added)
+    accounts = {
+        name: TextRules(
+            dict.fromkeys(TextRule, TextLevel.WARN), 1, suffix, added_signature, {"1": "信使"}
+        )
+        for name, suffix, added_signature in (("bulk", "", ""), ("codes", "回T退订", "【信使】"))
+    }
+    lint(
+        text,
+        message_class=message_class,
+        given_names=names,
+        accounts=accounts,
+        extension="1",
+    )
 
 
 HOSTILE = (
@@ -105,7 +118,7 @@ def test_a_good_text_has_no_finding() -> None:
         f"{PLAIN}，详情 https://a.cn/x?y=1 ，退订回T",
         "【信使】3#楼5#单元，满50%减60%，A+B=C，a@b.com。v1.com2",
     ):
-        assert lint(text, added_signatures={"bulk": ""}) == ([], [])
+        assert lint(text) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -127,16 +140,20 @@ def test_a_good_text_has_no_finding() -> None:
     ],
 )
 def test_a_signature_that_a_gateway_may_not_see_is_warned_about(text: str, said: str) -> None:
-    assert said in warnings(text, added_signatures={"bulk": ""})
+    assert said in warnings(text)
     assert problems(text) == ""
 
 
 def test_the_platforms_own_signature_beside_the_texts_is_two_and_stands_in_for_none() -> None:
-    added = {"bulk": "【信使】"}
-    assert "bulk adds 【信使】 itself" in warnings(PLAIN, added_signatures=added)
-    assert warnings("您的订单已发货", added_signatures=added) == ""
-    both = warnings("您的订单已发货", added_signatures={"bulk": "【信使】", "v1": ""})
-    assert "none is known that v1 would add" in both
+    plain = default_rules(MessageClass.NOTICE)
+    adding = replace(plain, added_signature="【信使】")
+    two = warnings(PLAIN, accounts={"bulk": adding})
+    assert "brings a signature beside 【信使】, which the account adds" in two
+    assert "bulk" not in two
+    assert warnings("您的订单已发货", accounts={"bulk": adding}) == ""
+    both = warnings("您的订单已发货", accounts={"bulk": adding, "v1": plain})
+    assert both.startswith("text: has no signature")
+    assert both.endswith("(account v1)")
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,11 @@ def end_with_parent() -> None:
 
 
 def _begin(what: Callable[..., None], log: Path, points: str, words: Sequence[Any]) -> None:
+    from tests.support import roster
     from worker import failpoints
     from worker.runtime import logs
 
+    roster.install()
     end_with_parent()
     os.setsid()
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

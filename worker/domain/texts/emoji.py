@@ -5,6 +5,9 @@ that is drawn as a sign unless told otherwise (☎ ©) is an emoji only with U+F
 """
 
 import re
+from collections.abc import Iterator
+
+from worker.domain.errors import Problem
 
 #: Emoji_Presentation in the basic plane (Unicode 17, emoji-data.txt), as code points in hex.
 _DRAWN_AS_EMOJI = """
@@ -56,3 +59,11 @@ def first(text: str) -> str | None:
         return None
     match = _EMOJI.search(text)
     return match[0] if match else None
+
+
+def problems(text: str) -> Iterator[Problem]:
+    """Yield the place of the first emoji of a text."""
+    emoji = first(text)
+    if emoji is not None:
+        what = f"has an emoji at character {text.index(emoji) + 1}"
+        yield Problem("text", f"{what}; say it in words")

@@ -1,7 +1,8 @@
-"""Finds links that a handset takes for longer, or shorter, than they are."""
+"""Finds links, and those that a handset takes for longer, or shorter, than they are."""
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from worker.domain.errors import Problem
 
@@ -21,23 +22,51 @@ _WIDE_LINK = re.compile(
     re.IGNORECASE,
 )
 _WIDE_MARK = re.compile("[：／。．ｈ]")
-#: What makes a text hold a link, of which no value of a template may be a part.
-_LINK = re.compile(r"://|www\.", re.IGNORECASE)
-_DOMAIN_END = re.compile(r"\.([A-Za-z]{2,5})(?![A-Za-z0-9-])")
+#: Where a link begins: with its scheme, with `www.`, or with a domain alone.
+_SCHEME = re.compile(r"(?:https?|HTTPS?|ｈｔｔｐｓ?) ?[:：] ?[/／]{2}|www[.．。]|WWW[.．]")
+_DOMAIN = re.compile(r"(?<=[A-Za-z0-9])\.([A-Za-z]{2,12})(?![A-Za-z0-9-])")
+_HOST_BEFORE = re.compile(r"[A-Za-z0-9.-]+\Z")
 _MAIL_BEFORE = re.compile(r"@[A-Za-z0-9.-]*\Z")
 #: How far before its last dot a mail address may begin its domain.
 _MAX_DOMAIN = 64
 
 
+def may_hold_link(text: str) -> bool:
+    """Tell at one glance whether a text has a mark without which there is no link."""
+    return (
+        "." in text
+        or "/" in text
+        or "{" in text
+        or "／" in text
+        or "．" in text
+        or "ｈ" in text
+        or "www" in text
+    )
+
+
 def contains(text: str) -> bool:
-    """Tell whether a text holds a link: one with a scheme, or a name under a common domain."""
-    if _LINK.search(text):
-        return True
-    return any(match[1].lower() in _DOMAIN_SET for match in _DOMAIN_END.finditer(text))
+    """Tell whether a text holds a link."""
+    return next(problems(text), None) is not None
 
 
-def warnings(text: str) -> Iterator[Problem]:
-    """Yield a warning for each link that a handset will not take as it is meant."""
+def problems(text: str) -> Iterator[Problem]:
+    """Yield the place of the first link of a text, which itself is not repeated."""
+    positions = [match.start() for match in islice(_SCHEME.finditer(text), 1)]
+    for match in _DOMAIN.finditer(text):
+        is_domain = match[1].lower() in _DOMAIN_SET or text.startswith("/", match.end())
+        if is_domain and not _is_mail(text, match.start()):
+            host = _HOST_BEFORE.search(text, max(0, match.start() - _MAX_DOMAIN), match.start())
+            positions.append(host.start() if host else match.start())
+            break
+    if positions:
+        what = f"has a link at character {min(positions) + 1}"
+        yield Problem("text", f"{what}; leave it out, or use a text that is registered with it")
+
+
+def broken_link_problems(text: str) -> Iterator[Problem]:
+    """Yield the place of each link that a handset will not take as it is meant."""
+    if not may_hold_link(text):
+        return
     for at in sorted(_positions_behind_links(text)):
         what = f"has “{text[at]}” directly behind a link, at character {at + 1}"
         yield Problem("text", f"{what}: handsets may take it to the link; put a blank between")

@@ -25,8 +25,8 @@ SUBSTITUTES = {
 }
 
 
-def warnings(text: str) -> Iterator[Problem]:
-    """Yield a warning for each different blank or look-alike that not every account can carry."""
+def problems(text: str) -> Iterator[Problem]:
+    """Yield the place of each different blank or look-alike that not every account can carry."""
     if _DOUBTFUL.search(text) is None:
         return
     positions: dict[str, int] = {}

@@ -4,7 +4,7 @@ Gateways refuse a text without one, or put one of their own there; nothing is ad
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from worker.domain.errors import Problem
 
@@ -28,29 +28,16 @@ _OTHER_BRACKETS = re.compile(
 )
 
 
-def warnings(text: str, added_signatures: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield what is doubtful about the signature of a text.
+def is_name(name: str) -> bool:
+    """Tell whether carriers would register a name, without its brackets, as a signature."""
+    return 2 <= len(name) <= MAX_LENGTH and name == name.strip() and not re.search("[【】\n]", name)
 
-    `added_signatures` has what each account that may carry the text adds itself, "" for nothing.
+
+def is_well_signed(text: str) -> bool:
+    """Tell at one glance whether a text has one signature, in its place, as most have.
+
+    Of such a text nothing is found here where the account adds no signature.
     """
-    if _is_good(text) and not any(added_signatures.values()):
-        return
-    matches = list(_SIGNATURE.finditer(text))
-    yield from _form_warnings(text, matches)
-    if not matches:
-        adding_none = sorted(name for name, signature in added_signatures.items() if not signature)
-        if adding_none and not ("【" in text or "】" in text):
-            yield _missing(text, adding_none)
-        return
-    is_signed = not text[: matches[0].start()].strip() or not text[matches[-1].end() :].strip()
-    for name, signature in added_signatures.items():
-        if signature and is_signed:
-            what = f"{name} adds {signature} itself and the text brings a signature: two are sent"
-            yield Problem("text", f"{what}; leave it out of the text, or name another account")
-
-
-def _is_good(text: str) -> bool:
-    """Tell at one glance whether a text has one signature, in its place, as most have."""
     end = text.find("】")
     return (
         text.startswith("【")
@@ -61,13 +48,33 @@ def _is_good(text: str) -> bool:
     )
 
 
-def _form_warnings(text: str, matches: list[re.Match[str]]) -> Iterator[Problem]:
+def signature_of(text: str, added_signature: str = "") -> str | None:
+    """Return the signature with which a text arrives, without brackets; None if it has none.
+
+    It is that at the text's beginning, else that at its end, else the one that the account adds.
+    """
+    matches = list(_SIGNATURE.finditer(text))
+    if matches and not text[: matches[0].start()].strip():
+        return matches[0][1].strip()
+    if matches and not text[matches[-1].end() :].strip():
+        return matches[-1][1].strip()
+    added = _SIGNATURE.fullmatch(added_signature.strip())
+    return added[1].strip() if added else added_signature.strip() or None
+
+
+def problems(text: str, added_signature: str = "") -> Iterator[Problem]:
+    """Yield what is doubtful about the signature of a text, to which an account may add its own."""
+    matches = list(_SIGNATURE.finditer(text))
     if text.count("【") != len(matches) or text.count("】") != len(matches):
         at = _unpaired(text) + 1
         yield Problem("text", f"has a 【 or 】 without its other half at character {at}; pair them")
+        if not matches:
+            return
     if not matches:
+        if not added_signature:
+            yield _missing(text)
         return
-    first, *others = matches
+    first = matches[0]
     if first.start() and not text[: first.start()].strip():
         yield Problem("text", "begins with a blank before its signature 【…】; remove the blank")
     elif first.start():
@@ -76,20 +83,29 @@ def _form_warnings(text: str, matches: list[re.Match[str]]) -> Iterator[Problem]
     if not 2 <= len(first[1].strip()) <= MAX_LENGTH or first[1] != first[1].strip():
         rule = f"2 to {MAX_LENGTH} characters without a blank around them"
         yield Problem("text", f"has a 【…】 at character {first.start() + 1} that is not {rule}")
-    if others:
-        at = others[0].start() + 1
+
+
+def second_problems(text: str, added_signature: str = "") -> Iterator[Problem]:
+    """Yield that a text has two signatures, or one beside that which its account adds."""
+    matches = list(_SIGNATURE.finditer(text))
+    if not matches:
+        return
+    if len(matches) > 1:
+        at = matches[1].start() + 1
         what = f"has a second 【…】 at character {at}, which may pass for a second signature"
         yield Problem("text", f"{what}; use other brackets")
+    is_signed = not text[: matches[0].start()].strip() or not text[matches[-1].end() :].strip()
+    if added_signature and is_signed:
+        what = f"brings a signature beside {added_signature}, which the account adds: two are sent"
+        yield Problem("text", f"{what}; leave it out of the text, or name another account")
 
 
-def _missing(text: str, accounts: list[str]) -> Problem:
-    """Return the warning that a text has no signature, for accounts that add none."""
+def _missing(text: str) -> Problem:
+    """Return the problem that a text has no signature, for an account that adds none."""
     if _OTHER_BRACKETS.match(text):
         return Problem("text", "has its signature in other brackets; write it in 【…】")
-    names = ", ".join(filter(None, accounts[:3])) + (" and others" if len(accounts) > 3 else "")
-    adds_none = f", and none is known that {names} would add" if names else ""
-    advice = "begin the text with it, or set added_signature"
-    return Problem("text", f"has no signature 【…】{adds_none}; {advice}")
+    what = "has no signature 【…】, and none is known that the account would add"
+    return Problem("text", f"{what}; begin the text with it, or set added_signature")
 
 
 def _unpaired(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Finds advertising without a way out, or with one that would not be understood."""
+"""Finds texts without a way out, or with one that would not be understood."""
 
 import re
 from collections.abc import Iterator
@@ -22,17 +22,27 @@ _ASKED_WORD = re.compile(
 )
 
 
-def warnings(text: str, reply_words: ReplyWords) -> Iterator[Problem]:
-    """Yield a warning where advertising says no way out, or one that `opt_out_words` lack."""
-    if not _has_way_out(text):
-        what = "is advertising and says no way out; end it with 回T退订, or as your carrier asks"
-        yield Problem("text", what)
-        return
+def problems(text: str, suffix: str = "") -> list[Problem]:
+    """Return that a text says no way out; with a suffix, that it does not end in exactly that."""
+    if suffix and not text.endswith(suffix):
+        what = f"does not end in “{suffix}”, the suffix that is set"
+        return [Problem("text", f"{what}; write it at the very end")]
+    if suffix or _has_way_out(text):
+        return []
+    what = "says no way out; end it with 回T退订, or as your carrier asks"
+    return [Problem("text", what)]
+
+
+def word_warnings(text: str, reply_words: ReplyWords) -> Iterator[Problem]:
+    """Yield a warning for each word that a way out asks for and that `opt_out_words` lack."""
     for match in _ASKED_WORD.finditer(text):
         word = next(filter(None, match.groups()))
-        if reply_words.meaning(word) is not ReplyMeaning.OUT:
-            what = f"says to answer {word}, which is none of opt_out_words"
-            yield Problem("text", f"{what}; add it there, or such answers opt nobody out")
+        if reply_words.meaning(word) is ReplyMeaning.OUT:
+            continue
+        if not _has_way_out(text):
+            return
+        what = f"says to answer {word}, which is none of opt_out_words"
+        yield Problem("text", f"{what}; add it there, or such answers opt nobody out")
 
 
 def _has_way_out(text: str) -> bool:

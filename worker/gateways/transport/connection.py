@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import select
+import socket
 from typing import cast
 
 from worker.gateways.transport.protocol import (
@@ -28,6 +29,8 @@ class ServerConnection(asyncio.Protocol):
         self._parser: TolerantParser | None = None
         self._pending_answer: asyncio.Future[RawResponse] | None = None
         self._poll = select.poll()
+        #: The socket, where its kernel can be asked to acknowledge at once.
+        self._tcp_socket: socket.socket | None = None
 
     async def exchange(self, request: bytes, max_bytes: int, trace: RequestTrace) -> RawResponse:
         """Write a request, return its answer; close the connection if that fails or is cancelled.
@@ -39,6 +42,7 @@ class ServerConnection(asyncio.Protocol):
         self._pending_answer = self._loop.create_future()
         try:
             self._transport.write(request)
+            self._acknowledge_at_once()
             answer = await self._pending_answer
         except BaseException:
             trace.start = parser.start()
@@ -50,6 +54,17 @@ class ServerConnection(asyncio.Protocol):
             return answer
         finally:
             self._parser = self._pending_answer = None
+
+    def _acknowledge_at_once(self) -> None:
+        """Ask the kernel to acknowledge what comes next at once, where it can be asked (Linux).
+
+        A server that writes head and body apart, with Nagle's algorithm on, sends the body when the
+        head has been acknowledged: a kernel that waits for something to send delays that by 40 ms.
+        The kernel forgets it after a while, so it is asked for each answer.
+        """
+        if self._tcp_socket is not None:
+            with contextlib.suppress(OSError):
+                self._tcp_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def is_open(self) -> bool:
         """Tell whether it is open, as far as the event loop knows."""
@@ -66,7 +81,11 @@ class ServerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport and watch its socket; the event loop calls this and what follows."""
         self._transport = cast("asyncio.Transport", transport)
-        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        own_socket = transport.get_extra_info("socket")
+        self._poll.register(own_socket.fileno(), select.POLLIN)
+        is_tcp = own_socket.family in {socket.AF_INET, socket.AF_INET6}
+        if is_tcp and hasattr(socket, "TCP_QUICKACK"):
+            self._tcp_socket = own_socket
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes of the answer; bytes that no request asked for close the connection."""

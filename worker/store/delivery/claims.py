@@ -55,6 +55,8 @@ class Lease:
     binding_id: int | None = None
     #: What cannot carry its messages in the form that they have: bindings by id, accounts by name.
     barred: tuple[int | str, ...] = ()
+    #: The segments of each message as they were written with the claim; 0 where that is not known.
+    segments: int = 0
     #: The message of a fresh single, where the claim has read it: () when that message has ended,
     #: None when the claim has read nothing.
     prefetched_messages: "tuple[SingleMessage, ...] | None" = None
@@ -196,7 +198,8 @@ def write_ahead(
     )
     if updated.rowcount != 1:
         return None
-    return replace(_lease_of(planned, account, reference), binding_id=binding_id)
+    lease = _lease_of(planned, account, reference)
+    return replace(lease, binding_id=binding_id, segments=segments)
 
 
 def _lease_of(planned: PlannedSubmission, account: str, reference: str) -> Lease:

@@ -52,7 +52,8 @@ def insert_ranges(
     rows = _submission_rows(leases, segments, valid_until, owner)
     ids = _insert_rows(connection, rows, seconds)
     return [
-        replace(lease, id=submission_id) for lease, submission_id in zip(leases, ids, strict=True)
+        replace(lease, id=submission_id, segments=segment_count)
+        for lease, submission_id, segment_count in zip(leases, ids, segments, strict=True)
     ]
 
 
@@ -85,14 +86,18 @@ def insert_singles(
         _insertion_of_singles(tuple(rows[0])), packed_columns(rows) | {"seconds": seconds}
     )
     rows_by_request = {row.request_id: row for row in inserted}
-    return [_lease_of_single(lease, rows_by_request[lease.request_id]) for lease in leases]
+    return [
+        _lease_of_single(lease, rows_by_request[lease.request_id], segment_count)
+        for lease, segment_count in zip(leases, segments, strict=True)
+    ]
 
 
-def _lease_of_single(lease: Lease, row: Any) -> Lease:
+def _lease_of_single(lease: Lease, row: Any, segments: int) -> Lease:
     """Return a lease with the id and the message that `_insertion_of_singles` returned for it."""
     single_message = SingleMessage(row.msisdn, dict(row.variables) if row.variables else None)
     has_ended = row.msisdn is None
-    return replace(lease, id=row.id, prefetched_messages=() if has_ended else (single_message,))
+    messages = () if has_ended else (single_message,)
+    return replace(lease, id=row.id, segments=segments, prefetched_messages=messages)
 
 
 @cache

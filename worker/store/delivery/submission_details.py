@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from worker.domain.message_ranges import MessageKey, MessageRange, keys_in
+from worker.store.db import capabilities
 from worker.store.db.dialects import insert_or_update, is_any_of
+from worker.store.db.pg_arrays import packed_columns, parameter_table
 from worker.store.schema.tables import message_gateway_id, submission, submission_detail
 
 
@@ -166,19 +168,31 @@ def keep_gateway_ids(
         [{"submission_id": submission_id, "gateway_ids": packed}],
     )
     if by_recipient:
-        connection.execute(
-            insert(message_gateway_id),
-            [
-                {
-                    "submission_id": submission_id,
-                    "request_id": request_id,
-                    "n": n,
-                    "gateway_id": gateway_id,
-                }
-                for (request_id, n), gateway_id in zip(keys_in(ranges), gateway_ids, strict=True)
-                if gateway_id
-            ],
-        )
+        rows = [
+            {
+                "submission_id": submission_id,
+                "request_id": request_id,
+                "n": n,
+                "gateway_id": gateway_id,
+            }
+            for (request_id, n), gateway_id in zip(keys_in(ranges), gateway_ids, strict=True)
+            if gateway_id
+        ]
+        _insert_rows(connection, rows)
+
+
+def _insert_rows(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Insert ids as rows to be found by; on PostgreSQL they go column by column."""
+    if rows and capabilities.takes_columns(connection):
+        connection.execute(_insert_arrays, packed_columns(rows))
+    elif rows:
+        connection.execute(insert(message_gateway_id), rows)
+
+
+_insert_arrays = insert(message_gateway_id).from_select(
+    [column.name for column in message_gateway_id.c],
+    select(*parameter_table({column.name: column for column in message_gateway_id.c}).c),
+)
 
 
 def unpacked_ids(packed: Mapping[str, Any] | None) -> dict[MessageKey, str]:

@@ -1,6 +1,6 @@
 """Read unknown submissions, end their doubt, and plan their one resend."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -115,12 +115,22 @@ def repeatable(connection: Connection, account: str, limit: int) -> list[Lease]:
         .order_by(submission.c.id)
         .limit(limit)
     ).all()
+    return _leases(connection, rows)
+
+
+def leases_of(connection: Connection, ids: Collection[int]) -> list[Lease]:
+    """Return the leases that submissions had, with their requests' contents and references."""
+    query = select(submission).where(submission.c.id.in_(list(ids))).order_by(submission.c.id)
+    return _leases(connection, connection.execute(query).all())
+
+
+def _leases(connection: Connection, rows: Sequence[Any]) -> list[Lease]:
     rows_by_request = request_rows(connection, {row.request_id for row in rows})
     contents = {
         request_id: content_of(request_row) for request_id, request_row in rows_by_request.items()
     }
     return [
-        replace(lease_of(row), content=contents[row.request_id], reference=row.reference)
+        replace(lease_of(row), content=contents[row.request_id], reference=row.reference or "")
         for row in rows
     ]
 

@@ -26,6 +26,7 @@ class RosterSide(Side):
         "templates": {},  # the texts of templates by their ids, with `{name}` for each value
         "forbidden": "",  # characters that no value may have: it is refused in this form
         "faulty": [],  # templates that are at fault
+        "ids": True,  # each message that is taken is given an id
         "hides": False,  # a query shows nothing, as one that lags behind
         "page": 1000,
     }
@@ -93,13 +94,15 @@ class RosterSide(Side):
             code, text = self._judge(fields, message)
             row = {"to": f"+86{message['to']}", "code": code}
             if code == "ok":
-                row["id"] = f"{account.name}-{self.world.next_serial():012d}"
+                message_id = f"{account.name}-{self.world.next_serial():012d}"
+                if self.options["ids"]:
+                    row["id"] = message_id
                 taken.msisdns.append(message["to"])
                 taken.texts.append(text)
                 taken.parts.append(segment_count(text))
-                taken.ids.append(row["id"])
-                self._references[row["id"]] = fields["reference"]
-                shown = {**row, "reference": message["name"], "text": text}
+                taken.ids.append(message_id)
+                self._references[message_id] = fields["reference"]
+                shown = {**row, "id": message_id, "reference": message["name"], "text": text}
                 self._sent.setdefault(message["to"], []).append(shown)
             rows.append(row)
         if not self.can_pay(account, taken):
