@@ -162,6 +162,19 @@ def test_a_code_of_one_number_is_about_that_number(
 
 
 @ONE_DATABASE
+@pytest.mark.parametrize("bad", ["19999992001", "19999992101", "19999992201"])
+def test_a_bad_number_is_refused_alone(stage: Stage, bad: str) -> None:
+    """Whether the whole call is refused for it, or its row alone says so."""
+    configure(stage)
+    made = stage.enqueue([*mobiles(3), bad], "", **TEMPLATE)
+    with stage.working():
+        eventually(lambda: stage.states(made) == {"delivered": 3, "rejected": 1})
+    assert stage.message(made, 3).state.value == "rejected"
+    assert stage.taken() == Counter(mobiles(3))
+    check_ledger(stage)
+
+
+@ONE_DATABASE
 @pytest.mark.parametrize(
     "code",
     ["LimitExceeded.PhoneNumberDailyLimit", "LimitExceeded.PhoneNumberSameContentDailyLimit"],
