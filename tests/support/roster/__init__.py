@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from worker.gateways import adapters, registry
-from worker.sandbox import sides
+from worker.gateways import adapters as product_adapters
+from worker.gateways import registry
+from worker.sandbox import sides as product_sides
 
 NAME = "roster"
 FOLDER = Path(__file__).parent
+#: The packages that are looked through, and the folders that are added to them.
+_PLACES = ((product_adapters, "adapters"), (product_sides, "sides"))
 #: What an account needs.
 LOGIN = {"gateway": NAME, "account": "demo", "key": "roster-key"}
 
@@ -26,7 +29,7 @@ def installed() -> Iterator[None]:
     try:
         yield
     finally:
-        for package, folder in ((adapters, "adapters"), (sides, "sides")):
+        for package, folder in _PLACES:
             package.__path__.remove(str(FOLDER / folder))
             sys.modules.pop(f"{package.__name__}.{NAME}", None)
         registry.gateway_classes.cache_clear()
@@ -34,7 +37,7 @@ def installed() -> Iterator[None]:
 
 def install() -> None:
     """Let the gateway be found from now on."""
-    for package, folder in ((adapters, "adapters"), (sides, "sides")):
+    for package, folder in _PLACES:
         package.__path__.append(str(FOLDER / folder))
     registry.gateway_classes.cache_clear()
 

@@ -158,7 +158,7 @@ class Aliyun(Gateway):
 
         A batch in which some number has had enough is split until that number is found.
         """
-        answer = self._parse(response)
+        answer = self._parse(response, _values(submission))
         if isinstance(answer, Result):
             return Results(answer)
         result = self._result(answer, _values(submission))
@@ -245,7 +245,9 @@ class Aliyun(Gateway):
         )
         return request
 
-    def _parse(self, response: httpx.Response) -> Mapping[str, Any] | Result:
+    def _parse(
+        self, response: httpx.Response, values: Iterable[str] = ()
+    ) -> Mapping[str, Any] | Result:
         """Return an answer that has a `Code`, or the result of one that says nothing.
 
         What the platform's front refuses (signatures, keys, pace) has a status outside of 2xx: its
@@ -258,14 +260,14 @@ class Aliyun(Gateway):
             answer = None
         if not isinstance(answer, dict) or not read_word(answer.get("Code")):
             failure = http_failure(self.table, response) or unreadable_result(self.table, text)
-            return _screened(failure, text, (self.settings.access_key_id,))
+            return _screened(failure, text, (self.settings.access_key_id, *values))
         if response.is_success:
             return answer
         result = self._result(answer)
         if read_word(answer.get("RequestId")) and result.mapped and not _is_success(result):
             return answer
         foreign = http_failure(self.table, response)
-        return _screened(foreign or result, text, (self.settings.access_key_id,))
+        return _screened(foreign or result, text, (self.settings.access_key_id, *values))
 
     def _result(self, answer: Mapping[str, Any], values: Iterable[str] = ()) -> Result:
         """Read an answer's code, and its words where they repeat nothing of the request."""
