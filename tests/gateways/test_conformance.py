@@ -23,9 +23,11 @@ def test_a_request_is_built_byte_for_byte(name: str, case: dict[str, Any]) -> No
     assert built.method == expected.get("method", "POST")
     assert str(built.url) == expected["url"]
     assert built.content.decode("utf-8") == expected.get("body", "")
+    for header, value in expected.get("headers", {}).items():
+        assert built.headers[header] == value
     if built.method == "POST":
         usual = "application/x-www-form-urlencoded"
-        assert built.headers["content-type"] == expected.get("content_type", usual)
+        assert built.headers.get("content-type") == expected.get("content_type", usual)
         assert built.headers["content-length"] == str(len(built.content))
     else:
         assert "content-type" not in built.headers
@@ -58,7 +60,8 @@ def test_what_cannot_be_carried_is_named(name: str, case: dict[str, Any]) -> Non
 @recorded_cases.every("answers")
 def test_an_answer_means_what_the_documents_say(name: str, case: dict[str, Any]) -> None:
     of = recorded_cases.gateway(name, case.get("account"))
-    read = recorded_cases.read(of, case.get("reader", "results"), recorded_cases.response(case))
+    answer = recorded_cases.response(case)
+    read = recorded_cases.read(of, case.get("reader", "results"), answer, case)
     assert recorded_cases.plain(read) == case["expect"]
 
 
@@ -112,10 +115,11 @@ def test_each_code_has_a_meaning_a_source_and_an_answer_that_says_it(name: str) 
         )
         result = getattr(result, "refusal", result)
         assert (result.outcome, result.code) == (meaning.outcome, code)
-        assert (result.fault, result.advice, result.hold) == (
+        assert (result.fault, result.advice, result.hold, result.wait) == (
             meaning.fault,
             meaning.advice,
             meaning.hold,
+            meaning.wait,
         )
         assert result.mapped
 

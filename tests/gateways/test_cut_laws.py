@@ -79,6 +79,24 @@ def _json(rows: list[dict[str, Any]]) -> bytes:
     return json.dumps({"code": "00", "data": rows, "message": "成功"}, ensure_ascii=False).encode()
 
 
+def status_rows(rows: Rows) -> bytes:
+    """Write reports as Tencent Cloud's pull returns them."""
+    pulled = [
+        {"PhoneNumber": f"+86{number}", "SerialNo": "7", "ReportStatus": "SUCCESS"}
+        for number, _ in rows
+    ]
+    return json.dumps({"Response": {"PullSmsSendStatusSet": pulled, "RequestId": "1"}}).encode()
+
+
+def reply_rows(rows: Rows) -> bytes:
+    pulled = [
+        {"ReplyContent": text, "PhoneNumber": f"+86{number}", "ReplyTime": 1620734188}
+        for number, text in rows
+    ]
+    response = {"RequestId": "1", "PullSmsReplyStatusSet": pulled}
+    return json.dumps({"Response": response}, ensure_ascii=False).encode()
+
+
 def json_replies_in_gbk(rows: Rows) -> bytes:
     return json_replies(rows).decode().encode("gbk", "replace")
 
@@ -124,6 +142,8 @@ def separated_replies(rows: Rows) -> bytes:
 
 
 FORMS = {
+    "status rows": Form("tencent", None, "reports", status_rows),
+    "reply rows": Form("tencent", None, "inbound", reply_rows),
     "JSON reports": Form("apiv1", None, "reports", json_reports),
     "JSON replies": Form("apiv1", None, "inbound", json_replies),
     "JSON replies in GBK": Form("apiv1", None, "inbound", json_replies_in_gbk),

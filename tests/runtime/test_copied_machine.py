@@ -21,6 +21,7 @@ from worker.runtime import maintenance
 from worker.runtime.process import WorkerProcess
 from worker.store import spool, spool_entries
 from worker.store.db.database import reading
+from worker.store.feedback.page_pieces import RawPage
 from worker.store.intake.campaign_progress import count_by_state
 from worker.store.schema.tables import event
 
@@ -88,8 +89,8 @@ def test_what_lies_in_both_spools_counts_once(
     machines = [in_folder(hand.settings, tmp_path / name) for name in ("original", "copy")]
     folder = spool.folder(machines[0])
     spool.write_free_file(folder, spool.SpoolFileKind.OUTCOMES, spool_entries.outcome_row(call))
-    page = b"<result>0</result>"
-    row = spool_entries.page_row("jzy", "reports", page, 200, {})
+    page = RawPage("jzy", "reports", b"<result>0</result>", 200)
+    row = spool_entries.page_row(page)
     spool.write_free_file(folder, spool.SpoolFileKind.PAGE, row)
     shutil.copytree(machines[0].state_folder, machines[1].state_folder)
     maintenance.drain_spools(engine, machines[0], "original")

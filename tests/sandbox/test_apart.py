@@ -8,7 +8,7 @@ from worker import sandbox
 from worker.sandbox import __main__, control, hostile, magic, rules, sides
 
 ROOT = Path(sandbox.__file__).parent
-GATEWAYS = {"fetion", "c123", "ihuyi", "apiv1", "jzyyun"}
+GATEWAYS = {"fetion", "c123", "ihuyi", "apiv1", "jzyyun", "aliyun", "tencent"}
 
 
 def _imports(path: Path) -> set[str]:

@@ -95,6 +95,10 @@ def test_a_row_proves_the_whole_call_only_where_calls_are_taken_as_a_whole(
         if not takes_whole:
             eventually(lambda: stage.states(made) == {"submitted": 5})
     assert stage.taken() == Counter(mobiles(5))
+    (line,) = stage.lines(roster.NAME)
+    ids = dict(zip(line.taken, line.ids, strict=True))
+    shown = {message.to: message.gateway_id for message in map(stage.message, made.ids)}
+    assert shown == ids or (takes_whole and {ids[to] for to, name in shown.items() if name})
     with reading(stage.engine) as connection:
         _, findings = ledger.compare(connection, stage.settings, stage.sandbox.ledger)
     assert [finding for finding in findings if finding.broken] == []

@@ -5,11 +5,14 @@ A file has these parts, all but `accounts` lists of cases that each name their `
 - `accounts`: settings by name, the first of them the usual one;
 - `settings`: settings that are refused, and the key that is named;
 - `capabilities`: some of what an account can carry;
-- `requests`: a call, and the method, URL, content type and body that it has to have, byte for byte;
+- `requests`: a call, and the method, URL, content type, body and some `headers` that it has to
+  have, byte for byte;
 - `problems`: a content, and where and how it is complained about;
 - `answers`: what a gateway answered, to which call, and what it means;
 - `pushes`: what a gateway pushed, and what it means; `push_answer` is what it is told;
-- `codes`: how an answer says a code, with `{code}` in its place.
+- `codes`: how an answer says a code, with `{code}` in its place;
+- `refuses_by_status`: true where refusals come with a status outside of 2xx, in its own language;
+- `success`: a pattern that no answer lacks which says that messages were taken.
 
 `front_ends.json` holds what any gateway's front end may answer, and what that means everywhere.
 
@@ -30,7 +33,7 @@ import pytest
 
 from tests.support import roster
 from tests.support.roster.adapters.roster import Roster
-from worker.gateways.base import Content, Gateway, OutgoingSubmission
+from worker.gateways.base import Content, Gateway, OutgoingSubmission, SentQuery
 from worker.gateways.registry import gateway_classes
 
 FOLDER = Path(__file__).parents[1] / "gateways" / "recorded"
@@ -92,13 +95,22 @@ def content(case: Mapping[str, Any]) -> Content:
         case.get("template"),
         case.get("variables", {}),
         case.get("options", {}),
+        case.get("signature"),
     )
+
+
+def carrying(of: Gateway, text: str) -> Content:
+    """Return a content that carries a text: itself, or as a value where templates are all."""
+    if of.capabilities.texts:
+        return Content(text)
+    return Content("", template="1110", variables={"1": text}, signature="信使")
 
 
 def parcel(case: Mapping[str, Any]) -> OutgoingSubmission:
     """Return the parcel that a case describes."""
     to = tuple(case.get("to", ["13800138000"]))
-    return OutgoingSubmission(to, content(case), case.get("reference", REFERENCE))
+    reference = case.get("reference", REFERENCE)
+    return OutgoingSubmission(to, content(case), reference, tuple(case.get("values", ())))
 
 
 def body(case: Mapping[str, Any]) -> bytes:
@@ -124,14 +136,25 @@ def request(of: Gateway, case: Mapping[str, Any]) -> httpx.Request | None:
             return of.inbound_request(at, datetime.fromisoformat(hour) if hour else None)
         case "password":
             return of.password_request(case["new_password"])
+        case "query":
+            return of.query_request(query(case), at)
         case call:
             return getattr(of, f"{call}_request")(at)
 
 
-def read(of: Gateway, reader: str, answer: httpx.Response) -> Any:
-    """Read an answer to a call."""
+def query(case: Mapping[str, Any]) -> SentQuery:
+    """Return the question that a case asks about a message."""
+    (msisdn,) = case.get("to", ["13800138000"])
+    called_at = datetime.fromisoformat(case["called_at"]) if "called_at" in case else AT
+    return SentQuery(msisdn, called_at, case.get("reference", REFERENCE))
+
+
+def read(
+    of: Gateway, reader: str, answer: httpx.Response, case: Mapping[str, Any] | None = None
+) -> Any:
+    """Read an answer to a call, which is to the messages of a case."""
     if reader == "results":
-        return of.read_results(answer, parcel({})).default
+        return of.read_results(answer, parcel(case or {})).default
     return getattr(of, f"read_{reader}")(answer)
 
 

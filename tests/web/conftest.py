@@ -86,7 +86,7 @@ def web() -> dict[str, Any]:
 
 @pytest.fixture
 def accounts() -> dict[str, dict[str, Any]]:
-    """What the accounts of `served` have beyond the stage's, by name."""
+    """What the accounts of `served` have beyond the stage's, by name; of others the whole."""
     return {}
 
 
@@ -97,6 +97,7 @@ def served(
     """A web process in a thread of this one."""
     if web or accounts:
         sections = {name: section(stage.sandbox, name, **accounts.get(name, {})) for name in LOGINS}
+        sections |= {name: accounts[name] for name in accounts.keys() - LOGINS.keys()}
         if "test_account" in web:
             sections[web["test_account"]]["classes"] = []
         stage.configure(accounts=sections, web=web)

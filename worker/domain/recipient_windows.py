@@ -11,7 +11,7 @@ midnight counts for both days and needs room in both.
 
 import math
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
@@ -34,6 +34,7 @@ MAX_SPAN_SECONDS = 31 * 86_400.0
 _DAY = 86_400_000
 _SHANGHAI_OFFSET = SHANGHAI_OFFSET // timedelta(milliseconds=1)
 _WINDOW = re.compile(r"(\d{1,9})\s*/\s*(\S.*)")
+_PRESET_NAME = re.compile(r"[a-z][a-z_-]{0,31}")
 
 
 class Window(NamedTuple):
@@ -78,6 +79,28 @@ _SYNTAX = (
     'write limits as ["1/s", "5/day"]: how many (1 to 1000), and "day" for the day in Shanghai or a'
     ' span of at most 31 days for any such span ("5/24h", "3/10m")'
 )
+
+
+def with_presets(value: Any, presets: Mapping[str, Sequence[str]]) -> Any:
+    """Put the limits that a preset stands for in place of its name, in a list or a text of limits.
+
+    Raises `ValueError` for a name that is no preset here; anything else is left to `parse`.
+    """
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        return value
+    expanded: list[Any] = []
+    for part in parts:
+        name = part.strip().lower() if isinstance(part, str) else ""
+        if _PRESET_NAME.fullmatch(name) is None:
+            expanded.append(part)
+            continue
+        if name not in presets:
+            known = " or ".join(f'"{preset}"' for preset in presets) or "none"
+            msg = f"{name} is no preset of this gateway, which has {known}; {_SYNTAX}"
+            raise ValueError(msg)
+        expanded += presets[name]
+    return expanded
 
 
 def _parse_list(value: Any) -> Any:

@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from worker.domain import recipient_windows
 from worker.domain.durations import Duration
 from worker.domain.enums import MessageClass, Reports
 from worker.domain.recipient_windows import Windows
@@ -97,6 +98,9 @@ class AccountSettings(BaseModel):
 
     #: The fields, beside the secrets, that change how the login is written on the wire.
     LOGIN_FORMAT_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    #: What `per_msisdn` may name in place of limits: those that the vendor sets for one number.
+    LIMIT_PRESETS: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     gateway: str
     base_url: str
@@ -178,6 +182,11 @@ class AccountSettings(BaseModel):
             msg = "is 20 to 100 letters, digits, - and _, by chance: `xinshi account push-url NAME`"
             raise ValueError(msg)
         return tokens
+
+    @field_validator("per_msisdn", mode="before")
+    @classmethod
+    def _expand_presets(cls, limits: Any) -> Any:
+        return recipient_windows.with_presets(limits, cls.LIMIT_PRESETS)
 
     @field_validator("proxy")
     @classmethod

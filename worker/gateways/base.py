@@ -7,7 +7,7 @@ no other module knows its name. All gateways run through one conformance suite, 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
@@ -236,6 +236,11 @@ class Gateway(ABC):
     def query_request(self, query: SentQuery, at: datetime) -> httpx.Request | None:
         """Build the request that asks what a number was sent around a time; it can be repeated."""
         return None
+
+    def query_requests(self, query: SentQuery, at: datetime) -> Sequence[httpx.Request]:
+        """Build all the requests that ask about one message; most gateways need a single one."""
+        request = self.query_request(query, at)
+        return () if request is None else (request,)
 
     def read_query(self, response: httpx.Response) -> Page[SentRow]:
         """Read the answer to `query_request`. Never raises."""

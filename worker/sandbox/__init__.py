@@ -1,4 +1,4 @@
-"""The sandbox: the server side of five SMS gateways on loopback, for tests and demonstrations.
+"""The sandbox: the server side of SMS gateways on loopback, for tests and demonstrations.
 
 It answers as the gateways' documents say, keeps a ledger of what it really took, makes reports and
 replies later, and misbehaves on command. It is written from the documents, apart from the adapters

@@ -64,6 +64,8 @@ class SandboxRequest:
     body: bytes
     #: When the whole request had arrived, in seconds since 1970.
     at: float
+    #: By their names in lower case; the last of equal names wins.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def fields(self) -> dict[str, bytes]:
         """Return the fields of query and form; where both name a field, the form wins."""
@@ -90,6 +92,9 @@ class GatewayCall:
     submits: bool = False
     #: The form in which the answer is wanted, where a gateway has several.
     form: str = ""
+    #: What HTTP carried beside the fields, for gateways whose signatures stand there.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(slots=True)

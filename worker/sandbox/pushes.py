@@ -5,12 +5,11 @@ import ipaddress
 import json
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httptools
 
-from worker.sandbox.side import Side
+from worker.sandbox.side import PushBody, Side
 from worker.sandbox.world import PushTarget, ReportGroup, SandboxInbound, World
 
 #: The most pushes under way at one time.
@@ -42,7 +41,7 @@ class PushSender:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._queue: asyncio.Queue[tuple[Side, PushTarget, dict[str, Any]]] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Side, PushTarget, PushBody]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         #: The pushes that were `tried`, `done` and `given_up`.
@@ -85,7 +84,7 @@ class PushSender:
             side, push, fields = await self._queue.get()
             await self._push(side, push, fields)
 
-    async def _push(self, side: Side, push: PushTarget, fields: dict[str, Any]) -> None:
+    async def _push(self, side: Side, push: PushTarget, fields: PushBody) -> None:
         for attempt in range(side.push_attempts):
             if attempt:
                 await asyncio.sleep(float(side.options.get("push_pause", 0.5)))
@@ -110,7 +109,7 @@ class PushSender:
         self._tasks.clear()
 
 
-async def _send(push: PushTarget, fields: dict[str, Any]) -> tuple[int, bytes]:
+async def _send(push: PushTarget, fields: PushBody) -> tuple[int, bytes]:
     parts = urlsplit(push.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
     try:
@@ -120,14 +119,16 @@ async def _send(push: PushTarget, fields: dict[str, Any]) -> tuple[int, bytes]:
         writer.close()
 
 
-def _format_request(push: PushTarget, fields: dict[str, Any]) -> bytes:
+def _format_request(push: PushTarget, fields: PushBody) -> bytes:
     parts = urlsplit(push.url)
     target = parts.path or "/"
     query = parts.query
-    content_type, body = "application/x-www-form-urlencoded", urlencode(fields).encode()
-    if push.form == "json":
+    content_type = "application/x-www-form-urlencoded"
+    if push.form == "json" or isinstance(fields, list):
         content_type, body = "application/json", json.dumps(fields, ensure_ascii=False).encode()
-    if push.method == "GET":
+    else:
+        body = urlencode(fields).encode()
+    if push.method == "GET" and not isinstance(fields, list):
         query = "&".join(filter(None, (query, urlencode(fields))))
         body = b""
     head = (

@@ -68,6 +68,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
         self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
         self._body_size = 0
         self._pipelined: deque[tuple[SandboxRequest, bool]] = deque()
@@ -130,6 +131,7 @@ class ClientConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Begin a request with empty parts."""
         self._url = b""
+        self._headers = []
         self._body = []
         self._body_size = 0
 
@@ -138,7 +140,8 @@ class ClientConnection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Answer `Expect: 100-continue`; no other header is looked at."""
+        """Keep a header for the sides, and answer `Expect: 100-continue`."""
+        self._headers.append((name, value))
         if len(name) == 6 and name.lower() == b"expect" and value.lower() == b"100-continue":
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -162,6 +165,10 @@ class ClientConnection(asyncio.Protocol):
             query,
             b"".join(self._body),
             self._handler.clock(),
+            {
+                name.decode("latin-1").lower(): value.decode("latin-1")
+                for name, value in self._headers
+            },
         )
         keep_alive = self._parser.should_keep_alive()
         if self._is_answering:

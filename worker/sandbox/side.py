@@ -18,6 +18,9 @@ MOBILES_AND_LANDLINES = re.compile(
     "(?:(?:1[3-9][0-9]{9}|0[0-9]{9,11}),)*+(?:1[3-9][0-9]{9}|0[0-9]{9,11})"
 )
 
+#: What is pushed: the fields of one report or message, or a list, which only JSON can hold.
+PushBody = dict[str, Any] | list[dict[str, Any]]
+
 
 class Side:
     """A gateway's server side; a subclass answers as the gateway's document says."""
@@ -63,12 +66,12 @@ class Side:
     def remember(self, account: str, submission: TakenSubmission, at: float) -> None:
         """Note a submission that was taken, now or (after a restart) by an earlier run."""
 
-    def push_report(self, report: SandboxReport) -> dict[str, Any]:
-        """Return the fields of a report as the gateway pushes it."""
+    def push_report(self, report: SandboxReport) -> PushBody:
+        """Return the fields of a report as the gateway pushes it, or a list of such for JSON."""
         raise NotImplementedError
 
-    def push_inbound(self, inbound: SandboxInbound) -> dict[str, Any]:
-        """Return the fields of an inbound message as the gateway pushes it."""
+    def push_inbound(self, inbound: SandboxInbound) -> PushBody:
+        """Return the fields of an inbound message, or a list of such, as the gateway pushes it."""
         raise NotImplementedError
 
     def accepts_push_answer(self, status: int, body: bytes) -> bool:

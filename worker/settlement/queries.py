@@ -20,7 +20,7 @@ from worker.delivery.account_guard import GuardedClient
 from worker.domain import references
 from worker.domain.enums import Outcome, SubmissionState
 from worker.domain.errors import WireError
-from worker.domain.message_ranges import MessageKey
+from worker.domain.message_ranges import MessageKey, joined
 from worker.gateways import contents, reading
 from worker.gateways.base import Account, SentQuery
 from worker.gateways.results import Result, SentRow
@@ -28,7 +28,12 @@ from worker.gateways.transport import answer_bounds
 from worker.gateways.transport.client import GatewayClient
 from worker.store import events, ticks
 from worker.store.db import database
-from worker.store.delivery import batch_split, outcomes, submission_messages
+from worker.store.delivery import (
+    batch_split,
+    outcomes,
+    submission_details,
+    submission_messages,
+)
 from worker.store.intake import requests
 from worker.store.settlement import queries, unknown
 from worker.store.settlement.queries import DoubtfulMessage, DoubtfulSubmission
@@ -108,21 +113,21 @@ class QuerySettler:
         """Ask about one message; return the row that proves it, if there is one."""
         gateway = account.gateway
         query = SentQuery(message.msisdn, doubtful.called_at, doubtful.reference)
-        request = gateway.query_request(query, datetime.now(UTC))
-        if request is None:
-            return None
-        try:
-            response = await self._client.send(account, request, answer_bounds.PAGE)
-        except WireError:
-            # Nothing is proven; it is asked again after its pause.
-            return None
-        page = reading.read_query(gateway, response)
-        await asyncio.to_thread(self._note_answer, account, page.refusal)
-        for row in page.items:
-            is_about_it = row.msisdn == message.msisdn and row.reference and doubtful.reference
-            if is_about_it and _is_ours(row.reference or "", doubtful.reference):
-                return row
-        return await asyncio.to_thread(self._by_text, account, doubtful, message, page.items)
+        rows: list[SentRow] = []
+        for request in gateway.query_requests(query, datetime.now(UTC)):
+            try:
+                response = await self._client.send(account, request, answer_bounds.PAGE)
+            except WireError:
+                # Nothing is proven; it is asked again after its pause.
+                return None
+            page = reading.read_query(gateway, response)
+            await asyncio.to_thread(self._note_answer, account, page.refusal)
+            for row in page.items:
+                is_about_it = row.msisdn == message.msisdn and row.reference and doubtful.reference
+                if is_about_it and _is_ours(row.reference or "", doubtful.reference):
+                    return row
+            rows += page.items
+        return await asyncio.to_thread(self._by_text, account, doubtful, message, rows)
 
     def _by_text(
         self,
@@ -178,15 +183,27 @@ class QuerySettler:
         doubtful: DoubtfulSubmission,
         shown: Mapping[MessageKey, str | None],
     ) -> None:
-        lease = doubtful.lease
+        lease, is_single = doubtful.lease, len(doubtful.messages) == 1
         whole = account.gateway.capabilities.takes_whole or len(shown) == len(doubtful.messages)
-        gateway_id = next(iter(shown.values())) if len(doubtful.messages) == 1 else None
+        accepted_id: int | None = lease.id
         if whole:
+            gateway_id = next(iter(shown.values())) if is_single else None
             if not outcomes.accept(connection, lease.id, lease.fence, gateway_id):
                 return
             unknown.withdraw_resend(connection, lease.id)
-        elif not self._part(connection, doubtful, shown):
+        else:
+            accepted_id = self._part(connection, doubtful, shown)
+        if accepted_id is None:
             return
+        if not is_single and any(shown.values()):
+            keys = sorted(shown)
+            submission_details.keep_gateway_ids(
+                connection,
+                accepted_id,
+                joined(keys),
+                [shown[key] for key in keys],
+                by_recipient=account.gateway.capabilities.reports_by_recipient,
+            )
         events.add(
             connection,
             "submission.settled",
@@ -201,14 +218,19 @@ class QuerySettler:
         connection: Connection,
         doubtful: DoubtfulSubmission,
         shown: Mapping[MessageKey, str | None],
-    ) -> bool:
-        """Give proven messages an accepted submission of their own; the others stay unknown."""
+    ) -> int | None:
+        """Give proven messages an accepted submission of their own; return its id.
+
+        The others stay unknown. None when the doubt has ended already.
+        """
         lease = doubtful.lease
         if unknown.lock_unknown(connection, lease.id, lease.fence) is None:
-            return False
+            return None
         result = Result(Outcome.ACCEPTED, QUERY_CODE)
-        batch_split.break_off(connection, lease, sorted(shown), SubmissionState.ACCEPTED, result)
-        return True
+        accepted = batch_split.break_off(
+            connection, lease, sorted(shown), SubmissionState.ACCEPTED, result
+        )
+        return accepted.id
 
 
 def _is_ours(named: str, reference: str) -> bool:

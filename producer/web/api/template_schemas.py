@@ -48,7 +48,7 @@ class NewTemplate(schemas.Strict):
 class NewBinding(schemas.Strict):
     """How an account is to send a template."""
 
-    account: schemas.Plain = Field(max_length=schemas.LONGEST_ACCOUNT, examples=["bulk"])
+    account: schemas.Plain = Field(max_length=schemas.LONGEST_ACCOUNT, examples=["main"])
     version: int | None = Field(
         None, strict=True, ge=1, le=2**31 - 1, description="Else the newest."
     )
@@ -72,7 +72,7 @@ class NewBinding(schemas.Strict):
 class NewSignature(schemas.Strict):
     """A brand that an account may put before its texts."""
 
-    account: schemas.Plain = Field(max_length=schemas.LONGEST_ACCOUNT, examples=["bulk"])
+    account: schemas.Plain = Field(max_length=schemas.LONGEST_ACCOUNT, examples=["main"])
     name: schemas.Plain = Field(
         max_length=signatures.MAX_LENGTH + 2, description="With or without 【】.", examples=["云雀"]
     )
