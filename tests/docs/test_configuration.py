@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.support import documents
+from worker.config.metrics_settings import MetricsSettings
 from worker.config.settings import TopSettings, parse
 from worker.config.web_settings import WebSettings
 from worker.domain.enums import MessageClass, TextRule
@@ -43,6 +44,7 @@ def push_fields() -> type[BaseModel]:
 
 MODELS: dict[str, type[BaseModel]] = {
     "Top level": TopSettings,
+    "Metrics": MetricsSettings,
     "The web process": WebSettings,
     "Every account": AccountSettings,
     "Codes of your own": CodeMeaning,
