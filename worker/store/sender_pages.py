@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, or_, select
 
+from worker.store import message_search
 from worker.store.messages import message_view
 from worker.store.schema.tables import campaign, request
 
@@ -19,7 +20,7 @@ from worker.store.schema.tables import campaign, request
 class MessageFilters:
     """Which messages a page holds; a filter that is None lets all pass.
 
-    Messages of a campaign only where its id is given, else those of `enqueue`.
+    Messages of a campaign only where its id or a number is given, else those of `enqueue` alone.
     """
 
     msisdn: str | None = None
@@ -43,24 +44,21 @@ def messages(
 
     `after` is the request and number of the last row of the page before.
     """
-    query = _filtered(select(message_view).where(message_view.c.sender == sender), filters)
-    if filters.campaign is None:
-        query = query.where(message_view.c.single.is_not(None))
-    else:
-        query = query.where(message_view.c.request_id == filters.campaign)
+    queries = [
+        _filtered(found.where(message_view.c.sender == sender), filters)
+        for found in message_search.sources(filters.msisdn, filters.campaign)
+    ]
     if after is not None:
         request_id, n = after
-        query = query.where(
-            message_view.c.request_id <= request_id,
-            or_(message_view.c.request_id < request_id, message_view.c.n > n),
-        )
-    page = query.order_by(message_view.c.request_id.desc(), message_view.c.n).limit(limit)
-    return list(connection.execute(page))
+        is_later = or_(message_view.c.request_id < request_id, message_view.c.n > n)
+        queries = [
+            query.where(message_view.c.request_id <= request_id, is_later) for query in queries
+        ]
+    return message_search.newest(connection, queries, limit)
 
 
 def _filtered(query: Select[Any], filters: MessageFilters) -> Select[Any]:
     values_by_column = {
-        "msisdn": filters.msisdn,
         "state": filters.state,
         "account": filters.account,
         "class": filters.message_class,

@@ -132,7 +132,16 @@ campaign = Table(
     Column("finished_at", Instant()),
     #: What its recipients read: {"segments": {"1": …}, "samples": [{"row": …, "text": …}]}.
     Column("preview", JSON(none_as_null=True)),
+    #: When all of its numbers were in `xinshi_number`; NULL: its messages are not found by number.
+    Column("searchable_at", Instant()),
     **_MYSQL,
+)
+_partial_index(
+    "ix_xinshi_campaign_unsearchable",
+    campaign,
+    "searchable_at",
+    "request_id",
+    where=campaign.c.searchable_at.is_(None),
 )
 
 message = Table(
@@ -145,7 +154,7 @@ message = Table(
     Column("state", String(16)),
     #: The submission that carries it, when that is not the one whose range covers it.
     Column("submission_id", _ID),
-    #: True for messages of `enqueue`: found by number. Those of campaigns are not indexed.
+    #: True for messages of `enqueue`, which have an index by number; campaigns have `xinshi_number`.
     Column("single", Boolean),
     Column("variables", JSON(none_as_null=True)),
     #: The literal status of its report, or the code of its own refusal.
@@ -176,6 +185,22 @@ _partial_index(
     "request_id",
     "n",
     where=message.c.submission_id.is_not(None),
+)
+
+#: The numbers of campaigns' messages, in their order: filled after a campaign is loaded.
+number = Table(
+    "xinshi_number",
+    metadata,
+    # Bytes are compared, in which order the rows are inserted.
+    Column(
+        "msisdn",
+        String(16).with_variant(String(16, collation="C"), "postgresql"),
+        primary_key=True,
+    ),
+    Column("request_id", _ID, primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+    **_MYSQL,
 )
 
 #: The rows of a campaign's list that became no message, numbered in the order of the list.
