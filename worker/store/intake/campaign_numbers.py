@@ -49,6 +49,11 @@ class Unsearched(NamedTuple):
     #: When the oldest of them was stored; None where there is none.
     since: datetime | None
 
+    @property
+    def count_text(self) -> str:
+        """The count in words of a list's end: `100+` where there may be more."""
+        return f"{self.count}+" if self.count == MAX_COUNTED else str(self.count)
+
 
 def next_campaign(connection: Connection) -> Row[tuple[int, int]] | None:
     """Return id and total of the newest loaded campaign whose numbers are not all stored."""
