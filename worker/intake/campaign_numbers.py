@@ -65,10 +65,10 @@ def store_part(engine: Engine) -> bool:
 
 
 def _next_part(connection: Connection) -> _Part | None:
-    campaign = number_store.next_campaign(connection)
+    cursor = dict(ticks.read_cursor(connection, TICK_NAME))
+    campaign = number_store.next_campaign(connection, cursor.get("campaign"))
     if campaign is None:
         return None
-    cursor = dict(ticks.read_cursor(connection, TICK_NAME))
     lo = cursor["n"] if cursor.get("campaign") == campaign.request_id else 0
     hi = min(lo + number_store.part_size(connection), campaign.total)
     return _Part(campaign.request_id, lo, hi, hi == campaign.total, cursor)

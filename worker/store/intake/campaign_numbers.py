@@ -19,11 +19,13 @@ from sqlalchemy import (
     column,
     exists,
     func,
+    insert,
     literal,
     select,
     text,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from worker.domain.enums import CampaignState
 from worker.store.db import capabilities
@@ -55,8 +57,13 @@ class Unsearched(NamedTuple):
         return f"{self.count}+" if self.count == MAX_COUNTED else str(self.count)
 
 
-def next_campaign(connection: Connection) -> Row[tuple[int, int]] | None:
-    """Return id and total of the newest loaded campaign whose numbers are not all stored."""
+def next_campaign(
+    connection: Connection, begun_id: int | None = None
+) -> Row[tuple[int, int]] | None:
+    """Return id and total of the newest loaded campaign whose numbers are not all stored.
+
+    The one that was begun, if any, comes first.
+    """
     query = (
         select(campaign.c.request_id, request.c.total)
         .join(request, request.c.id == campaign.c.request_id)
@@ -67,7 +74,10 @@ def next_campaign(connection: Connection) -> Row[tuple[int, int]] | None:
         .order_by(campaign.c.request_id.desc())
         .limit(1)
     )
-    return connection.execute(query).first()
+    begun = None
+    if begun_id is not None:
+        begun = connection.execute(query.where(campaign.c.request_id == begun_id)).first()
+    return begun or connection.execute(query).first()
 
 
 def is_sending(connection: Connection) -> bool:
@@ -82,14 +92,21 @@ def part_size(bind: Bind) -> int:
 
 
 def add(connection: Connection, request_id: int, lo: int, hi: int) -> None:
-    """Store the numbers of messages `lo <= n < hi`, sorted; those that are there stay."""
+    """Store the numbers of messages `lo <= n < hi`, sorted; those that are there stay.
+
+    That none is there is tried first: to ask so for each costs as much as to store it.
+    """
     numbers = (
         select(message.c.msisdn, message.c.request_id, message.c.n)
         .where(_is_in_part(request_id, lo, hi))
         .order_by(message.c.msisdn)
     )
     names = [stored.name for stored in number.columns]
-    connection.execute(insert_if_absent(connection, number).from_select(names, numbers))
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(number).from_select(names, numbers))
+    except IntegrityError:
+        connection.execute(insert_if_absent(connection, number).from_select(names, numbers))
 
 
 def read_pieces(connection: Connection, request_id: int, lo: int, hi: int) -> Iterator[str]:
