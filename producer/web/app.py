@@ -16,6 +16,7 @@ from producer.web.api import (
     lookups,
     messages,
     openapi,
+    opt_outs,
     pushes,
     templates,
 )
@@ -28,7 +29,8 @@ from worker.config.settings import Settings
 
 #: The modules of the API; each has a `router`.
 API_MODULES = (
-    *(messages, campaign_upload, campaigns, lookups, templates, callbacks, pushes, health),
+    *(messages, campaign_upload, campaigns, lookups, opt_outs),
+    *(templates, callbacks, pushes, health),
 )
 
 

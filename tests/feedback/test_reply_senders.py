@@ -44,7 +44,7 @@ def send(hand: Hand, sender: str, extension: str | None = None) -> None:
 
 
 def send_campaign(hand: Hand, sender: str, extension: str | None = None) -> None:
-    """Load a campaign to the number, with its numbers stored as a worker does some minutes later."""
+    """Load a campaign to the number, and store its numbers as a worker does later."""
     hand.campaign([NUMBER], account="v1", sender=sender, extension=extension)
     while campaign_numbers.store_part(hand.engine):
         pass

@@ -5,6 +5,7 @@ from threading import Event
 
 from sqlalchemy import Engine, select, text
 
+from tests.support.by_hand import by_person
 from tests.support.stage import eventually
 from worker.store.db.database import reading, writing
 from worker.store.feedback import opt_outs
@@ -43,11 +44,11 @@ def test_two_workers_that_opt_the_same_number_out_both_succeed(engine: Engine) -
     def other() -> list[str]:
         begun.set()
         with writing(engine) as connection:
-            return opt_outs.add_new(connection, NUMBERS[:0:-1], "the other")
+            return opt_outs.add_new(connection, NUMBERS[:0:-1], by_person("the other"))
 
     with ThreadPoolExecutor(1) as thread:
         with writing(engine) as connection:
-            mine = opt_outs.add_new(connection, NUMBERS[:2], "the first")
+            mine = opt_outs.add_new(connection, NUMBERS[:2], by_person("the first"))
             others = thread.submit(other)
             assert begun.wait(10)
             eventually(lambda: waits_for_a_lock(engine))
@@ -58,6 +59,8 @@ def test_two_workers_that_opt_the_same_number_out_both_succeed(engine: Engine) -
 
 def test_a_number_that_is_given_twice_opts_out_once(engine: Engine) -> None:
     with writing(engine) as connection:
-        assert opt_outs.add_new(connection, [NUMBERS[0], NUMBERS[0]], "twice") == [NUMBERS[0]]
-        assert opt_outs.add_new(connection, NUMBERS[:2], "again") == [NUMBERS[1]]
+        assert opt_outs.add_new(connection, [NUMBERS[0], NUMBERS[0]], by_person("twice")) == [
+            NUMBERS[0]
+        ]
+        assert opt_outs.add_new(connection, NUMBERS[:2], by_person("again")) == [NUMBERS[1]]
     assert stored(engine) == list(NUMBERS[:2])

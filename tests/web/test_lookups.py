@@ -120,7 +120,7 @@ def test_a_campaign_is_found_by_number_page_by_page_and_until_then_said_to_lack(
     to, other = mobiles(2)
     client.post("/v1/messages", json={"to": to, "text": TEXT, "account": "bulk"})
     for name in ("spring", "summer"):
-        body = {"name": name, "text": TEXT, "to": [other, to], "start": False}
+        body = {"name": name, "text": TEXT, "recipients": [other, to], "start": False}
         assert client.post("/v1/campaigns", json=body).status_code == 201
     page = client.get("/v1/messages", params={"to": to}).json()
     assert (len(page["messages"]), page["unsearched_campaigns"]) == (1, 2)

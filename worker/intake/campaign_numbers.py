@@ -50,9 +50,7 @@ def store_part(engine: Engine) -> bool:
         return False
     if capabilities.is_file(engine):
         with database.reading(engine) as connection:
-            pieces = list(
-                number_store.read_pieces(connection, part.campaign_id, part.lo, part.hi)
-            )
+            pieces = list(number_store.read_pieces(connection, part.campaign_id, part.lo, part.hi))
         for piece in pieces:
             with database.writing(engine) as connection:
                 number_store.add_piece(connection, part.campaign_id, piece)

@@ -232,9 +232,7 @@ def _newest(filters: InboundFilter, *conditions: ColumnElement[bool]) -> ScalarS
     )
 
 
-def _with_answers(
-    connection: Connection, rows: Sequence[RowMapping]
-) -> list[Mapping[str, Any]]:
+def _with_answers(connection: Connection, rows: Sequence[RowMapping]) -> list[Mapping[str, Any]]:
     """Return rows of `_query`, each with the one message that it `answers`."""
     doubtful_ids = {
         _request_id(row[name])
@@ -254,7 +252,7 @@ def _with_answers(
         is_same = replied_to is not None and extension == replied_to
         return is_same, replied_to is not None and extension is None, request_id
 
-    answered_rows = []
+    answered_rows: list[Mapping[str, Any]] = []
     for row in rows:
         candidates = [row["answered_single"], row["answered_in_campaign"]]
         ids = [message_id for message_id in candidates if message_id]

@@ -5,8 +5,9 @@ them, an index would cost more than all of the loading.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -43,7 +44,8 @@ FILE_PART_MESSAGES = 200_000
 MAX_COUNTED = 100
 
 
-class Unsearched(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Unsearched:
     """The campaigns whose messages are not found by number yet: how many, and since when."""
 
     #: `MAX_COUNTED` stands for as many or more.
@@ -57,9 +59,7 @@ class Unsearched(NamedTuple):
         return f"{self.count}+" if self.count == MAX_COUNTED else str(self.count)
 
 
-def next_campaign(
-    connection: Connection, begun_id: int | None = None
-) -> Row[tuple[int, int]] | None:
+def next_campaign(connection: Connection, begun_id: int | None = None) -> Row[Any] | None:
     """Return id and total of the newest loaded campaign whose numbers are not all stored.
 
     The one that was begun, if any, comes first.

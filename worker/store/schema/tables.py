@@ -154,7 +154,7 @@ message = Table(
     Column("state", String(16)),
     #: The submission that carries it, when that is not the one whose range covers it.
     Column("submission_id", _ID),
-    #: True for messages of `enqueue`, which have an index by number; campaigns have `xinshi_number`.
+    #: True for messages of `enqueue`, indexed by number; those of campaigns: `xinshi_number`.
     Column("single", Boolean),
     Column("variables", JSON(none_as_null=True)),
     #: The literal status of its report, or the code of its own refusal.
@@ -536,11 +536,46 @@ opt_out = Table(
     Column("known", Boolean),
     #: The reply by which it came; several numbers have one where a masked number fits all of them.
     Column("inbound_id", _ID),
+    #: What it stops: marketing (and notices, where that is set), or all, codes too.
+    Column("scope", String(16), nullable=False, default="marketing", server_default="marketing"),
+    #: reply, person, api, import, complaint or vendor.
+    Column("source", String(16), nullable=False, default="person", server_default="person"),
+    #: What proves it: a ticket, a file, a letter.
+    Column("evidence", String(200)),
     Index("ix_xinshi_opt_out_account", "account", "known", "since"),
     **_MYSQL,
 )
 _partial_index(
     "ix_xinshi_opt_out_inbound", opt_out, "inbound_id", where=opt_out.c.inbound_id.is_not(None)
+)
+_partial_index("ix_xinshi_opt_out_all", opt_out, "scope", where=opt_out.c.scope == "all")
+
+#: What became of opt-outs, each change in its turn; rows stay when an opt-out is taken back.
+opt_out_history = Table(
+    "xinshi_opt_out_history",
+    metadata,
+    _id(),
+    Column("msisdn", String(16), nullable=False),
+    Column("at", Instant(), nullable=False),
+    #: added, changed, removed or suggested.
+    Column("act", String(16), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("source", String(16), nullable=False),
+    #: A person's, a key's or a process's name.
+    Column("who", String(64), nullable=False),
+    Column("why", String(200), nullable=False),
+    Column("account", String(64)),
+    Column("inbound_id", _ID),
+    Column("evidence", String(200)),
+    Index("ix_xinshi_opt_out_history_msisdn", "msisdn", "id"),
+    **_MYSQL,
+)
+_partial_index(
+    "ix_xinshi_opt_out_history_suggested",
+    opt_out_history,
+    "act",
+    "id",
+    where=opt_out_history.c.act == "suggested",
 )
 
 account_state = Table(
