@@ -51,6 +51,7 @@ def export(
 
 
 def interruption_notice(target_file: Path | None) -> str:
+    """Say what an export that was interrupted leaves."""
     if target_file is None:
         return "the export is not whole"
     return f"{target_file} is as it was before"

@@ -13,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    Row,
     String,
     and_,
     bindparam,
@@ -59,7 +58,7 @@ class Unsearched:
         return f"{self.count}+" if self.count == MAX_COUNTED else str(self.count)
 
 
-def next_campaign(connection: Connection, begun_id: int | None = None) -> Row[Any] | None:
+def next_campaign(connection: Connection, begun_id: int | None = None) -> Any:
     """Return id and total of the newest loaded campaign whose numbers are not all stored.
 
     The one that was begun, if any, comes first.
@@ -74,10 +73,11 @@ def next_campaign(connection: Connection, begun_id: int | None = None) -> Row[An
         .order_by(campaign.c.request_id.desc())
         .limit(1)
     )
-    begun = None
-    if begun_id is not None:
-        begun = connection.execute(query.where(campaign.c.request_id == begun_id)).first()
-    return begun or connection.execute(query).first()
+    queries = (
+        [query] if begun_id is None else [query.where(campaign.c.request_id == begun_id), query]
+    )
+    rows = (connection.execute(choice).first() for choice in queries)
+    return next((row for row in rows if row is not None), None)
 
 
 def is_sending(connection: Connection) -> bool:
