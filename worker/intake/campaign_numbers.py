@@ -17,7 +17,7 @@ from worker.store.intake import campaign_numbers as number_store
 #: The name of the tick; its cursor has the campaign that it is at, and how far it came there.
 TICK_NAME = "numbers"
 #: A rest is so many times as long as the part before it: while messages are to be sent, and not.
-REST_WHILE_SENDING = 19.0
+REST_WHILE_SENDING = 29.0
 REST_WHILE_IDLE = 1.0
 
 

@@ -42,17 +42,17 @@ def sources(msisdn: str | None, request_id: int | None) -> Iterable[Select[Any]]
 
     Without a request: single messages, and where a number is given those of campaigns.
     """
-    found = select(message_view)
+    all_messages = select(message_view)
     if request_id is not None:
-        in_request = found.where(message_view.c.request_id == request_id)
+        in_request = all_messages.where(message_view.c.request_id == request_id)
         return [in_request if msisdn is None else in_request.where(message_view.c.msisdn == msisdn)]
-    single = found.where(message_view.c.single.is_not(None))
+    single = all_messages.where(message_view.c.single.is_not(None))
     if msisdn is None:
         return [single]
     is_named = and_(
         number.c.request_id == message_view.c.request_id, number.c.n == message_view.c.n
     )
-    of_campaigns = found.join(number, is_named).where(number.c.msisdn == msisdn)
+    of_campaigns = all_messages.join(number, is_named).where(number.c.msisdn == msisdn)
     return [single.where(message_view.c.msisdn == msisdn), of_campaigns]
 
 

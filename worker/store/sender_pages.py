@@ -45,8 +45,8 @@ def messages(
     `after` is the request and number of the last row of the page before.
     """
     queries = [
-        _filtered(found.where(message_view.c.sender == sender), filters)
-        for found in message_search.sources(filters.msisdn, filters.campaign)
+        _filtered(source.where(message_view.c.sender == sender), filters)
+        for source in message_search.sources(filters.msisdn, filters.campaign)
     ]
     if after is not None:
         request_id, n = after

@@ -159,8 +159,8 @@ def answered_message(
 def page(connection: Connection, filters: InboundFilter, limit: int) -> InboundPage:
     """Return a page; it may hold less than `limit`, even nothing, and still have a `before`."""
     max_rows = limit + 1 if filters.sender is None else MAX_SEARCHED_ROWS
-    found = connection.execute(_query(filters).limit(max_rows)).mappings().all()
-    searched = _with_answers(connection, found)
+    reply_rows = connection.execute(_query(filters).limit(max_rows)).mappings().all()
+    searched = _with_answers(connection, reply_rows)
     rows = searched if filters.sender is None else _answering(connection, searched, filters.sender)
     if len(rows) > limit:
         return InboundPage(rows[:limit], rows[limit - 1]["id"])
