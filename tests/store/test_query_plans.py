@@ -79,7 +79,9 @@ def test_a_search_by_number_and_an_opt_out_s_look_up_read_few_rows_beyond_what_t
         inbox_id = inbox.add_page(connection, "bulk", "inbound", b"")
         page = [(inbox_id, InboundMessage(number, "hello")) for number in numbers[:5]]
         inbound.take_pages(connection, hand.settings, "bulk", page)
-        connection.execute(text("ANALYZE"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # Versions of rows that are dead would count as read.
+        connection.execute(text("VACUUM ANALYZE"))
     looks = _looks(numbers)
     rows_read = {}
     for name, look in looks.items():
