@@ -67,6 +67,21 @@ def test_a_campaign_of_many_parts_is_stored_part_by_part_and_each_message_once(
     assert [tuple(row) for row in rows] == expected
 
 
+def test_a_campaign_that_was_begun_is_finished_before_a_newer_one(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PART_MESSAGES", "FILE_PART_MESSAGES"):
+        monkeypatch.setattr(number_store, name, 2)
+    numbers = mobiles(4)
+    begun = hand.campaign(numbers).id
+    campaign_numbers.store_part(hand.engine)
+    newer = hand.campaign(numbers).id
+    campaign_numbers.store_part(hand.engine)
+    assert found_ids(hand.engine, numbers[3]) == [f"{begun}-3"]
+    assert store_all(hand.engine) == 2
+    assert found_ids(hand.engine, numbers[3]) == [f"{newer}-3", f"{begun}-3"]
+
+
 def test_a_part_that_was_cut_off_is_stored_again_and_leaves_what_is_there(hand: Hand) -> None:
     numbers = mobiles(5)
     campaign_id = hand.campaign(numbers).id
