@@ -104,6 +104,14 @@ def test_an_opt_out_of_everything_reaches_a_campaign_of_notices_that_is_loaded(h
     assert hand.count(campaign_id) == {"suppressed": 1, "submitted": 2}
 
 
+def test_an_opt_out_reaches_a_batch_of_a_campaign_of_marketing_that_is_loaded(hand: Hand) -> None:
+    campaign_id = hand.campaign(NUMBERS).id
+    with writing(hand.engine) as connection:
+        opt_outs.add_new(connection, NUMBERS[:1], by_person("test"))
+    hand.record(*(answer(one, Outcome.ACCEPTED) for one in hand.take(MessageClass.MARKETING)))
+    assert hand.count(campaign_id) == {"suppressed": 1, "submitted": 2}
+
+
 def test_a_row_that_a_user_inserts_stops_marketing_alone(hand: Hand) -> None:
     with writing(hand.engine) as connection:
         statement = "INSERT INTO xinshi_opt_out (msisdn, since, why) VALUES (:number, :at, 'own')"
