@@ -6,8 +6,8 @@ from sqlalchemy import Engine, select
 from tests.support.by_hand import Hand, settings_of
 from tests.support.stage import mobiles
 from worker.domain.enums import MessageState
-from worker.intake import campaign_numbers, lookup
-from worker.store import ticks
+from worker.intake import campaign_numbers, campaigns, lookup
+from worker.store import message_search, ticks
 from worker.store.db.database import reading, writing
 from worker.store.intake import campaign_numbers as number_store
 from worker.store.schema.tables import campaign, number
@@ -45,6 +45,20 @@ def test_a_campaign_is_found_by_number_after_its_numbers_are_stored_and_said_to_
     assert found_ids(hand.engine, numbers[2], state=MessageState.DELIVERED.value) == []
     assert lookup.unsearched(hand.engine, {"msisdn": numbers[0]}).count == 0
     assert not campaign_numbers.has_work(hand.engine)
+
+
+def test_a_filter_finds_older_campaigns_behind_newer_ones_that_do_not_fit(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_search, "KEYS_TOGETHER", 2)
+    numbers = mobiles(2)
+    oldest, *newer = [hand.campaign(numbers, start=False).id for _ in range(5)]
+    for campaign_id in newer:
+        campaigns.cancel(hand.engine, campaign_id, who="test")
+    store_all(hand.engine)
+    queued = MessageState.QUEUED.value
+    assert found_ids(hand.engine, numbers[0], state=queued) == [f"{oldest}-0"]
+    assert found_ids(hand.engine, numbers[0]) == [f"{n}-0" for n in [*reversed(newer), oldest]]
 
 
 def test_a_campaign_of_many_parts_is_stored_part_by_part_and_each_message_once(

@@ -5,12 +5,14 @@ the thousandth page is as cheap as the first, and no row is missed or shown twic
 added.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
+from worker.domain.message_ranges import MessageKey
 from worker.store import message_search
 from worker.store.messages import message_view
 from worker.store.schema.tables import campaign, request
@@ -38,26 +40,24 @@ def messages(
     sender: str,
     filters: MessageFilters,
     limit: int,
-    after: tuple[int, int] | None = None,
+    after: MessageKey | None = None,
 ) -> list[Row[Any]]:
     """Return up to `limit` of the view's rows of a sender's messages, the newest request first.
 
     `after` is the request and number of the last row of the page before.
     """
-    queries = [
-        _filtered(source.where(message_view.c.sender == sender), filters)
-        for source in message_search.sources(filters.msisdn, filters.campaign)
-    ]
-    if after is not None:
-        request_id, n = after
-        is_later = or_(message_view.c.request_id < request_id, message_view.c.n > n)
-        queries = [
-            query.where(message_view.c.request_id <= request_id, is_later) for query in queries
-        ]
-    return message_search.newest(connection, queries, limit)
+    conditions = [message_view.c.sender == sender, *_conditions(filters)]
+    return message_search.newest(
+        connection,
+        conditions,
+        limit,
+        msisdn=filters.msisdn,
+        request_id=filters.campaign,
+        after=after,
+    )
 
 
-def _filtered(query: Select[Any], filters: MessageFilters) -> Select[Any]:
+def _conditions(filters: MessageFilters) -> Iterator[ColumnElement[bool]]:
     values_by_column = {
         "state": filters.state,
         "account": filters.account,
@@ -65,12 +65,11 @@ def _filtered(query: Select[Any], filters: MessageFilters) -> Select[Any]:
     }
     for name, value in values_by_column.items():
         if value is not None:
-            query = query.where(message_view.c[name] == value)
+            yield message_view.c[name] == value
     if filters.since is not None:
-        query = query.where(message_view.c.created_at >= filters.since)
+        yield message_view.c.created_at >= filters.since
     if filters.until is not None:
-        query = query.where(message_view.c.created_at < filters.until)
-    return query
+        yield message_view.c.created_at < filters.until
 
 
 def campaign_ids(
