@@ -18,6 +18,7 @@ from producer.cli.commands import (
     keys,
     messages,
     migrate,
+    opt_out,
     opt_outs,
     password,
     push_url,
@@ -91,7 +92,7 @@ def _root(
 #: In the order of `xinshi --help`.
 COMMANDS = (
     *(init, up, web, demo, migrate, sandbox),
-    *(send, messages, campaigns, campaign_create, collect, opt_outs),
+    *(send, messages, campaigns, campaign_create, collect, opt_out, opt_outs),
     *(templates, signatures),
     *(accounts, password, push_url, route, keys, secret),
     *(stops, settle, verify, events, callbacks, doctor),

@@ -35,9 +35,9 @@ def export(
     campaign = campaigns.show(engine, campaign_id)
     row_count = campaign.total + sum(campaign.left_out.values())
     with (
-        failures.interruptible(lambda: _interruption_notice(target_file)),
+        failures.interruptible(lambda: interruption_notice(target_file)),
         output.progress_bar("exporting", row_count) as show_progress,
-        _open_target(target_file) as file,
+        open_target(target_file) as file,
     ):
         file.write(BYTE_ORDER_MARK if byte_order_mark else "")
         writer = csv.writer(file)
@@ -50,14 +50,15 @@ def export(
     return count
 
 
-def _interruption_notice(target_file: Path | None) -> str:
+def interruption_notice(target_file: Path | None) -> str:
+    """Say what an export that was interrupted leaves."""
     if target_file is None:
         return "the export is not whole"
     return f"{target_file} is as it was before"
 
 
 @contextmanager
-def _open_target(target_file: Path | None) -> Iterator[TextIO]:
+def open_target(target_file: Path | None) -> Iterator[TextIO]:
     """Lend standard output, or a file that replaces `target_file` when the block succeeds."""
     if target_file is None:
         yield from _open_stdout()

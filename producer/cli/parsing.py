@@ -23,6 +23,26 @@ def msisdn(number: str, option: str) -> str:
         raise typer.BadParameter(msg) from None
 
 
+def msisdns(given: Sequence[str], option: str) -> list[str]:
+    """Return numbers in the form in which they are stored; `-` reads them from standard input."""
+    from worker.domain import number_search
+
+    number_lists = [
+        _standard_input(option).replace("\n", ",") if number == "-" else number for number in given
+    ]
+    stored = []
+    for position, number in enumerate(numbers(number_lists), 1):
+        try:
+            stored.append(number_search.whole(number))
+        except ValueError as error:
+            msg = f"{option} {position}: {error}"
+            raise typer.BadParameter(msg) from None
+    if not stored:
+        msg = f"{option}: none is given"
+        raise typer.BadParameter(msg)
+    return stored
+
+
 def numbers(number_lists: Sequence[str]) -> list[str]:
     """Split lists of numbers at their commas and semicolons, half or full width; check nothing."""
     return [

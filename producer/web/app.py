@@ -17,6 +17,7 @@ from producer.web.api import (
     messages,
     metrics,
     openapi,
+    opt_outs,
     pushes,
     templates,
 )
@@ -29,7 +30,8 @@ from worker.config.settings import Settings
 
 #: The modules of the API; each has a `router`.
 API_MODULES = (
-    *(messages, campaign_upload, campaigns, lookups, templates, callbacks, pushes, health),
+    *(messages, campaign_upload, campaigns, lookups, opt_outs),
+    *(templates, callbacks, pushes, health),
 )
 
 

@@ -19,7 +19,7 @@ from tests.cli.conftest import Place
 from tests.support.stage import eventually, mobiles, section
 from worker.config import settings
 from worker.domain.errors import Unavailable
-from worker.intake import campaign_rows, campaign_writer
+from worker.intake import campaign_numbers, campaign_rows, campaign_writer
 from worker.store import accounts
 from worker.store.db import database
 from worker.store.db.clock import later, now
@@ -481,3 +481,22 @@ def test_a_trial_of_nothing_is_refused(place: Place, words: tuple[str, ...]) -> 
     create(place, numbers(place, 2), "--paused")
     assert place.run("campaign", "test", *words, "--to", "19912345678").exit_code in {1, 2}
     assert place.data("messages") == []
+
+
+def test_a_number_is_found_in_campaigns_and_until_then_the_command_says_what_is_not_searched(
+    place: Place,
+) -> None:
+    place.configure("v1")
+    number = mobiles(1)[0]
+    place.write("list.csv", f"to\n{number}\n")
+    words = ("campaign", "create", "--text", TEXT, "--recipients", "list.csv", "--paused")
+    campaign_id = place.data(*words)["id"]
+    said = place.run("messages", "--to", number)
+    assert "no message fits" in said.output
+    assert "1 campaign(s)" in said.output
+    assert "not searched by number yet" in said.output
+    while campaign_numbers.store_part(place.engine):
+        pass
+    (found,) = place.data("messages", "--to", number)
+    assert found["id"] == f"{campaign_id}-0"
+    assert "not searched" not in place.run("messages", "--to", number).output

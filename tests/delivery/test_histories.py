@@ -24,6 +24,7 @@ from tests.support.by_hand import (
     NOTICE,
     Hand,
     answer,
+    by_person,
     hurry,
     settings_of,
 )
@@ -179,7 +180,7 @@ class History(RuleBasedStateMachine):
         """Somebody wants no more advertising."""
         number = mobiles(1, data.draw(st.integers(1, self.next_number)))
         with writing(self.hand.engine) as connection:
-            add_new(connection, number, "test")
+            add_new(connection, number, by_person("test"))
 
     @precondition(lambda self: self.answered or self.swept)
     @rule(data=st.data(), status=st.sampled_from(ReportStatus), code=st.sampled_from("abc"))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from tests.support.by_hand import MARKETING, Hand, answer, hurry, settings_of
+from tests.support.by_hand import MARKETING, Hand, answer, by_person, hurry, settings_of
 from tests.support.stage import mobiles
 from worker.domain.enums import Outcome
 from worker.feedback import inbound, opt_out_origins, opt_out_removal
@@ -131,7 +131,7 @@ def test_all_of_an_account_can_be_taken_back_before_anything_is_looked_up(
     monkeypatch.setattr(opt_out_removal, "REMOVED_TOGETHER", 4)
     reply(hand, *STRANGERS)
     with writing(hand.engine) as connection:
-        opt_outs.add_new(connection, mobiles(1), "a person asked by telephone")
+        opt_outs.add_new(connection, mobiles(1), by_person("a person asked by telephone"))
     assert opt_out_removal.remove(hand.engine, hand.settings, "v1", who="ops") == 25
     assert set(known(hand)) == set(mobiles(1))
 

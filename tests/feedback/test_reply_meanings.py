@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, func, select, update
 
-from tests.support.by_hand import MARKETING, Hand, answer, settings_of
+from tests.support.by_hand import MARKETING, Hand, answer, by_person, settings_of
 from tests.support.stage import mobiles
 from worker.domain.enums import Outcome
 from worker.domain.errors import NotFound, Refused
@@ -85,12 +85,12 @@ def test_the_words_are_those_of_the_configuration(engine: Engine, database: str)
 
 
 def test_who_asks_for_more_again_gets_it_and_what_a_person_entered_stays(hand: Hand) -> None:
-    by_reply, by_person = mobiles(2)
+    by_reply, entered = mobiles(2)
     with writing(hand.engine) as connection:
-        opt_outs.add_new(connection, [by_person], "a complaint")
+        opt_outs.add_new(connection, [entered], by_person("a complaint"))
     say(hand, InboundMessage(by_reply, "T"))
-    say(hand, InboundMessage(by_reply, "START"), InboundMessage(by_person, "START"))
-    assert out(hand) == [by_person]
+    say(hand, InboundMessage(by_reply, "START"), InboundMessage(entered, "START"))
+    assert out(hand) == [entered]
     assert len(events(hand, "recipient.opted_in")) == 1
 
 

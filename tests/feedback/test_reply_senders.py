@@ -7,6 +7,7 @@ from tests.support.by_hand import Hand, hurry, settings_of
 from tests.support.stage import mobiles
 from worker.feedback import inbound
 from worker.gateways.results import InboundMessage
+from worker.intake import campaign_numbers
 from worker.store.db.database import reading, writing
 from worker.store.feedback import inbound as replies
 from worker.store.feedback import inbox as inbox_store
@@ -40,6 +41,39 @@ def seen_by(hand: Hand) -> set[str]:
 
 def send(hand: Hand, sender: str, extension: str | None = None) -> None:
     hand.enqueue([NUMBER], account="v1", sender=sender, extension=extension)
+
+
+def send_campaign(hand: Hand, sender: str, extension: str | None = None) -> None:
+    """Load a campaign to the number, and store its numbers as a worker does later."""
+    hand.campaign([NUMBER], account="v1", sender=sender, extension=extension)
+    while campaign_numbers.store_part(hand.engine):
+        pass
+
+
+def test_a_reply_to_a_campaign_belongs_to_the_campaign_s_sender(hand: Hand) -> None:
+    send(hand, "alice")
+    send_campaign(hand, "bob")
+    reply(hand, None)
+    assert seen_by(hand) == {"bob"}
+
+
+def test_a_single_message_after_a_campaign_draws_the_reply(hand: Hand) -> None:
+    send_campaign(hand, "bob")
+    send(hand, "alice")
+    reply(hand, None)
+    assert seen_by(hand) == {"alice"}
+
+
+def test_a_campaign_without_the_extension_draws_no_reply_to_a_message_that_has_it(
+    hand: Hand,
+) -> None:
+    send(hand, "alice", "88")
+    send_campaign(hand, "bob")
+    send_campaign(hand, "carol", "99")
+    reply(hand, "88")
+    assert seen_by(hand) == {"alice"}
+    reply(hand, "77")
+    assert seen_by(hand) == {"alice", "bob"}
 
 
 def test_a_later_message_without_extension_draws_no_reply_to_itself(hand: Hand) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.support.by_hand import by_person
 from tests.support.stage import (
     TEXT,
     Stage,
@@ -200,7 +201,7 @@ def test_opt_outs_hold_for_notices_where_the_configuration_says_so(stage: Stage)
     stage.configure("jzy", opt_out_notice=True)
     stage.prove()
     with writing(stage.engine) as connection:
-        opt_outs.add_new(connection, ["13800000001"], "test")
+        opt_outs.add_new(connection, ["13800000001"], by_person("test"))
     with stage.working():
         news = stage.enqueue("13800000001", TEXT)
         eventually(lambda: stage.message(news).state is M.SUPPRESSED)

@@ -12,7 +12,7 @@ from worker.config.settings import Settings
 from worker.delivery import record as record_module
 from worker.delivery import submit
 from worker.delivery.submit import CallAnswer, PreparedSubmission
-from worker.domain.enums import CampaignState, MessageClass, Outcome
+from worker.domain.enums import CampaignState, MessageClass, OptOutSource, Outcome
 from worker.gateways.results import Result, Results
 from worker.intake import campaigns
 from worker.intake import enqueue as enqueue_module
@@ -26,6 +26,7 @@ from worker.store.db.clock import later
 from worker.store.db.database import reading, writing
 from worker.store.delivery import account_doubts, outcomes
 from worker.store.delivery.claims import Lease
+from worker.store.feedback.opt_outs import OptOutOrigin
 from worker.store.intake.campaign_progress import count_by_state
 from worker.store.schema.tables import (
     account_state,
@@ -201,6 +202,11 @@ class Hand:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(table.delete())
         self.prove()
+
+
+def by_person(why: str) -> OptOutOrigin:
+    """Return the origin of an opt-out that a person entered."""
+    return OptOutOrigin(OptOutSource.PERSON, "somebody", why)
 
 
 def answer(ready: PreparedSubmission, outcome: Outcome, **more: Any) -> CallAnswer:

@@ -80,7 +80,7 @@ GOES = ("code", "notice", "list", "marketing", "http", "retry", "otp_taken", "ot
 
 
 #: Ticks that the recorded versions did not have.
-NEW_TICKS = {"adoption", "matching", "opt_outs", "pages"}
+NEW_TICKS = {"adoption", "matching", "numbers", "opt_outs", "pages"}
 
 
 @dataclass

@@ -12,6 +12,7 @@ from tests.web.conftest import Served
 from worker.domain.enums import Scope
 from worker.feedback import inbound
 from worker.gateways.results import InboundMessage
+from worker.intake import campaign_numbers
 from worker.store import accounts
 from worker.store.db import database
 from worker.store.feedback import inbox
@@ -110,6 +111,35 @@ def test_pages_of_replies_miss_none_however_few_are_one_s_own(
             break
         params["before"] = page["before"]
     assert found == ["own 4", "own 3", "own 2", "own 1", "own 0"]
+
+
+def test_a_campaign_is_found_by_number_page_by_page_and_until_then_said_to_lack(
+    served: Served,
+) -> None:
+    client = served.client(served.key("shop", Scope.SEND, Scope.READ, Scope.CAMPAIGNS))
+    to, other = mobiles(2)
+    client.post("/v1/messages", json={"to": to, "text": TEXT, "account": "bulk"})
+    for name in ("spring", "summer"):
+        body = {"name": name, "text": TEXT, "recipients": [other, to], "start": False}
+        assert client.post("/v1/campaigns", json=body).status_code == 201
+    page = client.get("/v1/messages", params={"to": to}).json()
+    assert (len(page["messages"]), page["unsearched_campaigns"]) == (1, 2)
+    stranger = served.client(served.key("crm", Scope.READ))
+    assert stranger.get("/v1/messages", params={"to": to}).json()["unsearched_campaigns"] == 0
+    while campaign_numbers.store_part(served.stage.engine):
+        pass
+    found: list[str] = []
+    params: dict[str, Any] = {"to": to, "limit": 1}
+    while True:
+        page = client.get("/v1/messages", params=params).json()
+        found += [message["id"] for message in page["messages"]]
+        assert page["unsearched_campaigns"] == 0
+        if page["after"] is None:
+            break
+        params["after"] = page["after"]
+    assert len(found) == 3
+    assert found == sorted(found, key=lambda name: -int(name.partition("-")[0]))
+    assert stranger.get("/v1/messages", params={"to": to}).json()["messages"] == []
 
 
 @pytest.mark.parametrize("web", [{"test_account": "v1"}])

@@ -200,6 +200,45 @@ class ReplyMeaning(StrEnum):
     NONE = "none"
 
 
+class OptOutScope(StrEnum):
+    """What an opt-out stops."""
+
+    #: Marketing, and notices where `opt_out_notice` is set.
+    MARKETING = "marketing"
+    #: Everything, codes too: only a person says so.
+    ALL = "all"
+
+
+class OptOutSource(StrEnum):
+    """Where an opt-out came from."""
+
+    #: A text of the number itself.
+    REPLY = "reply"
+    #: A person entered it.
+    PERSON = "person"
+    #: An application, with an API key.
+    API = "api"
+    #: A list.
+    IMPORT = "import"
+    #: A complaint, to the carrier or a ministry.
+    COMPLAINT = "complaint"
+    #: A vendor's blacklist.
+    VENDOR = "vendor"
+
+
+class OptOutAct(StrEnum):
+    """What became of an opt-out."""
+
+    #: The number had none.
+    ADDED = "added"
+    #: It stops more, or less, than before.
+    CHANGED = "changed"
+    #: It was taken back.
+    REMOVED = "removed"
+    #: A vendor's report calls the number blacklisted; nothing is stopped by that.
+    SUGGESTED = "suggested"
+
+
 class TextRule(StrEnum):
     """What may be found in a text, each at a level that a configuration sets."""
 
@@ -264,6 +303,8 @@ class Scope(StrEnum):
     CAMPAIGNS = "campaigns"
     #: Read all replies, those that answer nobody's message too.
     INBOUND = "inbound"
+    #: See, add and take back opt-outs.
+    OPT_OUTS = "opt-outs"
     #: Open the pages: all messages, replies and campaigns, with the numbers masked.
     LOOK = "look"
     #: See the accounts, their holds and what is left there; add and pause templates; on the pages,

@@ -5,10 +5,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from worker.config.settings import Settings
-from worker.domain.enums import ReplyMeaning
+from worker.domain.enums import OptOutSource, ReplyMeaning
 from worker.store import events
 from worker.store.db import database
 from worker.store.feedback import inbound, opt_out_origins
+from worker.store.feedback.opt_outs import OptOutOrigin
 
 #: How many opt-outs one transaction takes back.
 REMOVED_TOGETHER = 500
@@ -44,7 +45,7 @@ def remove(
         after = msisdns[-1]
         try:
             with database.writing(engine) as connection:
-                count = _remove(connection, settings, account, msisdns)
+                count = _remove(connection, settings, account, msisdns, who)
                 detail = {"numbers": count}
                 events.add(connection, "opt_outs.removed", who, account=account, detail=detail)
                 if not act:
@@ -55,7 +56,9 @@ def remove(
     return removed_count
 
 
-def _remove(connection: Connection, settings: Settings, account: str, msisdns: list[str]) -> int:
+def _remove(
+    connection: Connection, settings: Settings, account: str, msisdns: list[str], who: str
+) -> int:
     """Take back opt-outs but for numbers that opted out by a reply to another account too."""
     kept: set[str] = set()
     for reply in inbound.replies_of(connection, msisdns):
@@ -63,4 +66,6 @@ def _remove(connection: Connection, settings: Settings, account: str, msisdns: l
         if is_out and reply.account != account and reply.msisdn not in kept:
             opt_out_origins.move(connection, reply.msisdn, reply.account, reply.id)
             kept.add(reply.msisdn)
-    return opt_out_origins.remove(connection, account, set(msisdns) - kept)
+    why = f"what came with replies to {account} is taken back"
+    origin = OptOutOrigin(OptOutSource.PERSON, who, why, account=account)
+    return opt_out_origins.remove(connection, account, set(msisdns) - kept, origin)

@@ -12,11 +12,12 @@ from sqlalchemy import Connection
 
 from worker import instrumentation
 from worker.config.settings import Settings
-from worker.domain.enums import ReplyMeaning
+from worker.domain.enums import OptOutSource, ReplyMeaning
 from worker.feedback import masked_numbers
 from worker.feedback.masked_numbers import MaskedSender
 from worker.store import events
 from worker.store.feedback import opt_outs
+from worker.store.feedback.opt_outs import OptOutOrigin
 
 
 class NotedReply(NamedTuple):
@@ -70,7 +71,7 @@ def _note_masked(
 def opt_out(connection: Connection, account: str, reply: NotedReply, msisdns: Sequence[str]) -> int:
     """Opt out whom a reply to an account may be from; return how many had not opted out before."""
     why = _why(account) if len(msisdns) == 1 else f"{_why(account)}, masked: fits {len(msisdns)}"
-    new = opt_outs.add_new(connection, msisdns, why, account=account, inbound_id=reply.id)
+    new = opt_outs.add_new(connection, msisdns, reply_origin(account, reply.id, "inbound", why))
     for _ in new:
         events.add(connection, "recipient.opted_out", "inbound", account=account)
         instrumentation.backend.opted_out("reply")
@@ -80,7 +81,8 @@ def opt_out(connection: Connection, account: str, reply: NotedReply, msisdns: Se
 def _opt_in(connection: Connection, settings: Settings, account: str, reply: NotedReply) -> None:
     """Take back what the same number opted out of by a reply; a person's own entries stay."""
     reasons = [_why(name) for name in settings.accounts_sharing_login(account)]
-    if opt_outs.remove(connection, reply.msisdn, reasons):
+    origin = reply_origin(account, reply.id, "inbound", _why(account))
+    if opt_outs.remove_for(connection, reply.msisdn, reasons, origin):
         events.add(connection, "recipient.opted_in", "inbound", account=account)
 
 
@@ -94,6 +96,17 @@ def _leave_to_person(
     for reply in replies:
         facts = {"inbound": reply.id, "why": why, **detail}
         events.add(connection, "reply.unclear", "inbound", account=account, detail=facts)
+
+
+def reply_origin(account: str, inbound_id: int, who: str, why: str | None = None) -> OptOutOrigin:
+    """Return the origin of what a reply to an account changed, as `who` understood it."""
+    return OptOutOrigin(
+        OptOutSource.REPLY,
+        who,
+        why or _why(account),
+        account=account,
+        inbound_id=inbound_id,
+    )
 
 
 def _why(account: str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 from worker.domain import msisdn as numbers
 from worker.domain.enums import ReplyMeaning
 from worker.domain.errors import NotFound, Problem, Refused
+from worker.feedback.reply_meanings import reply_origin
 from worker.store import events
 from worker.store.feedback import inbound as inbound_store
 from worker.store.feedback import opt_outs
@@ -32,8 +33,7 @@ def opt_out_sender(
         what = f"does not fit {numbers.mask(reply.msisdn)}, as its gateway prints it"
         raise Refused([Problem("number", what)])
     taken_back = [other for other in opt_outs.of_reply(connection, inbound_id) if other != sender]
-    why = f"a reply to {reply.account}"
-    opt_outs.narrow(connection, inbound_id, sender, why, account=reply.account)
+    opt_outs.narrow(connection, sender, reply_origin(reply.account, inbound_id, who))
     inbound_store.mark(connection, [inbound_id], ReplyMeaning.OUT)
     detail = {"inbound": inbound_id, "taken_back": len(taken_back)}
     events.add(connection, "reply.opted_out", who, account=reply.account, detail=detail)
@@ -51,7 +51,8 @@ def dismiss(connection: Connection, inbound_id: int, *, who: str) -> int:
         asks_for = reply.meaning or "nothing"
         what = f"reply {inbound_id} is not unclear: it asks for {asks_for}"
         raise Refused([Problem("reply", what)])
-    count = opt_outs.remove_of_reply(connection, inbound_id)
+    origin = reply_origin(reply.account, inbound_id, who, "the reply asks for nothing")
+    count = opt_outs.remove_of_reply(connection, inbound_id, origin)
     inbound_store.mark(connection, [inbound_id], ReplyMeaning.NONE)
     detail = {"inbound": inbound_id, "taken_back": count}
     events.add(connection, "reply.dismissed", who, account=reply.account, detail=detail)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from worker.domain.enums import Fault, MessageState, ReportStatus, SubmissionState
-from worker.feedback import report_events, report_matching
+from worker.feedback import blacklist_reports, report_events, report_matching
 from worker.feedback.report_matching import MatchedReport, ReportLookup
 from worker.gateways.results import Report
 from worker.store import events
@@ -66,6 +66,7 @@ def _take_chunk(
     matched_reports = _matched(new_lookups)
     apply(connection, matched_reports)
     _note_unregistered(connection, matched_reports.values())
+    blacklist_reports.note(connection, [row for row in rows if row["digest"] in new_ids])
     report_events.tell_new(accounts[0], new_lookups.values())
     return len(new_ids)
 

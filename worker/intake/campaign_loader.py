@@ -16,9 +16,9 @@ from sqlalchemy import Engine
 from worker import instrumentation
 from worker.config.settings import Settings
 from worker.domain import placeholders
-from worker.domain.enums import CampaignState, MessageClass
+from worker.domain.enums import CampaignState, MessageClass, OptOutScope
 from worker.domain.errors import Problem, Refused
-from worker.intake import campaign_twins, enqueue, template_choice, template_forms
+from worker.intake import campaign_twins, enqueue, left_out, template_choice, template_forms
 from worker.intake.account_checks import account_findings
 from worker.intake.campaign_writer import CampaignWriter
 from worker.intake.checked_block import CheckedBlock
@@ -106,7 +106,7 @@ def load(
             blocks,
             checker,
             recipients_hash,
-            heed_opt_outs=request.message_class in settings.opt_out_classes,
+            opt_out_scopes=left_out.heeded_scopes(settings, request.message_class),
         )
         seconds = time.monotonic() - began
         instrumentation.backend.enqueued(
@@ -168,7 +168,7 @@ def _write(
     checker: RowChecker,
     recipients_hash: RecipientsHash,
     *,
-    heed_opt_outs: bool,
+    opt_out_scopes: Collection[OptOutScope],
 ) -> None:
     """Store the recipients of a campaign that is loading; it is `ready` then."""
     max_threads = campaign_rows.transactions_at_once(engine)
@@ -179,7 +179,7 @@ def _write(
             threads,
             checker.texts_of,
             checker.tally(),
-            heed_opt_outs=heed_opt_outs,
+            opt_out_scopes=opt_out_scopes,
         )
         for block in blocks:
             writer.add_block(block)
@@ -195,10 +195,10 @@ def _write(
 def _recall(engine: Engine, loaded: Loaded, total: int) -> None:
     """Fill in the counts of a campaign that an earlier call loaded."""
     with reading(engine) as connection:
-        left_out = campaign_rows.left_out_counts(connection, loaded.id)
+        left_out_counts = campaign_rows.left_out_counts(connection, loaded.id)
     loaded.total = total
-    loaded.repeated = left_out.get("repeated", 0)
-    loaded.suppressed = left_out.get("suppressed", 0)
+    loaded.repeated = left_out_counts.get("repeated", 0)
+    loaded.suppressed = left_out_counts.get("suppressed", 0)
 
 
 def class_problems(message_class: MessageClass) -> list[Problem]:

@@ -58,7 +58,7 @@ def preview(
     checker, warnings = campaign_loader.check(settings, request, given_names, allowed, registered)
     loaded = Loaded(0, warnings=warnings)
     numbers, kinds, tally = NumberSet(), set[NumberKind](), checker.tally()
-    heeds_opt_outs = request.message_class in settings.opt_out_classes
+    scopes = left_out.heeded_scopes(settings, request.message_class)
     new_request = enqueue.request_row(settings, request, checker.content, set(), (), registered)
     recipients_hash = RecipientsHash(new_request.fingerprint)
     blocks = checked_blocks(
@@ -68,7 +68,7 @@ def preview(
         repeated = numbers.add(block.good.msisdns)
         good = block.leave_out(repeated, LeftOutReason.REPEATED)
         msisdns = good.good.msisdns
-        suppressed = left_out.opted_out_positions(engine, msisdns) if heeds_opt_outs else []
+        suppressed = left_out.opted_out_positions(engine, msisdns, scopes)
         good = good.leave_out(suppressed, LeftOutReason.SUPPRESSED)
         tally.add(good, checker.texts_of(good.good))
         kinds |= good.kinds()

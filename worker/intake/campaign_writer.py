@@ -6,7 +6,7 @@ campaign was cut off, what it stored is compared, and stays only if it is the sa
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NoReturn
@@ -14,7 +14,7 @@ from typing import NoReturn
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from worker.domain.enums import CampaignState, LeftOutReason, NumberKind
+from worker.domain.enums import CampaignState, LeftOutReason, NumberKind, OptOutScope
 from worker.domain.errors import KeyConflict, Problem, TooLate
 from worker.intake import left_out
 from worker.intake.checked_block import CheckedBlock
@@ -85,7 +85,7 @@ class CampaignWriter:
         texts_of: Callable[[MessageColumns], Sequence[str] | None],
         tally: TextTally,
         *,
-        heed_opt_outs: bool,
+        opt_out_scopes: Collection[OptOutScope],
     ) -> None:
         self._engine = engine
         self._campaign_id = stored.id
@@ -95,7 +95,7 @@ class CampaignWriter:
         self.repeated = 0
         self.suppressed = 0
         self._texts_of, self._tally = texts_of, tally
-        self._heed_opt_outs = heed_opt_outs
+        self._opt_out_scopes = opt_out_scopes
         #: How many messages the database has: of this call, or of one that was cut off.
         self._stored_total = stored.total
         #: Whether a call that was cut off may have stored some rows.
@@ -151,9 +151,9 @@ class CampaignWriter:
     def _store(self, block: CheckedBlock, position: _BlockPosition) -> None:
         """Number the messages of a block and store them, part by part; then what was left out."""
         with position.running():
-            suppressed = []
-            if self._heed_opt_outs:
-                suppressed = left_out.opted_out_positions(self._engine, block.good.msisdns)
+            suppressed = left_out.opted_out_positions(
+                self._engine, block.good.msisdns, self._opt_out_scopes
+            )
             block = block.leave_out(suppressed, LeftOutReason.SUPPRESSED)
             messages = block.good
             texts = self._texts_of(messages)

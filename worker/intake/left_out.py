@@ -1,11 +1,12 @@
 """Rows that are left out of a campaign: who has opted out, and how exports show all of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, Row
 
-from worker.domain.enums import LeftOutReason
+from worker.config.settings import Settings
+from worker.domain.enums import LeftOutReason, MessageClass, OptOutScope
 from worker.store.db import database
 from worker.store.feedback import opt_outs
 from worker.store.intake import left_out_rows
@@ -20,12 +21,20 @@ _WORDS = {
 }
 
 
-def opted_out_positions(engine: Engine, msisdns: Sequence[str]) -> list[int]:
-    """Return the positions of the numbers that have opted out."""
+def heeded_scopes(settings: Settings, message_class: MessageClass) -> Collection[OptOutScope]:
+    """Return the scopes of the opt-outs that hold for a class."""
+    holds = message_class.value in settings.opt_out_classes
+    return tuple(OptOutScope) if holds else (OptOutScope.ALL,)
+
+
+def opted_out_positions(
+    engine: Engine, msisdns: Sequence[str], scopes: Collection[OptOutScope]
+) -> list[int]:
+    """Return the positions of the numbers that have opted out by one of `scopes`."""
     if not msisdns:
         return []
     with database.reading(engine) as connection:
-        opted_out = opt_outs.find(connection, msisdns)
+        opted_out = opt_outs.find(connection, msisdns, scopes)
     if not opted_out:
         return []
     return [position for position, msisdn in enumerate(msisdns) if msisdn in opted_out]

@@ -12,11 +12,12 @@ from worker.domain import placeholders
 from worker.domain.enums import MessageClass, MessageState
 from worker.domain.errors import NotFound, TooLate
 from worker.domain.message_ranges import MessageKey
-from worker.store import events, messages
+from worker.store import events, message_search, messages
 from worker.store.db import database
 from worker.store.delivery import submission_details
 from worker.store.feedback import reports
-from worker.store.intake import campaign_progress, campaigns, requests
+from worker.store.intake import campaign_numbers, campaign_progress, campaigns, requests
+from worker.store.intake.campaign_numbers import Unsearched
 from worker.store.intake.campaign_progress import CampaignProgress
 from worker.store.settlement import unknown_messages
 
@@ -242,17 +243,28 @@ def shown_text(engine: Engine, message_id: str) -> str | None:
 
 
 def search(engine: Engine, limit: int, filters: Mapping[str, Any]) -> list[Message]:
-    """Return messages that match filters of `store.messages.search`, the newest first.
+    """Return messages that match filters of `store.message_search.search`, the newest first.
 
-    Unknown ones are found in campaigns too, unless a number is asked for.
+    Those of campaigns are among them where a number or unknown ones are asked for.
     """
     with database.reading(engine) as connection:
         if filters.get("state") == MessageState.UNKNOWN and not (
             filters.get("msisdn") or filters.get("request_id")
         ):
             return _unknown_messages(connection, limit, filters)
-        rows = messages.search(connection, limit=limit, **filters)
+        rows = message_search.search(connection, limit=limit, **filters)
         return messages_from_rows(connection, rows)
+
+
+def unsearched(engine: Engine, filters: Mapping[str, Any]) -> Unsearched:
+    """Return the campaigns that a search could not find its number in yet; none without a number.
+
+    A campaign is searched some minutes after it was loaded.
+    """
+    if not filters.get("msisdn") or filters.get("request_id"):
+        return Unsearched(0, None)
+    with database.reading(engine) as connection:
+        return campaign_numbers.unsearched(connection)
 
 
 def _unknown_messages(

@@ -22,6 +22,7 @@ from worker.feedback import named_reports, opt_out_origins, pushes, unnamed_repo
 from worker.feedback.collector import Collector, lease_seconds
 from worker.gateways.base import Account
 from worker.gateways.transport.client import GatewayClient
+from worker.intake import campaign_numbers
 from worker.runtime import maintenance
 from worker.runtime.background_service import BackgroundService
 from worker.settlement import queries
@@ -42,6 +43,8 @@ PUSHES_EVERY = 0.1
 OPT_OUTS_EVERY = 60.0
 #: How long a run that reads pages, or matches reports, may take; it ends itself long before.
 FEEDBACK_LEASE = 60.0
+#: How soon at the earliest the numbers of a part of a campaign follow those of another.
+NUMBERS_EVERY = 1.0
 #: How often calls to numbers are forgotten that count no more.
 FORGET_EVERY = 60.0
 #: How often reports that are overdue are given up.
@@ -177,6 +180,13 @@ class Ticker(BackgroundService):
         has_unchecked = partial(opt_out_origins.has_unchecked, engine)
         opt_outs_tick = Tick(OPT_OUTS_EVERY, FEEDBACK_LEASE, look_up, has_unchecked)
         yield opt_out_origins.TICK_NAME, opt_outs_tick
+        numbers_tick = Tick(
+            NUMBERS_EVERY,
+            FEEDBACK_LEASE,
+            _in_thread(campaign_numbers.store_part, engine),
+            partial(campaign_numbers.has_work, engine),
+        )
+        yield campaign_numbers.TICK_NAME, numbers_tick
         examine = _in_thread(health_monitor.examine, engine, settings, self.owner)
         yield (
             health_monitor.TICK_NAME,

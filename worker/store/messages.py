@@ -100,35 +100,6 @@ def content_of(connection: Connection, request_id: int, n: int) -> Any:
     return connection.execute(query).first()
 
 
-def search(
-    connection: Connection,
-    *,
-    limit: int,
-    msisdn: str | None = None,
-    state: str | None = None,
-    account: str | None = None,
-    since: Any = None,
-    request_id: int | None = None,
-) -> list[Row[Any]]:
-    """Return the view's rows that fit the filters, the newest first.
-
-    Messages of a campaign are found only with its `request_id`, by reading the whole campaign:
-    their MSISDNs are not indexed.
-    """
-    query = select(message_view)
-    if request_id is None:
-        query = query.where(message_view.c.single.is_not(None))
-    else:
-        query = query.where(message_view.c.request_id == request_id)
-    for name, value in (("msisdn", msisdn), ("state", state), ("account", account)):
-        if value is not None:
-            query = query.where(message_view.c[name] == value)
-    if since is not None:
-        query = query.where(message_view.c.created_at >= since)
-    newest = query.order_by(message_view.c.request_id.desc(), message_view.c.n).limit(limit)
-    return list(connection.execute(newest))
-
-
 def end(
     connection: Connection, messages: Iterable[SubmissionMessage], code: str | None = None
 ) -> None:

@@ -5,12 +5,15 @@ the thousandth page is as cheap as the first, and no row is missed or shown twic
 added.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
+from worker.domain.message_ranges import MessageKey
+from worker.store import message_search
 from worker.store.messages import message_view
 from worker.store.schema.tables import campaign, request
 
@@ -19,7 +22,7 @@ from worker.store.schema.tables import campaign, request
 class MessageFilters:
     """Which messages a page holds; a filter that is None lets all pass.
 
-    Messages of a campaign only where its id is given, else those of `enqueue`.
+    Messages of a campaign only where its id or a number is given, else those of `enqueue` alone.
     """
 
     msisdn: str | None = None
@@ -37,42 +40,36 @@ def messages(
     sender: str,
     filters: MessageFilters,
     limit: int,
-    after: tuple[int, int] | None = None,
+    after: MessageKey | None = None,
 ) -> list[Row[Any]]:
     """Return up to `limit` of the view's rows of a sender's messages, the newest request first.
 
     `after` is the request and number of the last row of the page before.
     """
-    query = _filtered(select(message_view).where(message_view.c.sender == sender), filters)
-    if filters.campaign is None:
-        query = query.where(message_view.c.single.is_not(None))
-    else:
-        query = query.where(message_view.c.request_id == filters.campaign)
-    if after is not None:
-        request_id, n = after
-        query = query.where(
-            message_view.c.request_id <= request_id,
-            or_(message_view.c.request_id < request_id, message_view.c.n > n),
-        )
-    page = query.order_by(message_view.c.request_id.desc(), message_view.c.n).limit(limit)
-    return list(connection.execute(page))
+    conditions = [message_view.c.sender == sender, *_conditions(filters)]
+    return message_search.newest(
+        connection,
+        conditions,
+        limit,
+        msisdn=filters.msisdn,
+        request_id=filters.campaign,
+        after=after,
+    )
 
 
-def _filtered(query: Select[Any], filters: MessageFilters) -> Select[Any]:
+def _conditions(filters: MessageFilters) -> Iterator[ColumnElement[bool]]:
     values_by_column = {
-        "msisdn": filters.msisdn,
         "state": filters.state,
         "account": filters.account,
         "class": filters.message_class,
     }
     for name, value in values_by_column.items():
         if value is not None:
-            query = query.where(message_view.c[name] == value)
+            yield message_view.c[name] == value
     if filters.since is not None:
-        query = query.where(message_view.c.created_at >= filters.since)
+        yield message_view.c.created_at >= filters.since
     if filters.until is not None:
-        query = query.where(message_view.c.created_at < filters.until)
-    return query
+        yield message_view.c.created_at < filters.until
 
 
 def campaign_ids(

@@ -10,6 +10,7 @@ from worker.domain.enums import MessageState
 
 if TYPE_CHECKING:
     from worker.intake.lookup import History, Message
+    from worker.store.intake.campaign_numbers import Unsearched
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The message, as 17-0.")]
 
@@ -83,9 +84,9 @@ def messages(
     as_json: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """List messages, the newest first; those of a campaign only with --campaign.
+    """List messages, the newest first; those of campaigns with --to, --campaign, --state unknown.
 
-    With --state unknown those of campaigns are among them, unless --to asks for a number.
+    A campaign is found by --to some minutes after it was loaded; until then that is said.
     """
     stored_since = times.parse_past(since, "--since")
     filters: dict[str, Any] = {
@@ -101,6 +102,7 @@ def messages(
         if campaign is not None:
             campaigns.show(session.engine, campaign)
         matches = lookup.search(session.engine, limit, filters)
+        unsearched = lookup.unsearched(session.engine, filters)
         waiting = [] if as_json else _wait_lines(session, matches)
     if as_json:
         output.print_json([message.as_json() for message in matches])
@@ -111,9 +113,20 @@ def messages(
         if len(matches) == limit:
             output.print_hint(f"these are the newest {limit}; --limit shows more")
     else:
+        looks_into_none = campaign is None and to is None
         output.print_hint(
-            "no message fits" + ("" if campaign else "; --campaign ID looks into one")
+            "no message fits" + ("; --campaign ID looks into one" if looks_into_none else "")
         )
+    if unsearched.count:
+        output.print_hint(_unsearched_line(unsearched))
+
+
+def _unsearched_line(unsearched: "Unsearched") -> str:
+    since = output.short_local_time(unsearched.since)
+    return (
+        f"{unsearched.count_text} campaign(s), the oldest of {since}, are not searched by number"
+        " yet; --campaign ID looks into one"
+    )
 
 
 def _wait_lines(session: Session, matches: "list[Message]") -> list[str]:

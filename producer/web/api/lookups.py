@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy import RowMapping
 
 from producer.web.api import account_schemas, ownership, schemas
 from producer.web.api.api_route import ApiRoute
@@ -80,7 +79,7 @@ def visible_accounts(context: AppContext, caller: Caller) -> set[str]:
     return {str(name) for name in names & sandbox} if caller.test else names - sandbox
 
 
-def _inbound_fields(row: RowMapping) -> dict[str, Any]:
+def _inbound_fields(row: Mapping[str, Any]) -> dict[str, Any]:
     moments = {name: iso_time(row[name]) for name in ("received_at", "stored_at")}
     return {name: row[name] for name in _COLUMNS} | {"from": row["msisdn"]} | moments
 

@@ -18,6 +18,7 @@ from worker.intake import lookup
 from worker.intake.enqueue_request import EnqueueRequest
 from worker.store import sender_pages
 from worker.store.db import database
+from worker.store.intake import campaign_numbers
 from worker.store.sender_pages import MessageFilters
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=ApiRoute)
@@ -96,7 +97,7 @@ async def list_messages(
     after: Annotated[str | None, Query(max_length=40, examples=["17-0"])] = None,
     limit: Annotated[int, Query(ge=1, le=schemas.MAX_PAGE_ROWS)] = 50,
 ) -> Any:
-    """Return your messages, the newest request first; those of a campaign only by its id."""
+    """Return your messages, the newest request first; those of campaigns by number or by id."""
     filters = MessageFilters(
         _number(to), state and state.value, account, message_class, campaign, since, until
     )
@@ -122,8 +123,15 @@ def _page(
     with database.reading(context.engine) as connection:
         rows = sender_pages.messages(connection, caller.sender, filters, limit + 1, cursor)
         shown = lookup.messages_from_rows(connection, rows[:limit])
+        unsearched_count = 0
+        if filters.msisdn is not None and filters.campaign is None:
+            unsearched_count = campaign_numbers.unsearched(connection, caller.sender).count
     messages = [message.as_json() for message in shown]
-    return {"messages": messages, "after": messages[-1]["id"] if len(rows) > limit else None}
+    return {
+        "messages": messages,
+        "after": messages[-1]["id"] if len(rows) > limit else None,
+        "unsearched_campaigns": unsearched_count,
+    }
 
 
 @router.get(

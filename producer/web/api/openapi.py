@@ -23,6 +23,7 @@ TAGS = {
     "messages": "One text to one number or many: send, look up, take back.",
     "campaigns": "One text to a list, with values for each recipient: load, run, export.",
     "inbound": "What handsets sent.",
+    "opt-outs": "Numbers that want no more: add, take back, look up.",
     "templates": "Texts with named values, and how accounts send them.",
     "callbacks": "Be told what becomes of messages, instead of asking.",
     "accounts": "The accounts at gateways: what holds them, and what is left.",

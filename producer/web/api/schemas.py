@@ -238,6 +238,11 @@ class Messages(BaseModel):
 
     messages: list[Message]
     after: str | None = Field(description="Ask with it for the next page; null: there is none.")
+    unsearched_campaigns: int = Field(
+        default=0,
+        description="With `to`: how many of your campaigns (100: or more) are not searched yet;"
+        " one is some minutes after it was loaded.",
+    )
 
 
 class Inbound(BaseModel):

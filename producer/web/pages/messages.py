@@ -69,6 +69,7 @@ async def _draw_search(
     messages = (
         [] if problem else await context.run(lookup.search, context.engine, MAX_MESSAGES, filters)
     )
+    unsearched = await context.run(lookup.unsearched, context.engine, filters)
     return draw(
         request,
         "messages.html",
@@ -76,6 +77,7 @@ async def _draw_search(
         messages=messages,
         number=number if person.operates else "",
         problem=problem,
+        unsearched=unsearched,
         filters=filters,
         states=list(MessageState),
         accounts=list(context.settings.accounts),

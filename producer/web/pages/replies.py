@@ -15,7 +15,7 @@ from producer.web.pages.sign_in import Looking, Operating
 from worker.domain.enums import MessageClass
 from worker.domain.errors import NotFound
 from worker.feedback import reply_senders
-from worker.store import messages
+from worker.store import message_search
 from worker.store.db import database
 from worker.store.feedback.inbound import find_reply, newest_replies
 from worker.store.intake import requests
@@ -96,7 +96,7 @@ def _conversation_lines(context: AppContext, inbound_id: int) -> tuple[str, list
             )
             for row in newest_replies(connection, MAX_REPLIES, msisdn=start.msisdn)
         ]
-        sent_messages = messages.search(connection, limit=MAX_REPLIES, msisdn=start.msisdn)
+        sent_messages = message_search.search(connection, limit=MAX_REPLIES, msisdn=start.msisdn)
         texts = {}
         for request_id in {row.request_id for row in sent_messages}:
             sent_request = requests.by_id(connection, request_id)

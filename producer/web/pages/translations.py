@@ -14,6 +14,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "campaigns": ("群发", "Campaigns"),
     "messages": ("短信", "Messages"),
     "message": ("短信", "Message"),
+    "unsearched": ("尚不能按号码查找的群发", "Campaigns that are not searched by number yet"),
+    "oldest": ("最早", "the oldest"),
     "replies": ("上行", "Replies"),
     "near": ("疑似退订", "perhaps an opt-out"),
     "opt_out": ("退订", "Opt out"),

@@ -3,6 +3,7 @@
 import json
 import shlex
 from typing import Any
+from urllib.parse import urlencode
 
 from producer.web.reference.schema_fields import Json, schema_name
 
@@ -13,7 +14,15 @@ def curl(method: str, path: str, operation: Json, schemas: Json) -> str:
     for parameter in parameters:
         if parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", str(_example(parameter)))
-    lines = [f'curl "$XINSHI_URL{path}"']
+    query = urlencode(
+        {
+            parameter["name"]: _example(parameter)
+            for parameter in parameters
+            if parameter["in"] == "query" and parameter["required"]
+        }
+    )
+    address = f"{path}?{query}" if query else path
+    lines = [f'curl "$XINSHI_URL{address}"']
     if operation.get("security"):
         lines.append('--header "Authorization: Bearer $XINSHI_KEY"')
     if any(parameter["name"] == "Idempotency-Key" for parameter in parameters):

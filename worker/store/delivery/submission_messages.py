@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select, tuple_, update
 
-from worker.domain.enums import MessageState
+from worker.domain.enums import MessageState, OptOutScope
 from worker.domain.message_ranges import MessageKey
 from worker.store.db.clock import now
 from worker.store.db.dialects import is_any_of
@@ -72,18 +72,18 @@ def _suppress(
 ) -> list[SubmissionMessage]:
     """Return messages, with the end `suppressed` for those whose numbers have opted out.
 
-    Only in the submissions of `heeding_ids`, for whose class opt-outs hold. An end that a message
-    has already stays.
+    In the submissions of `heeding_ids`, for whose class opt-outs hold; in the others only where a
+    number has opted out of everything. An end that a message has already stays.
     """
-    opted_out = opt_outs.find(
-        connection,
-        [carried.msisdn for carried in messages if carried.submission_id in heeding_ids],
-    )
-    if not opted_out:
+    heeding = [carried.msisdn for carried in messages if carried.submission_id in heeding_ids]
+    others = [carried.msisdn for carried in messages if carried.submission_id not in heeding_ids]
+    opted_out = opt_outs.find(connection, heeding)
+    out_of_all = opt_outs.find(connection, others, [OptOutScope.ALL])
+    if not opted_out and not out_of_all:
         return messages
     return [
         carried._replace(state=carried.state or MessageState.SUPPRESSED)
-        if carried.msisdn in opted_out and carried.submission_id in heeding_ids
+        if carried.msisdn in (opted_out if carried.submission_id in heeding_ids else out_of_all)
         else carried
         for carried in messages
     ]
@@ -139,14 +139,18 @@ def range_numbers(
     numbers = {row.id: tuple(row.numbers.split(",")) for row in rows if row.numbers}
     whole = {row.id for row in rows if len(numbers.get(row.id, ())) == row.hi - row.lo}
     numbers = {submission_id: numbers[submission_id] for submission_id in numbers.keys() & whole}
-    heeding_ids = [
-        row.id for row in rows if row.message_class in opt_out_classes and row.id in whole
-    ]
-    heeding_numbers = [msisdn for submission_id in heeding_ids for msisdn in numbers[submission_id]]
-    if opted_out := opt_outs.find(connection, heeding_numbers):
-        for submission_id in heeding_ids:
-            if not opted_out.isdisjoint(numbers[submission_id]):
-                del numbers[submission_id]
+    for heeds in (True, False):
+        ids_alike = [
+            row.id
+            for row in rows
+            if row.id in whole and (row.message_class in opt_out_classes) is heeds
+        ]
+        msisdns = [msisdn for submission_id in ids_alike for msisdn in numbers[submission_id]]
+        scopes = tuple(OptOutScope) if heeds else (OptOutScope.ALL,)
+        if opted_out := opt_outs.find(connection, msisdns, scopes):
+            for submission_id in ids_alike:
+                if not opted_out.isdisjoint(numbers[submission_id]):
+                    del numbers[submission_id]
     return numbers
 
 

@@ -1,9 +1,9 @@
 """Read and write inbound messages, and find the messages that they answer.
 
-A reply answers a message of `enqueue` that its account sent to that number before it came, and
-belongs to that message's sender: the newest one with the extension that was replied to; else the
-newest without any extension; else the newest. Numbers of campaigns are not indexed: replies to
-campaigns, and those that answer nothing, belong to no known sender.
+A reply answers a message that its account sent to that number before it came, and belongs to that
+message's sender: the newest one with the extension that was replied to; else the newest without any
+extension; else the newest. A campaign's messages are among them once its numbers are stored, some
+minutes after it was loaded. Replies that answer nothing belong to no known sender.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -32,7 +32,7 @@ from worker.store.db.clock import now
 from worker.store.db.dialects import is_any_of
 from worker.store.feedback import deduplication
 from worker.store.messages import message_view
-from worker.store.schema.tables import inbound_message, opt_out, request
+from worker.store.schema.tables import inbound_message, number, opt_out, request
 
 #: The most inbound messages that one page of a sender looks through; such a page may be short
 #: although older replies follow.
@@ -59,7 +59,7 @@ class InboundPage:
     The next page is asked for with its `before`, which is None when no older ones can follow.
     """
 
-    rows: Sequence[RowMapping]
+    rows: Sequence[Mapping[str, Any]]
     before: int | None
 
 
@@ -152,14 +152,15 @@ def answered_message(
 ) -> str | None:
     """Return the id of the message that an inbound message of an account answers, if of any."""
     query = _query(InboundFilter({account: names_sharing_login}))
-    row = connection.execute(query.where(inbound_message.c.id == inbound_id)).mappings().first()
-    return None if row is None else row["answers"]
+    rows = connection.execute(query.where(inbound_message.c.id == inbound_id)).mappings().all()
+    return next((row["answers"] for row in _with_answers(connection, rows)), None)
 
 
 def page(connection: Connection, filters: InboundFilter, limit: int) -> InboundPage:
     """Return a page; it may hold less than `limit`, even nothing, and still have a `before`."""
     max_rows = limit + 1 if filters.sender is None else MAX_SEARCHED_ROWS
-    searched = connection.execute(_query(filters).limit(max_rows)).mappings().all()
+    reply_rows = connection.execute(_query(filters).limit(max_rows)).mappings().all()
+    searched = _with_answers(connection, reply_rows)
     rows = searched if filters.sender is None else _answering(connection, searched, filters.sender)
     if len(rows) > limit:
         return InboundPage(rows[:limit], rows[limit - 1]["id"])
@@ -167,19 +168,12 @@ def page(connection: Connection, filters: InboundFilter, limit: int) -> InboundP
 
 
 def _query(filters: InboundFilter) -> Select[Any]:
-    extension = inbound_message.c.extension
-    newest = _answered(filters)
-    answered = case(
-        (extension.is_(None), newest),
-        else_=func.coalesce(
-            _answered(filters, request.c.extension == extension),
-            _answered(filters, request.c.extension.is_(None)),
-            newest,
-        ),
-    )
-    query = select(inbound_message, answered.label("answers")).where(
-        inbound_message.c.account.in_(list(filters.accounts))
-    )
+    """Select replies, each with the single message and the campaign's message it may answer."""
+    query = select(
+        inbound_message,
+        _answered(filters, _is_single).label("answered_single"),
+        _answered(filters, _is_numbered).label("answered_in_campaign"),
+    ).where(inbound_message.c.account.in_(list(filters.accounts)))
     if filters.msisdn is not None:
         query = query.where(inbound_message.c.msisdn == filters.msisdn)
     if filters.since is not None:
@@ -189,7 +183,32 @@ def _query(filters: InboundFilter) -> Select[Any]:
     return query.order_by(inbound_message.c.id.desc())
 
 
-def _answered(filters: InboundFilter, *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
+_is_single = and_(
+    message_view.c.msisdn == inbound_message.c.msisdn, message_view.c.single.is_not(None)
+)
+#: The message is one of a campaign, whose numbers are stored.
+_is_numbered = and_(
+    number.c.msisdn == inbound_message.c.msisdn,
+    message_view.c.request_id == number.c.request_id,
+    message_view.c.n == number.c.n,
+)
+
+
+def _answered(filters: InboundFilter, is_to_number: ColumnElement[bool]) -> ColumnElement[Any]:
+    """Return the id of the message that a reply may answer, of those to its number."""
+    extension = inbound_message.c.extension
+    newest = _newest(filters, is_to_number)
+    return case(
+        (extension.is_(None), newest),
+        else_=func.coalesce(
+            _newest(filters, is_to_number, request.c.extension == extension),
+            _newest(filters, is_to_number, request.c.extension.is_(None)),
+            newest,
+        ),
+    )
+
+
+def _newest(filters: InboundFilter, *conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
     """Return the id of the newest message that a reply may answer, of those that fit conditions."""
     is_of_account = (
         and_(
@@ -202,25 +221,58 @@ def _answered(filters: InboundFilter, *conditions: ColumnElement[bool]) -> Scala
         select(message_view.c.id)
         .join(request, request.c.id == message_view.c.request_id)
         .where(
-            message_view.c.msisdn == inbound_message.c.msisdn,
-            message_view.c.single.is_not(None),
             message_view.c.created_at <= inbound_message.c.stored_at,
             or_(false(), *is_of_account),
             *conditions,
         )
-        .order_by(message_view.c.request_id.desc(), message_view.c.n.desc())
+        # Not by the id itself: a database that follows its index walks through all requests.
+        .order_by((message_view.c.request_id + 0).desc(), message_view.c.n.desc())
         .limit(1)
         .correlate(inbound_message)
         .scalar_subquery()
     )
 
 
-def _answering(connection: Connection, rows: Sequence[RowMapping], sender: str) -> list[RowMapping]:
+def _with_answers(connection: Connection, rows: Sequence[RowMapping]) -> list[Mapping[str, Any]]:
+    """Return rows of `_query`, each with the one message that it `answers`."""
+    doubtful_ids = {
+        _request_id(row[name])
+        for row in rows
+        if row["answered_single"] and row["answered_in_campaign"]
+        for name in ("answered_single", "answered_in_campaign")
+    }
+    extensions: dict[int, str | None] = {}
+    if doubtful_ids:
+        query = select(request.c.id, request.c.extension)
+        is_doubtful = is_any_of(connection, request.c.id, doubtful_ids)
+        extensions = {row.id: row.extension for row in connection.execute(query.where(is_doubtful))}
+
+    def fitness(message_id: str, replied_to: str | None) -> tuple[bool, bool, int]:
+        request_id = _request_id(message_id)
+        extension = extensions.get(request_id)
+        is_same = replied_to is not None and extension == replied_to
+        return is_same, replied_to is not None and extension is None, request_id
+
+    answered_rows: list[Mapping[str, Any]] = []
+    for row in rows:
+        candidates = [row["answered_single"], row["answered_in_campaign"]]
+        ids = [message_id for message_id in candidates if message_id]
+        extension = row["extension"]
+        answers = max(ids, key=lambda message_id: fitness(message_id, extension), default=None)
+        answered_rows.append({**row, "answers": answers})
+    return answered_rows
+
+
+def _request_id(message_id: str) -> int:
+    return int(message_id.partition("-")[0])
+
+
+def _answering(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], sender: str
+) -> list[Mapping[str, Any]]:
     """Return the rows that answer a message of `sender`."""
     request_ids = {
-        message_id: int(message_id.partition("-")[0])
-        for row in rows
-        if (message_id := row["answers"])
+        message_id: _request_id(message_id) for row in rows if (message_id := row["answers"])
     }
     ids_of_sender = set(
         connection.execute(

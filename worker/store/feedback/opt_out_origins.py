@@ -4,10 +4,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
 from worker.store.db.clock import later, now
 from worker.store.db.dialects import any_of_in_parts, is_any_of
+from worker.store.feedback import opt_outs
+from worker.store.feedback.opt_outs import OptOutOrigin
 from worker.store.messages import message_view
 from worker.store.schema.tables import inbound_message, inbox, opt_out, submission
 
@@ -112,12 +114,12 @@ def _conditions(
     return conditions
 
 
-def remove(connection: Connection, account: str, msisdns: Collection[str]) -> int:
+def remove(
+    connection: Connection, account: str, msisdns: Collection[str], origin: OptOutOrigin
+) -> int:
     """Take back opt-outs that came with replies to an account; return how many."""
     is_named = is_any_of(connection, opt_out.c.msisdn, msisdns)
-    return connection.execute(
-        delete(opt_out).where(opt_out.c.account == account, is_named)
-    ).rowcount
+    return len(opt_outs.remove(connection, (opt_out.c.account == account) & is_named, origin))
 
 
 def move(connection: Connection, msisdn: str, account: str, inbound_id: int) -> None:

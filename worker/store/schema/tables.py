@@ -132,7 +132,16 @@ campaign = Table(
     Column("finished_at", Instant()),
     #: What its recipients read: {"segments": {"1": …}, "samples": [{"row": …, "text": …}]}.
     Column("preview", JSON(none_as_null=True)),
+    #: When all of its numbers were in `xinshi_number`; NULL: its messages are not found by number.
+    Column("searchable_at", Instant()),
     **_MYSQL,
+)
+_partial_index(
+    "ix_xinshi_campaign_unsearchable",
+    campaign,
+    "searchable_at",
+    "request_id",
+    where=campaign.c.searchable_at.is_(None),
 )
 
 message = Table(
@@ -145,7 +154,7 @@ message = Table(
     Column("state", String(16)),
     #: The submission that carries it, when that is not the one whose range covers it.
     Column("submission_id", _ID),
-    #: True for messages of `enqueue`: found by number. Those of campaigns are not indexed.
+    #: True for messages of `enqueue`, indexed by number; those of campaigns: `xinshi_number`.
     Column("single", Boolean),
     Column("variables", JSON(none_as_null=True)),
     #: The literal status of its report, or the code of its own refusal.
@@ -176,6 +185,22 @@ _partial_index(
     "request_id",
     "n",
     where=message.c.submission_id.is_not(None),
+)
+
+#: The numbers of campaigns' messages, in their order: filled after a campaign is loaded.
+number = Table(
+    "xinshi_number",
+    metadata,
+    # Bytes are compared, in which order the rows are inserted.
+    Column(
+        "msisdn",
+        String(16).with_variant(String(16, collation="C"), "postgresql"),
+        primary_key=True,
+    ),
+    Column("request_id", _ID, primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+    **_MYSQL,
 )
 
 #: The rows of a campaign's list that became no message, numbered in the order of the list.
@@ -511,11 +536,46 @@ opt_out = Table(
     Column("known", Boolean),
     #: The reply by which it came; several numbers have one where a masked number fits all of them.
     Column("inbound_id", _ID),
+    #: What it stops: marketing (and notices, where that is set), or all, codes too.
+    Column("scope", String(16), nullable=False, default="marketing", server_default="marketing"),
+    #: reply, person, api, import, complaint or vendor.
+    Column("source", String(16), nullable=False, default="person", server_default="person"),
+    #: What proves it: a ticket, a file, a letter.
+    Column("evidence", String(200)),
     Index("ix_xinshi_opt_out_account", "account", "known", "since"),
     **_MYSQL,
 )
 _partial_index(
     "ix_xinshi_opt_out_inbound", opt_out, "inbound_id", where=opt_out.c.inbound_id.is_not(None)
+)
+_partial_index("ix_xinshi_opt_out_all", opt_out, "scope", where=opt_out.c.scope == "all")
+
+#: What became of opt-outs, each change in its turn; rows stay when an opt-out is taken back.
+opt_out_history = Table(
+    "xinshi_opt_out_history",
+    metadata,
+    _id(),
+    Column("msisdn", String(16), nullable=False),
+    Column("at", Instant(), nullable=False),
+    #: added, changed, removed or suggested.
+    Column("act", String(16), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("source", String(16), nullable=False),
+    #: A person's, a key's or a process's name.
+    Column("who", String(64), nullable=False),
+    Column("why", String(200), nullable=False),
+    Column("account", String(64)),
+    Column("inbound_id", _ID),
+    Column("evidence", String(200)),
+    Index("ix_xinshi_opt_out_history_msisdn", "msisdn", "id"),
+    **_MYSQL,
+)
+_partial_index(
+    "ix_xinshi_opt_out_history_suggested",
+    opt_out_history,
+    "act",
+    "id",
+    where=opt_out_history.c.act == "suggested",
 )
 
 account_state = Table(
