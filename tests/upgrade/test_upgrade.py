@@ -372,7 +372,9 @@ def campaigns_stand_as_they_stood(after: Upgrade) -> None:
 
 def ticks_go_on(after: Upgrade) -> None:
     """They are those of before and the new ones, and those that were due were done."""
-    rows = after.house.rows("SELECT name, next_at FROM xinshi_tick")
+    # With SQLite one row is no tick: it remembers which file the workers ran on.
+    query = "SELECT name, next_at FROM xinshi_tick WHERE name <> 'database_file'"
+    rows = after.house.rows(query)
     assert {row["name"] for row in rows} == after.ticks | NEW_TICKS
     moment = after.shift.recorded + after.shift.by
     late = {row["name"] for row in rows if _moment(row["next_at"]) < moment}
