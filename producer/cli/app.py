@@ -19,7 +19,7 @@ from producer.cli.commands import (
     messages,
     migrate,
     opt_out,
-    opt_outs,
+    opt_out_replies,
     password,
     push_url,
     route,
@@ -92,7 +92,7 @@ def _root(
 #: In the order of `xinshi --help`.
 COMMANDS = (
     *(init, up, web, demo, migrate, sandbox),
-    *(send, messages, campaigns, campaign_create, collect, opt_out, opt_outs),
+    *(send, messages, campaigns, campaign_create, collect, opt_out, opt_out_replies),
     *(templates, signatures),
     *(accounts, password, push_url, route, keys, secret),
     *(stops, settle, verify, events, callbacks, doctor),

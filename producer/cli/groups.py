@@ -15,6 +15,19 @@ account_group = typer.Typer(
     ),
 )
 
+opt_out_group = typer.Typer(
+    cls=NamedValuesGroup,
+    name="opt-out",
+    help="Opt numbers out, and in again; see who said so; decide on unclear replies.",
+    no_args_is_help=True,
+    epilog=options.example_lines(
+        'xinshi opt-out add 13812345678 --why "asked by telephone"',
+        "xinshi opt-out show 13812345678",
+        "xinshi opt-out import unsubscribed.csv",
+        "xinshi opt-out accept 17",
+    ),
+)
+
 campaign_group = typer.Typer(
     cls=NamedValuesGroup,
     name="campaign",

@@ -89,7 +89,7 @@ def _strange_opt_outs(connection: Connection) -> Iterator[Trouble]:
             yield Trouble(
                 f"opt-outs of {account}",
                 f"{count} numbers opted out by replies to it to which it never wrote",
-                "if its push token leaked, change it, then `xinshi opt-outs remove"
+                "if its push token leaked, change it, then `xinshi opt-out undo"
                 f" --account {account} --strange`",
             )
 

@@ -40,7 +40,7 @@ COMMANDS = {
     "events --json": 0,
     "accounts": 0,
     "inbound": 0,
-    "opt-outs list": 0,
+    "opt-out list": 0,
     "campaign show 99": 1,
     "send --to 13800138001 --text 【信使】😀😀 --account v1": 0,
     "send --to 1 --text 【信使】{姓名}": 2,

@@ -58,7 +58,7 @@ def test_an_opt_out_of_everything_is_taken_back_by_its_own_word_alone(place: Pla
         inbound.take_pages(
             connection, settings.load(), "v1", [(inbox_id, InboundMessage(ONE, "START"))]
         )
-    assert place.data("opt-outs", "remove", "--account", "v1")["removed"] == 0
+    assert place.data("opt-out", "undo", "--account", "v1")["removed"] == 0
     removal = place.data("opt-out", "remove", ONE, "--why", "asked again")
     assert removal == {"removed": 0, "kept": 1}
     assert place.data("opt-out", "show", ONE)["scope"] == "all"

@@ -43,7 +43,7 @@ def plain(place: Place) -> Place:
         ["events"],
         ["verify"],
         ["campaign", "list"],
-        ["opt-outs", "list"],
+        ["opt-out", "list"],
         ["account", "hold", "mass"],
         ["route", "--to", TO, "--text", TEXT, "--class", "otp"],
     ],

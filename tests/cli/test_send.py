@@ -98,14 +98,14 @@ def test_who_wrote_a_reply_is_opted_out_by_a_person(place: Place) -> None:
     (reply,) = eventually(unclear)
     assert (reply["meaning"], reply["fits"]) == ("near", 0)
     assert "near" in place.done("inbound", "--unclear")
-    assert "fit" in place.fails("opt-outs", "add", str(reply["id"]), "13912345678", code=2)
-    assert place.data("opt-outs", "add", str(reply["id"])) == {
+    assert "fit" in place.fails("opt-out", "accept", str(reply["id"]), "13912345678", code=2)
+    assert place.data("opt-out", "accept", str(reply["id"])) == {
         "reply": reply["id"],
         "taken_back": [],
     }
     assert place.data("inbound", "--unclear") == []
     assert place.data("inbound")[0]["meaning"] == "out"
-    place.fails("opt-outs", "add", "4711", code=1)
+    place.fails("opt-out", "accept", "4711", code=1)
 
 
 def test_the_same_key_stores_nothing_twice_and_another_text_is_refused(place: Place) -> None:

@@ -164,7 +164,7 @@ def list_inbound(
     """List texts that came from handsets, the newest first.
 
     Those with --unclear are near to an opt-out, or are one whose masked number fits nobody or
-    several; `xinshi opt-outs add` opts out who wrote one of them.
+    several; `xinshi opt-out accept` opts out who wrote one of them.
     """
     if unclear and (sender or account):
         msg = "--unclear lists those of all numbers and accounts; leave the others out"

@@ -6,25 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from producer.cli import list_options, opt_out_report, options, output, parsing
+from producer.cli.groups import opt_out_group
 from producer.cli.session import open_session, operator_name
-from producer.cli.value_names import NamedValuesGroup
 from worker.domain.enums import OptOutScope, OptOutSource
 from worker.domain.errors import Problem, Refused
 
 if TYPE_CHECKING:
     from worker.store.feedback.opt_outs import OptOutOrigin
-
-group = typer.Typer(
-    cls=NamedValuesGroup,
-    name="opt-out",
-    help="Opt numbers out, and in again; see who said so. Replies: `xinshi opt-outs`.",
-    no_args_is_help=True,
-    epilog=options.example_lines(
-        'xinshi opt-out add 13812345678 --why "asked by telephone"',
-        "xinshi opt-out show 13812345678",
-        "xinshi opt-out import unsubscribed.csv",
-    ),
-)
 
 #: The sources that a person may name; the others are the program's to say.
 _NAMED_SOURCES = (OptOutSource.PERSON, OptOutSource.COMPLAINT, OptOutSource.VENDOR)
@@ -45,27 +33,27 @@ _Source = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     options.command(
-        group,
+        opt_out_group,
         'xinshi opt-out add 13812345678 --why "asked by telephone" --evidence "ticket 4711"',
         'xinshi opt-out add 13812345678 --scope all --why "number belongs to a stranger"',
     )(add)
     options.command(
-        group,
+        opt_out_group,
         'xinshi opt-out remove 13812345678 --why "subscribed again on the web site"',
         'xinshi opt-out remove 13812345678 --scope all --why "was a mistake"',
     )(remove)
-    options.command(group, "xinshi opt-out show 13812345678", "xinshi opt-out show - < number.txt")(
+    options.command(opt_out_group, "xinshi opt-out show 13812345678", "xinshi opt-out show - < number.txt")(
         show
     )
     options.command(
-        group,
+        opt_out_group,
         "xinshi opt-out import unsubscribed.csv --dry-run",
         'xinshi opt-out import unsubscribed.csv --why "from the old system"',
         name="import",
     )(import_file)
-    options.command(group, "xinshi opt-out export --output opt-outs.csv", name="export")(export)
-    options.command(group, "xinshi opt-out suggestions")(suggestions)
-    app.add_typer(group)
+    options.command(opt_out_group, "xinshi opt-out export --output opt-outs.csv", name="export")(export)
+    options.command(opt_out_group, "xinshi opt-out suggestions")(suggestions)
+    app.add_typer(opt_out_group)
 
 
 def add(

@@ -1,25 +1,12 @@
-"""`xinshi opt-outs`: list who opted out, decide on unclear replies, take back strangers' doing."""
+"""`xinshi opt-out`: list who opted out, decide on unclear replies, take back strangers' doing."""
 
 from typing import Annotated, Any
 
 import typer
 
 from producer.cli import failures, options, output, parsing, times
+from producer.cli.groups import opt_out_group
 from producer.cli.session import open_session, operator_name
-from producer.cli.value_names import NamedValuesGroup
-
-group = typer.Typer(
-    cls=NamedValuesGroup,
-    name="opt-outs",
-    help="Numbers that want no advertising, and by which reply.",
-    no_args_is_help=True,
-    epilog=options.example_lines(
-        "xinshi opt-outs list --strange",
-        "xinshi opt-outs add 17",
-        "xinshi opt-outs dismiss 18 19",
-        "xinshi opt-outs remove --account bulk --strange --since 2026-11-20 --dry-run",
-    ),
-)
 
 _Reply = Annotated[int, typer.Argument(metavar="REPLY", help="Its id: `xinshi inbound --unclear`.")]
 _Number = Annotated[
@@ -33,17 +20,18 @@ _Strange = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    options.command(group, "xinshi opt-outs list --strange", name="list")(list_opt_outs)
-    example = "xinshi opt-outs remove --account bulk --strange"
-    options.command(group, f"{example} --dry-run", example, name="remove")(remove)
-    options.command(group, "xinshi opt-outs add 17", "xinshi opt-outs add 17 13812345678")(add)
-    options.command(group, "xinshi opt-outs dismiss 17 18", name="dismiss")(dismiss)
+def register(_app: typer.Typer) -> None:
+    """Add the commands to the group of opt-outs."""
+    options.command(opt_out_group, "xinshi opt-out list --strange", name="list")(list_opt_outs)
     options.command(
-        group, "xinshi opt-outs reread --dry-run", "xinshi opt-outs reread", name="reread"
-    )(reread)
-    app.add_typer(group)
+        opt_out_group, "xinshi opt-out accept 17", "xinshi opt-out accept 17 13812345678"
+    )(accept)
+    options.command(opt_out_group, "xinshi opt-out dismiss 17 18")(dismiss)
+    example = "xinshi opt-out undo --account bulk --strange"
+    options.command(opt_out_group, f"{example} --dry-run", example)(undo)
+    options.command(opt_out_group, "xinshi opt-out reread --dry-run", "xinshi opt-out reread")(
+        reread
+    )
 
 
 def list_opt_outs(
@@ -98,7 +86,7 @@ def _as_json(row: Any) -> dict[str, Any]:
     }
 
 
-def remove(
+def undo(
     *,
     account: Annotated[str, typer.Option("--account", metavar="NAME", help="Replies to whom.")],
     since: _Since = None,
@@ -130,7 +118,7 @@ def remove(
         output.print_line(f"{count} {'would be ' if dry_run else ''}taken back")
 
 
-def add(
+def accept(
     reply: _Reply,
     number: _Number = None,
     *,
