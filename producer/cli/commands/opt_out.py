@@ -42,16 +42,18 @@ def register(app: typer.Typer) -> None:
         'xinshi opt-out remove 13812345678 --why "subscribed again on the web site"',
         'xinshi opt-out remove 13812345678 --scope all --why "was a mistake"',
     )(remove)
-    options.command(opt_out_group, "xinshi opt-out show 13812345678", "xinshi opt-out show - < number.txt")(
-        show
-    )
+    options.command(
+        opt_out_group, "xinshi opt-out show 13812345678", "xinshi opt-out show - < number.txt"
+    )(show)
     options.command(
         opt_out_group,
         "xinshi opt-out import unsubscribed.csv --dry-run",
         'xinshi opt-out import unsubscribed.csv --why "from the old system"',
         name="import",
     )(import_file)
-    options.command(opt_out_group, "xinshi opt-out export --output opt-outs.csv", name="export")(export)
+    options.command(opt_out_group, "xinshi opt-out export --output opt-outs.csv", name="export")(
+        export
+    )
     options.command(opt_out_group, "xinshi opt-out suggestions")(suggestions)
     app.add_typer(opt_out_group)
 
