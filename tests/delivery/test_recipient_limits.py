@@ -415,3 +415,19 @@ def test_at_the_gateway_one_number_is_never_called_twice_a_second_nor_a_sixth_ti
         query = select(submission.c.attempts).where(submission.c.state == "planned")
         assert set(connection.execute(query).scalars()) == {0}
     stage.close()
+
+
+def test_what_waits_for_its_number_forgets_nobody_who_refused_its_form(hand: Hand) -> None:
+    """It goes back neither to the account nor to the binding that would not take it."""
+    hand.enqueue(mobiles(2))
+    hand.record(*(answer(ready, Outcome.DEFERRED) for ready in hand.take()))
+    with writing(hand.engine) as connection:
+        connection.execute(update(submission).values(barred=["other"]))
+    hand.enqueue(mobiles(1))
+    hand.record(*(answer(ready, Outcome.ACCEPTED) for ready in hand.take()))
+    hand.make_due()
+    assert called(hand.take()) == mobiles(2)[1:]
+    with reading(hand.engine) as connection:
+        planned = submission.c.state == "planned"
+        barred = connection.execute(select(submission.c.barred).where(planned)).scalars().all()
+    assert barred == [["other"]]

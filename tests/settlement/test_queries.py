@@ -1,17 +1,23 @@
 """A gateway that is asked what it was given ends a doubt by its rows, and by nothing else."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.support import roster
+from tests.support.by_hand import Hand, answer
 from tests.support.stage import QUICK, TEXT, Stage, eventually, mobiles
+from worker.domain.enums import Outcome
+from worker.gateways.transport.client import GatewayClient
 from worker.settlement import ledger, queries
-from worker.store.db.database import reading
-from worker.store.schema.tables import event, tick
+from worker.store import ticks
+from worker.store.db.clock import later
+from worker.store.db.database import reading, writing
+from worker.store.schema.tables import event, submission, tick
 
 
 @pytest.fixture(autouse=True)
@@ -123,3 +129,28 @@ def test_an_equal_text_proves_it_only_where_nothing_else_can_have_been_it(
         if state == "unknown":
             eventually(lambda: asked_twice(stage))
     assert stage.states(made) == {state: 1}
+
+
+def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A doubt that was not asked about begins no pause."""
+    configure(stage)
+    hand = Hand(stage.engine, stage.settings)
+    hand.enqueue(mobiles(1))
+    hand.record(*(answer(ready, Outcome.UNKNOWN) for ready in hand.take()))
+    with writing(stage.engine) as connection:
+        connection.execute(update(submission).values(called_at=later(-3600)))
+    monkeypatch.setattr(queries, "MAX_RUN_SECONDS", -1.0)
+    account = stage.settings.accounts["one"]
+
+    async def settle() -> None:
+        client = GatewayClient()
+        try:
+            await queries.QuerySettler(stage.settings, stage.engine, client, "test").settle(account)
+        finally:
+            await client.close()
+
+    asyncio.run(settle())
+    with reading(stage.engine) as connection:
+        assert ticks.read_cursor(connection, "query:one") == {}

@@ -192,6 +192,7 @@ def _take_out(
                 wait / 1000,
                 tries=lease.attempts - 1,
                 code=LIMIT_CODE,
+                barred=lease.barred,
             )
     return False
 

@@ -79,6 +79,8 @@ class QuerySettler:
         spacing = account.gateway.capabilities.query_spacing
         most = 1 if spacing else MAX_CALLS
         for doubtful in await asyncio.to_thread(self._due, account):
+            if calls == most or time.monotonic() > deadline:
+                return
             shown: dict[MessageKey, str | None] = {}
             whole = account.gateway.capabilities.takes_whole
             for message in doubtful.messages[: 1 if whole else MAX_NUMBERS]:
@@ -89,8 +91,6 @@ class QuerySettler:
                 if row is not None:
                     shown[message.key] = row.gateway_id
             await asyncio.to_thread(self._write, account, doubtful, shown)
-            if calls == most:
-                return
 
     def _due(self, account: Account) -> list[DoubtfulSubmission]:
         """Return the doubts whose pause is over."""

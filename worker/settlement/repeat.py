@@ -16,6 +16,7 @@ from worker.delivery.account_guard import GuardedClient
 from worker.delivery.submit import PreparedSubmission
 from worker.domain.enums import Outcome
 from worker.gateways.base import Account
+from worker.gateways.egress import Egress
 from worker.gateways.results import Result
 from worker.gateways.transport.answer_bounds import AnswerBound
 from worker.gateways.transport.client import GatewayClient
@@ -56,8 +57,14 @@ class RepeatSettler:
             await asyncio.to_thread(self._accept, prepared, results[0].gateway_id)
 
     async def _send(
-        self, account: Account, request: httpx.Request, _seconds: float, bound: AnswerBound
+        self,
+        account: Account,
+        request: httpx.Request,
+        _seconds: float,
+        bound: AnswerBound,
+        _egress: Egress,
     ) -> httpx.Response:
+        """Send a call as `submit.Send` does; the client takes deadline and way from the account."""
         return await self._client.send(account, request, bound)
 
     def _note_refusal(self, account: Account, refusal: Result) -> None:

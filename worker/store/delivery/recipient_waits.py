@@ -101,7 +101,7 @@ def plan_apart(
     *,
     tries: int,
     code: str,
-    barred: Sequence[int | str] = (),
+    barred: Sequence[int | str],
 ) -> int:
     """Plan some of a lease's messages as a submission of their own, due in so long; return its id.
 
