@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -13,13 +14,15 @@ from sqlalchemy import Engine
 
 from tests.delivery.test_throttle import passes
 from tests.support import servers
-from tests.support.by_hand import settings_of
+from tests.support.by_hand import Hand, answer, settings_of
+from tests.support.stage import eventually, mobiles
 from worker.config.settings import Settings
 from worker.delivery import permits
 from worker.delivery.permits import Permits
 from worker.delivery.throttle import Throttle
-from worker.domain.enums import MessageClass
+from worker.domain.enums import MessageClass, Outcome
 from worker.gateways.base import Account
+from worker.intake.recipient_rows import Row
 from worker.policy import gcra
 from worker.policy.adaptive_rate import LearnedRate
 from worker.policy.gcra import Cost
@@ -265,3 +268,41 @@ def test_accounts_are_known_by_their_rows_alone(engine: Engine) -> None:
         locked = account_pace.lock(connection, ["b", "a"])
     assert set(locked) == {"a", "b"}
     assert all(one.state is None and one.read_at > 0 for one in locked.values())
+
+
+def test_personal_texts_cost_what_each_of_them_is(
+    engine: Engine, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At first, and when they come back: by the values, not by the text with its placeholders."""
+    made = settings_of(database, bulk={"segments_per_second": 1000, "concurrency": 8})
+    hand = Hand(engine, made)
+    asked: list[Cost] = []
+    ask = Permits.ask
+
+    def noting(self: Permits, *arguments: Any) -> list[str]:
+        asked.extend(arguments[2])
+        return ask(self, *arguments)
+
+    monkeypatch.setattr(Permits, "ask", noting)
+    names = ["客", "客" * 70, "客" * 140]
+    rows = [
+        Row(n, msisdn, {"name": name})
+        for n, (msisdn, name) in enumerate(zip(mobiles(3), names, strict=True), 1)
+    ]
+    hand.campaign(rows, "【信使】{name}，您好", message_class=NOTICE)
+
+    ready: list[Any] = []
+
+    def are_all_taken() -> bool:
+        hand.make_due()
+        ready.extend(hand.take())
+        return len(ready) == len(rows)
+
+    for _ in range(2):
+        ready.clear()
+        asked.clear()
+        # Without Redis the database begins to pace the account after a second.
+        eventually(are_all_taken)
+        assert {cost.segments for cost in asked} == {1, 2, 3}
+        assert {cost.messages for cost in asked} == {1}
+        hand.record(*(answer(submission, Outcome.DEFERRED) for submission in ready))

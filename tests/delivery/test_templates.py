@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from tests.support import roster
-from tests.support.by_hand import Hand
+from tests.support.by_hand import Hand, answer
 from tests.support.stage import QUICK, Stage, eventually, mobiles, section
 from worker.delivery import submit
-from worker.domain.enums import MessageClass, PlanKind, RegistrationState
+from worker.domain.enums import MessageClass, Outcome, PlanKind, RegistrationState
 from worker.domain.errors import Refused
 from worker.domain.renderings import ParameterPlan, ValueLimits
 from worker.intake import campaigns, lookup
@@ -266,11 +266,12 @@ def test_a_repeat_is_equal_to_the_first_call_byte_for_byte(
     else:
         stage.enqueue(mobiles(3), "", template="code", variables=values[0])
     (first,) = hand.take(NOTICE)
+    hand.record(answer(first, Outcome.UNKNOWN))
     with writing(stage.engine) as connection:
         paused = RegistrationState.PAUSED
         bindings.set_state(connection, registry.bindings["one"], paused, "test")
-        row = next(iter(unknown.leases_of(connection, [first.lease.id])))
-        again = submit.prepare_repeat(connection, stage.settings, row)
+        (lease,) = unknown.repeatable(connection, first.lease.account, limit=10)
+        again = submit.prepare_repeat(connection, stage.settings, lease)
     assert again is not None
     at, gateway = datetime.now(UTC), first.account.gateway
     calls = [gateway.submit_request(one.outgoing, at).read() for one in (first, again)]

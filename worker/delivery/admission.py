@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from worker.delivery import cuts
 from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait, WaitReason
 from worker.domain import carriers
 from worker.domain.enums import Carrier, NumberKind
@@ -88,6 +89,20 @@ def personal_costs(
         for values in variables
     ]
     return [Cost(hi - lo, sum(segments[lo - first : hi - first])) for lo, hi in ranges]
+
+
+def planned_cost(connection: Connection, choice: AccountChoice, planned: PlannedSubmission) -> Cost:
+    """Return what the first piece of a planned submission costs whose messages have values.
+
+    Each text is counted as it is sent; of one whose messages have all ended nothing is.
+    """
+    carried = submission_messages.of_submissions(connection, [planned.id], ())
+    first_piece = next(iter(cuts.pieces(choice, planned, carried)), [])
+    segments = [
+        personal_segments(choice.account, choice.content, choice.rendering, message.variables)
+        for message in carried[: len(first_piece)]
+    ]
+    return Cost(len(segments), sum(segments))
 
 
 def personal_segments(

@@ -14,6 +14,7 @@ from worker.delivery.account_choice import AccountChoice, AccountSelector, Wait
 from worker.delivery.admission import (
     admit,
     personal_costs,
+    planned_cost,
     planned_query,
     request_query,
 )
@@ -147,7 +148,10 @@ class Claim:
         """Lease a planned submission, alone or with equal singles; [] and postponed if it waits."""
 
         def costs_at(choice: AccountChoice) -> list[Cost]:
-            alone = min(planned.size, choice.batch_cap)
+            self.gatherer.dissolve_group()
+            if planned.personal and choice.account.settings.segments_per_second:
+                return [planned_cost(connection, choice, planned)]
+            alone = min(planned.size, cuts.largest(choice, planned))
             return self._costs(connection, choice, planned, [alone])
 
         query = planned_query(connection, self.selector, planned)
@@ -207,8 +211,11 @@ class Claim:
             requests.end_waiting_rest(connection, due_request.id, MessageState.EXPIRED)
             return []
 
+        ranges: list[tuple[int, int]] = []
+
         def costs_at(choice: AccountChoice) -> list[Cost]:
-            ranges = cuts.ranges(connection, choice, due_request)
+            self.gatherer.dissolve_group()
+            ranges[:] = cuts.ranges(connection, choice, due_request)
             if due_request.personal and choice.account.settings.segments_per_second:
                 return personal_costs(connection, choice, due_request.id, ranges)
             return self._costs(connection, choice, due_request, [hi - lo for lo, hi in ranges])
@@ -222,18 +229,20 @@ class Claim:
         choice, receipts = admission
         if singles := self.gatherer.take_group():
             return self._lease_gathered(connection, choice, due_request, singles, receipts[0])
-        return self._lease_ranges(connection, choice, due_request, receipts)
+        # What was cut last was cut for the account that was chosen.
+        permitted = ranges[: len(receipts)]
+        return self._lease_ranges(connection, choice, due_request, permitted, receipts)
 
     def _lease_ranges(
         self,
         connection: Connection,
         choice: AccountChoice,
         due_request: DueRequest,
+        ranges: Sequence[tuple[int, int]],
         receipts: Sequence[str],
     ) -> list[Lease]:
-        """Lease the next ranges of a request, one for each receipt."""
+        """Lease the next ranges of a request, each by a receipt."""
         account, message_class = choice.account, self.selector.message_class
-        ranges = cuts.ranges(connection, choice, due_request)[: len(receipts)]
         _, next_n = ranges[-1]
         requests.advance(connection, due_request, next_n)
         self.more = self.more or next_n < due_request.total
@@ -261,10 +270,8 @@ class Claim:
 
         `ungathered` are the sizes of those that would begin if it does not go with others.
         """
-        sizes: list[int] | None = None
-        if choice.probe:
-            self.gatherer.dissolve_group()
-        else:
+        sizes = None
+        if not choice.probe:
             sizes = self.gatherer.sizes(connection, choice.account, choice.batch_cap, due_work)
         segments = contents.segment_count(choice.account, choice.content)
         return [Cost(size, size * segments) for size in (ungathered if sizes is None else sizes)]

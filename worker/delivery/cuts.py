@@ -35,7 +35,7 @@ def pieces(
         changes = most == 1 and previous and message.variables != previous.variables
         if previous is None or changes or len(cut[-1]) == cap:
             cut.append([])
-        cut[-1].append((message.request_id, message.n))
+        cut[-1].append(message.key)
         previous = message
     return cut
 

@@ -153,11 +153,11 @@ def gatherer_for(message_class: MessageClass, account_rows: Sequence[Any]) -> Si
 
 def _is_gatherable(due_work: DueWork) -> bool:
     """Whether it is one message alone: without values of its own, and no resend."""
-    if due_work.template is not None:
+    if due_work.template is not None or due_work.personal:
         return False
     if isinstance(due_work, PlannedSubmission):
         return due_work.size == 1 and due_work.resend_of is None and not due_work.barred
-    return due_work.total == 1 and due_work.next_n == 0 and not due_work.personal
+    return due_work.total == 1 and due_work.next_n == 0
 
 
 def _is_of(single: WaitingSingle, due_work: DueWork) -> bool:

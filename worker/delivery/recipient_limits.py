@@ -66,7 +66,7 @@ def hold_back(
         lambda: defaultdict(list)
     )
     for message in carried:
-        wait = waits.get(_key(message), 0)
+        wait = waits.get(message.key, 0)
         if wait == 0:
             staying[message.submission_id].append(message)
         else:
@@ -77,10 +77,6 @@ def hold_back(
             del leases_by_id[submission_id], staying[submission_id]
     left = [message for stay in staying.values() for message in stay]
     return Sendable(list(leases_by_id.values()), left)
-
-
-def _key(message: SubmissionMessage) -> MessageKey:
-    return message.request_id, message.n
 
 
 def _decide(
@@ -100,15 +96,15 @@ def _decide(
         if message.state is None and leases_by_id[message.submission_id].account in limits
     ]
     windows_of = {
-        _key(message): {
+        message.key: {
             (scope, message.msisdn): windows
             for scope, windows in limits[leases_by_id[message.submission_id].account].items()
         }
         for message in limited
     }
     entered = _enter_first_calls(connection, limited, windows_of, max_duration)
-    undecided = [message for message in limited if _key(message) not in entered]
-    if not any(windows_of[_key(message)] for message in undecided):
+    undecided = [message for message in limited if message.key not in entered]
+    if not any(windows_of[message.key] for message in undecided):
         return {}
     return _enter_by_turns(connection, undecided, windows_of, max_duration)
 
@@ -127,14 +123,14 @@ def _enter_first_calls(
     first_calls: dict[RecipientKey, FirstCall] = {}
     messages_by_key: dict[RecipientKey, MessageKey] = {}
     for message in limited:
-        windows_by_key = windows_of[_key(message)]
+        windows_by_key = windows_of[message.key]
         if len(windows_by_key) != 1:
             continue
         ((key, windows),) = windows_by_key.items()
         if key not in first_calls:
             longest = recipient_windows.max_counting_time(windows, max_duration)
             first_calls[key] = FirstCall(message.submission_id, longest)
-            messages_by_key[key] = _key(message)
+            messages_by_key[key] = message.key
     entered = recipient_calls.insert_first(connection, first_calls, max_duration)
     return {messages_by_key[key] for key in entered}
 
@@ -150,21 +146,21 @@ def _enter_by_turns(
     How long messages are valid is read only if a number was called before.
     """
     windows_by_key = {
-        key: windows for message in undecided for key, windows in windows_of[_key(message)].items()
+        key: windows for message in undecided for key, windows in windows_of[message.key].items()
     }
     locked = recipient_calls.lock(connection, windows_by_key, make=True)
     book = CallBook(locked.locked_at, max_duration, locked.calls_by_key)
     valid_for: dict[int, int] | None = None
     waits: dict[MessageKey, int | None] = {}
     for message in undecided:
-        windows = windows_of[_key(message)]
+        windows = windows_of[message.key]
         if valid_for is None and any(locked.calls_by_key[key] for key in windows):
             request_ids = {undecided_message.request_id for undecided_message in undecided}
             valid_for = recipient_waits.remaining_validity(connection, request_ids)
         valid = (valid_for or {}).get(message.request_id)
         wait = book.enter(message.submission_id, windows, valid)
         if wait != 0:
-            waits[_key(message)] = wait
+            waits[message.key] = wait
     changed = {key: (windows_by_key[key], locked.calls_by_key[key]) for key in book.changed_keys}
     write_calls(connection, locked.locked_at, changed)
     return waits
@@ -188,7 +184,7 @@ def _take_out(
             recipient_waits.plan_apart(
                 connection,
                 lease,
-                [_key(message) for message in waiting],
+                [message.key for message in waiting],
                 wait / 1000,
                 tries=lease.attempts - 1,
                 code=LIMIT_CODE,
@@ -201,7 +197,7 @@ def _reject(connection: Connection, lease: Lease, rejected: Sequence[SubmissionM
     """End messages that would have to wait for longer than they are valid."""
     if lease.resend_of is not None:
         # The first may have been taken: they are unknown, as before.
-        keys = [_key(message) for message in rejected]
+        keys = [message.key for message in rejected]
         unknown.return_messages(connection, lease.id, lease.resend_of, keys)
     else:
         ended = [message._replace(state=MessageState.REJECTED) for message in rejected]

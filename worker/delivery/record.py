@@ -49,7 +49,7 @@ from worker.store.settlement import unknown
 def outcome_of(answer: CallAnswer) -> CallOutcome:
     """Return what is written of an answer.
 
-    What was refused in its form alone is to go on elsewhere, until `record` finds that it cannot.
+    What was refused in its form alone goes on elsewhere; a claim ends it when no account can.
     """
     prepared, results = answer.prepared, answer.results
     numbers = prepared.outgoing.msisdns
@@ -99,8 +99,7 @@ class _Recording:
         """Take the steps, in the order on which the promise rests.
 
         1. Lock campaigns before submissions, as cancelling them does: no deadlock.
-        2. Reject what no other account could carry, or what would wait too long for its recipient,
-           before its outcome is written.
+        2. Reject what would wait too long for its recipient, before its outcome is written.
         3. Read which numbers were called, before what follows gives messages other submissions.
         4. Write the outcomes, each under its fence: what was settled meanwhile is late.
         5. Let accounts learn from the calls that were ours to write: pace, holds, gathering.

@@ -71,7 +71,7 @@ class PreparedSubmission:
     def ranges(self) -> tuple[MessageRange, ...]:
         """The messages that it carries, in the order of the numbers."""
         if self.carried is not None:
-            return joined((message.request_id, message.n) for message in self.carried)
+            return joined(message.key for message in self.carried)
         if self.lease.lo is None or self.lease.hi is None:
             return ()
         return (MessageRange(self.lease.request_id, self.lease.lo, self.lease.hi),)
@@ -176,7 +176,7 @@ def _size(submission: PreparedSubmission) -> SubmissionSize:
         return SubmissionSize(count, contents.segment_count(account, outgoing.content))
     content, rendering = submission.lease.content, submission.lease.rendering
     by_message = {
-        submission_details.message_id((message.request_id, message.n)): personal_segments(
+        submission_details.message_id(message.key): personal_segments(
             account, content, rendering, message.variables
         )
         for message in submission.carried
@@ -221,7 +221,7 @@ def prepare_repeat(
         return None
     repeat = replace(lease, attempts=lease.attempts + 1)
     if lease.binding_id is not None:
-        rendering = usable.all_renderings(connection).get(lease.binding_id)
+        rendering = usable.rendering_of(connection, lease.binding_id)
         if rendering is None:
             return None
         is_personal = any(message.variables for message in carried)
@@ -236,7 +236,7 @@ def _end_messages(connection: Connection, lease: Lease, ended: Sequence[Submissi
     if lease.resend_of is None:
         messages.end(connection, ended)
     else:
-        keys = [(message.request_id, message.n) for message in ended]
+        keys = [message.key for message in ended]
         unknown.return_messages(connection, lease.id, lease.resend_of, keys)
 
 

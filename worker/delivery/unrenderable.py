@@ -28,21 +28,17 @@ def plan_apart(
         rendering, messages = lease.rendering, to_send.get(lease.id)
         if rendering is None or not messages or not lease.personal:
             continue
-        fitting = [
-            message for message in messages if not rendering.problems(message.variables or {})
-        ]
-        if len(fitting) == len(messages):
+        fitting: list[SubmissionMessage] = []
+        refused: list[SubmissionMessage] = []
+        for message in messages:
+            fits = not rendering.problems(message.variables or {})
+            (fitting if fits else refused).append(message)
+        if not refused:
             continue
-        fitting_keys = {(message.request_id, message.n) for message in fitting}
-        keys = [
-            key
-            for message in messages
-            if (key := (message.request_id, message.n)) not in fitting_keys
-        ]
         recipient_waits.plan_apart(
             connection,
             lease,
-            keys,
+            [message.key for message in refused],
             0.0,
             tries=lease.attempts - 1,
             code=VALUES_CODE,

@@ -37,7 +37,7 @@ class RoutingQuery:
     renderings: Mapping[str, Rendering] | None = None
     #: Whether the messages have values of their own.
     personal: bool = False
-    #: The accounts whose gateways refused the text in its form.
+    #: What cannot carry the messages in their form: bindings by id, accounts by name.
     barred: Collection[int | str] = ()
 
 

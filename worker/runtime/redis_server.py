@@ -4,8 +4,6 @@ They begin each connection with HELLO, which Redis knows since 6.0. An older one
 stands in for one, refuses it every time; Celery would try again for ever, and say nothing.
 """
 
-import re
-
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -16,8 +14,6 @@ from worker.runtime import broker
 
 #: What is said of a server that refuses HELLO.
 TOO_OLD = "does not know HELLO, as Redis 6.0 and newer and Valkey do: name a server that is newer"
-
-_HELLO_REFUSED = re.compile(r"unknown command\W+HELLO\b", re.IGNORECASE)
 
 
 def check(settings: Settings) -> None:

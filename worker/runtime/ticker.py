@@ -168,7 +168,7 @@ class Ticker(BackgroundService):
         top, engine, settings = self.settings.top, self.engine, self.settings
         # Two sweeps at once do no harm; one that was killed must not keep the next one waiting.
         sweep = _in_thread(maintenance.sweep, engine, settings, self.owner)
-        yield "sweep", Tick(top.sweep_every, 2 * top.sweep_every, sweep)
+        yield ticks.SWEEP, Tick(top.sweep_every, 2 * top.sweep_every, sweep)
         # What gateways said has ticks of its own: whatever is wrong with it stops nothing else.
         for name, work in (
             ("pages", unread_pages.read_waiting),

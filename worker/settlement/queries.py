@@ -246,11 +246,14 @@ def _text_of(
     due_request = requests.by_id(connection, request_id)
     if due_request is None:
         return None
-    rendering = usable.all_renderings(connection).get(doubtful.lease.binding_id or 0)
+    content, rendering = due_request.content, None
     (values,) = submission_messages.variables_in(connection, request_id, n, n + 1)
-    if values is None and rendering is not None:
-        values = due_request.content.variables
-    content = contents.with_values(due_request.content, rendering, values)
+    if doubtful.lease.binding_id is not None:
+        rendering = usable.rendering_of(connection, doubtful.lease.binding_id)
+        if rendering is None:
+            return None
+        content = contents.rendered(content, rendering, None if values else content.variables)
+    content = contents.with_values(content, rendering, values)
     text = content.text if content.rendered else account.gateway.body(content)
     return account.settings.added_signature + text if not content.signature else text
 

@@ -67,7 +67,7 @@ def put_aside(
 
 def _refuse_while_in_use(connection: Connection, settings: Settings) -> None:
     """Raise `TooLate` when a worker uses the database, or outcomes of the lost one are spooled."""
-    late_seconds = ticks.late_seconds(connection, "sweep")
+    late_seconds = ticks.late_seconds(connection, ticks.SWEEP)
     max_late_seconds = settings.top.sweep_every + settings.top.look_every
     if late_seconds is not None and late_seconds <= max_late_seconds:
         msg = "a worker looks at this database, or did a moment ago: stop all of them first"

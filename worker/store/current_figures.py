@@ -14,12 +14,10 @@ from worker.domain.enums import SubmissionState
 from worker.store.db import capabilities
 from worker.store.db.clock import now
 from worker.store.schema.tables import callback_event, inbox, report, submission, tick
-from worker.store.ticks import GONE_SECONDS
+from worker.store.ticks import GONE_SECONDS, SWEEP
 
 #: The most rows that are counted of one kind.
 MAX_COUNTED_ROWS = 50_000
-#: A tick that every process runs, by which it shows that workers run at all.
-SWEEP = "sweep"
 
 
 def unknown_messages(connection: Connection) -> dict[str, int]:

@@ -16,6 +16,8 @@ from worker.store.schema.tables import tick
 FAILING_RUNS = 2
 #: A tick that nobody has run for so long is run no more.
 GONE_SECONDS = 3600.0
+#: A tick that every process runs, by which it shows that workers run at all.
+SWEEP = "sweep"
 
 
 def ensure(connection: Connection, names: set[str]) -> None:

@@ -28,13 +28,11 @@ from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits, json_reader, json_rows
 from worker.gateways.formats.forms import CONTENT_TYPE
 from worker.gateways.formats.non_answers import http_failure, unreadable_result
-from worker.gateways.formats.push_rows import read_rows
+from worker.gateways.formats.push_rows import push_contents, read_rows
 from worker.gateways.formats.values import decode, read_msisdn, read_word, tidy_words
 from worker.gateways.results import (
-    InboundMessage,
     Page,
     PushContents,
-    Report,
     Result,
     Results,
     SentRow,
@@ -133,7 +131,7 @@ class Aliyun(Gateway):
         The nonce is our reference, which no other call has.
         """
         fields = {"TemplateCode": submission.content.template or "", "OutId": submission.reference}
-        value_sets = [submission.values_at(place) for place in range(len(submission.values))]
+        value_sets = [submission.values_at(position) for position in range(len(submission.values))]
         shared = value_sets[0] if value_sets else submission.content.variables
         signature = self._signature(submission.content)
         extension = submission.content.extension
@@ -199,11 +197,7 @@ class Aliyun(Gateway):
             else aliyun_receipts.read_reply(row)
             for row in rows
         ]
-        return PushContents(
-            tuple(reading for reading in readings if isinstance(reading, Report)),
-            tuple(reading for reading in readings if isinstance(reading, InboundMessage)),
-            damaged + readings.count(None),
-        )
+        return push_contents(readings, damaged)
 
     def push_answer(self) -> httpx.Response:
         """Return status 200 and a `code` that is a number (help.aliyun.com 101867)."""

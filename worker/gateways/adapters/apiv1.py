@@ -28,7 +28,7 @@ from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits, json_reader, json_rows
 from worker.gateways.formats.forms import Endpoint, encode_form, join_numbers
 from worker.gateways.formats.non_answers import http_failure, unreadable_result
-from worker.gateways.formats.push_rows import read_rows
+from worker.gateways.formats.push_rows import push_contents, read_rows
 from worker.gateways.formats.values import (
     decode,
     read_count,
@@ -189,11 +189,7 @@ class ApiV1(Gateway):
         """
         rows, damaged = read_rows(push, "mobile")
         readings = [_report(row) if "status" in row else _inbound(row) for row in rows]
-        return PushContents(
-            tuple(reading for reading in readings if isinstance(reading, Report)),
-            tuple(reading for reading in readings if isinstance(reading, InboundMessage)),
-            damaged + readings.count(None),
-        )
+        return push_contents(readings, damaged)
 
     def push_answer(self) -> httpx.Response:
         """Return status 200, which is all that the document asks for; each push comes once."""

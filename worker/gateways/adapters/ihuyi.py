@@ -27,7 +27,7 @@ from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits, json_reader, xml_reader
 from worker.gateways.formats.forms import Endpoint, encode_form
 from worker.gateways.formats.non_answers import http_failure, unreadable_result
-from worker.gateways.formats.push_rows import read_rows
+from worker.gateways.formats.push_rows import push_contents, read_rows
 from worker.gateways.formats.values import (
     decode,
     read_count,
@@ -179,11 +179,7 @@ class Ihuyi(Gateway):
         """
         rows, damaged = read_rows(push, self._push_fields.msisdn[0])
         readings = [self._report(row) or self._inbound(row) for row in rows]
-        return PushContents(
-            tuple(reading for reading in readings if isinstance(reading, Report)),
-            tuple(reading for reading in readings if isinstance(reading, InboundMessage)),
-            damaged + readings.count(None),
-        )
+        return push_contents(readings, damaged)
 
     def push_answer(self) -> httpx.Response:
         """Return the plain text `success` (public client code)."""

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, StringConstraints
 from worker.domain.enums import NumberKind, Reports
 from worker.domain.errors import Problem
 from worker.domain.secret_fields import Secret
+from worker.domain.timezone import SHANGHAI
 from worker.gateways.account_settings import AccountSettings
 from worker.gateways.adapters import tencent_answers, tencent_rows
 from worker.gateways.adapters.tencent_answers import AnswerReader
@@ -23,7 +24,7 @@ from worker.gateways.adapters.tencent_signature import KeyPair, authorization
 from worker.gateways.base import Capabilities, Content, Gateway, OutgoingSubmission, SentQuery
 from worker.gateways.code_table import CodeTable
 from worker.gateways.formats import content_limits, recipient_rows
-from worker.gateways.formats.push_rows import read_rows
+from worker.gateways.formats.push_rows import push_contents, read_rows
 from worker.gateways.results import (
     Balance,
     InboundMessage,
@@ -169,7 +170,7 @@ class Tencent(Gateway):
 
     def balance_request(self, at: datetime) -> httpx.Request:
         """Build a `SmsPackagesStatistics` call over all packages that may live (382/55964)."""
-        local = at.astimezone(tencent_rows.BEIJING)
+        local = at.astimezone(SHANGHAI)
         fields = {
             "SmsSdkAppId": self.settings.sdk_app_id,
             "Limit": PACKAGE_ROWS,
@@ -218,11 +219,7 @@ class Tencent(Gateway):
             else tencent_rows.pushed_reply(row)
             for row in rows
         ]
-        return PushContents(
-            tuple(reading for reading in readings if isinstance(reading, Report)),
-            tuple(reading for reading in readings if isinstance(reading, InboundMessage)),
-            damaged + readings.count(None),
-        )
+        return push_contents(readings, damaged)
 
     def push_answer(self) -> httpx.Response:
         """Return what ends the repeats of a push, of which there are two (382/59178)."""

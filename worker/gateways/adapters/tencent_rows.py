@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.domain.enums import ReportStatus
-from worker.domain.timezone import SHANGHAI
 from worker.gateways.formats.values import (
     read_count,
     read_msisdn,
@@ -21,7 +20,6 @@ from worker.gateways.formats.values import (
 )
 from worker.gateways.results import InboundMessage, Pool, Report, SentRow
 
-BEIJING = SHANGHAI
 STATUSES: Mapping[str, ReportStatus] = {
     "SUCCESS": ReportStatus.DELIVERED,
     "FAIL": ReportStatus.UNDELIVERED,

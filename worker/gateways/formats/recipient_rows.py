@@ -4,7 +4,7 @@ A row that tells of nobody in the submission is left out; a recipient of whom no
 do, is unknown: nothing was proven of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from worker.domain import msisdn as numbers
 from worker.domain.enums import Outcome
@@ -33,16 +33,6 @@ def by_number(submission: OutgoingSubmission, rows: Iterable[tuple[str, Result]]
             for position, result in enumerate(results)
         ]
     )
-
-
-def by_order(submission: OutgoingSubmission, rows: Sequence[Result]) -> Results:
-    """Return results from rows that name no number; where these are not as many, all are unknown.
-
-    Their order is that of the numbers in the request.
-    """
-    if len(rows) != len(submission.msisdns):
-        return Results(UNTOLD)
-    return Results.of_recipients(rows)
 
 
 def _number(written_number: str) -> str:

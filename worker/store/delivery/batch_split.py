@@ -37,7 +37,7 @@ class ParkedSubmission(NamedTuple):
 def carried_keys(connection: Connection, submission_id: int) -> list[MessageKey]:
     """Return the keys of the messages that a submission carries, in order."""
     messages = submission_messages.of_submissions(connection, [submission_id], ())
-    return [(carried.request_id, carried.n) for carried in messages]
+    return [message.key for message in messages]
 
 
 def split(

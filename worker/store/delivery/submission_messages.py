@@ -35,6 +35,11 @@ class SubmissionMessage(NamedTuple):
     variables: Mapping[str, str] | None
     state: MessageState | None
 
+    @property
+    def key(self) -> MessageKey:
+        """The request and the number within it, which name the message."""
+        return self.request_id, self.n
+
 
 def of_submissions(
     connection: Connection, ids: Collection[int], opt_out_classes: Collection[str]

@@ -5,10 +5,8 @@ how things stand now, and not how they stood.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -185,14 +183,3 @@ def replay_parked(connection: Connection, callback_id: int | None = None) -> int
     if callback_id is not None:
         query = query.where(callback_event.c.callback_id == callback_id)
     return connection.execute(query.values(next_at=now(), created_at=now(), attempts=0)).rowcount
-
-
-def parked_events(connection: Connection, limit: int) -> list[Mapping[str, Any]]:
-    """Return up to `limit` parked events, the oldest first."""
-    rows = connection.execute(
-        select(callback_event)
-        .where(callback_event.c.next_at.is_(None))
-        .order_by(callback_event.c.id)
-        .limit(limit)
-    )
-    return [dict(row) for row in rows.mappings()]

@@ -1,6 +1,6 @@
 """Read the unknown submissions that a gateway may be asked about, and their messages."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -102,8 +102,5 @@ def others_to_number(
     )
     if len(ids) > limit:
         return None
-    messages: Mapping[str, object] = {
-        message.msisdn: message
-        for message in carried_messages.of_submissions(connection, ids, {msisdn})
-    }
-    return msisdn in messages
+    messages = carried_messages.of_submissions(connection, ids, {msisdn})
+    return any(message.msisdn == msisdn for message in messages)

@@ -118,12 +118,6 @@ def repeatable(connection: Connection, account: str, limit: int) -> list[Lease]:
     return _leases(connection, rows)
 
 
-def leases_of(connection: Connection, ids: Collection[int]) -> list[Lease]:
-    """Return the leases that submissions had, with their requests' contents and references."""
-    query = select(submission).where(submission.c.id.in_(list(ids))).order_by(submission.c.id)
-    return _leases(connection, connection.execute(query).all())
-
-
 def _leases(connection: Connection, rows: Sequence[Any]) -> list[Lease]:
     rows_by_request = request_rows(connection, {row.request_id for row in rows})
     contents = {

@@ -114,6 +114,13 @@ def usable_keys(connection: Connection, accounts: Collection[str] | None = None)
     return {row.key: row.version for row in rows}
 
 
+def rendering_of(connection: Connection, binding_id: int) -> Rendering | None:
+    """Return how a binding renders its template, in use or not; None when there is none."""
+    query = _with_bindings(select(*_RENDERING_COLUMNS)).where(binding.c.id == binding_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _rendering(row)
+
+
 def all_renderings(connection: Connection) -> dict[int, Rendering]:
     """Return every rendering that there was, in use or not, by its binding."""
     query = _with_bindings(select(*_RENDERING_COLUMNS))
